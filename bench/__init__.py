@@ -1,0 +1,1 @@
+"""Latency, load and recall, measured against the PyTorch reference."""

@@ -1,0 +1,1 @@
+"""The runtime: reads a bundle and serves it, without torch."""

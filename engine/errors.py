@@ -1,0 +1,123 @@
+"""Everything that Emberline raises on purpose.
+
+EmberlineError
+├── InvalidInput        a request names something that cannot be encoded, scored or stored
+├── UnknownItem         an item id is not in the catalogue
+├── Overloaded          the backlog is full; come back later
+├── DeadlineExceeded    the client's deadline passed before the work was done
+├── ShuttingDown        the server drains and takes no new work
+├── InferenceFailed     the model failed on a batch
+├── BundleError         a bundle cannot be used
+│   ├── BundleCorrupt       a file is missing or is not what the manifest says
+│   ├── SchemaMismatch      the bundle was written for another version of the layout
+│   └── GateRefused         the accuracy gate's verdict forbids this precision
+├── CatalogueError      the live catalogue cannot be used, for instance made by another encoder
+├── DeviceUnavailable   the device that was asked for cannot run here
+├── ConfigError         a setting is out of its range
+├── DataError           a data file or its description cannot be read
+├── MissingExtra        a part of Emberline is used whose packages are not installed
+└── ServerUnreachable   a client cannot reach the server
+
+A message names the thing, the reason and the next step.
+"""
+
+from __future__ import annotations
+
+
+class EmberlineError(Exception):
+    """Base of all errors that Emberline raises on purpose."""
+
+
+class InvalidInput(EmberlineError, ValueError):
+    """A request names something that cannot be encoded, scored or stored.
+
+    Attributes:
+        field: where in the request, in the contract's names, e.g. ``inputs[3].text``.
+        reason: what is wrong with it and what would be right.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class UnknownItem(EmberlineError, LookupError):
+    """An item id is not in the catalogue."""
+
+    def __init__(self, field: str, item_id: str) -> None:
+        super().__init__(f"{field}: no item {item_id!r} in the catalogue; upsert it first or pass its text instead")
+        self.field = field
+        self.item_id = item_id
+
+
+class Overloaded(EmberlineError):
+    """The backlog is full.
+
+    Attributes:
+        retry_after: seconds after which a place is likely to be free.
+    """
+
+    def __init__(self, waiting: int, limit: int, retry_after: float) -> None:
+        super().__init__(f"{waiting} tokens are waiting and the limit is {limit}; retry after {retry_after:.2f} s")
+        self.retry_after = retry_after
+
+
+class DeadlineExceeded(EmberlineError, TimeoutError):
+    """The client's deadline passed before the work was done."""
+
+
+class ShuttingDown(EmberlineError):
+    """The server drains and takes no new work."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down; send the request to another replica")
+
+
+class InferenceFailed(EmberlineError):
+    """The model failed on a batch; the requests in it are lost, the others are not."""
+
+
+class BundleError(EmberlineError):
+    """A bundle cannot be used."""
+
+
+class BundleCorrupt(BundleError):
+    """A file of the bundle is missing or is not what the manifest says."""
+
+
+class SchemaMismatch(BundleError):
+    """The bundle was written for another version of the layout."""
+
+
+class GateRefused(BundleError):
+    """The accuracy gate's verdict forbids this precision."""
+
+
+class CatalogueError(EmberlineError):
+    """The live catalogue cannot be used."""
+
+
+class DeviceUnavailable(EmberlineError):
+    """The device that was asked for cannot run here."""
+
+
+class ConfigError(EmberlineError, ValueError):
+    """A setting is out of its range."""
+
+
+class DataError(EmberlineError):
+    """A data file or its description cannot be read."""
+
+
+class MissingExtra(EmberlineError, ImportError):
+    """A part of Emberline is used whose packages are not installed."""
+
+    def __init__(self, purpose: str, extra: str, missing: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {missing!r}, which is not installed: pip install 'emberline[{extra}]'"
+        )
+
+
+class ServerUnreachable(EmberlineError, ConnectionError):
+    """A client cannot reach the server."""

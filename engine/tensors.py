@@ -1,0 +1,46 @@
+"""Arrays on the wire: little-endian bytes with their dtype and shape."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from emberline.proto import emberline_pb2 as pb
+
+from .errors import InvalidInput
+from .records import Floats
+
+_DTYPES: Final[dict[str, np.dtype[np.floating]]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+
+
+def to_message(array: Floats) -> pb.Tensor:
+    """An array as a message; one copy, from the array into the message's bytes."""
+    return pb.Tensor(data=array.astype("<f4", copy=False).tobytes(), dtype="float32", shape=array.shape)
+
+
+def from_message(message: pb.Tensor, field: str) -> Floats:
+    """A message as a float32 array; no copy where it is float32 already, and then read-only.
+
+    Args:
+        message: the message.
+        field: where it stands in the request, for the error.
+
+    Raises:
+        InvalidInput: unknown dtype, negative dimension, or bytes that do not fill the shape.
+    """
+    dtype = _DTYPES.get(message.dtype)
+    if dtype is None:
+        known = " and ".join(_DTYPES)
+        raise InvalidInput(f"{field}.dtype", f"{message.dtype!r} is not known; {known} are")
+    shape = tuple(message.shape)
+    if any(size < 0 for size in shape):
+        raise InvalidInput(f"{field}.shape", f"{list(shape)} has a negative dimension")
+    expected = math.prod(shape) * dtype.itemsize
+    if len(message.data) != expected:
+        raise InvalidInput(
+            f"{field}.data",
+            f"{len(message.data)} bytes, but {message.dtype} of shape {list(shape)} has {expected}",
+        )
+    return np.frombuffer(message.data, dtype=dtype).reshape(shape).astype(np.float32, copy=False)

@@ -1,0 +1,1 @@
+"""Reading data sets, rendering them to text and splitting them without leaks."""
