@@ -1,0 +1,236 @@
+"""The model: one BERT encoder under two small towers and a match head.
+
+Only the encoder is large, and only the encoder is quantised. Everything above it reads `sentence_embedding`, so an item
+or a user that was never seen in training differs from the others in nothing.
+
+Shapes: B texts, users or items; L tokens; H the encoder's width; D the towers' width; A item labels; C user labels.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from emberline.engine.errors import DataError
+
+#: The files of a saved model.
+WEIGHTS: Final = "weights.safetensors"
+CONFIG: Final = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What the model's shape depends on; the weights fit only this.
+
+    Attributes:
+        encoder: the fields of a `transformers.BertConfig`.
+        item_labels: what the columns of `item_attributes` stand for, as ``field=value``.
+        user_labels: likewise for `user_attributes`.
+        rating_range: lowest and highest rating; equal if the data has none.
+        dimensions: D.
+        tower_width: width of the towers' and the match head's hidden layer.
+        temperature: τ of ``s(u, i) = z_u·z_i / τ + b_i``.
+        max_length: tokens a text; longer ones are cut.
+    """
+
+    encoder: Mapping[str, Any]
+    item_labels: tuple[str, ...]
+    user_labels: tuple[str, ...]
+    rating_range: tuple[float, float]
+    dimensions: int = 64
+    tower_width: int = 512
+    temperature: float = 8.0
+    max_length: int = 128
+
+    @property
+    def hidden(self) -> int:
+        """H, the width of `sentence_embedding`."""
+        return int(self.encoder["hidden_size"])
+
+
+@dataclass
+class TextEncoding(ModelOutput):  # type: ignore[misc]  # transformers has no types that mypy can follow
+    """What the encoder gives.
+
+    Attributes:
+        sentence_embedding: (B, H), of unit length.
+    """
+
+    sentence_embedding: Tensor | None = None
+
+
+class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no types that mypy can follow
+    """BERT, the mean over the tokens that are not padding, unit length."""
+
+    config_class = BertConfig
+    base_model_prefix = "bert"
+    _supports_sdpa = True
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        self.bert = BertModel(config, add_pooling_layer=False)
+        self.post_init()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> TextEncoding:
+        """Encode token ids.
+
+        Args:
+            input_ids: (B, L) int64.
+            attention_mask: (B, L) int64, 1 for a token and 0 for padding.
+        """
+        states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, H)
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
+        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)  # (B, H)
+        # Not F.normalize: it leaves the output without a static width in the ONNX graph.
+        norm = mean.pow(2).sum(-1, keepdim=True).clamp(min=1e-12).sqrt()
+        return TextEncoding(sentence_embedding=mean / norm)
+
+
+class ItemTower(nn.Module):
+    """An item's vector, its bias (how popular it is likely to be) and its attributes, all from its text alone."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.body = _Residual(config.hidden, config.tower_width, config.dimensions + 1)
+        self.attributes = _Residual(config.hidden, config.tower_width, len(config.item_labels))
+        self.dimensions = config.dimensions
+
+    def forward(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give `item_embedding` (B, D), `item_bias` (B,) and the logits of `item_attributes` (B, A).
+
+        Args:
+            sentence_embedding: (B, H).
+        """
+        both = self.body(sentence_embedding)  # (B, D + 1)
+        return both[:, : self.dimensions], both[:, self.dimensions], self.attributes(sentence_embedding)
+
+
+class UserTower(nn.Module):
+    """A user's vector and the attributes that their next likes will probably have."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.body = _Residual(2 * config.hidden + 1, config.tower_width, config.dimensions)
+        self.attributes = nn.Linear(config.dimensions, len(config.user_labels))
+
+    def forward(self, history: Tensor, profile: Tensor, history_length: Tensor) -> tuple[Tensor, Tensor]:
+        """Give `user_embedding` (B, D) and the logits of `user_attributes` (B, C).
+
+        Args:
+            history: (B, H) mean of the liked items' sentence embeddings; zeros without any.
+            profile: (B, H) sentence embedding of the profile text; zeros without one.
+            history_length: (B,) float32, how many liked items there are.
+        """
+        length = torch.log1p(history_length).unsqueeze(-1)  # (B, 1)
+        user = self.body(torch.cat([history, profile, length], dim=-1))  # (B, D)
+        return user, self.attributes(user)
+
+
+class MatchHead(nn.Module):
+    """Whether a user will like an item, calibrated, and how they will rate it."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.temperature = config.temperature
+        self.low, self.high = config.rating_range
+        self.body = nn.Sequential(
+            nn.Linear(4 * config.dimensions + 2, config.tower_width), nn.GELU(), nn.Linear(config.tower_width, 2)
+        )
+        # Platt's scaling, fitted on validation rows after training.
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("shift", torch.zeros(()))
+
+    def forward(self, user_embedding: Tensor, item_embedding: Tensor, item_bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the logit of `probability` (B,) and `rating` (B,) of B pairs.
+
+        Args:
+            user_embedding: (B, D).
+            item_embedding: (B, D).
+            item_bias: (B,).
+        """
+        product = user_embedding * item_embedding  # (B, D)
+        similarity = product.sum(-1) / self.temperature + item_bias  # (B,)
+        features = [user_embedding, item_embedding, (user_embedding - item_embedding).abs(), product]
+        out = self.body(torch.cat([*features, item_bias.unsqueeze(-1), similarity.unsqueeze(-1)], dim=-1))  # (B, 2)
+        rating = self.low + (self.high - self.low) * torch.sigmoid(out[:, 1])
+        return out[:, 0] * self.scale + self.shift, rating
+
+
+class Emberline(nn.Module):
+    """The whole model."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = TextEncoder(BertConfig(**config.encoder))
+        self.item_tower = ItemTower(config)
+        self.user_tower = UserTower(config)
+        self.match = MatchHead(config)
+
+    def similarity(self, user_embedding: Tensor, item_embedding: Tensor, item_bias: Tensor) -> Tensor:
+        """The ranking score ``s(u, i) = z_u·z_i / τ + b_i`` of every user with every item.
+
+        Args:
+            user_embedding: (U, D).
+            item_embedding: (I, D).
+            item_bias: (I,).
+
+        Returns:
+            (U, I).
+        """
+        return user_embedding @ item_embedding.T / self.config.temperature + item_bias
+
+    def save(self, folder: Path) -> None:
+        """Write the weights and what they fit into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, folder / WEIGHTS)
+        (folder / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Emberline:
+        """Read a model that `save` wrote, in evaluation mode.
+
+        Raises:
+            DataError: the folder holds no such model.
+        """
+        try:
+            raw = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            for name in ("item_labels", "user_labels", "rating_range"):
+                raw[name] = tuple(raw[name])
+            model = cls(ModelConfig(**raw))
+            model.load_state_dict(load_file(folder / WEIGHTS))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise DataError(f"{folder} holds no trained model ({error}); train one with `emberline train`") from error
+        return model.eval()
+
+
+class _Residual(nn.Module):
+    """A linear map plus a correction by one hidden layer that starts at zero, so that training begins linear."""
+
+    def __init__(self, inputs: int, width: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+        self.hidden = nn.Linear(inputs, width)
+        self.output = nn.Linear(width, outputs, bias=False)
+        nn.init.zeros_(self.output.weight)
+        # Inputs have unit length, hence entries of about 1/√H; the hidden layer wants them near 1.
+        nn.init.normal_(self.hidden.weight, std=1.0)
+        nn.init.normal_(self.linear.weight, std=1.0 / math.sqrt(outputs or 1))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        correction: Tensor = self.output(nn.functional.gelu(self.hidden(inputs)))
+        linear: Tensor = self.linear(inputs)
+        return linear + correction
