@@ -95,6 +95,14 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made an answer: the model and the precision of its encoder."""
+
+    model_id: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredItem:
     """An item of the catalogue with the vectors that the model gave it.
 
@@ -167,6 +175,7 @@ class Encoded:
     tokens: Integers
     truncated: NDArray[np.bool_]
     timings: Timings
+    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +184,7 @@ class Scored:
 
     outputs: Mapping[str, Floats]
     timings: Timings
+    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +194,58 @@ class Recommended:
     items: tuple[Recommendation, ...]
     considered: int
     timings: Timings
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """The answer to an upsert: how many items are new, and how many took the place of an older one."""
+
+    inserted: int
+    replaced: int
+    timings: Timings
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The answer to a deletion: how many items are gone, and the ids that were none's."""
+
+    deleted: int
+    unknown_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The items that were asked for, in the order of the ids, and the ids that are none's."""
+
+    items: tuple[StoredItem, ...]
+    unknown_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What runs: see `InfoResponse` in the contract, whose fields these are."""
+
+    model_id: str
+    precision: str
+    device: str
+    version: str
+    max_length: int
+    hidden: int
+    dimensions: int
+    outputs: tuple[str, ...]
+    item_labels: tuple[str, ...]
+    user_labels: tuple[str, ...]
+    catalogue_items: int
+    max_inputs: int
+    max_text_bytes: int
+    max_k: int
+    gate: str
+    fingerprint: str
+    item_fields: tuple[str, ...]
+    user_fields: tuple[str, ...]
+    uptime: float
 
 
 @dataclass(frozen=True, slots=True)
