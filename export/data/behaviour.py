@@ -1,0 +1,123 @@
+"""The file of interactions: who rated what, with ids resolved, ratings and times checked, repetitions merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from emberline.engine.errors import DataError
+
+from .formats import load
+from .frame import Frame
+from .records import Interactions
+from .report import Fault, Findings
+from .schema import Interaction
+from .values import numbers, seconds, texts
+
+
+def load_interactions(interaction: Interaction, folder: Path, findings: Findings) -> Frame:
+    """Read the columns of the file that the description names.
+
+    Raises:
+        DataError: the file cannot be used; see `load`.
+    """
+    columns = [interaction.user, interaction.item, interaction.rating, interaction.timestamp]
+    return load(folder / interaction.file, [column for column in columns if column is not None], findings)
+
+
+def user_ids(interaction: Interaction, frame: Frame) -> tuple[str, ...]:
+    """The different users of the file in the order of their first row, for data without a file of users."""
+    return tuple(texts(frame, interaction.user).drop_nulls().unique(maintain_order=True))
+
+
+def resolve(
+    interaction: Interaction, frame: Frame, users: Sequence[str], items: Sequence[str], findings: Findings
+) -> Interactions:
+    """Resolve ids to indexes and drop, counted, the rows that cannot be used; of repetitions the latest stays.
+
+    A row is counted under the first fault that it has, in the order: ids, rating, timestamp, repetition.
+
+    Args:
+        interaction: the columns.
+        frame: the file's rows.
+        users: ids; a row's user becomes an index into them.
+        items: likewise.
+        findings: takes the faults.
+
+    Raises:
+        DataError: no row is left, or none of them is a like.
+    """
+    path = frame.path
+    for column, ids, unknown in (
+        (interaction.user, users, Fault.UNKNOWN_USER),
+        (interaction.item, items, Fault.UNKNOWN_ITEM),
+    ):
+        found = texts(frame, column)
+        findings.count(Fault.MISSING_ID, frame, found.is_null(), column)
+        known = found.is_in(list(ids)).fill_null(value=False)
+        findings.count(unknown, frame, found.is_not_null() & ~known, column)
+        frame = frame.take(known)
+    if interaction.rating is not None:
+        rating, bad = numbers(frame, interaction.rating)
+        if interaction.positive.comparison is not None:
+            bad = rating.is_null()
+        findings.count(Fault.BAD_RATING, frame, bad, interaction.rating)
+        frame = frame.take(~bad)
+    if interaction.timestamp is not None:
+        bad = seconds(frame, interaction.timestamp).is_null()
+        findings.count(Fault.BAD_TIMESTAMP, frame, bad, interaction.timestamp)
+        frame = frame.take(~bad)
+    frame = _latest(interaction, frame, findings)
+    if not len(frame):
+        raise DataError(f"{path}: no interaction is left. {findings.describe()}")
+    return _interactions(interaction, frame, users, items, path)
+
+
+def _latest(interaction: Interaction, frame: Frame, findings: Findings) -> Frame:
+    table = pl.DataFrame(
+        {
+            "user": texts(frame, interaction.user),
+            "item": texts(frame, interaction.item),
+            "time": _times(interaction, frame),
+        }
+    ).with_row_index("row")
+    # Equal times leave the later row: the sort is stable.
+    last = table.sort("time", maintain_order=True).unique(["user", "item"], keep="last")["row"]
+    kept = table["row"].is_in(last.implode())
+    findings.count(Fault.REPEATED_INTERACTION, frame, ~kept, interaction.item)
+    return frame.take(kept)
+
+
+def _times(interaction: Interaction, frame: Frame) -> pl.Series:
+    if interaction.timestamp is None:
+        return pl.Series([0] * len(frame), dtype=pl.Int64)
+    return seconds(frame, interaction.timestamp)
+
+
+def _interactions(
+    interaction: Interaction, frame: Frame, users: Sequence[str], items: Sequence[str], path: Path
+) -> Interactions:
+    rating = np.full(len(frame), np.nan, dtype=np.float32)
+    if interaction.rating is not None:
+        rating = numbers(frame, interaction.rating)[0].fill_null(np.nan).to_numpy().astype(np.float32)
+    positive = interaction.positive.of(rating)
+    if not positive.any():
+        raise DataError(
+            f"{path}: no interaction is a like; the ratings run from {rating.min():g} to {rating.max():g}. "
+            "Choose another rule for `positive` in the data-set description"
+        )
+    return Interactions(
+        user=_indexes(texts(frame, interaction.user), users),
+        item=_indexes(texts(frame, interaction.item), items),
+        rating=rating,
+        timestamp=_times(interaction, frame).to_numpy(),
+        positive=positive,
+    )
+
+
+def _indexes(found: pl.Series, ids: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    positions = {name: position for position, name in enumerate(ids)}
+    return found.replace_strict(positions, return_dtype=pl.Int32).to_numpy()

@@ -1,0 +1,82 @@
+"""The file of items or users: every row's id and attributes, one row an id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from emberline.engine.errors import DataError
+from emberline.engine.rendering import Value
+
+from .formats import load
+from .frame import Frame
+from .report import Fault, Findings
+from .schema import Entity, Field
+from .values import lists, numbers, texts
+
+
+@dataclass(frozen=True, slots=True)
+class Entities:
+    """Items or users as their file gives them, in its order.
+
+    Attributes:
+        path: the file.
+        ids: N ids, all different.
+        attributes: of each, those that it has.
+        places: of each, its ``file:line``.
+    """
+
+    path: Path
+    ids: tuple[str, ...]
+    attributes: tuple[Mapping[str, Value], ...]
+    places: tuple[str, ...]
+
+
+def read_entities(entity: Entity, folder: Path, findings: Findings) -> Entities:
+    """Read a file of items or users.
+
+    Raises:
+        DataError: the file cannot be used; see `load`.
+    """
+    frame = load(folder / entity.file, [entity.id, *(field.column for field in entity.columns)], findings)
+    ids = texts(frame, entity.id)
+    findings.count(Fault.MISSING_ID, frame, ids.is_null(), entity.id)
+    frame, ids = frame.take(ids.is_not_null()), ids.drop_nulls()
+    last = _last_rows(frame, ids, entity.id, findings)
+    # Attributes are looked at in the rows that stay only, so that what the report counts is in the data set.
+    frame, ids = frame.take(last), ids.filter(last)
+    if not len(frame):
+        raise DataError(f"{frame.path}: no row is left. {findings.describe()}")
+    columns = {field.name: _values(field, frame, findings).to_list() for field in entity.columns}
+    attributes = tuple(
+        {name: values[row] for name, values in columns.items() if values[row] is not None} for row in range(len(frame))
+    )
+    return Entities(frame.path, tuple(ids), attributes, tuple(frame.place(row) for row in range(len(frame))))
+
+
+def _last_rows(frame: Frame, ids: pl.Series, column: str, findings: Findings) -> pl.Series:
+    """(R,) whether a row is the last with its id; the others are counted as duplicates or as conflicts."""
+    last = ids.is_last_distinct()
+    rows = pl.DataFrame({"id": ids, "content": frame.data.hash_rows()})
+    kept = rows.join(rows.filter(last), on="id", how="left", maintain_order="left")["content_right"]
+    findings.count(Fault.DUPLICATE_ROW, frame, ~last & (rows["content"] == kept), column)
+    findings.count(Fault.CONFLICTING_ROW, frame, ~last & (rows["content"] != kept), column)
+    return last
+
+
+def _values(field: Field, frame: Frame, findings: Findings) -> pl.Series:
+    if field.kind == "list":
+        values = lists(frame, field.column, field.separator, field.missing)
+        absent = values.is_null()
+    elif field.kind == "number":
+        values, bad = numbers(frame, field.column, field.missing)
+        findings.count(Fault.BAD_NUMBER, frame, bad, field.column)
+        absent = values.is_null() & ~bad
+    else:
+        values = texts(frame, field.column, field.missing)
+        absent = values.is_null()
+    findings.count(Fault.MISSING_VALUE, frame, absent, field.column)
+    return values
