@@ -1,0 +1,148 @@
+"""Where and under what conditions a measurement was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+#: CPU features that decide how fast float and integer matrix products are.
+FLAGS: Final = (
+    "avx2",
+    "f16c",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx_vnni",
+    "amx_int8",
+    "amx_bf16",
+    "asimddp",
+    "i8mm",
+)
+PACKAGES: Final = ("emberline", "grpcio", "numpy", "onnxruntime", "tokenizers", "torch", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An installed package."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The machine, the software and the moment of a measurement.
+
+    Attributes:
+        created: when it began, ISO 8601, UTC.
+        command_line: that made it, as one could type it.
+        cpu: the model's name.
+        flags: those of `FLAGS` that the CPU has.
+        cores: that this process may run on.
+        memory_gb: of the machine.
+        system: operating system and its version.
+        python: version.
+        packages: those of `PACKAGES` that are installed.
+        commit: of the source tree, with ``+changes`` if it differs from that commit; empty if there is none.
+        load_before: load average over 1 minute when the measurement began; above 0.5 something else was running.
+        load_after: the same at its end; the measurement itself is in it.
+    """
+
+    created: str
+    command_line: str
+    cpu: str
+    flags: tuple[str, ...]
+    cores: int
+    memory_gb: float
+    system: str
+    python: str
+    packages: tuple[Package, ...]
+    commit: str
+    load_before: float
+    load_after: float
+
+
+def observe(load_before: float, started: datetime) -> Environment:
+    """Describe this process's machine at the end of a measurement.
+
+    Args:
+        load_before: `load_average` at its beginning.
+        started: when that was.
+    """
+    model, flags = _cpu()
+    return Environment(
+        created=started.astimezone(UTC).isoformat(timespec="seconds"),
+        command_line=_command_line(),
+        cpu=model,
+        flags=tuple(flag for flag in FLAGS if flag in flags),
+        cores=cores(),
+        memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        packages=_packages(),
+        commit=_commit(Path(__file__).resolve().parent),
+        load_before=load_before,
+        load_after=load_average(),
+    )
+
+
+def cores() -> int:
+    """The number of cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_average() -> float:
+    """The machine's load average over the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
+def _command_line() -> str:
+    program, *arguments = sys.argv
+    return shlex.join([Path(program).name, *arguments])
+
+
+def _cpu() -> tuple[str, frozenset[str]]:
+    """The CPU's model and its features."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine(), frozenset()
+    # The first core's lines; ARM calls its features "Features" and gives no model name.
+    entries = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+    flags = entries.get("flags", entries.get("Features", ""))
+    return entries.get("model name", platform.machine()), frozenset(flags.split())
+
+
+def _packages() -> tuple[Package, ...]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(Package(name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+def _commit(folder: Path) -> str:
+    """The source tree's commit; empty where the package was installed from a wheel or git is missing."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # A wheel may lie inside someone else's repository: only a tree that tracks this very folder speaks of it.
+    if not git("ls-files", "environment.py"):
+        return ""
+    head = git("rev-parse", "--short=12", "HEAD") or ""
+    return f"{head}+changes" if git("status", "--porcelain", "--untracked-files=no") else head

@@ -1,0 +1,188 @@
+"""The measuring loops: how requests are put to a target and how their latencies are counted.
+
+Every variant of a comparison is driven by these same loops, inside the process that holds it. They need the standard
+library alone, so a peer in an environment of its own is measured by the same code. Times are seconds on the event
+loop's clock (`time.monotonic`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Target(Protocol):
+    """What is measured: something that turns texts into vectors.
+
+    The vectors are arrays (B, H) of little-endian float32; the loops look into them no further.
+    """
+
+    async def encode(self, texts: Sequence[str]) -> Any:
+        """Encode one request on an otherwise idle machine."""
+
+    async def serve(self, text: str) -> Any:
+        """Encode one request among many that are under way at once."""
+
+    async def bulk(self, texts: Sequence[str], order: str) -> Any:
+        """Encode all texts as fast as the target can.
+
+        Args:
+            texts: N texts.
+            order: ``sorted`` lets the target choose the order, ``arrival`` keeps the texts' own.
+
+        Returns:
+            (N, H), in the order of `texts`.
+        """
+
+
+async def closed_loop(target: Target, requests: Sequence[Sequence[str]]) -> list[float]:
+    """Send one request after the other, each when the one before has been answered.
+
+    Returns:
+        The latency of each request.
+    """
+    clock = asyncio.get_running_loop().time
+    latencies = []
+    for request in requests:
+        start = clock()
+        await target.encode(request)
+        latencies.append(clock() - start)
+    return latencies
+
+
+async def bulk_loop(target: Target, texts: Sequence[str], order: str) -> float:
+    """Encode all texts at once.
+
+    Returns:
+        The time it took.
+    """
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    await target.bulk(texts, order)
+    return clock() - start
+
+
+async def saturating_loop(target: Target, texts: Sequence[str], callers: int, seconds: float) -> tuple[int, float]:
+    """Keep `callers` requests of one text under way.
+
+    The window closes after `seconds`, or later if fewer than `callers` requests have been answered by then. Requests
+    still under way at its end are waited for but not counted.
+
+    Returns:
+        How many were answered within the window, and the window's length.
+    """
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    answered = 0
+    sent = 0
+    window: float | None = None
+
+    async def caller() -> None:
+        nonlocal answered, sent, window
+        while window is None:
+            text = texts[sent % len(texts)]
+            sent += 1
+            await target.serve(text)
+            if window is None:
+                answered += 1
+                if clock() - start >= seconds and answered >= callers:
+                    window = clock() - start
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return answered, window if window is not None else clock() - start
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoop:
+    """What came of an open loop.
+
+    Attributes:
+        latencies: from each request's scheduled arrival to its answer, in the order of arrival; None where there was
+            no answer.
+        lags: how long after its scheduled arrival each request that was sent left the generator.
+        errors: how many requests were answered by an error, by the error's name.
+        stopped: whether the loop ended early because the share of late answers was already above what is allowed.
+    """
+
+    latencies: list[float | None]
+    lags: list[float]
+    errors: dict[str, int]
+    stopped: bool
+
+
+async def open_loop(
+    target: Target,
+    texts: Sequence[str],
+    arrivals: Sequence[float],
+    *,
+    bound: float | None = None,
+    allowed: float = 0.0,
+) -> OpenLoop:
+    """Send requests of one text at their scheduled times, whether or not earlier ones have been answered.
+
+    A latency counts from the scheduled arrival. When the target stalls, or the generator itself is held up, the wait
+    is part of every latency that it touches: nothing is left out because it could not be sent ("coordinated
+    omission", Tene 2013).
+
+    Args:
+        target: answers the requests.
+        texts: the requests' texts, taken in turn.
+        arrivals: when each request arrives, from the start of the loop, ascending.
+        bound: a latency above which an answer is late; None: none is.
+        allowed: the share of all requests that may be late; the loop stops as soon as there are more.
+    """
+    loop = asyncio.get_running_loop()
+    clock = loop.time
+    start = clock()
+    latencies: list[float | None] = [None] * len(arrivals)
+    lags: list[float] = []
+    errors: dict[str, int] = {}
+    late: set[int] = set()
+    waiting: set[asyncio.Task[None]] = set()
+    hopeless = asyncio.Event()
+
+    def note_late(index: int) -> None:
+        late.add(index)
+        if len(late) > allowed * len(arrivals):
+            hopeless.set()
+
+    async def send(index: int, scheduled: float) -> None:
+        # An answer that is overdue is late already, however long it still takes.
+        overdue = loop.call_at(scheduled + bound, note_late, index) if bound is not None else None
+        try:
+            await target.serve(texts[index % len(texts)])
+        except Exception as error:  # whatever the target answers, the other requests go on
+            errors[type(error).__name__] = errors.get(type(error).__name__, 0) + 1
+            if bound is not None:
+                note_late(index)
+        else:
+            latencies[index] = clock() - scheduled
+            if bound is not None and clock() - scheduled > bound:
+                note_late(index)
+        finally:
+            if overdue is not None:
+                overdue.cancel()
+
+    async def generate() -> None:
+        for index, arrival in enumerate(arrivals):
+            scheduled = start + arrival
+            await asyncio.sleep(max(0.0, scheduled - clock()))
+            lags.append(clock() - scheduled)
+            task = asyncio.create_task(send(index, scheduled))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+        while waiting:
+            await asyncio.wait(waiting)
+
+    generator = asyncio.create_task(generate())
+    verdict = asyncio.create_task(hopeless.wait())
+    await asyncio.wait({generator, verdict}, return_when=asyncio.FIRST_COMPLETED)
+    stopped = hopeless.is_set()
+    for task in (generator, verdict, *waiting):
+        task.cancel()
+    outcomes = await asyncio.gather(generator, verdict, *waiting, return_exceptions=True)
+    if isinstance(outcomes[0], Exception):
+        raise outcomes[0]
+    return OpenLoop(latencies, lags, errors, stopped)

@@ -1,0 +1,56 @@
+"""How far a measurement is: a bar on a terminal, plain lines elsewhere. Standard error, so that results stay alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Steps(Protocol):
+    """Is told what is being done."""
+
+    def __call__(self, message: str) -> None:
+        """Say which step begins; the ones before it are done."""
+
+
+@contextmanager
+def steps(title: str, total: int, console: Console | None = None) -> Iterator[Steps]:
+    """Show the progress of `total` steps.
+
+    Args:
+        title: of the whole.
+        total: how many times the caller will say that a step begins.
+        console: where to; standard error by default.
+    """
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        begun = 0
+
+        def say(message: str) -> None:
+            nonlocal begun
+            begun += 1
+            console.print(f"{title} {begun}/{total}: {message}", highlight=False, soft_wrap=True)
+
+        yield say
+        return
+    columns = (
+        TextColumn("{task.fields[title]}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", style="dim"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total, title=title)
+        begun = 0
+
+        def show(message: str) -> None:
+            nonlocal begun
+            progress.update(task, completed=begun, description=message)
+            begun += 1
+
+        yield show
