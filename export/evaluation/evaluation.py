@@ -1,0 +1,131 @@
+"""What a model's scores are worth in a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emberline.engine.errors import InvalidInput
+
+from .metrics import Values, coverage, gini, ndcg, recall, reciprocal_rank
+from .scenarios import Indexes, Scenario
+
+#: Scores ranked at a time: bounds the memory at some 100 MB whatever the catalogue's size.
+CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How well Q queries were answered, each with its own value, so that two models can be compared query by query.
+
+    Attributes:
+        scenario: the scenario's name.
+        users: (Q,) who asked.
+        recall: by cut-off, (Q,).
+        ndcg: by cut-off, (Q,).
+        reciprocal_rank: (Q,) over all candidates.
+        coverage: by cut-off, the share of the candidates that some query is shown.
+        gini: by cut-off, how unevenly candidates are shown, 0 to 1.
+        top: (Q, the largest cut-off) the items shown, best first; −1 where no candidate is left.
+    """
+
+    scenario: str
+    users: Indexes
+    recall: Mapping[int, Values]
+    ndcg: Mapping[int, Values]
+    reciprocal_rank: Values
+    coverage: Mapping[int, float]
+    gini: Mapping[int, float]
+    top: Indexes
+
+    def means(self) -> dict[str, float]:
+        """Each measure's mean over the queries, by names such as ``ndcg@10``, ``mrr`` and ``coverage@20``."""
+        found: dict[str, float] = {}
+        for k in self.recall:
+            found[f"recall@{k}"] = float(self.recall[k].mean())
+            found[f"ndcg@{k}"] = float(self.ndcg[k].mean())
+            found[f"coverage@{k}"] = self.coverage[k]
+            found[f"gini@{k}"] = self.gini[k]
+        found["mrr"] = float(self.reciprocal_rank.mean())
+        return found
+
+
+def evaluate(scenario: Scenario, scores: NDArray[np.floating], ks: Sequence[int] = (10, 20)) -> Evaluation:
+    """Rank the candidates by score and compare with what is relevant.
+
+    Known candidates are taken out here; the scores need not say so. Equal scores are ordered by a shuffle of each
+    query's candidates, the same every time: in the order of their index, which often follows popularity, a model that
+    cannot tell items apart would profit from it.
+
+    Args:
+        scenario: Q queries, C candidates.
+        scores: (Q, C), higher is better, all finite.
+        ks: the cut-offs.
+
+    Raises:
+        InvalidInput: the scores have another shape, or are not finite.
+    """
+    _check(scenario, scores)
+    widest = max(ks)
+    rng = np.random.default_rng(0)
+    step = max(1, CHUNK // len(scenario.candidates))
+    hits, top, first = [], [], []
+    for start in range(0, len(scenario.users), step):
+        part = slice(start, start + step)
+        known = _mask(scenario, scenario.known[part])
+        shuffle = rng.permuted(np.tile(np.arange(len(scenario.candidates)), (len(known), 1)), axis=1)
+        ranked = np.take_along_axis(np.where(known, -np.inf, scores[part]), shuffle, axis=1)
+        best = np.argsort(-ranked, axis=1, kind="stable")
+        order = np.take_along_axis(shuffle, best, axis=1)  # (queries, C) places among the candidates, best first
+        right = np.take_along_axis(_mask(scenario, scenario.relevant[part]), order, axis=1)
+        shown = np.where(np.take_along_axis(known, order, axis=1), -1, scenario.candidates[order])
+        hits.append(right[:, :widest])
+        top.append(shown[:, :widest])
+        first.append(reciprocal_rank(right))
+    return _evaluation(scenario, np.concatenate(hits), np.concatenate(top), np.concatenate(first), ks)
+
+
+def _evaluation(
+    scenario: Scenario, hits: NDArray[np.bool_], top: Indexes, first: Values, ks: Sequence[int]
+) -> Evaluation:
+    relevant = np.asarray([len(items) for items in scenario.relevant])
+    exposure = {k: _exposure(scenario, top[:, :k]) for k in ks}
+    return Evaluation(
+        scenario=scenario.name,
+        users=scenario.users,
+        recall={k: recall(hits, relevant, k) for k in ks},
+        ndcg={k: ndcg(hits, relevant, k) for k in ks},
+        reciprocal_rank=first,
+        coverage={k: coverage(exposure[k]) for k in ks},
+        gini={k: gini(exposure[k]) for k in ks},
+        top=top,
+    )
+
+
+def _exposure(scenario: Scenario, top: Indexes) -> NDArray[np.int64]:
+    shown = np.searchsorted(scenario.candidates, top[top >= 0])
+    return np.bincount(shown, minlength=len(scenario.candidates))
+
+
+def _mask(scenario: Scenario, items: Sequence[Indexes]) -> NDArray[np.bool_]:
+    """Of each query, items among the candidates → (queries, C)."""
+    mask = np.zeros((len(items), len(scenario.candidates)), dtype=np.bool_)
+    query = np.repeat(np.arange(len(items)), [len(found) for found in items])
+    mask[query, np.searchsorted(scenario.candidates, np.concatenate(items))] = True
+    return mask
+
+
+def _check(scenario: Scenario, scores: NDArray[np.floating]) -> None:
+    expected = (len(scenario.users), len(scenario.candidates))
+    if scores.shape != expected:
+        raise InvalidInput("scores", f"have the shape {scores.shape}; the scenario {scenario.name!r} needs {expected}")
+    if not np.isfinite(scores).all():
+        query, candidate = np.argwhere(~np.isfinite(scores))[0]
+        raise InvalidInput(
+            "scores",
+            f"hold {scores[query, candidate]} for query {query}, candidate {candidate} of {scenario.name!r}; "
+            "all must be finite",
+        )
