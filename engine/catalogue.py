@@ -29,7 +29,7 @@ class Catalogue:
         self._store = store
         self._meta = meta
         self._lock = Lock()
-        self._rows = Rows(meta.hidden, meta.dimensions, capacity=store.count())
+        self._rows = Rows(meta.hidden, meta.dimensions, expected=store.count())
         self._snapshot = self._rows.empty()
         for batch in store.read():
             self._snapshot = self._rows.stage(self._snapshot, batch)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 
 import numpy as np
@@ -30,7 +31,7 @@ class Column:
         codes: the number that stands for each value, as text.
         rows: (E,) the row of each entry, ascending.
         values: (E,) its value's code.
-        numbers: (E,) its value as a number; NaN where it is none.
+        numbers: (V,) each code's value as a number; NaN where it is none.
     """
 
     length: int
@@ -54,8 +55,8 @@ class Column:
         if wanted.minimum is not None or wanted.maximum is not None:
             low = -math.inf if wanted.minimum is None else wanted.minimum
             high = math.inf if wanted.maximum is None else wanted.maximum
-            numbers = self.numbers[:young]
-            hit |= (numbers >= low) & (numbers <= high)  # false where NaN
+            inside = (self.numbers >= low) & (self.numbers <= high)  # (V,) false where NaN
+            hit |= inside[self.values[:young]]
         mask = np.zeros(length, np.bool_)
         mask[self.rows[:young][hit]] = True
         return mask
@@ -96,37 +97,29 @@ def _extend(column: Column | None, documents: list[str], field: str, length: int
     start = column.length if column else 0
     rows: list[int] = []
     values: list[int] = []
-    numbers: list[float] = []
-    needle = json.dumps(field, ensure_ascii=False)
+    name = json.dumps(field, ensure_ascii=False)
     for row in range(start, length):
         document = documents[row]
-        # Reading a document costs ten times as much as seeing that the field's name is nowhere in it.
-        if needle not in document:
-            continue
-        for text, number in _entries(json.loads(document).get(field, ())):
-            rows.append(row)
-            values.append(codes.setdefault(text, len(codes)))
-            numbers.append(number)
-    fresh = Column(length, codes, np.array(rows, np.int64), np.array(values, np.int64), np.array(numbers, np.float64))
-    if column is None:
-        return fresh
-    return Column(
-        length,
-        codes,
-        np.concatenate([column.rows, fresh.rows]),
-        np.concatenate([column.values, fresh.values]),
-        np.concatenate([column.numbers, fresh.numbers]),
-    )
+        # To see that the name is nowhere in a document costs a tenth of reading it.
+        if name in document:
+            for text in _texts(json.loads(document).get(field, ())):
+                rows.append(row)
+                values.append(codes.setdefault(text, len(codes)))
+    known = column.numbers if column else np.zeros(0)
+    fresh = np.array([_number(text) for text in islice(codes, len(known), None)], np.float64)
+    every_row, every_value = np.array(rows, np.int64), np.array(values, np.int64)
+    if column:
+        every_row = np.concatenate([column.rows, every_row])
+        every_value = np.concatenate([column.values, every_value])
+    return Column(length, codes, every_row, every_value, np.concatenate([known, fresh]))
 
 
-def _entries(value: Value) -> Iterator[tuple[str, float]]:
+def _texts(value: Value) -> Sequence[str]:
     if isinstance(value, str):
-        yield value.strip(), _number(value)
-    elif isinstance(value, int | float):
-        yield written(value), float(value)
-    else:
-        for entry in value:
-            yield entry.strip(), _number(entry)
+        return (value.strip(),)
+    if isinstance(value, int | float):
+        return (written(value),)
+    return [entry.strip() for entry in value]
 
 
 def written(number: float) -> str:

@@ -111,12 +111,10 @@ def _best(candidates: NDArray[np.int64], scores: Floats, order: NDArray[np.int64
     among = scores[candidates]
     if k < len(candidates):
         bound = np.partition(among, len(among) - k)[len(among) - k]  # the k-th best score
-        above = candidates[among > bound]
-        ties = candidates[among == bound]
-        ties = ties[np.argsort(order[ties], kind="stable")][: k - len(above)]
-        candidates = np.concatenate([above, ties])
+        candidates = candidates[np.flatnonzero(among >= bound)]
         among = scores[candidates]
-    return candidates[np.lexsort((order[candidates], -among))]
+    # With ties for the last places more than k are left here.
+    return candidates[np.lexsort((order[candidates], -among))[:k]]
 
 
 def _diverse(vectors: Floats, scores: Floats, k: int, diversity: float) -> NDArray[np.int64]:

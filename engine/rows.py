@@ -57,10 +57,11 @@ class Rows:
     Args:
         hidden: H, the width of an embedding.
         dimensions: D, the width of a vector.
-        capacity: rows to make room for.
+        expected: how many rows will come at once; room for more is reserved, which costs no memory until it is used.
     """
 
-    def __init__(self, hidden: int, dimensions: int, capacity: int = 0) -> None:
+    def __init__(self, hidden: int, dimensions: int, expected: int = 0) -> None:
+        capacity = math.ceil(expected * _GROWTH)
         self._length = 0
         self._embeddings = np.empty((capacity, hidden), np.float32)
         self._vectors = np.empty((capacity, dimensions), np.float32)
@@ -142,7 +143,7 @@ class Rows:
             biases=now.biases[rows],
             updated=now.updated[rows],
         )
-        fresh = Rows(now.embeddings.shape[1], now.vectors.shape[1], math.ceil(len(rows) * _GROWTH))
+        fresh = Rows(now.embeddings.shape[1], now.vectors.shape[1], expected=len(rows))
         staged = fresh.stage(fresh.empty(), batch)
         fresh.publish(staged)
         return fresh, staged
