@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,13 @@ from .rendering import Value
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+
+#: What an encode request can ask for: of texts and items; of users; `sentence_embedding` of any.
+ITEM_OUTPUTS: Final = ("item_embedding", "item_bias", "item_attributes")
+USER_OUTPUTS: Final = ("user_embedding", "user_attributes")
+ENCODE_OUTPUTS: Final = ("sentence_embedding", *ITEM_OUTPUTS, *USER_OUTPUTS)
+#: What a score request can ask for.
+SCORE_OUTPUTS: Final = ("similarity", "probability", "rating")
 
 
 @dataclass(frozen=True, slots=True)

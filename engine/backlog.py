@@ -1,0 +1,219 @@
+"""The line before the encoder: bounded, fair, and free of what nobody waits for any more.
+
+It belongs to the event loop; nothing here may be called from another thread.
+
+Fairness: the backlog's clock is the number of tokens handed out so far. A request's first text has its turn at once;
+each further text later, as if the request came bit by bit at a rate that a quarter of the machine can serve. So a
+request of a thousand texts does not hold up a request of one, and still every turn comes, because the clock only goes
+forward. A level of priority is a head start, not a gate. (Start tags as in start-time fair queuing, Goyal, Vin, Cheng,
+SIGCOMM 1996, on a clock of work done, so that nothing starves however many short requests come.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from .errors import EmberlineError, Overloaded
+from .records import Encoding, Floats, Terms
+
+#: What a token of a request's puts off its next text's turn by, in tokens of work: the request gets a quarter of the
+#: machine for sure, and the rest of it when nobody else is there.
+_SHARE: Final = 4
+#: Tokens of work that a level of priority is worth: about half a second on two cores.
+_HEAD_START: Final = 4096
+#: Seconds; who comes back sooner costs more than the wait spares.
+_SOONEST: Final = 0.01
+
+
+class Ticket:
+    """A request's claim on the encoder: its vectors as they come, and one future that tells when all have."""
+
+    def __init__(self, texts: int, hidden: int, terms: Terms, now: float) -> None:
+        self.vectors: Floats = np.empty((texts, hidden), np.float32)
+        self.terms = terms
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.entries: set[Entry] = set()  # those still in line
+        self.arrived = now
+        self.started = now  # when the first of its batches began
+        self.finished = now  # when the last of them ended
+        self._missing = texts
+
+    def deliver(self, row: int, vector: Floats, started: float, finished: float) -> None:
+        """Take one text's vector (H,)."""
+        if self._missing == len(self.vectors):
+            self.started = started
+        self.started = min(self.started, started)
+        self.finished = max(self.finished, finished)
+        self.vectors[row] = vector
+        self._missing -= 1
+        if not self._missing and not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: EmberlineError) -> None:
+        """End the wait; what is still in line of it is the caller's to drop."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A text in line.
+
+    Attributes:
+        encoding: its tokens.
+        turn: when it is its turn, on the backlog's clock.
+        deadline: when the last of those who wait will have given up; None: never.
+        number: tells entries of the same turn apart, in the order of their arrival.
+        claims: who waits for it, and in which row of the ticket it belongs.
+    """
+
+    encoding: Encoding
+    turn: float
+    deadline: float | None = None
+    number: int = 0
+    claims: list[tuple[Ticket, int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.encoding)
+
+    @property
+    def place(self) -> tuple[float, int]:
+        """Where it stands in line."""
+        return self.turn, self.number
+
+    def set_claims(self, claims: list[tuple[Ticket, int]]) -> None:
+        """Say who waits for it."""
+        self.claims = claims
+        deadlines = [ticket.terms.deadline for ticket, _ in claims]
+        known = [deadline for deadline in deadlines if deadline is not None]
+        self.deadline = max(known) if known and len(known) == len(claims) else None
+
+
+class Backlog:
+    """The line.
+
+    Attributes:
+        limit: tokens that may wait.
+        waiting: tokens that wait.
+        clock: tokens handed out so far.
+        pace: seconds that a token takes at present; for the hint when to come back.
+    """
+
+    def __init__(self, limit: int, pace: float) -> None:
+        """Open a line.
+
+        Args:
+            limit: tokens that may wait. An empty line takes a request of any size, which would never fit otherwise.
+            pace: what is known of it before the first batch.
+        """
+        self.limit = limit
+        self.pace = pace
+        self.waiting = 0
+        self.clock = 0
+        self._line: list[Entry] = []  # by place
+        self._texts: dict[bytes, Entry] = {}
+        self._entered = 0
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def check_room(self, tokens: int = 1) -> None:
+        """Refuse work that does not fit.
+
+        Raises:
+            Overloaded: so many tokens more would be too many.
+        """
+        excess = self.waiting + tokens - self.limit
+        if self.waiting and excess > 0:
+            raise Overloaded(self.waiting, self.limit, max(excess * self.pace, _SOONEST))
+
+    def put(self, ticket: Ticket, encodings: Sequence[Encoding]) -> int:
+        """Take a request's texts in line, all or none. A text that is in line already is shared, not repeated.
+
+        Args:
+            ticket: the request's.
+            encodings: its texts, in the order of the ticket's rows.
+
+        Returns:
+            How many of the texts are shared.
+
+        Raises:
+            Overloaded: they don't fit.
+        """
+        keys = [encoding.ids.tobytes() for encoding in encodings]
+        fresh = {key: encoding for key, encoding in zip(keys, encodings, strict=True) if key not in self._texts}
+        self.check_room(sum(map(len, fresh.values())))
+        turn = float(self.clock - _HEAD_START * ticket.terms.priority)
+        for row, key in enumerate(keys):
+            entry = self._texts.get(key)
+            if entry is None:
+                entry = self._texts[key] = Entry(encodings[row], turn)
+                self._enter(entry)
+                turn += _SHARE * len(entry)
+            elif turn < entry.turn:
+                self._leave(entry)
+                entry.turn = turn
+                self._enter(entry)
+            entry.set_claims([*entry.claims, (ticket, row)])
+            ticket.entries.add(entry)
+        return len(keys) - len(fresh)
+
+    def window(self, count: int, now: float) -> tuple[list[Entry], int]:
+        """What comes next.
+
+        Returns:
+            The entries whose turn comes first, `count` at most; and how many left the line just now because their
+            deadlines have passed.
+        """
+        late = 0
+        while True:
+            entries = self._line[:count]
+            passed = [entry for entry in entries if entry.deadline is not None and entry.deadline <= now]
+            if not passed:
+                return entries, late
+            late += len(passed)
+            for entry in passed:
+                self._forget(entry)
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Hand entries out: they leave the line, and the clock goes on."""
+        for entry in entries:
+            self._forget(entry)
+            self.clock += len(entry)
+
+    def drop(self, ticket: Ticket) -> int:
+        """Give up a request's claims; what nobody else waits for leaves the line.
+
+        Returns:
+            How many texts left the line.
+        """
+        left = 0
+        for entry in list(ticket.entries):
+            entry.set_claims([claim for claim in entry.claims if claim[0] is not ticket])
+            if not entry.claims:
+                self._forget(entry)
+                left += 1
+        ticket.entries.clear()
+        return left
+
+    def _enter(self, entry: Entry) -> None:
+        entry.number = self._entered
+        self._entered += 1
+        insort(self._line, entry, key=lambda other: other.place)
+        self.waiting += len(entry)
+
+    def _leave(self, entry: Entry) -> None:
+        del self._line[bisect_left(self._line, entry.place, key=lambda other: other.place)]
+        self.waiting -= len(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        self._leave(entry)
+        del self._texts[entry.encoding.ids.tobytes()]
+        for ticket, _ in entry.claims:
+            ticket.entries.discard(entry)

@@ -1,0 +1,173 @@
+"""The loop between the line and the encoder: whenever a worker is free, plan, and run the most urgent batch.
+
+It lives on the event loop, in callbacks, and has no task of its own: an arrival or a finished batch sets it going. Only
+padding and the session's run happen on the workers' threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from .backlog import Backlog, Entry, Ticket
+from .errors import DeadlineExceeded, EmberlineError, InferenceFailed
+from .metrics import Metrics
+from .planner import Limits, plan, urgency
+from .records import Encoding, Floats, Terms
+from .session import Session
+from .tokens import pad
+
+_log: Final = logging.getLogger(__name__)
+
+#: Entries that are planned at a time. More find closer lengths, at a cost that grows with them.
+_WINDOW: Final = 128
+#: Tokens of work after its turn, after which an entry no longer yields to others' deadlines: about two seconds.
+_PATIENCE: Final = 16_384
+#: How much of the pace is the last batch's.
+_SMOOTHING: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What the encoder made of a request's texts.
+
+    Attributes:
+        embeddings: (B, H).
+        queue: seconds until the first of its batches began.
+        encode: seconds from then until the last of them ended.
+    """
+
+    embeddings: Floats
+    queue: float
+    encode: float
+
+
+class Encoder:
+    """Encodes texts in batches that requests share. Belongs to the event loop."""
+
+    def __init__(
+        self, session: Session, backlog: Backlog, limits: Limits, metrics: Metrics, *, hidden: int, workers: int
+    ) -> None:
+        """Set up the workers; the running event loop becomes the owner.
+
+        Args:
+            session: runs the batches.
+            backlog: the line; nobody else may touch it from now on.
+            limits: what a batch may be.
+            metrics: where batches are counted.
+            hidden: H, the width of a vector.
+            workers: how many batches may be in the session at a time.
+        """
+        self._session = session
+        self._backlog = backlog
+        self._limits = limits
+        self._metrics = metrics
+        self._hidden = hidden
+        self._workers = workers
+        self._free = workers
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(workers, "encoder")
+
+    async def encode(self, encodings: Sequence[Encoding], terms: Terms) -> Vectors:
+        """Encode texts; their vectors come back in their order.
+
+        Raises:
+            Overloaded: the line is full.
+            DeadlineExceeded: the deadline passed first.
+            InferenceFailed: the model failed on a batch that one of the texts was in.
+        """
+        ticket = Ticket(len(encodings), self._hidden, terms, time.monotonic())
+        self._metrics.shared(self._backlog.put(ticket, encodings))
+        self._advance()
+        try:
+            async with asyncio.timeout_at(terms.deadline):
+                await ticket.done
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"the deadline passed after {time.monotonic() - ticket.arrived:.3f} s in line; "
+                "allow more time or send less at once"
+            ) from None
+        finally:
+            # Whoever gave up, by deadline, cancellation or a failed batch, leaves nothing in line.
+            self._metrics.dropped(self._backlog.drop(ticket))
+        return Vectors(ticket.vectors, ticket.started - ticket.arrived, ticket.finished - ticket.started)
+
+    def check_room(self) -> None:
+        """Refuse work before anything is spent on it.
+
+        Raises:
+            Overloaded: the line is full.
+        """
+        self._backlog.check_room()
+
+    def close(self) -> None:
+        """End the workers' threads, once they have finished what they run."""
+        self._threads.shutdown()
+
+    def _advance(self) -> None:
+        """Give every free worker a batch, as long as there is one."""
+        now = self._loop.time()
+        while self._free:
+            line, late = self._backlog.window(_WINDOW, now)
+            self._metrics.dropped(late)
+            if not line:
+                return
+            lengths = [len(entry) for entry in line]
+            order = urgency(
+                [entry.turn for entry in line],
+                [entry.deadline for entry in line],
+                aged_before=self._backlog.clock - _PATIENCE,
+                endangered_before=now + sum(lengths) * self._backlog.pace,
+            )
+            for batch in plan(lengths, self._limits, order, self._free)[: self._free]:
+                entries = [line[index] for index in batch]
+                self._backlog.take(entries)
+                self._free -= 1
+                self._threads.submit(self._work, entries)
+
+    def _work(self, entries: Sequence[Entry]) -> None:
+        """Run a batch; on a worker's thread."""
+        started = time.monotonic()
+        outcome: Floats | Exception
+        try:
+            outcome = self._session.run(*pad([entry.encoding for entry in entries]))
+            if outcome.shape != (len(entries), self._hidden):
+                raise InferenceFailed(f"it gave shape {outcome.shape}, not {(len(entries), self._hidden)}")
+            if not np.isfinite(outcome).all():
+                raise InferenceFailed("it gave numbers that are infinite or not a number")
+        except Exception as error:  # whatever a runtime raises, it is these requests' and not the loop's
+            outcome = error
+        self._loop.call_soon_threadsafe(self._settle, entries, outcome, started, time.monotonic())
+
+    def _settle(self, entries: Sequence[Entry], outcome: Floats | Exception, started: float, finished: float) -> None:
+        self._free += 1
+        seconds = finished - started
+        tokens = sum(map(len, entries))
+        padded = len(entries) * max(map(len, entries))
+        failed = isinstance(outcome, Exception)
+        self._metrics.batch(len(entries), tokens, padded - tokens, seconds, failed=failed)
+        if isinstance(outcome, Exception):
+            _log.error("a batch of %d texts failed", len(entries), exc_info=outcome)
+            for ticket in {ticket for entry in entries for ticket, _ in entry.claims}:
+                ticket.fail(_failure(outcome))
+        else:
+            pace = seconds / padded / self._workers
+            self._backlog.pace += (pace - self._backlog.pace) * _SMOOTHING
+            for row, entry in enumerate(entries):
+                for ticket, place in entry.claims:
+                    ticket.deliver(place, outcome[row], started, finished)
+        self._advance()
+
+
+def _failure(error: Exception) -> EmberlineError:
+    """An error of its own for each request: they are raised in different tasks."""
+    failure = InferenceFailed(f"the model failed on a batch with this request: {error}; the server's log has the trace")
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,314 @@
+"""The engine: the one place that knows the order of the stages.
+
+A request is read against a snapshot of the catalogue, its texts are tokenised, encoded in batches that it shares with
+other requests, and put through towers and heads. The engine belongs to one event loop, which only hands work on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Final, Self, TypeVar
+
+import numpy as np
+
+from .backlog import Backlog
+from .config import EngineConfig
+from .encoder import Encoder
+from .errors import DeadlineExceeded, InvalidInput, ShuttingDown
+from .loading import Parts, load
+from .metrics import Metrics
+from .planner import Limits
+from .reading import Reading, Schema
+from .records import (
+    ENCODE_OUTPUTS,
+    SCORE_OUTPUTS,
+    Deleted,
+    Encoded,
+    EncodeWork,
+    Encoding,
+    Floats,
+    Found,
+    Info,
+    Item,
+    Provenance,
+    Recommended,
+    RecommendWork,
+    Scored,
+    ScoreWork,
+    Terms,
+    Timings,
+    Upserted,
+)
+from .scoring import Scorer
+from .validation import check_count, check_id, check_k, check_names, check_priority
+
+T = TypeVar("T")
+
+#: A text may be padded by so many tokens to spare a call of its own, whose fixed cost is about theirs.
+_PADDING: Final = 4
+#: Work below these sizes is done on the event loop, because handing it to a thread and back would cost more.
+_SMALL_CHARACTERS: Final = 1024
+_SMALL_INPUTS: Final = 8
+_SMALL_CATALOGUE: Final = 4096
+
+
+class Engine:
+    """Encodes, scores, recommends and keeps the catalogue. Start it with `Engine.start`, end it with `drain`.
+
+    Attributes:
+        metrics: what it counts.
+        provenance: what makes its answers.
+    """
+
+    def __init__(self, config: EngineConfig, parts: Parts) -> None:
+        """Join the parts; the running event loop becomes the engine's."""
+        manifest = parts.bundle.manifest
+        self.metrics = Metrics()
+        self.provenance = Provenance(manifest.model_id, config.precision)
+        self._config = config
+        self._parts = parts
+        self._manifest = manifest
+        self._schema = Schema(
+            manifest.item_fields, manifest.user_fields, manifest.hidden, config.max_inputs, config.max_text_bytes
+        )
+        self._scorer = Scorer(parts.heads, manifest)
+        backlog = Backlog(config.max_waiting_tokens, parts.pace / config.workers)
+        self._encoder = Encoder(
+            parts.session,
+            backlog,
+            Limits(config.max_batch, config.max_batch_tokens, _PADDING),
+            self.metrics,
+            hidden=manifest.hidden,
+            workers=config.workers,
+        )
+        self._threads = ThreadPoolExecutor(config.workers, "engine")
+        self._started = time.monotonic()
+        self._version = version("emberline")
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+        self.metrics.describe(
+            model_id=manifest.model_id,
+            precision=config.precision,
+            device=parts.session.device,
+            version=self._version,
+        )
+        self.metrics.watch(lambda: backlog.waiting, lambda: len(parts.catalogue.snapshot()))
+
+    @classmethod
+    async def start(cls, config: EngineConfig) -> Self:
+        """Load a bundle and a catalogue and be ready; see `load` for what it raises."""
+        return cls(config, await asyncio.to_thread(load, config))
+
+    async def encode(self, work: EncodeWork, terms: Terms) -> Encoded:
+        """Encode texts, items or users: any outputs out of one pass through the encoder.
+
+        A user without a profile has zeros for `sentence_embedding`, as the user tower reads them.
+
+        Raises:
+            InvalidInput: the request cannot be encoded.
+            UnknownItem: an id of a history is not in the catalogue.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
+        """
+        with self._serving(terms) as timings:
+            snapshot = self._parts.catalogue.snapshot()
+            reading = Reading(snapshot, self._schema)
+            inputs = reading.inputs(work.inputs, work.outputs)
+            encodings, encoded = await self._encode(reading, terms, timings)
+            with _measured(timings, "score"):
+                outputs = await self._aside(
+                    len(inputs.places) <= _SMALL_INPUTS, self._scorer.encode, inputs, work.outputs, snapshot, encoded
+                )
+        tokens = np.array([len(encoding) for encoding in encodings] + [0], np.int64)  # a place of -1 has none
+        truncated = np.array([encoding.truncated for encoding in encodings] + [False], np.bool_)
+        return Encoded(outputs, tokens[inputs.places], truncated[inputs.places], timings, self.provenance)
+
+    async def score(self, work: ScoreWork, terms: Terms) -> Scored:
+        """Score one user against candidates. A user without profile and history is scored by the items' biases.
+
+        Raises:
+            InvalidInput: the request cannot be scored.
+            UnknownItem: an id is not in the catalogue.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
+        """
+        with self._serving(terms) as timings:
+            check_count(len(work.candidates), self._config.max_inputs, "candidates")
+            check_names(work.outputs, SCORE_OUTPUTS, "outputs")
+            snapshot = self._parts.catalogue.snapshot()
+            reading = Reading(snapshot, self._schema)
+            person = reading.user(work.user, "user")
+            candidates = reading.references(work.candidates, "candidates")
+            _, encoded = await self._encode(reading, terms, timings)
+            with _measured(timings, "score"):
+                outputs = await self._aside(
+                    len(candidates) <= _SMALL_INPUTS,
+                    self._scorer.score,
+                    person,
+                    candidates,
+                    work.outputs,
+                    snapshot,
+                    encoded,
+                )
+        return Scored(outputs, timings, self.provenance)
+
+    async def recommend(self, work: RecommendWork, terms: Terms) -> Recommended:
+        """The best items of the catalogue for one user. Without profile and history they are the popular ones.
+
+        Raises:
+            InvalidInput: the request is not meaningful.
+            UnknownItem: an id of the history is not in the catalogue.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
+        """
+        with self._serving(terms) as timings:
+            check_k(work.k, self._config.max_k)
+            check_names(work.outputs, SCORE_OUTPUTS, "outputs")
+            snapshot = self._parts.catalogue.snapshot()
+            reading = Reading(snapshot, self._schema)
+            person = reading.user(work.user, "user")
+            _, encoded = await self._encode(reading, terms, timings)
+            with _measured(timings, "score"):
+                items, considered = await self._aside(
+                    len(snapshot) <= _SMALL_CATALOGUE, self._scorer.recommend, person, work, snapshot, encoded
+                )
+        return Recommended(items, considered, timings, self.provenance)
+
+    async def upsert(self, items: tuple[Item, ...], terms: Terms) -> Upserted:
+        """Add or replace items, all or none. They are durable and recommendable on return.
+
+        Raises:
+            InvalidInput: an item cannot be stored, or two have the same id.
+            CatalogueError: the catalogue cannot be written.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
+        """
+        with self._serving(terms) as timings:
+            check_count(len(items), self._config.max_inputs, "items")
+            first: dict[str, int] = {}
+            for index, item in enumerate(items):
+                check_id(item.id, f"items[{index}].id")
+                if (earlier := first.setdefault(item.id, index)) != index:
+                    raise InvalidInput(f"items[{index}].id", f"{item.id!r} is also the id of items[{earlier}]")
+            catalogue = self._parts.catalogue
+            reading = Reading(catalogue.snapshot(), self._schema)
+            places = np.array([reading.item(item, f"items[{index}]") for index, item in enumerate(items)], np.int64)
+            _, encoded = await self._encode(reading, terms, timings)
+            with _measured(timings, "score"):
+                stored = await self._aside(len(items) <= _SMALL_INPUTS, self._scorer.store, items, places, encoded)
+            inserted, replaced = await asyncio.to_thread(catalogue.upsert, stored)
+        return Upserted(inserted, replaced, timings, self.provenance)
+
+    async def delete(self, ids: Sequence[str], terms: Terms) -> Deleted:
+        """Delete items; ids that the catalogue does not have are named in the answer.
+
+        Raises:
+            InvalidInput: no ids, too many, or one that cannot be an id.
+            CatalogueError: the catalogue cannot be written.
+        """
+        with self._serving(terms):
+            self._check_ids(ids)
+            unknown = await asyncio.to_thread(self._parts.catalogue.delete, ids)
+        return Deleted(len(set(ids)) - len(unknown), tuple(unknown))
+
+    async def get(self, ids: Sequence[str], terms: Terms) -> Found:
+        """Find items; ids that the catalogue does not have are named in the answer.
+
+        Raises:
+            InvalidInput: no ids, too many, or one that cannot be an id.
+        """
+        with self._serving(terms):
+            self._check_ids(ids)
+            return Found(*self._parts.catalogue.get(ids))
+
+    def info(self) -> Info:
+        """Say what runs."""
+        manifest, config = self._manifest, self._config
+        return Info(
+            model_id=manifest.model_id,
+            precision=config.precision,
+            device=self._parts.session.device,
+            version=self._version,
+            max_length=manifest.max_length,
+            hidden=manifest.hidden,
+            dimensions=manifest.dimensions,
+            outputs=ENCODE_OUTPUTS,
+            item_labels=manifest.item_labels,
+            user_labels=manifest.user_labels,
+            catalogue_items=len(self._parts.catalogue.snapshot()),
+            max_inputs=config.max_inputs,
+            max_text_bytes=config.max_text_bytes,
+            max_k=config.max_k,
+            gate=self._parts.gate,
+            fingerprint=manifest.fingerprint,
+            item_fields=manifest.item_fields,
+            user_fields=manifest.user_fields,
+            uptime=time.monotonic() - self._started,
+        )
+
+    async def drain(self) -> None:
+        """Take no new work, answer what was taken, and end."""
+        self._draining = True
+        await self._idle.wait()
+        self._encoder.close()
+        self._threads.shutdown()
+        self._parts.catalogue.close()
+
+    @contextmanager
+    def _serving(self, terms: Terms) -> Iterator[Timings]:
+        """Count a request in and out, and take its whole time."""
+        arrived = time.monotonic()
+        if self._draining:
+            raise ShuttingDown
+        check_priority(terms)
+        if terms.deadline is not None and terms.deadline <= arrived:
+            raise DeadlineExceeded("the deadline had passed before the work began; allow more time")
+        timings = Timings()
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield timings
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+        timings.total = time.monotonic() - arrived
+        self.metrics.stages(timings)
+
+    async def _encode(self, reading: Reading, terms: Terms, timings: Timings) -> tuple[list[Encoding], Floats]:
+        """Tokenise and encode the texts that a request needs; (T, H)."""
+        texts = reading.texts
+        if not texts:
+            return [], np.empty((0, self._manifest.hidden), np.float32)
+        self._encoder.check_room()
+        with _measured(timings, "tokenise"):
+            if sum(map(len, texts)) <= _SMALL_CHARACTERS:
+                encodings = self._parts.tokeniser.encode(texts)
+            else:
+                loop = asyncio.get_running_loop()
+                encodings = await loop.run_in_executor(self._threads, self._parts.tokeniser.encode, texts)
+        vectors = await self._encoder.encode(encodings, terms)
+        timings.queue, timings.encode = vectors.queue, vectors.encode
+        return encodings, vectors.embeddings
+
+    async def _aside(self, small: bool, function: Callable[..., T], *arguments: object) -> T:
+        """Do a stage's work: at once if it is small, on a thread otherwise."""
+        if small:
+            return function(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    def _check_ids(self, ids: Sequence[str]) -> None:
+        check_count(len(ids), self._config.max_inputs, "ids")
+        for index, item_id in enumerate(ids):
+            check_id(item_id, f"ids[{index}]")
+
+
+@contextmanager
+def _measured(timings: Timings, stage: str) -> Iterator[None]:
+    """Take a stage's time."""
+    started = time.monotonic()
+    yield
+    setattr(timings, stage, time.monotonic() - started)

@@ -1,0 +1,132 @@
+"""What is made of the encoder's vectors: outputs of towers and heads, scores, recommendations, items to store.
+
+Nothing here waits for anything: each method is work for one thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from .bundle import Manifest
+from .explain import explain
+from .heads import Heads, UserHeads
+from .ranking import rank
+from .reading import Inputs, Person, References
+from .records import ITEM_OUTPUTS, USER_OUTPUTS, Floats, Integers, Item, Recommendation, RecommendWork, StoredItem
+from .snapshot import Snapshot
+
+
+class Scorer:
+    """Runs towers and heads. May be called from any thread."""
+
+    def __init__(self, heads: Heads, manifest: Manifest) -> None:
+        self._heads = heads
+        self._manifest = manifest
+
+    def encode(self, inputs: Inputs, names: Sequence[str], snapshot: Snapshot, encoded: Floats) -> dict[str, Floats]:
+        """The outputs of an encode request.
+
+        Args:
+            inputs: B inputs.
+            names: of the outputs that are asked for.
+            snapshot: the one that the request was read against.
+            encoded: (T, H) of the request's texts.
+
+        Returns:
+            By name, each (B, width) or (B,).
+        """
+        embeddings = _placed(inputs.places, encoded, self._manifest.hidden)  # (B, H)
+        found: dict[str, Floats] = {"sentence_embedding": embeddings}
+        if not set(names).isdisjoint(ITEM_OUTPUTS):
+            found |= zip(ITEM_OUTPUTS, self._heads.item(embeddings), strict=True)
+        if not set(names).isdisjoint(USER_OUTPUTS):
+            found |= zip(USER_OUTPUTS, self._users(inputs.people, snapshot, encoded), strict=True)
+        return {name: found[name] for name in names}
+
+    def score(
+        self, person: Person, candidates: References, names: Sequence[str], snapshot: Snapshot, encoded: Floats
+    ) -> dict[str, Floats]:
+        """The outputs of a score request, by name, each (C,) for C candidates; for the rest see `encode`."""
+        user = self._users([person], snapshot, encoded).embedding[0]  # (D,)
+        stored = candidates.rows >= 0
+        vectors = np.empty((len(candidates), self._manifest.dimensions), np.float32)  # (C, D)
+        biases = np.empty(len(candidates), np.float32)  # (C,)
+        vectors[stored] = snapshot.vectors[candidates.rows[stored]]
+        biases[stored] = snapshot.biases[candidates.rows[stored]]
+        if not stored.all():
+            fresh = self._heads.item(candidates.embeddings(snapshot, encoded)[~stored])
+            vectors[~stored] = fresh.embedding
+            biases[~stored] = fresh.bias
+        found = {"similarity": vectors @ (user / np.float32(self._manifest.temperature)) + biases}
+        if set(names) != {"similarity"}:
+            match = self._heads.match(user, vectors, biases)
+            found |= {"probability": match.probability, "rating": match.rating}
+        return {name: found[name] for name in names}
+
+    def recommend(
+        self, person: Person, work: RecommendWork, snapshot: Snapshot, encoded: Floats
+    ) -> tuple[tuple[Recommendation, ...], int]:
+        """The best items for a user, and how many were considered; for the arguments see `encode`.
+
+        Raises:
+            InvalidInput: a filter or the diversity is not meaningful.
+        """
+        user = self._users([person], snapshot, encoded)
+        history = person.history.rows[person.history.rows >= 0].tolist()
+        ranking = rank(snapshot, user.embedding[0], self._manifest.temperature, work, history)
+        rows = ranking.rows
+        match = None
+        if len(rows) and not {"probability", "rating"}.isdisjoint(work.outputs):
+            match = self._heads.match(user.embedding[0], snapshot.vectors[rows], snapshot.biases[rows])
+        reasons = None
+        if work.reasons:
+            reasons = explain(
+                snapshot,
+                rows,
+                history,
+                user.attributes[0],
+                user_labels=self._manifest.user_labels,
+                label_fields=self._manifest.label_fields,
+            )
+        items = tuple(
+            Recommendation(
+                id=snapshot.id(row),
+                similarity=float(ranking.similarities[place]),
+                probability=float(match.probability[place]) if match and "probability" in work.outputs else None,
+                rating=float(match.rating[place]) if match and "rating" in work.outputs else None,
+                attributes=snapshot.attributes(row),
+                reason=reasons[place] if reasons else None,
+            )
+            for place, row in enumerate(rows.tolist())
+        )
+        return items, ranking.considered
+
+    def store(self, items: Sequence[Item], places: Integers, encoded: Floats) -> list[StoredItem]:
+        """Items as the catalogue keeps them; `places` (N,) are those of their texts in `encoded` (T, H)."""
+        embeddings = encoded[places]  # (N, H)
+        heads = self._heads.item(embeddings)
+        now = time.time()
+        return [
+            StoredItem(item, embedding, vector, float(bias), now)
+            for item, embedding, vector, bias in zip(items, embeddings, heads.embedding, heads.bias, strict=True)
+        ]
+
+    def _users(self, people: Sequence[Person], snapshot: Snapshot, encoded: Floats) -> UserHeads:
+        hidden = self._manifest.hidden
+        history = np.zeros((len(people), hidden), np.float32)  # (B, H)
+        for row, person in enumerate(people):
+            if len(person.history):
+                history[row] = person.history.embeddings(snapshot, encoded).mean(axis=0)
+        profile = _placed(np.array([person.profile for person in people], np.int64), encoded, hidden)  # (B, H)
+        length = np.array([len(person.history) for person in people], np.float32)  # (B,)
+        return self._heads.user(history, profile, length)
+
+
+def _placed(places: Integers, encoded: Floats, hidden: int) -> Floats:
+    """(B, H) the vectors at places of `encoded` (T, H); zeros where the place is -1."""
+    found = np.zeros((len(places), hidden), np.float32)
+    found[places >= 0] = encoded[places[places >= 0]]
+    return found

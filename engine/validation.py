@@ -1,0 +1,132 @@
+"""What a request may hold. Each check names the field, in the contract's names, and what would be right."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from .errors import InvalidInput
+from .records import Floats, ItemReference, Terms
+
+#: Unicode's control characters but tab, line feed and carriage return: they come from damaged data, never from people.
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_ID_BYTES: Final = 512
+_PRIORITIES: Final = range(-8, 8)
+
+
+def check_count(count: int, most: int, field: str, least: int = 1) -> None:
+    """Check how many there are."""
+    if count < least:
+        raise InvalidInput(field, f"is empty; give at least {least}")
+    if count > most:
+        raise InvalidInput(field, f"has {count} entries, at most {most} are served at once; send several requests")
+
+
+def check_text(text: str, most: int, field: str) -> None:
+    """Check a text that shall be encoded: not empty, `most` UTF-8 bytes at most, no control characters."""
+    if not text or text.isspace():
+        raise InvalidInput(field, "is empty; give it words to encode")
+    _check_characters(text, field)
+    size = len(text.encode())
+    if size > most:
+        raise InvalidInput(field, f"has {size} bytes, at most {most} are taken; the encoder reads only its beginning")
+
+
+def check_id(item_id: str, field: str) -> None:
+    """Check an item's id."""
+    if not item_id:
+        raise InvalidInput(field, "is empty; every item needs an id")
+    _check_characters(item_id, field)
+    if len(item_id.encode()) > _ID_BYTES:
+        raise InvalidInput(field, f"has {len(item_id.encode())} bytes; an id has {_ID_BYTES} at most")
+
+
+def check_attributes(attributes: Mapping[str, object], field: str) -> None:
+    """Check attributes: texts, finite numbers or lists of texts."""
+    for name, value in attributes.items():
+        where = f"{field}.{name}"
+        if not name or name.isspace():
+            raise InvalidInput(field, "has an attribute without a name")
+        _check_characters(name, f"{field} (a name)")
+        if isinstance(value, str):
+            _check_characters(value, where)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            if not math.isfinite(value):
+                raise InvalidInput(where, f"is {value}; a number must be finite")
+        elif isinstance(value, Sequence):
+            for index, entry in enumerate(value):
+                if not isinstance(entry, str):
+                    raise InvalidInput(f"{where}[{index}]", f"is {_kind(entry)}; a list holds texts")
+                _check_characters(entry, f"{where}[{index}]")
+        else:
+            raise InvalidInput(where, f"is {_kind(value)}; an attribute is a text, a number or a list of texts")
+
+
+def check_vector(vector: Floats, hidden: int, field: str) -> None:
+    """Check an encoder's vector (H,)."""
+    if vector.shape != (hidden,):
+        raise InvalidInput(field, f"has shape {list(vector.shape)}; the encoder's vectors have [{hidden}]")
+    if not np.isfinite(vector).all():
+        place = int(np.argmin(np.isfinite(vector)))
+        raise InvalidInput(field, f"is {vector[place]} at position {place}; all numbers must be finite")
+
+
+def check_reference(reference: ItemReference, field: str) -> None:
+    """Check that exactly one of id, text and vector is set."""
+    given = [
+        name
+        for name, value in (("id", reference.id), ("text", reference.text), ("vector", reference.vector))
+        if value is not None
+    ]
+    if len(given) != 1:
+        found = " and ".join(given) or "nothing"
+        raise InvalidInput(field, f"has {found} set; set one of id, text and vector")
+
+
+def check_names(names: Sequence[str], known: Sequence[str], field: str) -> None:
+    """Check names against those that are known."""
+    for index, name in enumerate(names):
+        if name not in known:
+            raise InvalidInput(f"{field}[{index}]", f"{name!r} is not known; these are: {', '.join(known)}")
+
+
+def check_k(k: int, most: int) -> None:
+    """Check how many items are asked for."""
+    if not 1 <= k <= most:
+        raise InvalidInput("k", f"is {k}; ask for 1 to {most} items")
+
+
+def check_priority(terms: Terms) -> None:
+    """Check a priority's range."""
+    if terms.priority not in _PRIORITIES:
+        raise InvalidInput(
+            "priority", f"is {terms.priority}; it lies between {_PRIORITIES.start} and {_PRIORITIES.stop - 1}"
+        )
+
+
+def _check_characters(text: str, field: str) -> None:
+    if found := _CONTROL.search(text):
+        raise InvalidInput(
+            field,
+            f"has the control character U+{ord(found.group()):04X} at position {found.start()}; remove it "
+            "(tabs and line breaks may stay)",
+        )
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput(
+                field, f"has half a character (a lone surrogate) at position {error.start}; decode it anew"
+            ) from None
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, Mapping):
+        return "a structure"
+    return {bool: "true or false", list: "a list"}.get(type(value), f"a {type(value).__name__}")
