@@ -26,6 +26,7 @@ FLAGS: Final = (
     "asimddp",
     "i8mm",
 )
+_CPUINFO: Final = Path("/proc/cpuinfo")
 PACKAGES: Final = ("emberline", "grpcio", "numpy", "onnxruntime", "tokenizers", "torch", "transformers")
 
 
@@ -112,7 +113,7 @@ def _command_line() -> str:
 def _cpu() -> tuple[str, frozenset[str]]:
     """The CPU's model and its features."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine(), frozenset()
     # The first core's lines; ARM calls its features "Features" and gives no model name.

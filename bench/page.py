@@ -37,18 +37,18 @@ th:first-child, td:first-child { padding-left: 0; position: sticky; left: 0; bac
 thead th { font-weight: 600; vertical-align: bottom; border-bottom: 2px solid var(--ink); }
 thead th span, td small { color: var(--quiet); font-weight: 400; }
 thead th span, td small { display: block; font-size: .8125rem; }
-tbody tr { border-bottom: 1px solid var(--line); }
-tbody th { font-weight: 400; }
+tbody th, td { border-bottom: 1px solid var(--line); }
+tbody th { font-weight: 400; white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
 td.best { font-weight: 700; color: var(--ember); }
 .note, figcaption { color: var(--quiet); font-size: .9rem; line-height: 1.5; max-width: 44rem; margin: .5rem 0 1rem; }
 figure { margin: 1.75rem 0; }
-figure img { display: block; width: 100%; max-width: 46rem; height: auto; }
+figure img { display: block; width: 100%; max-width: 38rem; height: auto; }
 @media (max-width: 40rem) {
   body { padding: 2rem 1rem 3rem; font-size: 1rem; }
   h1 { font-size: 1.75rem; }
   header p { font-size: 1.075rem; }
-  th:first-child, td:first-child { max-width: 9rem; }
+  tbody th { white-space: normal; }
 }
 @media print {
   @page { margin: 16mm; }

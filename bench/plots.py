@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .document import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType  # newer than the oldest matplotlib that will do
 
 INK: Final = "#1c1917"
 QUIET: Final = "#6b6560"
@@ -20,7 +23,7 @@ COLOURS: Final = {"pytorch": "#57534e", "fp32": "#1d4ed8", "fp16": "#0d9488", "i
 #: Of a variant whose precision has none.
 OTHER: Final = "#9333ea"
 
-_STYLE: Final[dict[str, Any]] = {
+_STYLE: Final[dict[RcKeyType, Any]] = {
     "axes.axisbelow": True,
     "axes.edgecolor": QUIET,
     "axes.grid": True,
@@ -54,15 +57,17 @@ def picture(name: str, caption: str, height: float, draw: Callable[[Axes], None]
     Args:
         name: its file's name without ending.
         caption: what one sees in it.
-        height: inches; the width is 6.6, so that the letters are still legible on a phone.
+        height: inches; the width is 5.4, so that the letters are still legible on a phone.
         draw: draws into the axes that it is given.
     """
     # A figure of its own and not pyplot's: nothing is left behind for the next one.
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.6, height), layout="constrained")
+        figure = Figure(figsize=(5.4, height), layout="constrained")
         draw(figure.add_subplot())
         svg, png = io.StringIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
         figure.savefig(png, format="png", dpi=160)
     return Picture(name, caption, svg.getvalue(), png.getvalue())
 
@@ -70,3 +75,11 @@ def picture(name: str, caption: str, height: float, draw: Callable[[Axes], None]
 def colour(engine: str, precision: str) -> str:
     """A variant's colour."""
     return COLOURS["pytorch"] if engine == "pytorch" else COLOURS.get(precision, OTHER)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a plot whose first row, at the top, has the greatest y."""
+    axes.set_yticks(range(len(names)), list(reversed(names)))
+    axes.set_ylim(-0.7, len(names) - 0.3)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)

@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import selectors
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
 
+from emberline.bench.environment import Environment
+from emberline.bench.result import Result
 from emberline.bench.variants import Variant
 
 T = TypeVar("T")
+HERE = Path(__file__).parent
+
+
+def _module(name: str) -> ModuleType:
+    """A module that lies beside this one; tests are no package, so it has to be loaded by its path."""
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+made_up = _module("made_up")
+
+
+@pytest.fixture
+def environment() -> Environment:
+    """The environment of a measurement that was not made."""
+    found: Environment = made_up.ENVIRONMENT
+    return found
+
+
+@pytest.fixture
+def latency_result() -> Callable[..., Result]:
+    """Makes a result of `bench latency`; see `made_up.latency`."""
+    made: Callable[..., Result] = made_up.latency
+    return made
+
+
+@pytest.fixture
+def recall_result() -> Result:
+    """A result of `bench recall`."""
+    found: Result = made_up.recall()
+    return found
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -62,7 +101,7 @@ def fake_variant() -> Callable[..., Variant]:
     """Makes a variant whose worker opens `fake_target.py`."""
 
     def make(name: str = "fake", **options: Any) -> Variant:
-        folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+        folders = [str(HERE), os.environ.get("PYTHONPATH", "")]
         return Variant(
             name=name,
             target="fake_target:open_target",

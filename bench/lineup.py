@@ -1,0 +1,86 @@
+"""Who takes part in `bench latency`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from emberline.engine.bundle import Bundle, Precision
+
+from .variants import Variant
+
+#: The reference's name: PyTorch eager, fp32.
+PYTORCH: Final = "PyTorch fp32"
+#: Precisions that the CPU runs, dearest first.
+CPU_PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A variant that is not measured, and why."""
+
+    variant: str
+    reason: str
+
+
+def in_process(precision: str) -> str:
+    """The name of the variant whose caller shares the engine's process."""
+    return f"Emberline {precision}"
+
+
+def through_grpc(precision: str) -> str:
+    """The name of the variant that is asked over a socket."""
+    return f"Emberline {precision}, gRPC"
+
+
+def lineup(
+    bundle: Bundle, run: Path | None, precisions: Sequence[Precision], threads: int, *, complete: bool
+) -> tuple[list[Variant], list[LeftOut]]:
+    """The variants to compare, the reference first, and those that have to be left out.
+
+    Args:
+        bundle: what Emberline serves.
+        run: the run that it was exported from; None: there is no reference.
+        precisions: of Emberline's encoders, dearest first.
+        threads: that each variant computes with.
+        complete: whether each precision also goes through gRPC, or only the last one.
+    """
+    root = str(bundle.layout.root.absolute())
+    variants = []
+    left_out = []
+    missing = next((name for name in ("torch", "transformers") if find_spec(name) is None), None)
+    if run is None:
+        left_out.append(LeftOut(PYTORCH, "no --run DIR names the training run whose model is the reference"))
+    elif missing is not None:
+        left_out.append(LeftOut(PYTORCH, f"{missing} is not installed: pip install 'emberline[export]'"))
+    else:
+        variants.append(
+            Variant(
+                name=PYTORCH,
+                target="emberline.bench.targets.pytorch:open_target",
+                options={"run": str(run.absolute()), "threads": threads, "max_length": bundle.manifest.max_length},
+                engine="pytorch",
+                precision="fp32",
+                path="process",
+                threads=threads,
+            )
+        )
+    served = precisions if complete else precisions[-1:]
+    for path, names in (("process", precisions), ("grpc", served)):
+        module = "inprocess" if path == "process" else "remote"
+        variants += [
+            Variant(
+                name=in_process(precision) if path == "process" else through_grpc(precision),
+                target=f"emberline.bench.targets.{module}:open_target",
+                options={"bundle": root, "precision": precision, "threads": threads},
+                engine="emberline",
+                precision=precision,
+                path=path,
+                threads=threads,
+            )
+            for precision in names
+        ]
+    return variants, left_out

@@ -1,0 +1,74 @@
+"""The engine in the caller's own process: what Emberline costs without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from emberline.engine.config import EngineConfig
+from emberline.engine.engine import Engine
+from emberline.engine.records import EncodeWork, Floats, Terms
+
+#: Texts a request of bulk work: enough for the planner to sort, and below what a request may hold.
+CHUNK: Final = 512
+_OUTPUT: Final = "sentence_embedding"
+
+
+class EngineTarget:
+    """An engine.
+
+    Attributes:
+        model_pid: this process.
+        about: nothing.
+    """
+
+    def __init__(self, engine: Engine, folder: tempfile.TemporaryDirectory[str]) -> None:
+        self._engine = engine
+        self._folder = folder
+        self.model_pid = os.getpid()
+        self.about: dict[str, Any] = {}
+
+    async def encode(self, texts: Sequence[str]) -> Floats:
+        """One request: (B, H)."""
+        encoded = await self._engine.encode(EncodeWork(tuple(texts)), Terms())
+        return encoded.outputs[_OUTPUT]
+
+    async def serve(self, text: str) -> Floats:
+        """One request among others: (1, H)."""
+        return await self.encode((text,))
+
+    async def bulk(self, texts: Sequence[str], order: str) -> Floats:
+        """Requests of `CHUNK` texts, whose order is the planner's: (N, H)."""
+        del order
+        chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+        return np.concatenate([await self.encode(chunk) for chunk in chunks])
+
+    async def close(self) -> None:
+        """Drain the engine and remove its catalogue."""
+        await self._engine.drain()
+        await asyncio.to_thread(self._folder.cleanup)
+
+
+async def open_target(bundle: str, precision: Any, threads: int) -> EngineTarget:
+    """Start an engine with a catalogue of its own.
+
+    Args:
+        bundle: its folder.
+        precision: of the encoder; one that failed its gate is measured too.
+        threads: that compute.
+    """
+    folder = tempfile.TemporaryDirectory()
+    config = EngineConfig(
+        bundle=Path(bundle),
+        precision=precision,
+        threads=threads,
+        allow_failed_gate=True,
+        catalogue=Path(folder.name) / "catalogue.sqlite",
+    )
+    return EngineTarget(await Engine.start(config), folder)

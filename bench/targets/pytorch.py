@@ -1,0 +1,113 @@
+"""The reference: the trained model itself, in PyTorch, eager, fp32."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from emberline.engine.records import Floats
+from emberline.export.training import load_run
+
+#: Texts a batch of bulk work, as in sentence-transformers.
+BULK_BATCH: Final = 32
+#: Texts taken from the line at a time, sorted by length, and texts a batch made of them: on a CPU padding costs more
+#: than a larger batch gains, so a server that padded 32 texts of all lengths would be too easy an opponent.
+LINE: Final = 32
+LINE_BATCH: Final = 8
+
+
+class PyTorchTarget:
+    """A run's encoder, driven as sentence-transformers drives one.
+
+    Attributes:
+        model_pid: this process.
+        about: the threads that PyTorch really uses.
+    """
+
+    def __init__(self, run: Path, threads: int, max_length: int) -> None:
+        torch.set_num_threads(threads)
+        loaded = load_run(run)
+        self._encoder = loaded.model.encoder.eval()
+        self._tokenizer = loaded.tokenizer
+        self._tokenizer.enable_truncation(max_length)
+        self._waiting: list[tuple[str, asyncio.Future[Floats]]] = []
+        self._serving: asyncio.Task[None] | None = None
+        # One at a time: a second batch would fight the first for the same cores.
+        self._thread = ThreadPoolExecutor(1)
+        self.model_pid = os.getpid()
+        self.about: dict[str, Any] = {"threads": torch.get_num_threads()}
+
+    async def encode(self, texts: Sequence[str]) -> Floats:
+        """One request as one batch, in the calling thread: (B, H)."""
+        return self._batch(texts)
+
+    async def serve(self, text: str) -> Floats:
+        """One request among others: of what waits, up to `LINE` texts are sorted and encoded in batches; (H,)."""
+        future: asyncio.Future[Floats] = asyncio.get_running_loop().create_future()
+        self._waiting.append((text, future))
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve())
+        return await future
+
+    async def bulk(self, texts: Sequence[str], order: str) -> Floats:
+        """Batches of `BULK_BATCH`; ``sorted``: by characters, longest first, as in sentence-transformers; (N, H)."""
+        places = list(range(len(texts)))
+        if order == "sorted":
+            places.sort(key=lambda place: -len(texts[place]))
+        batches = [places[start : start + BULK_BATCH] for start in range(0, len(places), BULK_BATCH)]
+        vectors = np.concatenate([self._batch([texts[place] for place in batch]) for batch in batches])
+        restored = np.empty_like(vectors)
+        restored[places] = vectors
+        return restored
+
+    async def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            taken, self._waiting = sorted(self._waiting[:LINE], key=lambda one: len(one[0])), self._waiting[LINE:]
+            for start in range(0, len(taken), LINE_BATCH):
+                batch = taken[start : start + LINE_BATCH]
+                try:
+                    vectors = await loop.run_in_executor(self._thread, self._batch, [text for text, _ in batch])
+                except Exception as error:  # each of the batch's requests has to hear of it
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                for (_, future), vector in zip(batch, vectors, strict=True):
+                    if not future.done():  # its caller has gone
+                        future.set_result(vector)
+
+    def _batch(self, texts: Sequence[str]) -> Floats:
+        encodings = self._tokenizer.encode_batch(list(texts))
+        longest = max(len(encoding.ids) for encoding in encodings)
+        ids = torch.zeros(len(texts), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, encoding in enumerate(encodings):
+            length = len(encoding.ids)
+            ids[row, :length] = torch.tensor(encoding.ids)
+            mask[row, :length] = 1
+        with torch.inference_mode():
+            vectors: Floats = self._encoder(input_ids=ids, attention_mask=mask).sentence_embedding.numpy()
+        return vectors
+
+
+async def open_target(run: str, threads: int, max_length: int) -> PyTorchTarget:
+    """Load a run's model.
+
+    Args:
+        run: its folder.
+        threads: that compute.
+        max_length: tokens a text.
+    """
+    return PyTorchTarget(Path(run), threads, max_length)

@@ -1,0 +1,187 @@
+"""What is encoded: the bundle's own item texts, a mixture of short and long texts, or texts from a file."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from emberline.engine.bundle import Bundle
+from emberline.engine.catalogue import Catalogue
+from emberline.engine.errors import BenchError, DataError
+from emberline.engine.rendering import render
+
+#: Lengths of the mixed set, in tokens, special ones included; a model that reads fewer gets as many as it reads.
+SHORTEST: Final = 10
+LONGEST: Final = 128
+#: Of the beta distribution of lengths between them: mean 45, half of the texts below 37, one in ten above 90.
+_SHAPE: Final = (0.8, 1.9)
+
+
+@dataclass(frozen=True, slots=True)
+class TextSet:
+    """Texts to encode.
+
+    Attributes:
+        name: ``items``, ``mixed`` or a file's name.
+        description: what they are, in words.
+        texts: N texts.
+        tokens: (N,) how many tokens each has, special ones included, cut at the model's longest.
+    """
+
+    name: str
+    description: str
+    texts: tuple[str, ...]
+    tokens: tuple[int, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of the texts, so that two results can be told to come from the same ones."""
+        return hashlib.sha256("\0".join(self.texts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TextsRecord:
+    """What was encoded; see `TextSet`."""
+
+    name: str
+    description: str
+    count: int
+    tokens_mean: float
+    tokens_minimum: int
+    tokens_median: float
+    tokens_maximum: int
+    sha256: str
+
+
+def item_texts(bundle: Bundle) -> tuple[str, ...]:
+    """The texts of the bundle's items, as the encoder reads them.
+
+    Raises:
+        BenchError: the bundle has no items.
+    """
+    manifest = bundle.manifest
+    # A catalogue belongs to whoever opens it, so the seed is copied to a place of its own first.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Catalogue.open(
+            Path(folder) / "catalogue.sqlite",
+            bundle.layout.catalogue,
+            fingerprint=manifest.fingerprint,
+            hidden=manifest.hidden,
+            dimensions=manifest.dimensions,
+        ) as catalogue,
+    ):
+        stored, _ = catalogue.get(catalogue.snapshot().ids)
+    texts = tuple(entry.item.text or render(entry.item.attributes, manifest.item_fields) for entry in stored)
+    if not texts:
+        raise BenchError(f"{bundle.layout.root} has no items to take texts from; pass --texts FILE, one text a line")
+    return texts
+
+
+def text_set(name: str, bundle: Bundle, *, count: int, seed: int) -> TextSet:
+    """A set of texts by name.
+
+    Args:
+        name: ``items``: the bundle's item texts; ``mixed``: `SHORTEST` to `LONGEST` tokens made of their words, many
+            short and some long; anything else: a file with one text a line.
+        bundle: whose items and tokenizer.
+        count: how many texts; fewer if there are fewer.
+        seed: of the choice and the mixture.
+
+    Raises:
+        DataError: the file cannot be read or has no text.
+        BenchError: the bundle has no items.
+    """
+    tokenizer = _tokenizer(bundle)
+    random = np.random.default_rng(seed)
+    match name:
+        case "items":
+            texts = _sample(item_texts(bundle), count, random)
+            description = "item texts of the bundle's catalogue"
+        case "mixed":
+            longest = min(LONGEST, bundle.manifest.max_length)
+            texts = mixed(item_texts(bundle), tokenizer, count, random, longest)
+            description = "made of the item texts' words, many short and some long"
+        case _:
+            texts = _sample(_lines(Path(name)), count, random)
+            description = f"lines of {Path(name).name}"
+    tokens = tuple(len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts)))
+    return TextSet(Path(name).name, description, texts, tokens)
+
+
+def describe(texts: TextSet) -> TextsRecord:
+    """A text set without its texts."""
+    tokens = np.array(texts.tokens)
+    return TextsRecord(
+        name=texts.name,
+        description=texts.description,
+        count=len(texts.texts),
+        tokens_mean=round(float(tokens.mean()), 1),
+        tokens_minimum=int(tokens.min()),
+        tokens_median=float(np.median(tokens)),
+        tokens_maximum=int(tokens.max()),
+        sha256=texts.sha256,
+    )
+
+
+def mixed(
+    sources: Sequence[str], tokenizer: Tokenizer, count: int, random: np.random.Generator, longest: int = LONGEST
+) -> tuple[str, ...]:
+    """Texts of many lengths, made of the words of real ones.
+
+    Args:
+        sources: texts to take words from.
+        tokenizer: counts the tokens; cuts at the model's longest.
+        count: how many texts to make.
+        random: chooses lengths and words.
+        longest: tokens a text.
+    """
+    shortest = min(SHORTEST, longest)
+    words = [word for text in sources for word in text.split()]
+    special = len(tokenizer.encode("").ids)
+    shares = random.beta(*_SHAPE, count)
+    lengths = np.rint(shortest + (longest - shortest) * shares).astype(int)
+    # Each word has at least one token, so so many words suffice; what is too long is cut behind its last whole word.
+    chosen = [[words[index] for index in random.integers(len(words), size=length)] for length in lengths]
+    return tuple(
+        _fitting(entry, int(length) - special, tokenizer) for entry, length in zip(chosen, lengths, strict=True)
+    )
+
+
+def _fitting(words: Sequence[str], room: int, tokenizer: Tokenizer) -> str:
+    """As many of the words as have no more than `room` tokens; at least one."""
+    sizes = [len(e.ids) for e in tokenizer.encode_batch(list(words), add_special_tokens=False)]
+    kept = int(np.searchsorted(np.cumsum(sizes), room, side="right"))
+    return " ".join(words[: max(1, kept)])
+
+
+def _sample(texts: Sequence[str], count: int, random: np.random.Generator) -> tuple[str, ...]:
+    chosen = random.permutation(len(texts))[:count]
+    return tuple(texts[index] for index in chosen)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} cannot be read as texts ({error}); pass `items`, `mixed` or a UTF-8 file with one text a line"
+        ) from error
+    texts = [line for line in lines if line]
+    if not texts:
+        raise DataError(f"{path} has no text; put one on each line")
+    return texts
+
+
+def _tokenizer(bundle: Bundle) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(bundle.layout.tokenizer))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(bundle.manifest.max_length)
+    return tokenizer

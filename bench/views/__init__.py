@@ -1,0 +1,1 @@
+"""Results as documents: one module for each command, and what they share."""

@@ -1,0 +1,177 @@
+"""Results that nobody measured, in the form of those that somebody did. Loaded by `conftest.py`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from emberline.bench.environment import Environment, Package
+from emberline.bench.load import SHARES, Load, point
+from emberline.bench.measure import P50, P90, P99, RATE, SATURATION, THROUGHPUT, Samples
+from emberline.bench.result import Result, make
+from emberline.bench.settings import LatencySettings
+
+ENVIRONMENT = Environment(
+    created="2026-01-02T03:04:05+00:00",
+    command_line="emberline bench latency bundle --run run --out results",
+    cpu="Imaginary CPU",
+    flags=("avx2", "avx512_vnni"),
+    cores=2,
+    memory_gb=8.0,
+    system="Linux 6.1",
+    python="3.11.9",
+    packages=(Package("numpy", "2.4.6"), Package("onnxruntime", "1.31.1")),
+    commit="0123456789ab",
+    load_before=0.12,
+    load_after=1.9,
+)
+BUNDLE = {"path": "bundle", "model_id": "films-0a1b2c3d", "fingerprint": "f" * 64, "max_length": 128}
+#: Milliseconds a text, by variant.
+SPEEDS = {
+    "PyTorch fp32": 15.0,
+    "Emberline fp32": 6.1,
+    "Emberline fp16": 6.3,
+    "Emberline int8": 3.2,
+    "Emberline fp32, gRPC": 6.9,
+    "Emberline fp16, gRPC": 7.1,
+    "Emberline int8, gRPC": 3.9,
+}
+
+
+def latency(reference: bool = True, server: bool = True) -> Result:
+    """A result of `bench latency`."""
+    random = np.random.default_rng(1)
+    speeds = {name: speed for name, speed in SPEEDS.items() if reference or "PyTorch" not in name}
+    scenarios = ("SingleStream", "MultiStream", "Offline", *(("Server",) if server else ()))
+    samples = {name: Samples("mixed", name) for name in scenarios}
+    loads = []
+    for name, speed in speeds.items():
+        for _ in range(5):
+            now = speed * random.normal(1, 0.03)
+            samples["SingleStream"].add(name, {P50: now, P90: 2.1 * now, P99: 2.9 * now})
+            samples["MultiStream"].add(name, {P50: 7.5 * now, P90: 9 * now, P99: 11 * now})
+            samples["Offline"].add(name, {THROUGHPUT: 1800 / now})
+            if name == "PyTorch fp32":
+                samples["Offline"].add(f"{name}, arrival order", {THROUGHPUT: 400 / now})
+            if server:
+                samples["Server"].add(name, {SATURATION: 1500 / now, RATE: 1200 / now})
+        for share in SHARES if server else ():
+            wait = speed / (1 - share)
+            made = [Load((wait, 2 * wait, 4 * wait * random.normal(1, 0.1)), 0.2, 0) for _ in range(5)]
+            loads.append(point("mixed", name, share, share * 1500 / speed, made))
+    chosen = "PyTorch fp32" if reference else None
+    return make(
+        "latency",
+        ENVIRONMENT,
+        _settings(scenarios),
+        {
+            "bundle": BUNDLE,
+            "reference": chosen,
+            "texts": [
+                {
+                    "name": "mixed",
+                    "description": "made of the item texts' words",
+                    "count": 384,
+                    "tokens_mean": 45.2,
+                    "tokens_minimum": 10,
+                    "tokens_median": 37.0,
+                    "tokens_maximum": 128,
+                    "sha256": "0" * 64,
+                }
+            ],
+            "variants": [_variant(name) for name in speeds],
+            "left_out": [] if reference else [{"variant": "PyTorch fp32", "reason": "no run was named"}],
+            "measurements": [one for found in samples.values() for one in found.measurements(chosen)],
+            "loads": loads,
+        },
+    )
+
+
+def recall() -> Result:
+    """A result of `bench recall`."""
+    kept = {"fp32": 1.0, "fp16": 0.9997, "int8": 0.93}
+    scenarios = ("item cold", "user cold, 5 known")
+    baselines = {"popularity": 0.2, "label popularity": 0.28, "random": 0.13}
+    rankings = []
+    for scenario in scenarios:
+        rankings.append(_ranking(scenario, "PyTorch fp32", "reference", "fp32", 1.0))
+        rankings += [
+            _ranking(scenario, f"Emberline {name}", "precision", name, 1 - (1 - share) / 10)
+            for name, share in kept.items()
+        ]
+        rankings += [_ranking(scenario, name, "baseline", "", share) for name, share in baselines.items()]
+    return make(
+        "recall",
+        ENVIRONMENT,
+        {"level": 0.95, "seed": 1},
+        {
+            "bundle": BUNDLE,
+            "reference": "PyTorch fp32",
+            "vectors": [
+                {
+                    "variant": f"Emberline {name}",
+                    "precision": name,
+                    "texts": 336,
+                    "cosine_mean": 1 - (1 - share) / 10,
+                    "cosine_minimum": 1 - (1 - share) / 5,
+                    "agreement_at_1": share,
+                    "agreement_at_10": share,
+                    "agreement_at_100": share,
+                }
+                for name, share in kept.items()
+            ],
+            "scenarios": [{"name": name, "queries": 750, "candidates": 336} for name in scenarios],
+            "rankings": rankings,
+            "drift": [
+                {
+                    "variant": f"Emberline {name}",
+                    "precision": name,
+                    "output": output,
+                    "mean": scale,
+                    "maximum": 5 * scale,
+                    "quantiles": [
+                        {"share": share, "value": scale * (0.1 + 2 * share)} for share in (0.05, 0.25, 0.5, 0.75, 0.95)
+                    ],
+                }
+                for name, scale in (("fp32", 1e-6), ("fp16", 2e-4), ("int8", 1.5e-2))
+                for output in ("similarity", "probability", "rating")
+            ],
+        },
+    )
+
+
+def _settings(scenarios: tuple[str, ...]) -> dict[str, Any]:
+    return {**asdict(LatencySettings()), "scenarios": scenarios}
+
+
+def _variant(name: str) -> dict[str, Any]:
+    reference = name.startswith("PyTorch")
+    precision = name.split()[1].strip(",")
+    return {
+        "name": name,
+        "engine": "pytorch" if reference else "emberline",
+        "precision": precision,
+        "path": "grpc" if "gRPC" in name else "process",
+        "threads": 2,
+        "gate": "reference" if reference else "passed",
+        "encoder_mb": {"fp32": 90.4, "fp16": 45.3, "int8": 22.9}[precision],
+        "memory_mb": 410.0,
+        "cosine_mean": 0.9991,
+        "cosine_minimum": 0.9931,
+    }
+
+
+def _ranking(scenario: str, variant: str, kind: str, precision: str, share: float) -> dict[str, Any]:
+    interval = {"estimate": share, "low": share - 0.008, "high": share + 0.008}
+    return {
+        "scenario": scenario,
+        "variant": variant,
+        "kind": kind,
+        "precision": precision,
+        "ndcg_at_10": 0.31 * share,
+        "recall_at_10": 0.22 * share,
+        "ndcg_kept": None if kind == "reference" else interval,
+        "recall_kept": None if kind == "reference" else interval,
+    }

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from emberline.bench.report import VIEWS, gather, save
+from emberline.bench.result import write
+from emberline.engine.errors import BenchError
+
+
+@pytest.fixture
+def folder(latency_result, recall_result, tmp_path):
+    """A folder with both results."""
+    write(latency_result(), tmp_path)
+    write(recall_result, tmp_path)
+    return tmp_path
+
+
+class _Balance(HTMLParser):
+    """Checks that every element is closed where it was opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, _attrs):
+        """Note an element, unless it never has an end."""
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        """The element that ends is the one that began last."""
+        assert self.open.pop() == tag
+
+
+def test_a_report_is_written_in_three_forms(folder):
+    """JSON with the results, Markdown with its plots beside it, and one page."""
+    page = save(gather(folder), folder)
+    assert page == folder / "report.html"
+    report = json.loads((folder / "report.json").read_text())
+    assert [one["command"] for one in report["results"]] == ["latency", "recall"]
+    linked = re.findall(r"\]\(([^)]+)\)", (folder / "report.md").read_text())
+    assert {"overview.png", "latency-load-mixed.png", "recall-drift.png"} <= set(linked)
+    assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in linked)
+
+
+def test_the_page_is_whole_and_self_contained(folder):
+    """It is balanced HTML that loads nothing, and each of its links leads to a section that it has."""
+    text = save(gather(folder), folder).read_text()
+    balance = _Balance()
+    balance.feed(text)
+    assert balance.open == []
+    sources = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert len(sources) > 10
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    anchors = {source[1:] for source in sources if source.startswith("#")}
+    assert anchors == set(re.findall(r'<section id="([^"]+)"', text))
+    assert len(re.findall(r"<section", text)) == len(anchors)
+
+
+def test_the_first_table_sets_cost_beside_recall(folder):
+    """A variant's row has its size, latency, throughput, ratios and what it keeps of the vectors."""
+    text = (save(gather(folder), folder).parent / "report.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| Emberline int8 |"))
+    assert "22.9" in row
+    assert "0.9300" in row
+    assert row.count("×") == 3
+
+
+def test_the_lead_says_what_the_fastest_gains_and_keeps(folder):
+    """The first sentence is made of the measurements."""
+    lead = gather(folder).document.lead
+    assert re.fullmatch(
+        r"On 2 cores of Imaginary CPU, Emberline int8 answers a request of one text in 3\.\d+ ms at the median, "
+        r"4\.\d+ times as fast as PyTorch fp32, and keeps 93\.0% of its top 10\.",
+        lead,
+    )
+
+
+@pytest.mark.parametrize("kept", sorted(VIEWS))
+def test_a_report_of_one_result_says_nothing_of_the_other(kept, folder):
+    """Each result makes a report by itself."""
+    for name in VIEWS.keys() - {kept}:
+        (folder / f"{name}.json").unlink()
+    titles = [section.title for section in gather(folder).document.sections]
+    assert f"How it was measured: {kept}" in titles
+    assert len([title for title in titles if title.startswith("How it was")]) == 1
+
+
+@pytest.mark.parametrize("server", [True, False])
+def test_a_latency_result_without_reference_has_no_ratios(latency_result, server, tmp_path):
+    """Without PyTorch the report says why, and compares with nothing."""
+    write(latency_result(reference=False, server=server), tmp_path)
+    text = (save(gather(tmp_path), tmp_path).parent / "report.md").read_text()
+    assert "PyTorch fp32 was left out: no run was named." in text
+    assert "×" not in text
+    assert ("requests/s" in text) is server
+
+
+def test_requests_that_were_never_answered_do_not_break_the_plots(latency_result, tmp_path):
+    """A load under which p99 is infinite is drawn without that point and written as a dash."""
+    result = latency_result()
+    result["loads"][2]["p99"] = {"repetitions": [None], "median": None, "minimum": None, "maximum": None}
+    write(result, tmp_path)
+    save(gather(tmp_path), tmp_path)
+    assert "| – (p50" in (tmp_path / "report.md").read_text()
+
+
+def test_results_of_two_models_are_not_put_side_by_side(folder, recall_result):
+    """A report compares like with like, or says which results do not belong together."""
+    bundle = {**recall_result["bundle"], "fingerprint": "0" * 64, "model_id": "other-model"}
+    write({**recall_result, "bundle": bundle}, folder)
+    with pytest.raises(BenchError, match=r"different models \(films-0a1b2c3d, other-model\)"):
+        gather(folder)
+
+
+def test_an_empty_folder_says_what_to_run(tmp_path):
+    """There is nothing to report, and the error names the command that changes that."""
+    with pytest.raises(BenchError, match="run `emberline bench latency BUNDLE"):
+        gather(tmp_path)
