@@ -104,7 +104,7 @@ def _parse(root: TomlTable, base: Path, toml: str) -> Description:
     location.close()
     user = _user(root.table("user"))
     interaction = _interaction(root.table("interaction"))
-    graph = _graph(root.table("graph")) if "graph" in root else None
+    graph = _graph(root.table("graph"))
     item = _item(root.table("item"), graph)
     root.close()
     return Description(name, item, user, interaction, graph, package, path, base, toml)
@@ -175,7 +175,9 @@ def _interaction(table: TomlTable) -> Interaction:
     return interaction
 
 
-def _graph(table: TomlTable) -> Graph:
+def _graph(table: TomlTable) -> Graph | None:
+    if not table.keys():
+        return None
     graph = Graph(
         file=table.text("file"),
         item=table.optional_text("item") or "item_id",

@@ -93,6 +93,9 @@ class Positive:
             )
         return cls(found[1], float(found[2]))
 
+    def __str__(self) -> str:
+        return "any" if self.comparison is None else f"rating {self.comparison} {self.threshold:g}"
+
     def of(self, rating: NDArray[np.float32]) -> NDArray[np.bool_]:
         """(N,) ratings → (N,) whether each is a like."""
         if self.comparison is None:

@@ -23,9 +23,6 @@ class TomlTable:
         self._name = name
         self._asked: set[str] = set()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
     def keys(self) -> list[str]:
         """The table's keys in the file's order."""
         return list(self._values)
