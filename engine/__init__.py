@@ -1,1 +1,87 @@
-"""The runtime: reads a bundle and serves it, without torch."""
+"""The runtime: reads a bundle and serves it, without torch.
+
+What a program that talks to a server needs can be imported from here: the clients, the records that they take and
+give, and the errors. Each is loaded when it is first used, so importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client.asynchronous import AsyncClient
+    from .client.blocking import Client
+    from .client.references import by_id, by_text, by_vector
+    from .errors import (
+        ConfigError,
+        DeadlineExceeded,
+        EmberlineError,
+        InvalidInput,
+        Overloaded,
+        ServerUnreachable,
+        ShuttingDown,
+        UnknownItem,
+    )
+    from .records import (
+        Deleted,
+        Encoded,
+        Filter,
+        Found,
+        Info,
+        Item,
+        ItemReference,
+        Reason,
+        Recommendation,
+        Recommended,
+        Scored,
+        StoredItem,
+        Upserted,
+        User,
+    )
+
+# In the order of what they cost to load: gRPC comes with the clients.
+_MODULES = ("records", "errors", "client.references", "client.blocking", "client.asynchronous")
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ConfigError",
+    "DeadlineExceeded",
+    "Deleted",
+    "EmberlineError",
+    "Encoded",
+    "Filter",
+    "Found",
+    "Info",
+    "InvalidInput",
+    "Item",
+    "ItemReference",
+    "Overloaded",
+    "Reason",
+    "Recommendation",
+    "Recommended",
+    "Scored",
+    "ServerUnreachable",
+    "ShuttingDown",
+    "StoredItem",
+    "UnknownItem",
+    "Upserted",
+    "User",
+    "by_id",
+    "by_text",
+    "by_vector",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in _MODULES:
+            value = getattr(import_module(f".{module}", __name__), name, None)
+            if value is not None:
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

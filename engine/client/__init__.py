@@ -1,1 +1,1 @@
-"""The clients of a server: blocking and asyncio."""
+"""The clients of a server: blocking and asyncio. Import them from `emberline.engine`."""

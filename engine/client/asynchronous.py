@@ -1,0 +1,226 @@
+"""The asyncio client: `Client`'s methods, to be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from emberline.engine.errors import ServerUnreachable
+from emberline.engine.records import (
+    Deleted,
+    Encoded,
+    EncodeWork,
+    Filter,
+    Found,
+    Info,
+    Item,
+    ItemReference,
+    Recommended,
+    RecommendWork,
+    Scored,
+    ScoreWork,
+    Upserted,
+    User,
+)
+from emberline.proto import emberline_pb2 as pb
+from emberline.proto.emberline_pb2_grpc import EmberlineStub
+
+from . import calls
+from .bulk import Window, parts_of
+from .channel import OPTIONS, TIMEOUT, check
+from .failures import from_rpc, unfinished
+from .requests import Input, listed
+from .retries import Attempts
+
+Answer = TypeVar("Answer")
+
+
+class AsyncClient:
+    """An asyncio client of one server. Make it where the event loop runs; use it in an ``async with``, or `close` it.
+
+    Its methods are `Client`'s, with the same arguments, answers and errors. A call that is cancelled is cancelled
+    on the server, too.
+
+    Args:
+        target: the server, ``HOST:PORT``.
+        timeout: seconds within which a call must be answered, all its attempts together.
+        retries: how often a call is sent again; see `Client`.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+    """
+
+    def __init__(self, target: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
+        check(target, timeout, retries)
+        self._target = target
+        self._timeout = timeout
+        self._retries = retries
+        self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+        self._stub = EmberlineStub(self._channel)  # type: ignore[no-untyped-call]  # generated without types
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._channel.close()
+
+    async def encode(
+        self,
+        inputs: Sequence[Input],
+        outputs: Sequence[str] = ("sentence_embedding",),
+        *,
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> Encoded:
+        """See `Client.encode`."""
+        work = EncodeWork(listed(inputs, "inputs"), listed(outputs, "outputs"))
+        return await self._call(calls.encode(work, priority), timeout)
+
+    async def encode_stream(
+        self,
+        inputs: AsyncIterable[Input] | Iterable[Input],
+        outputs: Sequence[str] = ("sentence_embedding",),
+        *,
+        part: int = 64,
+        in_flight: int = 4,
+        priority: int = -1,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Encoded]:
+        """See `Client.encode_stream`; the inputs may be an asynchronous iterable as well."""
+        window = Window(listed(outputs, "outputs"), priority, in_flight, self._retries, self._target)
+        outbox: asyncio.Queue[pb.EncodeStreamRequest | None] = asyncio.Queue()
+
+        async def sent() -> AsyncIterator[pb.EncodeStreamRequest]:
+            while (request := await outbox.get()) is not None:
+                yield request
+
+        stream = self._stub.EncodeStream(sent(), timeout=timeout)
+
+        async def take() -> Iterable[Encoded]:
+            try:
+                answer = await stream.read()
+            except grpc.RpcError as error:
+                raise from_rpc(error, self._target) from None
+            if answer is grpc.aio.EOF:
+                raise unfinished(self._target)
+            again = window.receive(answer)
+            if again:
+                await asyncio.sleep(again.pause)
+                outbox.put_nowait(again.request)
+            return window.ready()
+
+        try:
+            async for entries in parts_of(inputs, part):
+                outbox.put_nowait(window.send(entries))
+                while window.full:
+                    for encoded in await take():
+                        yield encoded
+            while window:
+                for encoded in await take():
+                    yield encoded
+        finally:
+            outbox.put_nowait(None)
+            stream.cancel()
+
+    async def score(
+        self,
+        user: User,
+        candidates: Sequence[ItemReference],
+        outputs: Sequence[str] = ("similarity",),
+        *,
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> Scored:
+        """See `Client.score`."""
+        work = ScoreWork(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
+        return await self._call(calls.score(work, priority), timeout)
+
+    async def recommend(
+        self,
+        user: User,
+        k: int = 10,
+        *,
+        filters: Sequence[Filter] = (),
+        include_history: bool = False,
+        exclude_ids: Sequence[str] = (),
+        diversity: float = 0.0,
+        reasons: bool = False,
+        outputs: Sequence[str] = (),
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> Recommended:
+        """See `Client.recommend`."""
+        work = RecommendWork(
+            user=user,
+            k=k,
+            filters=tuple(filters),
+            include_history=include_history,
+            exclude_ids=listed(exclude_ids, "exclude_ids"),
+            diversity=diversity,
+            reasons=reasons,
+            outputs=listed(outputs, "outputs"),
+        )
+        return await self._call(calls.recommend(work, priority), timeout)
+
+    async def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> Upserted:
+        """See `Client.upsert_items`."""
+        return await self._call(calls.upsert(items), timeout)
+
+    async def delete_items(self, ids: Sequence[str], *, timeout: float | None = None) -> Deleted:
+        """See `Client.delete_items`."""
+        return await self._call(calls.delete(listed(ids, "ids")), timeout)
+
+    async def get_items(self, ids: Sequence[str], *, vectors: bool = False, timeout: float | None = None) -> Found:
+        """See `Client.get_items`."""
+        return await self._call(calls.get(listed(ids, "ids"), vectors), timeout)
+
+    async def info(self, *, timeout: float | None = None) -> Info:
+        """See `Client.info`."""
+        return await self._call(calls.info(), timeout)
+
+    async def ready(self, *, timeout: float = 1.0) -> bool:
+        """See `Client.ready`."""
+        with suppress(ServerUnreachable):
+            await self.wait_ready(timeout=timeout)
+            return True
+        return False
+
+    async def wait_ready(self, *, timeout: float = TIMEOUT) -> None:
+        """See `Client.wait_ready`."""
+        health = health_pb2_grpc.HealthStub(self._channel)
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=left, wait_for_ready=True)
+            try:
+                async for state in watch:
+                    if state.status == health_pb2.HealthCheckResponse.SERVING:
+                        watch.cancel()
+                        return
+            except grpc.RpcError as error:
+                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                    raise from_rpc(error, self._target) from None
+        raise ServerUnreachable(
+            f"{self._target} was not ready within {timeout:g} s; see that a server is started there"
+        )
+
+    async def _call(self, call: calls.Call[Answer], timeout: float | None) -> Answer:
+        attempts = Attempts(self._timeout if timeout is None else timeout, self._retries)
+        while True:
+            try:
+                return call.read(await getattr(self._stub, call.method)(call.request, timeout=attempts.left))
+            except grpc.RpcError as failure:
+                error = from_rpc(failure, self._target)
+            await asyncio.sleep(attempts.pause(error))

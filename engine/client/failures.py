@@ -1,0 +1,97 @@
+"""What a failed call means: gRPC's status back to the error that the server raised, or why there was no server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import grpc
+
+from emberline.engine.errors import (
+    DeadlineExceeded,
+    EmberlineError,
+    InvalidInput,
+    Overloaded,
+    ServerUnreachable,
+    ShuttingDown,
+    UnknownItem,
+)
+
+E = TypeVar("E", bound=EmberlineError)
+
+_INPUT: Final = re.compile(r"^inputs\[(\d+)\]")
+_ITEM: Final = re.compile(r"no item '(.*?)' in the catalogue")
+#: What gRPC says of a message that is too large, on either side.
+_TOO_LARGE: Final = "larger than max"
+#: Seconds to wait where an overloaded server does not say how long.
+_RETRY_AFTER: Final = 0.1
+
+
+def from_rpc(error: grpc.RpcError | grpc.aio.AioRpcError, target: str) -> EmberlineError:
+    """The error behind a failed call.
+
+    Args:
+        error: what gRPC raised.
+        target: the server's address, for the message.
+    """
+    call: Any = error  # an RpcError that a call raises is the call, too, which its type does not say
+    return from_status(call.code(), call.details() or "", target, dict(call.trailing_metadata() or ()))
+
+
+def from_status(
+    code: grpc.StatusCode, details: str, target: str, metadata: Mapping[str, str | bytes] | None = None
+) -> EmberlineError:
+    """The error behind a status.
+
+    Args:
+        code: gRPC's.
+        details: the message; the server's own is the error's as it was raised.
+        target: the server's address, for the message.
+        metadata: the trailing metadata; the answers within a stream have none.
+    """
+    metadata = metadata or {}
+    field, _, reason = details.partition(": ")
+    match code:
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidInput(field, reason)
+        case grpc.StatusCode.NOT_FOUND:
+            item = _ITEM.search(details)
+            return _raised(UnknownItem, details, field=field, item_id=item[1] if item else "")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if _TOO_LARGE in details:
+            return InvalidInput("request", f"{details}; send it in parts")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            pushback = metadata.get("grpc-retry-pushback-ms")
+            return _raised(Overloaded, details, retry_after=float(pushback) / 1000 if pushback else _RETRY_AFTER)
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceeded(f"{target} did not answer in time; allow it more (timeout), or send less at once")
+        case grpc.StatusCode.UNAVAILABLE if details == str(ShuttingDown()):
+            return ShuttingDown()
+        case grpc.StatusCode.UNAVAILABLE:
+            return ServerUnreachable(f"{target} cannot be reached ({details}); see that a server listens there")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return EmberlineError(
+                f"{target} does not know this call; another version of Emberline, or no Emberline, runs there"
+            )
+        case _:
+            return EmberlineError(f"{target} failed ({code.name}): {details}")
+
+
+def unfinished(target: str) -> EmberlineError:
+    """The error behind a stream that a server ended before it had answered all of it."""
+    return ServerUnreachable(f"{target} ended the stream before it had answered all of it; send what is missing again")
+
+
+def shifted(error: EmberlineError, start: int) -> EmberlineError:
+    """An error about an input of a part, with the input's place in the whole."""
+    if isinstance(error, InvalidInput):
+        return InvalidInput(_INPUT.sub(lambda found: f"inputs[{int(found[1]) + start}]", error.field), error.reason)
+    return error
+
+
+def _raised(kind: type[E], message: str, **attributes: object) -> E:
+    """An error with the message that it had where it was raised, which its constructor would write anew."""
+    error = kind.__new__(kind, message)
+    for name, value in attributes.items():
+        setattr(error, name, value)
+    return error
