@@ -63,6 +63,10 @@ class Metrics:
         self._requests.labels(method, code).inc()
         self._seconds.labels(method).observe(seconds)
 
+    def refusal(self, method: str, code: str) -> None:
+        """Count a request of a stream that was answered with an error."""
+        self._requests.labels(method, code).inc()
+
     def stages(self, timings: Timings) -> None:
         """Count what the stages took that a request went through."""
         for name, stage in self._stages.items():

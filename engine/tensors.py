@@ -28,15 +28,15 @@ def from_message(message: pb.Tensor, field: str) -> Floats:
         field: where it stands in the request, for the error.
 
     Raises:
-        InvalidInput: unknown dtype, negative dimension, or bytes that do not fill the shape.
+        InvalidInput: unknown dtype, a shape that no vector or matrix has, or bytes that do not fill it.
     """
     dtype = _DTYPES.get(message.dtype)
     if dtype is None:
         known = " and ".join(_DTYPES)
         raise InvalidInput(f"{field}.dtype", f"{message.dtype!r} is not known; {known} are")
     shape = tuple(message.shape)
-    if any(size < 0 for size in shape):
-        raise InvalidInput(f"{field}.shape", f"{list(shape)} has a negative dimension")
+    if len(shape) > 2 or not all(0 <= size < 2**31 for size in shape):
+        raise InvalidInput(f"{field}.shape", f"{list(shape)} is no shape of a vector or a matrix")
     expected = math.prod(shape) * dtype.itemsize
     if len(message.data) != expected:
         raise InvalidInput(

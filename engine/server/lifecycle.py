@@ -1,0 +1,182 @@
+"""A server's life: bind, load, announce, serve, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from emberline.engine.engine import Engine
+from emberline.engine.errors import ConfigError
+
+from .config import ServerConfig
+from .exposition import Exposition
+from .health import Health
+from .service import SERVICE, Service
+
+_SERVICES: Final = (
+    SERVICE,
+    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+    reflection.SERVICE_NAME,
+)
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def serve(config: ServerConfig, announce: Callable[[str], None] = _print) -> int:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once.
+
+    Args:
+        config: what and where.
+        announce: is told in one line when the server is ready, with the address at its end.
+
+    Returns:
+        The exit code: 0 if all that was accepted was answered, 1 if a second signal cut it short.
+
+    Raises:
+        ConfigError: an address cannot be had.
+        EmberlineError: the engine cannot start; see `Engine.start`.
+    """
+    return asyncio.run(_serve(config, announce))
+
+
+@asynccontextmanager
+async def serving(config: ServerConfig) -> AsyncIterator[str]:
+    """A server within this event loop, for tests and notebooks; gives its address, and drains it at the end.
+
+    Raises:
+        ConfigError: an address cannot be had.
+        EmberlineError: the engine cannot start; see `Engine.start`.
+    """
+    server = await Server.start(config)
+    try:
+        yield server.address
+    finally:
+        await server.drain()
+
+
+async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
+    signals: asyncio.Queue[int] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+    server = await Server.start(config)
+    announce(server.description)
+    await signals.get()
+    drain = asyncio.create_task(server.drain())
+    again = asyncio.create_task(signals.get())
+    await asyncio.wait({drain, again}, return_when=asyncio.FIRST_COMPLETED)
+    again.cancel()
+    if not drain.done():
+        drain.cancel()
+        await server.abort()
+        return 1
+    return 0 if await drain else 1
+
+
+class Server:
+    """A server that runs; `start` makes one.
+
+    Attributes:
+        address: where it listens, HOST:PORT.
+        metrics_port: where Prometheus reads; None: nowhere.
+    """
+
+    def __init__(self, config: ServerConfig, transport: grpc.aio.Server, address: str, engine: Engine) -> None:
+        """Join the parts; nothing is served yet."""
+        self.address = address
+        self.metrics_port: int | None = None
+        self._config = config
+        self._transport = transport
+        self._engine = engine
+        self._service = Service(engine, config.stream_requests)
+        self._health = Health()
+        self._exposition: Exposition | None = None
+
+    @classmethod
+    async def start(cls, config: ServerConfig) -> Self:
+        """Bind, load and serve; see `serve` for what it raises."""
+        transport = grpc.aio.server(
+            options=(
+                # Without this two servers could share a port, each with its own half of the requests.
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", config.max_message_bytes),
+                ("grpc.max_send_message_length", config.max_message_bytes),
+            ),
+            maximum_concurrent_rpcs=config.max_calls,
+        )
+        # First, because a port in use should not cost the seconds that loading takes.
+        port = _bind(transport, config.listen)
+        try:
+            engine = await Engine.start(config.engine)
+            server = cls(config, transport, f"{config.host}:{port}", engine)
+            try:
+                await server._open()
+            except BaseException:
+                await engine.drain()
+                raise
+        except BaseException:
+            await transport.stop(None)
+            raise
+        return server
+
+    @property
+    def description(self) -> str:
+        """What runs where, in one line that ends in the address."""
+        info = self._engine.info()
+        metrics = "" if self.metrics_port is None else f", metrics on {self._config.host}:{self.metrics_port}"
+        return (
+            f"serving {info.model_id} in {info.precision} by {info.device} with {info.catalogue_items} items{metrics}, "
+            f"on {self.address}"
+        )
+
+    async def drain(self) -> bool:
+        """Take no new calls, answer what was accepted, and end.
+
+        Returns:
+            Whether all of it was answered in the time that `drain_seconds` gives.
+        """
+        began = time.monotonic()
+        await self._health.end()
+        self._service.drain()
+        await self._transport.stop(self._config.drain_seconds)
+        in_time = time.monotonic() - began < self._config.drain_seconds
+        await self._close()
+        return in_time
+
+    async def abort(self) -> None:
+        """End at once: calls that are not answered yet are cancelled."""
+        await self._transport.stop(None)
+        await self._close()
+
+    async def _open(self) -> None:
+        if self._config.metrics_port is not None:
+            self._exposition = Exposition(self._engine.metrics.registry, self._config.host, self._config.metrics_port)
+            self.metrics_port = self._exposition.port
+        self._transport.add_generic_rpc_handlers((self._service.handler(),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._transport)
+        reflection.enable_server_reflection(_SERVICES, self._transport)
+        await self._health.begin(SERVICE)
+        await self._transport.start()
+
+    async def _close(self) -> None:
+        await self._engine.drain()
+        if self._exposition:
+            await asyncio.to_thread(self._exposition.close)
+
+
+def _bind(transport: grpc.aio.Server, listen: str) -> int:
+    try:
+        return transport.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"cannot listen on {listen}: the port is in use, or the host is not this machine's; set another one"
+        ) from error

@@ -1,0 +1,152 @@
+"""The contract's calls: bytes in, records through the engine, messages out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+
+from emberline.engine.engine import Engine
+from emberline.engine.errors import ShuttingDown
+from emberline.engine.records import Terms
+from emberline.proto import emberline_pb2 as pb
+
+from . import answers, requests
+from .status import Status, status_of
+from .stream import Stream
+from .wire import parse, stream_id
+
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["Emberline"].full_name
+
+#: What answers a call: its request's message and the call's deadline, on `time.monotonic`'s clock.
+Answer = Callable[[Any, float | None], Awaitable[Message]]
+
+_OK: Final = Status(grpc.StatusCode.OK, "")
+_CANCELLED: Final = Status(grpc.StatusCode.CANCELLED, "")
+
+
+class Service:
+    """Answers the calls of `emberline.v1.Emberline`."""
+
+    def __init__(self, engine: Engine, stream_requests: int) -> None:
+        """Take an engine into service.
+
+        Args:
+            engine: does the work.
+            stream_requests: how many requests of one stream are worked on at a time.
+        """
+        self._engine = engine
+        self._stream_requests = stream_requests
+        self._draining = asyncio.Event()
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a server needs to know of the calls.
+
+        Requests arrive as bytes, because gRPC answers "internal error" to what it cannot read itself.
+        """
+        calls: Mapping[str, tuple[type[Message], Answer]] = {
+            "Encode": (pb.EncodeRequest, self._encode),
+            "Score": (pb.ScoreRequest, self._score),
+            "Recommend": (pb.RecommendRequest, self._recommend),
+            "UpsertItems": (pb.UpsertItemsRequest, self._upsert),
+            "DeleteItems": (pb.DeleteItemsRequest, self._delete),
+            "GetItems": (pb.GetItemsRequest, self._get),
+            "Info": (pb.InfoRequest, self._info),
+        }
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(self._unary(name, kind, answer), response_serializer=_serialise)
+            for name, (kind, answer) in calls.items()
+        }
+        handlers["EncodeStream"] = grpc.stream_stream_rpc_method_handler(
+            self._encode_stream, response_serializer=_serialise
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    def drain(self) -> None:
+        """Let streams end once what they have sent is answered."""
+        self._draining.set()
+
+    def _unary(self, method: str, kind: type[Message], answer: Answer) -> Callable[..., Awaitable[Message]]:
+        async def call(raw: bytes, context: grpc.aio.ServicerContext[bytes, Message]) -> Message:
+            arrived = time.monotonic()
+            status = _OK
+            try:
+                return await answer(parse(kind, raw), _deadline(context))
+            except asyncio.CancelledError:
+                status = _CANCELLED
+                raise
+            except Exception as error:  # whatever it is, it ends this call and not the server
+                status = status_of(error)
+            finally:
+                self._engine.metrics.request(method, status.code.name, time.monotonic() - arrived)
+            return await context.abort(status.code, status.message, status.metadata)
+
+        return call
+
+    async def _encode(self, message: pb.EncodeRequest, deadline: float | None) -> Message:
+        work = requests.encode_work(message)
+        return answers.encoded(await self._engine.encode(work, Terms(deadline, message.priority)))
+
+    async def _encode_stream(
+        self, _: object, context: grpc.aio.ServicerContext[bytes, pb.EncodeStreamResponse]
+    ) -> None:
+        deadline = _deadline(context)
+
+        async def read() -> bytes | None:
+            raw = await context.read()
+            return None if raw is grpc.aio.EOF else raw
+
+        async def work(raw: bytes) -> pb.EncodeStreamResponse:
+            arrived = time.monotonic()
+            message = parse(pb.EncodeStreamRequest, raw)
+            response = await self._encode(message.request, deadline)
+            self._engine.metrics.request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
+            return pb.EncodeStreamResponse(id=message.id, response=response)
+
+        def refuse(raw: bytes, error: Exception) -> pb.EncodeStreamResponse:
+            status = status_of(error)
+            self._engine.metrics.refusal("EncodeStream", status.code.name)
+            return pb.EncodeStreamResponse(
+                id=stream_id(raw), error=pb.Error(code=status.code.name, message=status.message)
+            )
+
+        await Stream(read, context.write, work, refuse, self._stream_requests).run(self._draining)
+        if self._draining.is_set():
+            status = status_of(ShuttingDown())
+            await context.abort(status.code, status.message, status.metadata)
+
+    async def _score(self, message: pb.ScoreRequest, deadline: float | None) -> Message:
+        work = requests.score_work(message)
+        return answers.scored(await self._engine.score(work, Terms(deadline, message.priority)))
+
+    async def _recommend(self, message: pb.RecommendRequest, deadline: float | None) -> Message:
+        work = requests.recommend_work(message)
+        return answers.recommended(await self._engine.recommend(work, Terms(deadline, message.priority)))
+
+    async def _upsert(self, message: pb.UpsertItemsRequest, deadline: float | None) -> Message:
+        items = tuple(requests.item(entry) for entry in message.items)
+        return answers.upserted(await self._engine.upsert(items, Terms(deadline)))
+
+    async def _delete(self, message: pb.DeleteItemsRequest, deadline: float | None) -> Message:
+        return answers.deleted(await self._engine.delete(tuple(message.ids), Terms(deadline)))
+
+    async def _get(self, message: pb.GetItemsRequest, deadline: float | None) -> Message:
+        found = await self._engine.get(tuple(message.ids), Terms(deadline))
+        return answers.found(found, vectors=message.vectors)
+
+    async def _info(self, _: pb.InfoRequest, __: float | None) -> Message:
+        return answers.info(self._engine.info())
+
+
+def _deadline(context: grpc.aio.ServicerContext[Any, Any]) -> float | None:
+    """When the caller gives up, on `time.monotonic`'s clock."""
+    remaining: float | None = context.time_remaining()  # the stubs forget that there may be none
+    return None if remaining is None else time.monotonic() + remaining
+
+
+def _serialise(message: Message) -> bytes:
+    return message.SerializeToString()

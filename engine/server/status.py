@@ -1,0 +1,67 @@
+"""Errors as gRPC statuses: the one place where the two meet."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+
+from emberline.engine.errors import (
+    DeadlineExceeded,
+    EmberlineError,
+    InvalidInput,
+    Overloaded,
+    ShuttingDown,
+    UnknownItem,
+)
+
+_log: Final = logging.getLogger(__name__)
+
+_CODES: Final[dict[type[EmberlineError], grpc.StatusCode]] = {
+    InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownItem: grpc.StatusCode.NOT_FOUND,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+}
+#: A status travels in HTTP/2 headers, of which a peer takes 8 kB by default; bytes above ASCII take three each there.
+_MESSAGE_BYTES: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a call ends.
+
+    Attributes:
+        code: gRPC's.
+        message: for people.
+        metadata: for programs: the error's name, and when to come back.
+    """
+
+    code: grpc.StatusCode
+    message: str
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+def status_of(error: Exception) -> Status:
+    """The status that tells a client of an error. What is nobody's fault but ours is logged."""
+    code = _CODES.get(type(error), grpc.StatusCode.INTERNAL) if isinstance(error, EmberlineError) else None
+    if code is None:
+        _log.error("a call failed unexpectedly", exc_info=error)
+        return Status(
+            grpc.StatusCode.INTERNAL,
+            f"unexpected {type(error).__name__}; the server's log has the trace, please report it",
+        )
+    metadata = [("emberline-error", type(error).__name__)]
+    if isinstance(error, Overloaded):
+        # gRPC's own retries wait for what this says: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
+        metadata.append(("grpc-retry-pushback-ms", str(math.ceil(error.retry_after * 1000))))
+    return Status(code, _cut(str(error)), tuple(metadata))
+
+
+def _cut(text: str) -> str:
+    encoded = text.encode(errors="replace")
+    return text if len(encoded) <= _MESSAGE_BYTES else encoded[:_MESSAGE_BYTES].decode(errors="ignore") + "…"
