@@ -15,6 +15,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from emberline.engine.bundle import SCHEMA, FileRecord, Graph, Layout, Manifest, TensorSpec, sha256
 from emberline.engine.catalogue import Catalogue
+from emberline.engine.errors import DeviceUnavailable, MissingExtra
+from emberline.engine.gpu import Gpu, find_gpu
 from emberline.engine.records import Item, StoredItem
 from emberline.engine.rendering import render
 
@@ -244,3 +246,12 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_tiny_bundle(tmp_path: Path) -> Callable[[], Path]:
     """Makes a bundle that the test may spoil."""
     return lambda: write_tiny_bundle(tmp_path / "bundle")
+
+
+@pytest.fixture(scope="session")
+def gpu() -> Gpu:
+    """The GPU of this machine; a test marked `gpu` asks for it, and is skipped with the reason where there is none."""
+    try:
+        return find_gpu()
+    except (DeviceUnavailable, MissingExtra) as error:
+        pytest.skip(str(error))
