@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+#: Seconds between two lines where there is no terminal: a log of half an hour should be readable.
+_PAUSE: Final = 5.0
 
 
 class Steps(Protocol):
@@ -29,11 +33,14 @@ def steps(title: str, total: int, console: Console | None = None) -> Iterator[St
     console = console or Console(stderr=True)
     if not console.is_terminal:
         begun = 0
+        said = -_PAUSE
 
         def say(message: str) -> None:
-            nonlocal begun
+            nonlocal begun, said
             begun += 1
-            console.print(f"{title} {begun}/{total}: {message}", highlight=False, soft_wrap=True)
+            if time.monotonic() - said >= _PAUSE or begun == total:
+                said = time.monotonic()
+                console.print(f"{title} {begun}/{total}: {message}", highlight=False, soft_wrap=True)
 
         yield say
         return

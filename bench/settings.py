@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Final, Literal, get_args
 
 from emberline.engine.errors import ConfigError
 
 Scenario = Literal["SingleStream", "MultiStream", "Offline", "Server"]
 SCENARIOS: Final[tuple[Scenario, ...]] = get_args(Scenario)
+
+
+class CpuPrecision(StrEnum):
+    """A precision that the CPU runs, dearest first."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +81,26 @@ class LatencySettings:
             probes=0,
             complete=False,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallSettings:
+    """What `bench recall` measures. The command line reads its defaults from here.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+    """
+
+    #: Likes that are known of a cold user; five is where a history begins to say more than a profile.
+    known: int = 5
+    #: Of the bootstrap and the random baseline.
+    seed: int = 1
+    #: Confidence of the intervals.
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name in ("known", "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if not 0 < self.level < 1:
+            raise ConfigError(f"level is {self.level}; it must lie between 0 and 1")

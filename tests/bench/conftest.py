@@ -34,21 +34,21 @@ def _module(name: str) -> ModuleType:
 made_up = _module("made_up")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def environment() -> Environment:
     """The environment of a measurement that was not made."""
     found: Environment = made_up.ENVIRONMENT
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def latency_result() -> Callable[..., Result]:
     """Makes a result of `bench latency`; see `made_up.latency`."""
     made: Callable[..., Result] = made_up.latency
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recall_result() -> Result:
     """A result of `bench recall`."""
     found: Result = made_up.recall()

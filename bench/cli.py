@@ -1,0 +1,174 @@
+"""The command line of the bench: `emberline bench latency`, `recall` and `report`.
+
+Matplotlib, torch and the engine are imported where a command needs them: `emberline --help` has to be quick, and the
+other commands have to work without the bench's packages.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, get_args
+
+import typer
+from rich.console import Console
+
+from emberline.engine.errors import ConfigError, MissingExtra
+
+from .settings import SCENARIOS, CpuPrecision, LatencySettings, RecallSettings, Scenario
+
+if TYPE_CHECKING:
+    from .document import Document
+    from .result import Result
+
+bench: Final = typer.Typer(help="Measure latency, load and recall against PyTorch.", no_args_is_help=True)
+_LATENCY: Final = LatencySettings()
+_RECALL: Final = RecallSettings()
+
+_Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder that `emberline export` wrote.")]
+_Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the results go.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+_Precisions = Annotated[
+    list[CpuPrecision],
+    typer.Option("--precision", help="Measure these alone; may be repeated.", show_default="all that the bundle has"),
+]
+_RESULTS: Final = Path("bench-results")
+
+
+@bench.command()
+def latency(
+    bundle: _Bundle,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The training run of the bundle: PyTorch, the reference, runs its model."),
+    ] = None,
+    out: _Out = _RESULTS,
+    texts: Annotated[
+        list[str],
+        typer.Option(
+            metavar="SET",
+            help="`mixed`: 10 to 128 tokens, many short and some long; `items`: the bundle's item texts; or a file "
+            "with one text a line. May be repeated.",
+        ),
+    ] = list(_LATENCY.texts),  # noqa: B006  # typer reads the default and does not share it
+    scenario: Annotated[
+        list[str], typer.Option(help=f"One of {', '.join(SCENARIOS)}; may be repeated.", show_default="all")
+    ] = list(_LATENCY.scenarios),  # noqa: B006  # see above
+    precision: _Precisions = [],  # noqa: B006  # see above
+    threads: Annotated[int, typer.Option(min=0, help="That each variant computes with; 0: one a core.")] = 0,
+    repetitions: Annotated[
+        int | None, typer.Option(min=1, help="Of each measurement.", show_default=str(_LATENCY.repetitions))
+    ] = None,
+    bound: Annotated[
+        float, typer.Option(metavar="MS", help="Under which p99 has to stay in the search for the highest rate.")
+    ] = _LATENCY.bound_ms,
+    seed: Annotated[int, typer.Option(min=0, help="Of the texts and the arrivals.")] = _LATENCY.seed,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="A first impression within about a minute: fewer texts and repetitions, gRPC and load for the "
+            "cheapest precision only, no search for the highest rate.",
+        ),
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Time Emberline beside PyTorch: one request, many texts, requests that arrive by themselves."""
+    settings = LatencySettings.quick() if quick else _LATENCY
+    settings = replace(
+        settings,
+        texts=tuple(texts),
+        scenarios=tuple(_scenario(name) for name in scenario),
+        repetitions=repetitions or settings.repetitions,
+        bound_ms=bound,
+        seed=seed,
+    )
+    _need_matplotlib()
+    from .latency import bench_latency
+    from .views.latency import view
+
+    result = bench_latency(bundle, run, settings, precisions=[one.value for one in precision], threads=threads)
+    _finish(result, view(result), out, as_json)
+
+
+@bench.command()
+def recall(
+    bundle: _Bundle,
+    run: Annotated[
+        Path, typer.Option(metavar="DIR", help="The training run of the bundle: its model is the reference.")
+    ],
+    out: _Out = _RESULTS,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The data set's folder, if it has moved.", show_default="as in training"),
+    ] = None,
+    precision: _Precisions = [],  # noqa: B006  # typer reads the default and does not share it
+    known: Annotated[int, typer.Option(min=0, help="Likes that are known of a cold user.")] = _RECALL.known,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the random baseline.")] = _RECALL.seed,
+    as_json: _Json = False,
+) -> None:
+    """Measure what each precision keeps of PyTorch's vectors, rankings and scores."""
+    _need_matplotlib()
+    from .recall import bench_recall
+    from .views.recall import view
+
+    settings = replace(_RECALL, known=known, seed=seed)
+    result = bench_recall(bundle, run, settings, precisions=[one.value for one in precision], data=data)
+    _finish(result, view(result), out, as_json)
+
+
+@bench.command()
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder with the results of the other commands.")
+    ] = _RESULTS,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the report goes.", show_default="into the same folder")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Put the results of a folder on one page: report.html, with report.md and report.json beside it."""
+    _need_matplotlib()
+    from .report import gather, save
+
+    found = gather(folder)
+    page = save(found, out or folder)
+    if as_json:
+        typer.echo(json.dumps(found.result, ensure_ascii=False))
+    else:
+        typer.echo(str(page))
+
+
+def _finish(result: Result, document: Document, out: Path, as_json: bool) -> None:
+    """Write a result and its document, and show them."""
+    from .console import show
+    from .report import save_document
+    from .result import write
+
+    path = write(result, out)
+    save_document(document, out, result["command"])
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False))
+        return
+    show(document.sections, Console())
+    typer.echo(f"{path}, {path.with_suffix('.md').name} and {len(list(document.pictures()))} plots beside it")
+
+
+def _scenario(name: str) -> Scenario:
+    for known in get_args(Scenario):
+        if name.lower() == known.lower():
+            found: Scenario = known
+            return found
+    raise ConfigError(f"there is no scenario {name!r}; choose from {', '.join(SCENARIOS)}")
+
+
+def _need_matplotlib() -> None:
+    """Before anything is measured: a run of half an hour must not end for want of a plot.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise MissingExtra("emberline bench", "bench", "matplotlib")
