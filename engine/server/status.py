@@ -12,6 +12,7 @@ import grpc
 from emberline.engine.errors import (
     DeadlineExceeded,
     EmberlineError,
+    InferenceFailed,
     InvalidInput,
     Overloaded,
     ShuttingDown,
@@ -20,7 +21,7 @@ from emberline.engine.errors import (
 
 _log: Final = logging.getLogger(__name__)
 
-_CODES: Final[dict[type[EmberlineError], grpc.StatusCode]] = {
+_CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownItem: grpc.StatusCode.NOT_FOUND,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -47,14 +48,12 @@ class Status:
 
 
 def status_of(error: Exception) -> Status:
-    """The status that tells a client of an error. What is nobody's fault but ours is logged."""
-    code = _CODES.get(type(error), grpc.StatusCode.INTERNAL) if isinstance(error, EmberlineError) else None
-    if code is None:
-        _log.error("a call failed unexpectedly", exc_info=error)
-        return Status(
-            grpc.StatusCode.INTERNAL,
-            f"unexpected {type(error).__name__}; the server's log has the trace, please report it",
-        )
+    """The status that tells a client of an error. What is not the client's doing is logged."""
+    code = _CODES.get(type(error), grpc.StatusCode.INTERNAL)
+    if code is grpc.StatusCode.INTERNAL and not isinstance(error, InferenceFailed):  # which is logged once a batch
+        _log.error("a call failed", exc_info=error)
+    if not isinstance(error, EmberlineError):
+        return Status(code, f"unexpected {type(error).__name__}; the server's log has the trace, please report it")
     metadata = [("emberline-error", type(error).__name__)]
     if isinstance(error, Overloaded):
         # gRPC's own retries wait for what this says: https://github.com/grpc/proposal/blob/master/A6-client-retries.md

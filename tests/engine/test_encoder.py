@@ -1,0 +1,226 @@
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from emberline.engine.backlog import Backlog
+from emberline.engine.encoder import Encoder
+from emberline.engine.errors import DeadlineExceeded, InferenceFailed, Overloaded
+from emberline.engine.metrics import Metrics
+from emberline.engine.planner import Limits
+from emberline.engine.records import Encoding, Floats, Integers, Terms
+
+WIDTH = 2
+#: Texts with this number make the session fail.
+POISON = 13
+
+
+class FakeSession:
+    """Gives each text its number and its length as its vector; stops before each batch until it is let go on."""
+
+    device = "fake"
+
+    def __init__(self) -> None:
+        self.begun: asyncio.Queue[list[int]] = asyncio.Queue()  # the numbers of each batch
+        self.gate = threading.Semaphore(0)
+        self._loop = asyncio.get_running_loop()
+
+    def run(self, ids: Integers, mask: Integers) -> Floats:
+        """Encode a batch."""
+        self._loop.call_soon_threadsafe(self.begun.put_nowait, ids[:, 0].tolist())
+        self.gate.acquire()
+        if POISON in ids[:, 0]:
+            raise RuntimeError("out of luck")
+        return np.stack([ids[:, 0], mask.sum(axis=1)], axis=1).astype(np.float32)
+
+    def open(self) -> None:
+        """Let all batches go on."""
+        self.gate.release(1000)
+
+
+def _text(number: int, length: int = 10) -> Encoding:
+    return Encoding(np.full(length, number, np.int64), truncated=False)
+
+
+@pytest.fixture
+async def session() -> FakeSession:
+    """A session that waits before each batch."""
+    return FakeSession()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """The encoder's counts."""
+    return Metrics()
+
+
+@pytest.fixture
+async def encoder(session: FakeSession, metrics: Metrics) -> AsyncIterator[Encoder]:
+    """An encoder of one worker with small batches."""
+    backlog = Backlog(10_000, pace=0.001)
+    encoder = Encoder(session, backlog, Limits(4, 64, 4), metrics, hidden=WIDTH, workers=1)
+    yield encoder
+    session.open()
+    encoder.close()
+
+
+def _count(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+async def test_vectors_come_back_in_the_order_of_their_texts(session: FakeSession, encoder: Encoder) -> None:
+    """However the texts are sorted and cut into batches, each row is its text's."""
+    session.open()
+    lengths = [5, 60, 7, 30, 5, 61, 8]
+    vectors = await encoder.encode([_text(place, length) for place, length in enumerate(lengths)], Terms())
+    assert vectors.embeddings.tolist() == [[place, length] for place, length in enumerate(lengths)]
+    assert vectors.queue >= 0
+    assert vectors.encode > 0
+
+
+async def test_requests_share_batches(session: FakeSession, encoder: Encoder) -> None:
+    """Texts of different requests that wait together go through the encoder together."""
+    first = asyncio.create_task(encoder.encode([_text(0)], Terms()))
+    assert await session.begun.get() == [0]
+    others = [asyncio.create_task(encoder.encode([_text(number)], Terms())) for number in (1, 2, 3)]
+    await asyncio.sleep(0)  # let them get in line
+    session.open()
+    assert sorted(await session.begun.get()) == [1, 2, 3]
+    for number, task in enumerate([first, *others]):
+        assert (await task).embeddings.tolist() == [[number, 10]]
+
+
+async def test_a_long_request_does_not_hold_up_a_short_one(session: FakeSession, encoder: Encoder) -> None:
+    """A request of one text that comes after one of forty is answered long before it."""
+    long = asyncio.create_task(encoder.encode([_text(number) for number in range(100, 140)], Terms()))
+    await session.begun.get()
+    short = asyncio.create_task(encoder.encode([_text(1, length=30)], Terms()))
+    await asyncio.sleep(0)  # let it get in line
+    session.gate.release()
+    assert await session.begun.get() == [1]
+    session.gate.release()
+    await short
+    assert not long.done()
+    session.open()
+    await long
+
+
+async def test_a_failed_batch_fails_exactly_its_own_requests(
+    session: FakeSession, encoder: Encoder, metrics: Metrics
+) -> None:
+    """The requests in a batch that the model fails on get the error, all others their vectors, and the loop goes on."""
+    before = asyncio.create_task(encoder.encode([_text(1)], Terms()))
+    await session.begun.get()
+    poisoned = asyncio.create_task(encoder.encode([_text(POISON), _text(2, length=60)], Terms()))
+    sharing = asyncio.create_task(encoder.encode([_text(3)], Terms()))
+    apart = asyncio.create_task(encoder.encode([_text(4, length=30)], Terms()))
+    await asyncio.sleep(0)  # let them get in line
+    session.open()
+    for task in (poisoned, sharing):
+        with pytest.raises(InferenceFailed, match="out of luck"):
+            await task
+    assert (await before).embeddings.tolist() == [[1, 10]]
+    assert (await apart).embeddings.tolist() == [[4, 30]]
+    assert (await encoder.encode([_text(5)], Terms())).embeddings.tolist() == [[5, 10]]
+    assert _count(metrics, "emberline_texts_total", fate="failed") == 2
+
+
+async def test_the_rest_of_a_failed_request_is_not_encoded(session: FakeSession, encoder: Encoder) -> None:
+    """What is still in line of a request that has failed leaves the line."""
+    task = asyncio.create_task(encoder.encode([_text(POISON), *(_text(number, 60) for number in range(5))], Terms()))
+    assert await session.begun.get() == [POISON]
+    session.open()
+    with pytest.raises(InferenceFailed):
+        await task
+    await encoder.encode([_text(100)], Terms())
+    begun = [session.begun.get_nowait() for _ in range(session.begun.qsize())]
+    assert len(begun) <= 2  # the one that had begun when the failure became known, and the last request's
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda ids: np.full((len(ids), WIDTH), np.nan, np.float32), id="not finite"),
+        pytest.param(lambda ids: np.zeros((len(ids) + 1, WIDTH), np.float32), id="a row too many"),
+    ],
+)
+async def test_vectors_that_cannot_be_right_are_a_failure(
+    session: FakeSession,
+    encoder: Encoder,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: Callable[[Integers], NDArray[np.float32]],
+) -> None:
+    """A model that gives NaN or the wrong shape fails the batch, and nothing of it reaches a catalogue."""
+    monkeypatch.setattr(session, "run", lambda ids, _: wrong(ids))
+    with pytest.raises(InferenceFailed, match="it gave"):
+        await encoder.encode([_text(1)], Terms())
+
+
+async def test_a_cancelled_request_costs_nothing(session: FakeSession, encoder: Encoder, metrics: Metrics) -> None:
+    """A request whose client has gone is dropped before it is encoded."""
+    first = asyncio.create_task(encoder.encode([_text(0)], Terms()))
+    await session.begun.get()
+    gone = asyncio.create_task(encoder.encode([_text(1), _text(2)], Terms()))
+    await asyncio.sleep(0)  # let it get in line
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    session.open()
+    await first
+    await encoder.encode([_text(3)], Terms())
+    assert await session.begun.get() == [3]
+    assert _count(metrics, "emberline_texts_total", fate="dropped") == 2
+
+
+async def test_a_request_past_its_deadline_costs_nothing(session: FakeSession, encoder: Encoder) -> None:
+    """When the deadline passes in line, the request fails then and is never encoded."""
+    first = asyncio.create_task(encoder.encode([_text(0)], Terms()))
+    await session.begun.get()
+    with pytest.raises(DeadlineExceeded, match="in line"):
+        await encoder.encode([_text(1)], Terms(deadline=time.monotonic() + 0.001))
+    session.open()
+    await first
+    await encoder.encode([_text(3)], Terms())
+    assert await session.begun.get() == [3]
+
+
+async def test_the_same_text_in_line_is_encoded_once(session: FakeSession, encoder: Encoder, metrics: Metrics) -> None:
+    """Two requests for one text cost one encoding, and both get its vector."""
+    first = asyncio.create_task(encoder.encode([_text(0)], Terms()))
+    await session.begun.get()
+    tasks = [asyncio.create_task(encoder.encode([_text(7)], Terms())) for _ in range(2)]
+    await asyncio.sleep(0)  # let them get in line
+    session.open()
+    assert await session.begun.get() == [7]
+    assert [(await task).embeddings.tolist() for task in tasks] == [[[7, 10]]] * 2
+    await first
+    assert _count(metrics, "emberline_texts_total", fate="shared") == 1
+    assert _count(metrics, "emberline_texts_total", fate="encoded") == 2
+
+
+async def test_a_full_line_refuses_and_then_takes_again(session: FakeSession) -> None:
+    """Beyond its limit the line refuses at once; once there is room it takes the same request."""
+    encoder = Encoder(session, Backlog(30, pace=0.001), Limits(1, 64, 4), Metrics(), hidden=WIDTH, workers=1)
+    running = asyncio.create_task(encoder.encode([_text(0)], Terms()))
+    await session.begun.get()
+    waiting = asyncio.create_task(encoder.encode([_text(1), _text(2)], Terms()))
+    await asyncio.sleep(0)  # let it get in line
+    with pytest.raises(Overloaded):
+        await encoder.encode([_text(3), _text(4)], Terms())
+    session.open()
+    await asyncio.gather(running, waiting)
+    await encoder.encode([_text(3), _text(4)], Terms())
+    encoder.close()
+
+
+async def test_padding_and_tokens_are_counted(session: FakeSession, encoder: Encoder, metrics: Metrics) -> None:
+    """The metrics tell the encoder's useful tokens from its padding."""
+    session.open()
+    await encoder.encode([_text(0, 10), _text(1, 8), _text(2, 40)], Terms())
+    assert _count(metrics, "emberline_tokens_total", kind="real") == 58
+    assert _count(metrics, "emberline_tokens_total", kind="padding") == 2
+    assert _count(metrics, "emberline_batch_texts_count") == 2
