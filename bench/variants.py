@@ -61,6 +61,7 @@ def thread_variables(threads: int) -> dict[str, str]:
         "OMP_WAIT_POLICY": "passive",
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": "1",  # NumPy's; none of the work is its, and its threads spin
         "RAYON_NUM_THREADS": str(threads),  # of the tokenizers
         "TOKENIZERS_PARALLELISM": "true",
     }

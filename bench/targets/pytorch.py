@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from emberline.engine.records import Floats
-from emberline.export.training import load_run
+from emberline.export.training.run import load_run
 
 #: Texts a batch of bulk work, as in sentence-transformers.
 BULK_BATCH: Final = 32
@@ -28,21 +28,22 @@ class PyTorchTarget:
 
     Attributes:
         model_pid: this process.
-        about: the threads that PyTorch really uses.
+        about: the size of the encoder.
     """
 
     def __init__(self, run: Path, threads: int, max_length: int) -> None:
         torch.set_num_threads(threads)
-        loaded = load_run(run)
-        self._encoder = loaded.model.encoder.eval()
-        self._tokenizer = loaded.tokenizer
+        trained = load_run(run).trained
+        self._encoder = trained.model.encoder.eval()
+        self._tokenizer = trained.tokenizer
         self._tokenizer.enable_truncation(max_length)
         self._waiting: list[tuple[str, asyncio.Future[Floats]]] = []
         self._serving: asyncio.Task[None] | None = None
         # One at a time: a second batch would fight the first for the same cores.
         self._thread = ThreadPoolExecutor(1)
         self.model_pid = os.getpid()
-        self.about: dict[str, Any] = {"threads": torch.get_num_threads()}
+        weights = sum(parameter.nbytes for parameter in self._encoder.parameters())
+        self.about: dict[str, Any] = {"encoder_bytes": weights}
 
     async def encode(self, texts: Sequence[str]) -> Floats:
         """One request as one batch, in the calling thread: (B, H)."""

@@ -1,6 +1,6 @@
 """The server behind a socket, on this machine: what a caller waits for, serialisation and transport included.
 
-Client and server share the machine's cores, as they would not in production; what the client takes is the server's loss.
+Client and server share the machine's cores, as they would not in production; what one takes, the other lacks.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -14,7 +15,8 @@ from typing import Any, TypeVar
 import pytest
 
 from emberline.bench.environment import Environment
-from emberline.bench.result import Result
+from emberline.bench.report import gather, save
+from emberline.bench.result import Result, write
 from emberline.bench.variants import Variant
 
 T = TypeVar("T")
@@ -80,6 +82,35 @@ class _JumpingSelector(selectors.SelectSelector):
         if timeout:
             self._loop.now += timeout
         return super().select(0)
+
+
+@pytest.fixture(scope="session")
+def saved(latency_result: Callable[..., Result], recall_result: Result, tmp_path_factory: Any) -> Path:
+    """A folder with both results and their report; not to be changed."""
+    folder: Path = tmp_path_factory.mktemp("results")
+    write(latency_result(), folder)
+    write(recall_result, folder)
+    save(gather(folder), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undocumented() -> Callable[[Any], set[str]]:
+    """Says which keys of a result docs/benchmarks.md does not explain."""
+    text = (HERE.parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`([a-z0-9_]+)`", text))
+    return lambda result: set(_keys(result)) - documented
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """All keys of a JSON value, however deep."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _keys(inner)
 
 
 @pytest.fixture

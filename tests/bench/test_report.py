@@ -12,16 +12,6 @@ from emberline.bench.result import write
 from emberline.engine.errors import BenchError
 
 
-@pytest.fixture(scope="module")
-def saved(latency_result, recall_result, tmp_path_factory):
-    """A folder with both results and their report; not to be changed."""
-    folder = tmp_path_factory.mktemp("results")
-    write(latency_result(), folder)
-    write(recall_result, folder)
-    save(gather(folder), folder)
-    return folder
-
-
 class _Balance(HTMLParser):
     """Checks that every element is closed where it was opened."""
 
