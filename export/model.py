@@ -105,14 +105,19 @@ class ItemTower(nn.Module):
         self.attributes = _Residual(config.hidden, config.tower_width, len(config.item_labels))
         self.dimensions = config.dimensions
 
+    def rank(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Give `item_embedding` (B, D) and `item_bias` (B,), what ranking needs, of (B, H)."""
+        both = self.body(sentence_embedding)  # (B, D + 1)
+        return both[:, : self.dimensions], both[:, self.dimensions]
+
     def forward(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give `item_embedding` (B, D), `item_bias` (B,) and the logits of `item_attributes` (B, A).
 
         Args:
             sentence_embedding: (B, H).
         """
-        both = self.body(sentence_embedding)  # (B, D + 1)
-        return both[:, : self.dimensions], both[:, self.dimensions], self.attributes(sentence_embedding)
+        vector, bias = self.rank(sentence_embedding)
+        return vector, bias, self.attributes(sentence_embedding)
 
 
 class UserTower(nn.Module):

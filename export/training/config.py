@@ -1,0 +1,133 @@
+"""The settings of a training run. The command line reads its defaults from here, so each exists once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from emberline.engine.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How a model is trained. The defaults take about five minutes for MovieLens-100K on two cores.
+
+    Attributes:
+        encoder: `minilm`, a local folder, or the name of a BERT model on the hub.
+        max_length: tokens a text; longer ones are cut.
+        dimensions: width of the users' and items' vectors.
+        tower_width: width of the towers' hidden layer.
+        temperature: τ of ``s(u, i) = z_u·z_i / τ + b_i``; about √dimensions keeps scores near 1 at the start.
+        seed: the same seed gives the same model, on the same machine with the same number of threads.
+        user_task: weight of behaviour prediction: likes, ratings, attributes of the next likes; 0 is off.
+        item_task: weight of attribute prediction from the item's text; 0 is off.
+        pair_task: weight of the match of users and items and of the alignment with the teacher; 0 is off.
+        alignment: weight of the alignment within the pair task; 0 trains without a teacher.
+        tower_steps: steps on the towers alone over the pretrained encoder's vectors, before it is touched.
+        joint_steps: steps on encoder and towers together.
+        final_steps: steps on the towers alone over the trained encoder's vectors.
+        items: items encoded in a joint step; on a CPU the time of a step grows in proportion.
+        profiles: profiles encoded in a joint step.
+        users: users in a step.
+        candidates: items that a step ranks, at most; a smaller catalogue is ranked whole.
+        encoder_rate: peak learning rate of the encoder's top layer.
+        layer_decay: each layer below learns at this share of the rate of the one above.
+        tower_rate: peak learning rate of the towers and the match head.
+        weight_decay: of AdamW.
+        frozen_layers: layers, from the bottom, that are not trained; the word embeddings are never, since a
+            catalogue's few words would drift away from all the others.
+        dropout: share of the towers' inputs that is dropped.
+        hide_labels: share of the texts from which the attributes to be predicted are left out.
+        field_dropout: share of the other attributes left out, so that a missing one does little harm.
+        no_history: share of the users that are trained with no history, as new users come.
+        no_profile: share of the users that are trained with no profile.
+        teacher_regularisation: of the ALS teacher; higher is smoother.
+        teacher_confidence: how much more a like counts than its absence.
+        teacher_iterations: of the ALS teacher.
+        threads: of torch.
+        max_minutes: after this time the joint steps end early, and the run says so. Results of a run that was cut
+            depend on the machine.
+        checkpoint_seconds: time between two checkpoints.
+    """
+
+    encoder: str = "minilm"
+    max_length: int = 128
+    dimensions: int = 64
+    tower_width: int = 512
+    temperature: float = 8.0
+    seed: int = 0
+    user_task: float = 1.0
+    item_task: float = 1.0
+    pair_task: float = 1.0
+    alignment: float = 1.0
+    tower_steps: int = 200
+    joint_steps: int = 500
+    final_steps: int = 200
+    items: int = 32
+    profiles: int = 8
+    users: int = 128
+    candidates: int = 4096
+    encoder_rate: float = 1e-4
+    layer_decay: float = 0.9
+    tower_rate: float = 2e-3
+    weight_decay: float = 0.05
+    frozen_layers: int = 0
+    dropout: float = 0.1
+    hide_labels: float = 0.5
+    field_dropout: float = 0.05
+    no_history: float = 0.15
+    no_profile: float = 0.2
+    teacher_regularisation: float = 20.0
+    teacher_confidence: float = 10.0
+    teacher_iterations: int = 15
+    threads: int = 2
+    max_minutes: float = 6.5
+    checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_length", "dimensions", "tower_width", "items", "users", "candidates", "threads"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("temperature", "max_minutes", "teacher_iterations", "teacher_confidence"):
+            self._require(name, getattr(self, name) > 0, "above 0")
+        for name in (
+            *("user_task", "item_task", "pair_task", "alignment", "tower_steps", "joint_steps", "final_steps", "seed"),
+            *("profiles", "encoder_rate", "tower_rate", "weight_decay", "frozen_layers", "checkpoint_seconds"),
+            "teacher_regularisation",
+        ):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("dropout", "hide_labels", "field_dropout", "no_history", "no_profile"):
+            self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        self._require("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1")
+        if not self.user_task + self.item_task + self.pair_task:
+            raise ConfigError("TrainConfig: user_task, item_task and pair_task are all 0; switch one of them on")
+
+    def _require(self, name: str, holds: bool, range_: str) -> None:
+        if not holds:
+            raise ConfigError(f"TrainConfig.{name} is {getattr(self, name)}; it must be {range_}")
+
+    def write(self, path: Path) -> None:
+        """Write the settings as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> TrainConfig:
+        """Read settings that `write` wrote.
+
+        Raises:
+            DataError: the file cannot be read, or was written by another version.
+        """
+        try:
+            raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**raw)
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{path} holds no training settings ({error}); train again into another folder") from error
+
+    def differences(self, other: TrainConfig) -> list[str]:
+        """Where two configurations differ, as ``setting: this, that``."""
+        return [
+            f"{field.name}: {getattr(self, field.name)}, {getattr(other, field.name)}"
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(other, field.name)
+        ]

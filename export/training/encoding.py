@@ -1,0 +1,52 @@
+"""Texts to vectors in bulk, for training and for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from emberline.export.model import TextEncoder
+
+
+def tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Tokenise and pad B texts.
+
+    Returns:
+        `input_ids` and `attention_mask`, (B, L) int64.
+    """
+    found = tokenizer.encode_batch(list(texts))
+    length = max(len(encoding.ids) for encoding in found)
+    ids = torch.zeros(len(found), length, dtype=torch.int64)  # masked, so any id serves as padding
+    mask = torch.zeros(len(found), length, dtype=torch.int64)
+    for row, encoding in enumerate(found):
+        ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
+        mask[row, : len(encoding.ids)] = 1
+    return ids, mask
+
+
+@torch.no_grad()
+def encode(encoder: TextEncoder, tokenizer: Tokenizer, texts: Sequence[str], batch: int = 32) -> Tensor:
+    """Encode texts, those of like length together. Empty texts give zeros: nothing is known.
+
+    Args:
+        encoder: put into evaluation mode for the while.
+        tokenizer: cuts to the maximal length.
+        texts: N texts.
+        batch: how many are encoded together; large ones fall out of a CPU's cache.
+
+    Returns:
+        (N, H).
+    """
+    training = encoder.training
+    encoder.eval()
+    vectors = torch.zeros(len(texts), encoder.config.hidden_size)
+    order = sorted((row for row, text in enumerate(texts) if text), key=lambda row: len(texts[row]))
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        ids, mask = tokens(tokenizer, [texts[row] for row in rows])
+        vectors[rows] = encoder(ids, mask).sentence_embedding
+    encoder.train(training)
+    return vectors

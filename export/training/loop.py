@@ -1,0 +1,259 @@
+"""The training loop: teacher, vectors, the three stages, calibration, measurement."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim import AdamW
+from torch.utils.tensorboard import SummaryWriter
+
+from emberline.engine.errors import ConfigError
+from emberline.export import pretrained
+from emberline.export.data.records import Dataset
+from emberline.export.data.split import Split
+from emberline.export.model import Emberline, ModelConfig
+
+from . import curves, schedule
+from .bank import Bank, Profiles
+from .calibration import calibrate
+from .checkpoint import Checkpoint
+from .config import TrainConfig
+from .examples import Examples, Indexes
+from .measure import Vectors, measure, measure_validation, predictions
+from .objective import Objective
+from .progress import Progress, silent
+from .run import Recipe, RunFolder
+from .teacher import item_factors
+from .trained import TrainedModel
+
+#: Gradients are cut to this norm; the first joint steps would otherwise throw the encoder about.
+CLIP = 1.0
+
+
+def train(
+    dataset: Dataset,
+    split: Split,
+    config: TrainConfig,
+    run_dir: Path,
+    progress: Progress = silent,
+    *,
+    data_folder: Path | None = None,
+    resume: bool = False,
+) -> TrainedModel:
+    """Train a model and leave a run folder.
+
+    Args:
+        dataset: what to learn from.
+        split: what is held out; nothing of it is used but to calibrate (validation rows) and to measure at the end.
+        config: the settings.
+        run_dir: the run's folder; made if it is not there.
+        progress: told of every step.
+        data_folder: where the data was read from, if not from where its description says.
+        resume: go on from the folder's checkpoint; the result is that of an unbroken run.
+
+    Raises:
+        ConfigError: the folder holds a run already, or is to be resumed with other settings, or has none to resume.
+        DataError: the encoder cannot be loaded, or the checkpoint cannot be read.
+    """
+    folder = RunFolder(run_dir)
+    _prepare(folder, dataset, Recipe(config, data_folder, split.seed, split.fractions), resume=resume)
+    with _threads(config.threads):
+        trainer = _Trainer.start(dataset, split, config, folder, progress)
+        trainer.run()
+        return trainer.finish(dataset, split)
+
+
+def _prepare(folder: RunFolder, dataset: Dataset, recipe: Recipe, *, resume: bool) -> None:
+    if folder.config.exists() and not resume:
+        raise ConfigError(f"{folder.root} holds a run already; resume it with --resume, or train into another folder")
+    if resume:
+        Recipe.read(folder.config).require_same(recipe)
+        return
+    folder.root.mkdir(parents=True, exist_ok=True)
+    folder.description.write_text(dataset.description.toml, encoding="utf-8")
+    recipe.write(folder.config)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(slots=True)
+class _Trainer:
+    config: TrainConfig
+    folder: RunFolder
+    progress: Progress
+    model: Emberline
+    bank: Bank
+    objective: Objective
+    optimizer: AdamW
+    at: Checkpoint
+
+    @classmethod
+    def start(
+        cls, dataset: Dataset, split: Split, config: TrainConfig, folder: RunFolder, progress: Progress
+    ) -> _Trainer:
+        torch.manual_seed(config.seed)
+        source = pretrained.load(config.encoder, config.max_length)
+        examples = Examples.of(dataset, split)
+        model = Emberline(
+            ModelConfig(
+                encoder=pretrained.encoder_fields(source.encoder),
+                item_labels=examples.label_names,
+                user_labels=examples.label_names,
+                rating_range=examples.rating_range,
+                dimensions=config.dimensions,
+                tower_width=config.tower_width,
+                temperature=config.temperature,
+                max_length=config.max_length,
+            )
+        )
+        model.encoder.load_state_dict(source.encoder.state_dict())
+        profiles = Profiles.among(examples)
+        resumed = Checkpoint.read(folder.checkpoint) if folder.checkpoint.exists() else None
+        if resumed is None:
+            progress("teacher", 0, 1, {})
+            factors = torch.from_numpy(item_factors(examples, config))
+            progress("encoding", 0, 1, {})
+            bank = Bank.encode(examples, profiles, model.encoder, source.tokenizer)
+        else:
+            factors = resumed.tensors["factors"]
+            bank = Bank(**resumed.tensors["bank"])
+            model.load_state_dict(resumed.tensors["model"])
+        objective = Objective(examples, config, profiles, source.tokenizer, factors, torch.from_numpy(examples.labels))
+        at = resumed or Checkpoint(stage=0, step=0, seconds=0.0, cut=False, tensors={}, curves=[])
+        trainer = cls(config, folder, progress, model, bank, objective, AdamW(model.parameters()), at)
+        trainer._enter(resumed)
+        return trainer
+
+    def run(self) -> None:
+        """Go through the steps that are left."""
+        stages = schedule.stages(self.config)
+        saved = time.monotonic()
+        with closing(SummaryWriter(str(self.folder.events), purge_step=len(self.at.curves))) as writer:
+            while self.at.stage < len(stages):
+                stage = stages[self.at.stage]
+                if self._done(stage):
+                    self._leave(stage)
+                    continue
+                begin = time.monotonic()
+                values = self._step(stage)
+                self.at.step += 1
+                now = time.monotonic()
+                self.at.seconds += now - begin
+                record: dict[str, float | str] = {"stage": stage.name, "total step": len(self.at.curves), **values}
+                self.at.curves.append(record)
+                curves.write_events(writer, record)
+                self.progress(stage.name, self.at.step, stage.steps, values)
+                if now - saved >= self.config.checkpoint_seconds:
+                    self.save()
+                    saved = time.monotonic()
+
+    def finish(self, dataset: Dataset, split: Split) -> TrainedModel:
+        """Calibrate, measure and write what the run leaves."""
+        self.progress("evaluation", 0, 1, {})
+        self.model.eval()
+        trained = TrainedModel(self.model, self.objective.tokenizer)
+        vectors = Vectors.of(trained, dataset)
+        calibrated = False
+        if self.config.user_task and len(split.validation):
+            probability, _ = predictions(trained, vectors, dataset, split, split.validation)
+            liked = dataset.interactions.positive[split.validation]
+            calibrated = calibrate(self.model.match, probability, liked)
+        metrics: dict[str, Any] = {
+            "validation": measure_validation(trained, vectors, dataset, split),
+            **measure(trained, vectors, dataset, split),
+            "training": {
+                "seconds": round(self.at.seconds, 1),
+                "joint_steps": sum(record["stage"] == "joint" for record in self.at.curves),
+                "cut": self.at.cut,
+                "calibrated": calibrated,
+            },
+        }
+        if self.at.curves:
+            curves.draw(self.at.curves, self.folder.curves)
+        self.folder.metrics.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        _write_model(trained, self.folder.model)
+        return trained
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self.at.tensors = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "bank": self.bank.state(),
+            "factors": self.objective.factors,
+        }
+        self.at.write(self.folder.checkpoint)
+
+    def _step(self, stage: schedule.Stage) -> dict[str, float]:
+        seed = [self.config.seed, self.at.stage, self.at.step]
+        rng = np.random.default_rng(seed)
+        torch.manual_seed(int(rng.integers(2**62)))
+        self.model.train()
+        if not stage.joint:
+            self.model.encoder.eval()
+        columns = self._columns() if stage.joint else None
+        schedule.set_rate(self.optimizer, stage.share(self.at.step))
+        loss, values = self.objective(self.model, self.bank, rng, columns)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        self.optimizer.step()
+        return values
+
+    def _columns(self) -> Indexes:
+        """The next items to encode: all of them in a new order, then all again."""
+        count = len(self.bank.items)
+        size = min(self.config.items, count)
+        first = self.at.step * size
+        epochs = range(first // count, (first + size - 1) // count + 1)
+        orders = [np.random.default_rng([self.config.seed, epoch]).permutation(count) for epoch in epochs]
+        begin = first - epochs[0] * count
+        return np.unique(np.concatenate(orders)[begin : begin + size])
+
+    def _done(self, stage: schedule.Stage) -> bool:
+        if stage.joint and self.at.step < stage.steps and self.at.seconds > 60 * self.config.max_minutes:
+            self.at.cut = True
+            return True
+        return self.at.step >= stage.steps
+
+    def _leave(self, stage: schedule.Stage) -> None:
+        if stage.joint and self.at.step:
+            self.progress("encoding", 0, 1, {})
+            examples, tokenizer = self.objective.examples, self.objective.tokenizer
+            self.bank = Bank.encode(examples, self.objective.profiles, self.model.encoder, tokenizer)
+        self.at.stage += 1
+        self.at.step = 0
+        self._enter(None)
+
+    def _enter(self, resumed: Checkpoint | None) -> None:
+        """Make the optimizer of the stage that training stands in."""
+        stages = schedule.stages(self.config)
+        if self.at.stage < len(stages):
+            self.optimizer = schedule.optimizer(self.model, self.config, stages[self.at.stage])
+            if resumed is not None:
+                self.optimizer.load_state_dict(resumed.tensors["optimizer"])
+
+
+def _write_model(trained: TrainedModel, folder: Path) -> None:
+    temporary = folder.with_suffix(".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    trained.save(temporary)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.replace(folder)

@@ -1,0 +1,175 @@
+"""What a trained model is worth on the rows that a split holds out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from emberline.engine.errors import DataError
+from emberline.engine.rendering import render
+from emberline.export.data.records import Dataset, label_matrix
+from emberline.export.data.split import Split
+from emberline.export.evaluation.calibration import expected_calibration_error
+from emberline.export.evaluation.evaluation import evaluate
+from emberline.export.evaluation.scenarios import Scenario, item_cold, item_cold_mixed, user_cold, warm
+
+from .trained import Floats, TrainedModel
+
+Rows = NDArray[np.int64]
+
+#: How many known likes the scenarios of new users have.
+KNOWN = (0, 1, 3, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The encoder's vectors of a data set.
+
+    Attributes:
+        items: (I, H).
+        profiles: (U, H), zeros where nothing is known of a user.
+    """
+
+    items: Floats
+    profiles: Floats
+
+    @classmethod
+    def of(cls, trained: TrainedModel, dataset: Dataset) -> Vectors:
+        """Encode every item and, once each, every profile."""
+        profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
+        return cls(trained.encode(dataset.item_texts()), trained.encode(profiles.tolist())[of])
+
+
+def scores(trained: TrainedModel, vectors: Vectors, scenario: Scenario) -> Floats:
+    """The model's ranking scores in a scenario, (Q, C)."""
+    user = users(trained, vectors, scenario.users, scenario.history, profile=scenario.profile)
+    item, bias, _ = trained.item(vectors.items[scenario.candidates])
+    return trained.similarity(user, item, bias)
+
+
+def users(
+    trained: TrainedModel, vectors: Vectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
+) -> Floats:
+    """The vectors of Q users with the given histories, (Q, D)."""
+    width = vectors.items.shape[1]
+    nothing = np.zeros(width, dtype=np.float32)
+    mean = np.stack([vectors.items[liked].mean(axis=0) if len(liked) else nothing for liked in history])
+    known = vectors.profiles[indexes] if profile else np.zeros((len(indexes), width), dtype=np.float32)
+    length = np.asarray([len(liked) for liked in history], dtype=np.float32)
+    vector, _ = trained.user(mean, known, length)
+    return vector
+
+
+def measure(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split) -> dict[str, dict[str, float]]:
+    """Measure a model on everything that a split holds out.
+
+    Args:
+        trained: the model.
+        vectors: its encoder's, of the data set.
+        dataset: the data set.
+        split: the split.
+
+    Returns:
+        By part: a scenario's ranking measures, `behaviour` (likes and ratings of the test rows), and `attributes`
+        (prediction of cold items' labels, from texts that hold them and from texts that do not). A part for which
+        nothing is held out is left out.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for scenario in _scenarios(dataset, split):
+        found[scenario.name] = evaluate(scenario, scores(trained, vectors, scenario)).means()
+    if len(split.test):
+        found["behaviour"] = behaviour(trained, vectors, dataset, split, split.test)
+    cold = np.flatnonzero(split.cold_items)
+    if len(cold) and trained.model.config.item_labels:
+        found["attributes"] = attributes(trained, dataset, cold)
+    return found
+
+
+def measure_validation(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split) -> dict[str, float]:
+    """Measure a model on the validation rows alone; nothing if there are none."""
+    if not len(split.validation):
+        return {}
+    nothing = np.empty(0, dtype=np.int64)
+    held_out = replace(split, test=split.validation, validation=nothing)
+    found = behaviour(trained, vectors, dataset, split, split.validation)
+    try:
+        scenario = warm(dataset, held_out)
+    except DataError:  # no like among the validation rows
+        return found
+    return {**found, "ndcg@10": evaluate(scenario, scores(trained, vectors, scenario)).means()["ndcg@10"]}
+
+
+def behaviour(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split, rows: Rows) -> dict[str, float]:
+    """How well likes and ratings of warm users' rows are predicted from their training history.
+
+    Returns:
+        `auc` (where both likes and others occur), `ece`, and `rmse` (where there are ratings).
+    """
+    probability, rating = predictions(trained, vectors, dataset, split, rows)
+    told = dataset.interactions.take(rows)
+    found = {"ece": expected_calibration_error(probability, told.positive)}
+    if told.positive.any() and not told.positive.all():
+        found["auc"] = float(roc_auc_score(told.positive, probability))
+    if not np.isnan(told.rating).all():
+        found["rmse"] = float(np.sqrt(np.nanmean((rating - told.rating) ** 2)))
+    return found
+
+
+def predictions(
+    trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split, rows: Rows
+) -> tuple[Floats, Floats]:
+    """`probability` and `rating` of some rows, each (rows,), for users known by their training likes."""
+    told = dataset.interactions.take(rows)
+    asked, place = np.unique(told.user.astype(np.int64), return_inverse=True)
+    train = dataset.interactions.take(split.train)
+    liked = {user: train.item[(train.user == user) & train.positive] for user in asked.tolist()}
+    user = users(trained, vectors, asked, [liked[index] for index in asked.tolist()])
+    item, bias, _ = trained.item(vectors.items)
+    return trained.match(user[place], item[told.item], bias[told.item])
+
+
+def attributes(trained: TrainedModel, dataset: Dataset, items: Rows) -> dict[str, float]:
+    """Macro mean average precision over the labels that occur among some items.
+
+    Returns:
+        `map` from texts that hold the labels, `map hidden` from texts that do not; nothing if no label occurs.
+    """
+    description = dataset.description
+    labels = label_matrix(dataset.item_labels(), trained.model.config.item_labels)[items]
+    occurs = labels.any(axis=0) & ~labels.all(axis=0)
+    if not occurs.any():
+        return {}
+    hidden = []
+    for index in items:
+        item = dataset.items[index]
+        kept = {name: value for name, value in item.attributes.items() if name not in description.item.labels}
+        hidden.append(item.text or render(kept, description.item.fields))
+    texts = dataset.item_texts()
+    whole = [texts[index] for index in items]
+    found = {}
+    for name, read in (("map", whole), ("map hidden", hidden)):
+        _, _, probability = trained.item(trained.encode(read))
+        precision = [
+            average_precision_score(labels[:, column], probability[:, column]) for column in np.flatnonzero(occurs)
+        ]
+        found[name] = float(np.mean(precision))
+    return found
+
+
+def _scenarios(dataset: Dataset, split: Split) -> list[Scenario]:
+    found = []
+    for make in (item_cold, item_cold_mixed, warm):
+        try:
+            found.append(make(dataset, split))
+        except DataError:  # nothing of the kind is held out
+            continue
+    for k in KNOWN:
+        try:
+            found.append(user_cold(dataset, split, k))
+        except DataError:
+            continue
+    return found

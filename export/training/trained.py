@@ -1,0 +1,111 @@
+"""A trained model with its tokenizer, in NumPy terms: the reference that every exported form is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from emberline.engine.errors import DataError
+from emberline.export.model import Emberline
+from emberline.export.pretrained import cutting
+
+from .encoding import encode
+
+Floats = NDArray[np.float32]
+
+TOKENIZER: Final = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model in evaluation mode and the tokenizer that it was trained with.
+
+    Shapes: N texts or pairs, H the encoder's width, D the towers', A item labels, C user labels.
+
+    Attributes:
+        model: the model.
+        tokenizer: cuts to `model.config.max_length` tokens and does not pad.
+    """
+
+    model: Emberline
+    tokenizer: Tokenizer
+
+    def encode(self, texts: Sequence[str], batch: int = 32) -> Floats:
+        """`sentence_embedding` of N texts, (N, H); zeros for an empty text."""
+        return _array(encode(self.model.encoder, self.tokenizer, texts, batch))
+
+    @torch.inference_mode()
+    def item(self, embeddings: Floats) -> tuple[Floats, Floats, Floats]:
+        """`item_embedding` (N, D), `item_bias` (N,) and the probabilities `item_attributes` (N, A).
+
+        Args:
+            embeddings: (N, H) sentence embeddings.
+        """
+        vector, bias, attributes = self.model.item_tower(_tensor(embeddings))
+        return _array(vector), _array(bias), _array(attributes.sigmoid())
+
+    @torch.inference_mode()
+    def user(self, history: Floats, profile: Floats, length: Floats) -> tuple[Floats, Floats]:
+        """`user_embedding` (N, D) and the probabilities `user_attributes` (N, C).
+
+        Args:
+            history: (N, H) mean of the liked items' sentence embeddings; zeros without any.
+            profile: (N, H) sentence embedding of the profile; zeros without one.
+            length: (N,) how many liked items there are.
+        """
+        vector, attributes = self.model.user_tower(_tensor(history), _tensor(profile), _tensor(length))
+        return _array(vector), _array(attributes.sigmoid())
+
+    @torch.inference_mode()
+    def match(self, user: Floats, item: Floats, bias: Floats) -> tuple[Floats, Floats]:
+        """`probability` and `rating` of N pairs, each (N,).
+
+        Args:
+            user: (N, D) user embeddings.
+            item: (N, D) item embeddings.
+            bias: (N,) the items' biases.
+        """
+        logit, rating = self.model.match(_tensor(user), _tensor(item), _tensor(bias))
+        return _array(logit.sigmoid()), _array(rating)
+
+    @torch.inference_mode()
+    def similarity(self, user: Floats, item: Floats, bias: Floats) -> Floats:
+        """The ranking score of every user with every item, (users, items)."""
+        return _array(self.model.similarity(_tensor(user), _tensor(item), _tensor(bias)))
+
+    def save(self, folder: Path) -> None:
+        """Write model and tokenizer into a folder."""
+        self.model.save(folder)
+        self.tokenizer.save(str(folder / TOKENIZER))
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainedModel:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the folder holds no trained model.
+        """
+        model = Emberline.load(folder)
+        try:
+            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        except Exception as error:  # tokenizers raises nothing more precise
+            raise DataError(
+                f"{folder / TOKENIZER} is no tokenizer ({error}); train again with `emberline train`"
+            ) from error
+        return cls(model, cutting(tokenizer, model.config.max_length))
+
+
+def _array(tensor: Tensor) -> Floats:
+    return np.asarray(tensor.numpy(), dtype=np.float32)
+
+
+def _tensor(array: Floats) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
