@@ -50,7 +50,7 @@ def read_parquet(path: Path, columns: Sequence[str], findings: Findings) -> Fram
     try:
         check_columns(path, columns, list(pl.read_parquet_schema(path)))
         data = pl.read_parquet(path, columns=list(columns))
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # polars panics at some damaged files
         raise DataError(f"{path}: not a Parquet file that can be read: {error}") from error
     findings.rows[path.name] = data.height
     return Frame(path, data.select(columns), np.arange(1, data.height + 1))

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emberline.engine.errors import DataError
 from emberline.export.data import delimited
@@ -134,3 +136,38 @@ def test_a_missing_parquet_column_is_named(tmp_path: Path) -> None:
     pl.DataFrame({"id": [1]}).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a\.parquet: there is no column 'title'; the columns are 'id'"):
         load(tmp_path / "a.parquet", COLUMNS, Findings())
+
+
+@given(
+    name=st.sampled_from(["a.csv", "a.tsv", "a.jsonl", "a.item"]),
+    place=st.integers(0, 60),
+    removed=st.integers(0, 5),
+    added=st.sampled_from([b"", b'"', b"\n", b"\r", b"\x00", b"\xff", b"[", b"{", b",", b"\t", b"nan", b"9" * 400]),
+)
+def test_damage_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str, place: int, removed: int, added: bytes
+) -> None:
+    """Whatever a byte's damage does to a text file, it is read, with its faults counted, or refused as bad data."""
+    whole = {
+        "a.csv": b'id,title\n1,"A, B"\n2,C\n3,D\n',
+        "a.tsv": b"id\ttitle\n1\tA\n2\tC\n",
+        "a.item": b"id:token\ttitle:token\n1\tA\n2\tC\n",
+        "a.jsonl": b'{"id": 1, "title": ["A"]}\n{"id": "2", "title": "B"}\n',
+    }[name]
+    path = tmp_path_factory.mktemp("damaged") / name
+    path.write_bytes(whole[:place] + added + whole[place + removed :])
+    findings = Findings()
+    try:
+        frame = load(path, COLUMNS, findings)
+    except DataError:
+        return
+    assert len(frame) + sum(problem.count for problem in findings.problems) == findings.rows[name]
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
+    """A Parquet file that was cut off is refused by name."""
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"id": [1], "title": ["A"]}).write_parquet(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"a\.parquet: not a Parquet file that can be read"):
+        load(path, COLUMNS, Findings())
