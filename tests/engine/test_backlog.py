@@ -161,7 +161,7 @@ async def test_a_ticket_is_done_with_its_last_vector() -> None:
     assert (waiting.started, waiting.finished) == (1.0, 3.0)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(st.data())
 def test_the_line_never_loses_count(data: st.DataObject) -> None:
     """Whatever is put, taken and dropped: each text comes out once, and the waiting tokens are those in line."""

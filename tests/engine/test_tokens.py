@@ -40,7 +40,7 @@ def test_a_long_text_is_cut_and_says_so(path: Path) -> None:
 words = st.one_of(st.sampled_from(["the", "horror", "x" * 150, " " * 300, "a;b,c", "中文"]), st.text(max_size=12))
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(st.lists(st.lists(words, max_size=60).map(" ".join), min_size=1, max_size=3))
 def test_reading_only_the_head_of_a_long_text_changes_nothing(path: Path, texts: list[str]) -> None:
     """The tokens are those of the whole text, though most of a long one is never looked at."""

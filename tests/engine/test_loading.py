@@ -1,0 +1,69 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emberline.engine.catalogue import Catalogue
+from emberline.engine.config import EngineConfig
+from emberline.engine.engine import Engine
+from emberline.engine.errors import BundleCorrupt, BundleError, CatalogueError, GateRefused
+from emberline.engine.records import Item, Terms
+
+
+async def test_a_failed_gate_is_served_only_on_demand(config: EngineConfig) -> None:
+    """A precision that its gate failed is refused, and named as failed when it is served all the same."""
+    refused = EngineConfig(bundle=config.bundle, catalogue=config.catalogue, precision="int8")
+    with pytest.raises(GateRefused, match=r"agreement@10 0\.81"):
+        await Engine.start(refused)
+    allowed = EngineConfig(bundle=config.bundle, catalogue=config.catalogue, precision="int8", allow_failed_gate=True)
+    engine = await Engine.start(allowed)
+    assert engine.info().gate == "failed"
+    await engine.drain()
+
+
+async def test_a_precision_that_is_not_in_the_bundle_is_named(config: EngineConfig) -> None:
+    """The error lists what the bundle has."""
+    with pytest.raises(BundleError, match="no encoder in fp16; it has fp32, int8"):
+        await Engine.start(EngineConfig(bundle=config.bundle, catalogue=config.catalogue, precision="fp16"))
+
+
+@pytest.mark.parametrize("name", ["encoder.fp32.onnx", "tokenizer.json", "catalogue.sqlite", "match.onnx"])
+async def test_a_bundle_with_a_flipped_byte_is_refused(
+    make_tiny_bundle: Callable[[], Path], tmp_path: Path, name: str
+) -> None:
+    """The error names the file that is not what the manifest says."""
+    bundle = make_tiny_bundle()
+    damaged = bytearray((bundle / name).read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (bundle / name).write_bytes(damaged)
+    with pytest.raises(BundleCorrupt, match=f"{name} was altered"):
+        await Engine.start(EngineConfig(bundle=bundle, catalogue=tmp_path / "live.sqlite"))
+    assert not (tmp_path / "live.sqlite").exists()
+
+
+async def test_a_bundle_with_a_missing_file_is_refused(make_tiny_bundle: Callable[[], Path]) -> None:
+    """The error names the file."""
+    bundle = make_tiny_bundle()
+    (bundle / "user_tower.onnx").unlink()
+    with pytest.raises(BundleCorrupt, match=r"user_tower\.onnx is missing"):
+        await Engine.start(EngineConfig(bundle=bundle))
+
+
+async def test_a_catalogue_of_another_encoder_is_refused(config: EngineConfig, tmp_path: Path) -> None:
+    """Vectors of two encoders are not comparable, so a live catalogue of another one is not served."""
+    Catalogue.create(tmp_path / "live.sqlite", "0" * 64, 16, 8).close()
+    with pytest.raises(CatalogueError, match=r"live\.sqlite"):
+        await Engine.start(config)
+
+
+async def test_the_bundle_stays_as_it_is(make_tiny_bundle: Callable[[], Path], tmp_path: Path) -> None:
+    """Serving and upserting write to the live catalogue only."""
+    bundle = make_tiny_bundle()
+    shutil.copytree(bundle, tmp_path / "before")
+    engine = await Engine.start(EngineConfig(bundle=bundle))
+    await engine.upsert((Item("nova", text="title: Nova"),), Terms())
+    await engine.drain()
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == {
+        path.name: path.read_bytes() for path in (tmp_path / "before").iterdir()
+    }

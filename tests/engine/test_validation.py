@@ -1,0 +1,60 @@
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from emberline.engine import validation
+from emberline.engine.errors import InvalidInput
+from emberline.engine.records import ItemReference, Terms
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda: validation.check_count(0, 5, "inputs"), r"inputs: is empty; give at least 1"),
+        (lambda: validation.check_count(6, 5, "inputs"), r"inputs: has 6 entries, at most 5"),
+        (lambda: validation.check_text("", 9, "text"), r"text: is empty"),
+        (lambda: validation.check_text(" \n\t", 9, "text"), r"text: is empty"),
+        (lambda: validation.check_text("ä" * 5, 9, "text"), r"text: has 10 bytes, at most 9"),
+        (lambda: validation.check_text("ab\x00c", 9, "text"), r"text: has the control character U\+0000 at position 2"),
+        (lambda: validation.check_text("a\x85", 9, "text"), r"text: has the control character U\+0085 at position 1"),
+        (lambda: validation.check_text("ab\ud800", 9, "text"), r"text: has half a character .* at position 2"),
+        (lambda: validation.check_id("", "id"), r"id: is empty"),
+        (lambda: validation.check_id("a\n\x1b", "id"), r"id: has the control character U\+001B"),
+        (lambda: validation.check_id("x" * 513, "id"), r"id: has 513 bytes; an id has 512 at most"),
+        (lambda: validation.check_attributes({"": "x"}, "a"), r"a: has an attribute without a name"),
+        (lambda: validation.check_attributes({"x\x01": "x"}, "a"), r"a \(a name\): has the control character"),
+        (lambda: validation.check_attributes({"x": "a\x01"}, "a"), r"a\.x: has the control character"),
+        (lambda: validation.check_attributes({"x": math.nan}, "a"), r"a\.x: is nan; a number must be finite"),
+        (lambda: validation.check_attributes({"x": True}, "a"), r"a\.x: is true or false"),
+        (lambda: validation.check_attributes({"x": None}, "a"), r"a\.x: is null"),
+        (lambda: validation.check_attributes({"x": {"y": 1}}, "a"), r"a\.x: is a structure"),
+        (lambda: validation.check_attributes({"x": ["y", 1.0]}, "a"), r"a\.x\[1\]: is a float; a list holds texts"),
+        (lambda: validation.check_attributes({"x": ["y", ["z"]]}, "a"), r"a\.x\[1\]: is a list; a list holds texts"),
+        (lambda: validation.check_attributes({"x": ["y", "\x7f"]}, "a"), r"a\.x\[1\]: has the control character"),
+        (lambda: validation.check_vector(np.zeros(3, np.float32), 4, "v"), r"v: has shape \[3\]; .* have \[4\]"),
+        (lambda: validation.check_vector(np.zeros((1, 4), np.float32), 4, "v"), r"v: has shape \[1, 4\]"),
+        (lambda: validation.check_vector(np.array([0, math.inf], np.float32), 2, "v"), r"v: is inf at position 1"),
+        (lambda: validation.check_vector(np.array([math.nan, 0], np.float32), 2, "v"), r"v: is nan at position 0"),
+        (lambda: validation.check_reference(ItemReference(), "r"), r"r: has nothing set"),
+        (lambda: validation.check_reference(ItemReference(id="a", text="b"), "r"), r"r: has id and text set"),
+        (lambda: validation.check_names(["x", "y"], ["x"], "outputs"), r"outputs\[1\]: 'y' is not known; these are: x"),
+        (lambda: validation.check_k(0, 10), r"k: is 0; ask for 1 to 10"),
+        (lambda: validation.check_k(10**9, 10), r"k: is 1000000000; ask for 1 to 10"),
+        (lambda: validation.check_priority(Terms(priority=8)), r"priority: is 8; it lies between -8 and 7"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_field(check: Callable[[], None], message: str) -> None:
+    """Each refusal begins with the field and says what was found."""
+    with pytest.raises(InvalidInput, match=f"^{message}"):
+        check()
+
+
+def test_what_is_right_passes() -> None:
+    """Texts in any script with tabs and line breaks, numbers, lists, and vectors of the right width are taken."""
+    validation.check_text("Amélie\tLe fabuleux destin\r\n千と千尋の神隠し 🎬", 100, "text")
+    validation.check_attributes({"title": "x", "year": 1979, "score": 0.5, "genres": ["a", "b"], "tags": ()}, "a")
+    validation.check_vector(np.zeros(4, np.float32), 4, "v")
+    validation.check_reference(ItemReference(id=""), "r")
+    validation.check_priority(Terms(priority=-8))
