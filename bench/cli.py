@@ -6,7 +6,6 @@ other commands have to work without the bench's packages.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Final, get_args
 import typer
 from rich.console import Console
 
+from emberline.engine.cli.options import AsJson, Bundle
+from emberline.engine.cli.output import print_json
 from emberline.engine.errors import ConfigError, MissingExtra
 
 from .settings import SCENARIOS, CpuPrecision, LatencySettings, RecallSettings, Scenario
@@ -27,9 +28,7 @@ bench: Final = typer.Typer(help="Measure latency, load and recall against PyTorc
 _LATENCY: Final = LatencySettings()
 _RECALL: Final = RecallSettings()
 
-_Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder that `emberline export` wrote.")]
 _Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the results go.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 _Precisions = Annotated[
     list[CpuPrecision],
     typer.Option("--precision", help="Measure these alone; may be repeated.", show_default="all that the bundle has"),
@@ -39,7 +38,7 @@ _RESULTS: Final = Path("bench-results")
 
 @bench.command()
 def latency(
-    bundle: _Bundle,
+    bundle: Bundle,
     run: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The training run of the bundle: PyTorch, the reference, runs its model."),
@@ -73,7 +72,7 @@ def latency(
             "cheapest precision only, no search for the highest rate.",
         ),
     ] = False,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Time Emberline beside PyTorch: one request, many texts, requests that arrive by themselves."""
     settings = LatencySettings.quick() if quick else _LATENCY
@@ -95,7 +94,7 @@ def latency(
 
 @bench.command()
 def recall(
-    bundle: _Bundle,
+    bundle: Bundle,
     run: Annotated[
         Path, typer.Option(metavar="DIR", help="The training run of the bundle: its model is the reference.")
     ],
@@ -107,7 +106,7 @@ def recall(
     precision: _Precisions = [],  # noqa: B006  # typer reads the default and does not share it
     known: Annotated[int, typer.Option(min=0, help="Likes that are known of a cold user.")] = _RECALL.known,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the random baseline.")] = _RECALL.seed,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure what each precision keeps of PyTorch's vectors, rankings and scores."""
     _need_matplotlib()
@@ -127,7 +126,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the report goes.", show_default="into the same folder")
     ] = None,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put the results of a folder on one page: report.html, with report.md and report.json beside it."""
     _need_matplotlib()
@@ -136,7 +135,7 @@ def report(
     found = gather(folder)
     page = save(found, out or folder)
     if as_json:
-        typer.echo(json.dumps(found.result, ensure_ascii=False))
+        print_json(found.result)
     else:
         typer.echo(str(page))
 
@@ -150,9 +149,9 @@ def _finish(result: Result, document: Document, out: Path, as_json: bool) -> Non
     path = write(result, out)
     save_document(document, out, result["command"])
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False))
+        print_json(result)
         return
-    show(document.sections, Console())
+    show(document.sections[:-1], Console())  # the last one says on which machine; whoever sits at it knows
     typer.echo(f"{path}, {path.with_suffix('.md').name} and {len(list(document.pictures()))} plots beside it")
 
 
