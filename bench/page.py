@@ -30,13 +30,13 @@ nav { margin: 0 0 1rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; padding: 0; margin: 0; }
 nav a { text-decoration: none; font-size: .95rem; }
 .scroll { overflow-x: auto; margin: 1.25rem 0 .5rem; }
-table { border-collapse: collapse; width: 100%; font-size: .95rem; line-height: 1.4;
+table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .95rem; line-height: 1.4;
   font-variant-numeric: tabular-nums lining-nums; }
 th, td { padding: .5rem .4rem .5rem 1rem; text-align: left; vertical-align: top; }
 th:first-child, td:first-child { padding-left: 0; position: sticky; left: 0; background: var(--paper); }
 thead th { font-weight: 600; vertical-align: bottom; border-bottom: 2px solid var(--ink); }
-thead th span, td small { color: var(--quiet); font-weight: 400; }
-thead th span, td small { display: block; font-size: .8125rem; }
+thead th span, td small, th small { color: var(--quiet); font-weight: 400; }
+thead th span, td small, th small { display: block; font-size: .86em; }
 tbody th, td { border-bottom: 1px solid var(--line); }
 tbody th { font-weight: 400; white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
