@@ -230,7 +230,7 @@ class Bundle:
         layout = Layout(root)
         manifest = Manifest.read(layout.manifest)
         for name, record in manifest.files.items():
-            _check(root / name, record)
+            check_file(root / name, record)
         try:
             report = json.loads(layout.report.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -268,7 +268,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check(path: Path, record: FileRecord) -> None:
+def check_file(path: Path, record: FileRecord) -> None:
+    """Check that a file is what the manifest says.
+
+    Raises:
+        BundleCorrupt: it is missing or altered.
+    """
     if not path.is_file():
         raise BundleCorrupt(f"{path} is missing, the manifest lists it; copy the bundle again or export it again")
     if path.stat().st_size != record.bytes or (found := sha256(path)) != record.sha256:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import suppress
@@ -35,7 +36,7 @@ from emberline.proto.emberline_pb2_grpc import EmberlineStub
 from . import calls
 from .bulk import Window, parts_of
 from .channel import OPTIONS, TIMEOUT, check
-from .failures import from_rpc, unfinished
+from .failures import from_rpc, from_status, unfinished
 from .requests import Input, listed
 from .retries import Attempts
 
@@ -107,12 +108,16 @@ class AsyncClient:
             while (request := await outbox.get()) is not None:
                 yield request
 
+        ends = math.inf if timeout is None else time.monotonic() + timeout
         stream = self._stub.EncodeStream(sent(), timeout=timeout)
 
         async def take() -> Iterable[Encoded]:
             try:
                 answer = await stream.read()
             except grpc.RpcError as error:
+                # A stream that is over before it has begun ends with an internal error of gRPC's asyncio.
+                if time.monotonic() >= ends:
+                    raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._target) from None
                 raise from_rpc(error, self._target) from None
             if answer is grpc.aio.EOF:
                 raise unfinished(self._target)
@@ -181,11 +186,11 @@ class AsyncClient:
 
     async def delete_items(self, ids: Sequence[str], *, timeout: float | None = None) -> Deleted:
         """See `Client.delete_items`."""
-        return await self._call(calls.delete(listed(ids, "ids")), timeout)
+        return await self._call(calls.delete(ids), timeout)
 
     async def get_items(self, ids: Sequence[str], *, vectors: bool = False, timeout: float | None = None) -> Found:
         """See `Client.get_items`."""
-        return await self._call(calls.get(listed(ids, "ids"), vectors), timeout)
+        return await self._call(calls.get(ids, vectors), timeout)
 
     async def info(self, *, timeout: float | None = None) -> Info:
         """See `Client.info`."""

@@ -221,7 +221,7 @@ class Client:
 
     def delete_items(self, ids: Sequence[str], *, timeout: float | None = None) -> Deleted:
         """Delete items from the catalogue; ids that it does not have are answered, not refused."""
-        return self._call(calls.delete(listed(ids, "ids")), timeout)
+        return self._call(calls.delete(ids), timeout)
 
     def get_items(self, ids: Sequence[str], *, vectors: bool = False, timeout: float | None = None) -> Found:
         """Items of the catalogue, in the order of the ids; those that it does not have are answered, not refused.
@@ -231,7 +231,7 @@ class Client:
             vectors: whether to send the items' vectors; without, they are empty and the bias is 0.
             timeout: seconds, in place of the client's.
         """
-        return self._call(calls.get(listed(ids, "ids"), vectors), timeout)
+        return self._call(calls.get(ids, vectors), timeout)
 
     def info(self, *, timeout: float | None = None) -> Info:
         """What runs on the server."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -24,7 +24,7 @@ from emberline.engine.records import (
 from emberline.proto import emberline_pb2 as pb
 
 from . import answers
-from .requests import encode_request, recommend_request, score_request, upsert_request
+from .requests import encode_request, ids_of, recommend_request, score_request, upsert_request
 
 Answer = TypeVar("Answer")
 
@@ -64,14 +64,14 @@ def upsert(items: Iterable[Item]) -> Call[Upserted]:
     return Call("UpsertItems", upsert_request(items), answers.upserted)
 
 
-def delete(ids: Sequence[str]) -> Call[Deleted]:
+def delete(ids: Iterable[str]) -> Call[Deleted]:
     """See `Client.delete_items`."""
-    return Call("DeleteItems", pb.DeleteItemsRequest(ids=ids), answers.deleted)
+    return Call("DeleteItems", pb.DeleteItemsRequest(ids=ids_of(ids)), answers.deleted)
 
 
-def get(ids: Sequence[str], vectors: bool) -> Call[Found]:
+def get(ids: Iterable[str], vectors: bool) -> Call[Found]:
     """See `Client.get_items`."""
-    return Call("GetItems", pb.GetItemsRequest(ids=ids, vectors=vectors), answers.found)
+    return Call("GetItems", pb.GetItemsRequest(ids=ids_of(ids), vectors=vectors), answers.found)
 
 
 def info() -> Call[Info]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import grpc
 
 from emberline.engine.errors import (
+    CatalogueError,
     DeadlineExceeded,
     EmberlineError,
+    InferenceFailed,
     InvalidInput,
     Overloaded,
     ServerUnreachable,
@@ -21,7 +24,7 @@ from emberline.engine.errors import (
 E = TypeVar("E", bound=EmberlineError)
 
 _INPUT: Final = re.compile(r"^inputs\[(\d+)\]")
-_ITEM: Final = re.compile(r"no item '(.*?)' in the catalogue")
+_ITEM: Final = re.compile(r"no item (?P<id>(['\"]).*\2) in the catalogue", re.DOTALL)
 #: What gRPC says of a message that is too large, on either side.
 _TOO_LARGE: Final = "larger than max"
 #: Seconds to wait where an overloaded server does not say how long.
@@ -51,13 +54,14 @@ def from_status(
         metadata: the trailing metadata; the answers within a stream have none.
     """
     metadata = metadata or {}
+    raised = metadata.get("emberline-error")
     field, _, reason = details.partition(": ")
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT:
             return InvalidInput(field, reason)
         case grpc.StatusCode.NOT_FOUND:
             item = _ITEM.search(details)
-            return _raised(UnknownItem, details, field=field, item_id=item[1] if item else "")
+            return _raised(UnknownItem, details, field=field, item_id=literal_eval(item["id"]) if item else "")
         case grpc.StatusCode.RESOURCE_EXHAUSTED if _TOO_LARGE in details:
             return InvalidInput("request", f"{details}; send it in parts")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -65,7 +69,7 @@ def from_status(
             return _raised(Overloaded, details, retry_after=float(pushback) / 1000 if pushback else _RETRY_AFTER)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(f"{target} did not answer in time; allow it more (timeout), or send less at once")
-        case grpc.StatusCode.UNAVAILABLE if details == str(ShuttingDown()):
+        case grpc.StatusCode.UNAVAILABLE if raised == ShuttingDown.__name__:
             return ShuttingDown()
         case grpc.StatusCode.UNAVAILABLE:
             return ServerUnreachable(f"{target} cannot be reached ({details}); see that a server listens there")
@@ -73,6 +77,10 @@ def from_status(
             return EmberlineError(
                 f"{target} does not know this call; another version of Emberline, or no Emberline, runs there"
             )
+        case grpc.StatusCode.INTERNAL if raised == InferenceFailed.__name__:
+            return InferenceFailed(details)
+        case grpc.StatusCode.INTERNAL if raised == CatalogueError.__name__:
+            return CatalogueError(details)
         case _:
             return EmberlineError(f"{target} failed ({code.name}): {details}")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -96,10 +97,24 @@ def upsert_request(items: Iterable[Item]) -> pb.UpsertItemsRequest:
     return pb.UpsertItemsRequest(items=[_item(item, f"items[{index}]") for index, item in enumerate(items)])
 
 
+def ids_of(ids: Iterable[str]) -> tuple[str, ...]:
+    """The ids of items, for `Client.delete_items` and `Client.get_items`.
+
+    Raises:
+        InvalidInput: they are one text, or one is not UTF-8.
+    """
+    given = listed(ids, "ids")
+    for index, item_id in enumerate(given):
+        with _unicode(f"ids[{index}]"):
+            item_id.encode()
+    return given
+
+
 def _input(entry: Input, field: str) -> pb.Input:
     match entry:
         case str():
-            return pb.Input(text=entry)
+            with _unicode(f"{field}.text"):
+                return pb.Input(text=entry)
         case Item():
             return pb.Input(item=_item(entry, f"{field}.item"))
         case User():
@@ -108,15 +123,17 @@ def _input(entry: Input, field: str) -> pb.Input:
 
 
 def _item(item: Item, field: str) -> pb.Item:
-    return pb.Item(id=item.id, text=item.text, attributes=to_struct(item.attributes, f"{field}.attributes"))
+    with _unicode(field):
+        return pb.Item(id=item.id, text=item.text, attributes=to_struct(item.attributes, f"{field}.attributes"))
 
 
 def _user(user: User, field: str) -> pb.User:
-    return pb.User(
-        profile=user.profile,
-        attributes=to_struct(user.attributes, f"{field}.attributes"),
-        history=_references(user.history, f"{field}.history"),
-    )
+    with _unicode(field):
+        return pb.User(
+            profile=user.profile,
+            attributes=to_struct(user.attributes, f"{field}.attributes"),
+            history=_references(user.history, f"{field}.history"),
+        )
 
 
 def _references(references: Sequence[ItemReference], field: str) -> list[pb.ItemReference]:
@@ -129,8 +146,18 @@ def _reference(reference: ItemReference, field: str) -> pb.ItemReference:
         raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
     if sum(given is not None for given in (reference.id, reference.text, reference.vector)) != 1:
         raise InvalidInput(field, "must have exactly one of id, text and vector")
-    if reference.id is not None:
-        return pb.ItemReference(id=reference.id)
-    if reference.text is not None:
-        return pb.ItemReference(text=reference.text)
+    with _unicode(field):
+        if reference.id is not None:
+            return pb.ItemReference(id=reference.id)
+        if reference.text is not None:
+            return pb.ItemReference(text=reference.text)
     return pb.ItemReference(vector=to_message(np.asarray(reference.vector, np.float32)))
+
+
+@contextmanager
+def _unicode(field: str) -> Iterator[None]:
+    """Bytes that were no UTF-8 become lone surrogates where Python reads them from a command line or a file's name."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise InvalidInput(field, f"is not UTF-8 ({error.reason} at {error.start}); encode the text as UTF-8") from None

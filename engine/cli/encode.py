@@ -1,0 +1,130 @@
+"""`emberline encode`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emberline.engine.errors import DataError
+
+from .lines import lines
+from .options import RETRIES, SERVER, AsJson, Server
+from .output import print_footer, print_json, print_table
+from .progress import progress
+
+if TYPE_CHECKING:
+    from emberline.engine import Encoded
+    from emberline.engine.records import Floats
+
+
+def encode(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="What to encode; without, a text a line from the standard input."),
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which output to return; `emberline info` lists them. May be repeated.",
+            show_default="sentence_embedding",
+        ),
+    ] = None,
+    as_users: Annotated[
+        bool, typer.Option("--as-users", help="The texts are users' profiles, not items; for the outputs user_….")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the arrays there: .npy for one output, .npz for any.", show_default="nowhere"
+        ),
+    ] = None,
+    server: Server = SERVER,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="How long all of it may take.", show_default="as long as it takes"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Encode texts into vectors, all outputs of a text out of one encoder pass."""
+    if out and out.suffix not in (".npy", ".npz"):
+        raise typer.BadParameter(f"{out} is neither .npy nor .npz", param_hint="--out")
+    outputs = tuple(output or ("sentence_embedding",))
+    if out and out.suffix == ".npy" and len(outputs) > 1:
+        raise typer.BadParameter("a .npy file holds one array; name a .npz file for several", param_hint="--out")
+    given = list(texts) if texts else [line for _, line in lines(None)]
+    if not given:
+        raise DataError("the standard input has no text; give one a line, or as an argument")
+    encoded = _encoded(server, given, outputs, as_users, timeout)
+    if out:
+        _write(out, encoded)
+    if as_json:
+        print_json(encoded)
+    else:
+        _print(given, encoded)
+
+
+def _encoded(server: str, texts: list[str], outputs: tuple[str, ...], as_users: bool, timeout: float | None) -> Encoded:
+    from emberline.engine import Client, User
+
+    inputs = [User(profile=text) for text in texts] if as_users else texts
+    parts: list[Encoded] = []
+    with Client(server, retries=RETRIES) as client, progress("texts encoded") as advance:
+        for part in client.encode_stream(inputs, outputs, priority=0, timeout=timeout):
+            parts.append(part)
+            advance(len(part.tokens))
+    return _joined(parts, outputs)
+
+
+def _joined(parts: list[Encoded], outputs: tuple[str, ...]) -> Encoded:
+    """The parts as one; their seconds are summed, though they were under way side by side."""
+    import numpy as np
+
+    from emberline.engine import Encoded
+    from emberline.engine.records import Timings
+
+    return Encoded(
+        outputs={name: np.concatenate([part.outputs[name] for part in parts]) for name in outputs},
+        tokens=np.concatenate([part.tokens for part in parts]),
+        truncated=np.concatenate([part.truncated for part in parts]),
+        timings=Timings(*(sum(getattr(part.timings, field.name) for part in parts) for field in fields(Timings))),
+        provenance=parts[0].provenance,
+    )
+
+
+def _write(path: Path, encoded: Encoded) -> None:
+    import numpy as np
+
+    try:
+        with path.open("wb") as file:
+            if path.suffix == ".npy":
+                (array,) = encoded.outputs.values()
+                np.save(file, array)
+            else:
+                arrays: dict[str, Any] = dict(encoded.outputs)
+                np.savez(file, **arrays)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _print(texts: list[str], encoded: Encoded) -> None:
+    columns = {"text": "left", "tokens": "right"} | dict.fromkeys(encoded.outputs, "left")
+    rows = []
+    for index, text in enumerate(texts):
+        tokens = f"{encoded.tokens[index]}{' (cut)' if encoded.truncated[index] else ''}"
+        arrays = [array[index].reshape(-1) for array in encoded.outputs.values()]
+        rows.append((_short(text), tokens, *map(_numbers, arrays)))
+    print_table(columns, rows)
+    print_footer(encoded.timings, encoded.provenance)
+
+
+def _short(text: str, width: int = 40) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _numbers(array: Floats, shown: int = 4) -> str:
+    numbers = " ".join(f"{number:.3f}" for number in array[:shown])
+    return numbers if len(array) <= shown else f"{numbers} … ({len(array)})"

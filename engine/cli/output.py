@@ -1,0 +1,54 @@
+"""Results on the standard output: as JSON, or as tables to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from emberline.engine.records import Provenance, Timings
+
+
+def print_json(document: object) -> None:
+    """Print records, mappings, sequences and arrays as JSON; a record is an object of its fields."""
+    typer.echo(json.dumps(_plain(document), indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table.
+
+    Args:
+        columns: how each is set, ``left`` or ``right``, by its heading.
+        rows: its cells.
+    """
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading, side in columns.items():
+        table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    Console().print(table)
+
+
+def print_footer(timings: Timings, provenance: Provenance, note: str = "") -> None:
+    """Say what made an answer and how long it took."""
+    parts = (note, f"{provenance.model_id} in {provenance.precision}", f"{timings.total * 1000:.1f} ms on the server")
+    Console().print(escape(" · ".join(part for part in parts if part)), style="dim", highlight=False)
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if hasattr(value, "tolist"):  # of NumPy, which is not worth loading for this alone
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value

@@ -1,0 +1,103 @@
+"""`emberline recommend`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emberline.engine.rendering import render
+
+from .conditions import condition
+from .options import SERVER, TIMEOUT, About, AsJson, Like, LikeText, Profile, Server, Timeout, user
+from .output import print_footer, print_json, print_table
+
+if TYPE_CHECKING:
+    from emberline.engine import Reason, Recommended
+
+
+def recommend(
+    k: Annotated[int, typer.Option("-k", "--count", metavar="K", help="How many items.")] = 10,
+    profile: Profile = "",
+    about: About = None,
+    like: Like = None,
+    like_text: LikeText = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Only items for which it holds: 'genres=Horror|Sci-Fi' (has one of them), 'genres!=Horror', "
+            "'year>=1990', 'year<=1999', 'year=1990..1999'. May be repeated.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="An item to leave out. May be repeated.")
+    ] = None,
+    include_history: Annotated[
+        bool, typer.Option("--include-history", help="Let items that the user liked be recommended again.")
+    ] = False,
+    diversity: Annotated[
+        float, typer.Option(help="0: by score alone; up to 1: the weight of being unlike what is already chosen.")
+    ] = 0.0,
+    reasons: Annotated[bool, typer.Option("--reasons", help="Say why each item is recommended.")] = False,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Beside the similarity: `probability` or `rating`. May be repeated."),
+    ] = None,
+    server: Server = SERVER,
+    timeout: Timeout = TIMEOUT,
+    as_json: AsJson = False,
+) -> None:
+    """Recommend items of the catalogue to a user, known or new: by a profile, liked items, both or neither."""
+    from emberline.engine import Client
+
+    filters = [condition(given) for given in where or ()]
+    asker = user(profile, about, like, like_text)
+    with Client(server, timeout=timeout) as client:
+        recommended = client.recommend(
+            asker,
+            k,
+            filters=filters,
+            include_history=include_history,
+            exclude_ids=exclude or (),
+            diversity=diversity,
+            reasons=reasons,
+            outputs=output or (),
+        )
+        fields = () if as_json else client.info().item_fields
+    if as_json:
+        print_json(recommended)
+    else:
+        _print(recommended, fields)
+
+
+def _print(recommended: Recommended, fields: Sequence[str]) -> None:
+    scores = [
+        name
+        for name in ("similarity", "probability", "rating")
+        if any(getattr(item, name) is not None for item in recommended.items)
+    ]
+    explained = any(item.reason for item in recommended.items)
+    columns = {"": "right", "id": "left"} | dict.fromkeys(scores, "right") | {"item": "left"}
+    if explained:
+        columns["why"] = "left"
+    rows = []
+    for rank, item in enumerate(recommended.items, 1):
+        row = [rank, item.id, *(f"{getattr(item, name):.3f}" for name in scores), render(item.attributes, fields)]
+        if item.reason:
+            row.append(_sentence(item.reason))
+        rows.append(row)
+    print_table(columns, rows)
+    print_footer(recommended.timings, recommended.provenance, f"{recommended.considered} items considered")
+
+
+def _sentence(reason: Reason) -> str:
+    parts = []
+    if reason.because_of:
+        parts.append(f"like {reason.because_of} ({reason.nearness:.2f})")
+    if reason.shared_attributes:
+        parts.append(f"both {', '.join(reason.shared_attributes)}")
+    if reason.predicted_likes:
+        parts.append(f"probably likes {', '.join(reason.predicted_likes)}")
+    return "; ".join(parts)

@@ -1,0 +1,56 @@
+"""`emberline score`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import SERVER, TIMEOUT, About, AsJson, Like, LikeText, Profile, Server, Timeout, user
+from .output import print_footer, print_json, print_table
+
+
+def score(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Items of the catalogue to score.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="An item to score by its text. May be repeated.")
+    ] = None,
+    profile: Profile = "",
+    about: About = None,
+    like: Like = None,
+    like_text: LikeText = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="`similarity`, `probability` or `rating`. May be repeated.",
+            show_default="similarity and probability",
+        ),
+    ] = None,
+    server: Server = SERVER,
+    timeout: Timeout = TIMEOUT,
+    as_json: AsJson = False,
+) -> None:
+    """Score items for one user: how well they match, how probably the user likes them, how they would rate them."""
+    from emberline.engine import Client, by_id, by_text
+
+    candidates = [*map(by_id, ids or ()), *map(by_text, text or ())]
+    if not candidates:
+        raise typer.BadParameter("name items by their ids, or give their texts with --text", param_hint="ID")
+    asker = user(profile, about, like, like_text)
+    with Client(server, timeout=timeout) as client:
+        scored = client.score(asker, candidates, output or ("similarity", "probability"))
+    names = [*(ids or ()), *(text or ())]
+    if as_json:
+        print_json(
+            {
+                "candidates": names,
+                "outputs": scored.outputs,
+                "timings": scored.timings,
+                "provenance": scored.provenance,
+            }
+        )
+        return
+    rows = zip(names, *([f"{number:.3f}" for number in scores] for scores in scored.outputs.values()), strict=True)
+    print_table({"item": "left"} | dict.fromkeys(scored.outputs, "right"), rows)
+    print_footer(scored.timings, scored.provenance)

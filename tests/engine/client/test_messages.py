@@ -1,0 +1,138 @@
+"""What the client writes the server reads as the same records, and the other way round."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emberline.engine.client import answers as read
+from emberline.engine.client import requests as write
+from emberline.engine.records import (
+    Deleted,
+    Encoded,
+    EncodeWork,
+    Filter,
+    Found,
+    Info,
+    Item,
+    ItemReference,
+    Provenance,
+    Reason,
+    Recommendation,
+    Recommended,
+    RecommendWork,
+    Scored,
+    ScoreWork,
+    StoredItem,
+    Timings,
+    Upserted,
+    User,
+)
+from emberline.engine.server import answers as written
+from emberline.engine.server import requests as understood
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+ATTRIBUTES = st.dictionaries(TEXT, st.one_of(TEXT, NUMBER, st.lists(TEXT)), max_size=4)
+VECTOR = st.lists(st.floats(width=32), min_size=1, max_size=4).map(lambda numbers: np.array(numbers, np.float32))
+REFERENCE = st.one_of(
+    TEXT.map(lambda text: ItemReference(id=text)),
+    TEXT.map(lambda text: ItemReference(text=text)),
+    VECTOR.map(lambda vector: ItemReference(vector=vector)),
+)
+ITEM = st.builds(Item, TEXT, ATTRIBUTES, TEXT)
+USER = st.builds(User, TEXT, ATTRIBUTES, st.lists(REFERENCE, max_size=3).map(tuple))
+NAMES = st.lists(TEXT, min_size=1, max_size=3).map(tuple)
+PRIORITY = st.integers(-8, 7)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two records are equal, their arrays bit by bit."""
+    if isinstance(left, np.ndarray):
+        return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+    if isinstance(left, tuple | list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[name], right[name]) for name in left)
+    if hasattr(left, "__dataclass_fields__"):
+        fields = left.__dataclass_fields__
+        return type(left) is type(right) and all(same(getattr(left, name), getattr(right, name)) for name in fields)
+    return bool(left == right)
+
+
+@given(st.builds(EncodeWork, st.lists(st.one_of(TEXT, ITEM, USER), max_size=3).map(tuple), NAMES), PRIORITY)
+def test_an_encode_request_arrives(work: EncodeWork, priority: int) -> None:
+    """Texts, items and users of any content, and the priority."""
+    message = write.encode_request(work, priority)
+    assert same(understood.encode_work(message), work)
+    assert message.priority == priority
+
+
+@given(st.builds(ScoreWork, USER, st.lists(REFERENCE, max_size=3).map(tuple), NAMES), PRIORITY)
+def test_a_score_request_arrives(work: ScoreWork, priority: int) -> None:
+    """The user, the candidates in their order, and the outputs."""
+    assert same(understood.score_work(write.score_request(work, priority)), work)
+
+
+BOUND = st.none() | NUMBER
+FILTER = st.builds(Filter, TEXT, st.lists(TEXT, max_size=2).map(tuple), BOUND, BOUND, st.booleans())
+
+
+@given(
+    st.builds(
+        RecommendWork,
+        USER,
+        st.integers(1, 2**31 - 1),
+        st.lists(FILTER, max_size=3).map(tuple),
+        st.booleans(),
+        NAMES,
+        NUMBER,
+        st.booleans(),
+        NAMES,
+    ),
+    PRIORITY,
+)
+def test_a_recommend_request_arrives(work: RecommendWork, priority: int) -> None:
+    """A bound of zero is told from no bound; everything else as it is."""
+    assert same(understood.recommend_work(write.recommend_request(work, priority)), work)
+
+
+@given(st.lists(ITEM, max_size=3))
+def test_upserted_items_arrive(items: list[Item]) -> None:
+    """Ids, texts and attributes of every kind."""
+    assert same([understood.item(message) for message in write.upsert_request(items).items], items)
+
+
+TIMINGS = Timings(0.1, 0.2, 0.3, 0.4, 1.5)
+PROVENANCE = Provenance("model", "int8")
+
+
+def test_answers_arrive() -> None:
+    """What the server answers is what the caller gets, absent values told from zeros."""
+    array = np.array([[1.0, -0.0], [math.inf, 1e-45]], np.float32)
+    encoded = Encoded({"a": array}, np.array([3, 4]), np.array([True, False]), TIMINGS, PROVENANCE)
+    assert same(read.encoded(written.encoded(encoded)), encoded)
+    scored = Scored({"similarity": array[0]}, TIMINGS, PROVENANCE)
+    assert same(read.scored(written.scored(scored)), scored)
+    reason = Reason("b", 0.5, ("genres=Horror",), ())
+    items = (
+        Recommendation("a", 1.5, 0.0, None, {"year": 1979.0, "genres": ["Horror"]}, reason),
+        Recommendation("b", 1.0, None, 4.0, {}, None),
+    )
+    recommended = Recommended(items, 7, TIMINGS, PROVENANCE)
+    assert same(read.recommended(written.recommended(recommended)), recommended)
+    upserted = Upserted(2, 1, TIMINGS, PROVENANCE)
+    assert read.upserted(written.upserted(upserted)) == upserted
+    deleted = Deleted(1, ("x",))
+    assert read.deleted(written.deleted(deleted)) == deleted
+    stored = StoredItem(Item("a", {"title": "T"}, "text"), array[0], array[1], 0.25, 1.5)
+    found = Found((stored,), ("y",))
+    assert same(read.found(written.found(found, vectors=True)), found)
+    info = Info(
+        "m", "fp32", "cpu", "1", 128, 384, 64, ("o",), ("i",), ("u",), 5, 6, 7, 8, "passed", "f", ("t",), ("a",), 9.5
+    )
+    assert read.info(written.info(info)) == info
