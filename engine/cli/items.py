@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 items: Final = typer.Typer(help="Add, replace, delete or show items of the live catalogue.", no_args_is_help=True)
 
-#: Items a request: each is durable as a whole, and a request of these takes well under a second.
+#: Items a request, if the server takes so many: each request is durable as a whole, and takes well under a second.
 _PART: Final = 256
 
 _ITEM: Final = re.compile(r"items\[(\d+)\]")
@@ -63,8 +63,8 @@ def upsert(
 ) -> None:
     """Add items or replace those with the same id; they are durable and recommendable when it returns.
 
-    A file goes in parts of 256 items. Each part is kept as a whole or not at all; an error names the line, and the
-    parts before it are kept.
+    A file goes in parts of up to 256 items. Each part is kept as a whole or not at all; an error names the line, and
+    the parts before it are kept.
     """
     from emberline.engine import Client, Item
 
@@ -79,7 +79,8 @@ def upsert(
         described = ((place, read_item(place, line)) for place, line in lines(file))
     inserted = replaced = 0
     with Client(server, timeout=timeout, retries=RETRIES) as client, progress("items upserted") as advance:
-        while part := list(islice(described, _PART)):
+        size = min(_PART, client.info().max_inputs)
+        while part := list(islice(described, size)):
             new, old = _upsert(client, part)
             inserted, replaced = inserted + new, replaced + old
             advance(len(part))

@@ -1,0 +1,202 @@
+"""The commands that ask a server: encode, score, recommend, items, info."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emberline.engine import Client
+
+Emberline = Callable[..., Any]
+
+ALIEN = "title: Alien; year: 1979; genres: Horror, Sci-Fi"
+
+
+@pytest.fixture(autouse=True)
+def _server(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBERLINE_SERVER", address)
+
+
+def test_encode_prints_a_table_or_json(emberline: Emberline) -> None:
+    """A line a text, or one JSON document with every number."""
+    table = emberline("encode", ALIEN, "x")
+    assert (table.code, table.err) == (0, "")
+    assert ALIEN[:39] in table.out
+    assert "… (16)" in table.out
+    assert "tiny-00000000 in fp32" in table.out
+    document = emberline("encode", ALIEN, "x", "--output", "item_bias", "--output", "sentence_embedding", "--json").json
+    assert list(document["outputs"]) == ["item_bias", "sentence_embedding"]
+    assert np.array(document["outputs"]["sentence_embedding"]).shape == (2, 16)
+    assert document["tokens"][0] > document["tokens"][1] == 3
+    assert document["provenance"] == {"model_id": "tiny-00000000", "precision": "fp32"}
+
+
+def test_encode_reads_a_text_a_line_and_writes_arrays(emberline: Emberline, tmp_path: Path) -> None:
+    """Empty lines are no texts; a .npy file has the one array, a .npz file all of them by name."""
+    lines = "\n".join(["one", "", *(f"text {number}" for number in range(99))]).encode()
+    emberline("encode", "--out", tmp_path / "x.npy", stdin=lines)
+    array = np.load(tmp_path / "x.npy")
+    assert (array.dtype, array.shape) == (np.float32, (100, 16))
+    outputs = ("--output", "user_embedding", "--output", "user_attributes")
+    emberline("encode", "--as-users", *outputs, "--out", tmp_path / "x.npz", stdin=lines)
+    with np.load(tmp_path / "x.npz") as arrays:
+        assert {name: arrays[name].shape for name in arrays} == {
+            "user_embedding": (100, 8),
+            "user_attributes": (100, 3),
+        }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "message"),
+    [
+        ([], b"", 1, "emberline: the standard input has no text"),
+        ([], b"a\n\xff\n", 1, "emberline: standard input:2 is not UTF-8"),
+        (["a", " "], b"", 1, r"emberline: inputs\[1\].text: is empty"),
+        (["a", "--output", "nonsense"], b"", 1, "nonsense"),
+        (["a", "--out", "x.txt"], b"", 2, "neither .npy nor .npz"),
+        (["a", "--out", "x.npy", "--output", "item_bias", "--output", "item_embedding"], b"", 2, "name a .npz file"),
+        (["a", "--out", "/nowhere/x.npy"], b"", 1, "emberline: /nowhere/x.npy cannot be written"),
+    ],
+)
+def test_encode_says_what_it_cannot_do(
+    emberline: Emberline, arguments: list[str], stdin: bytes, code: int, message: str
+) -> None:
+    """Nothing to read, bytes that are no text, and files that cannot be are refused with the reason."""
+    result = emberline("encode", *arguments, stdin=stdin)
+    assert (result.code, result.out) == (code, "")
+    assert re.search(message, result.err)
+
+
+def test_score_takes_ids_and_texts(emberline: Emberline) -> None:
+    """An item has one score, named by id or by text; the user is given by attributes and likes."""
+    user = ("--about", "age=25", "--like", "the-thing", "--like-text", "title: Aliens")
+    document = emberline("score", "alien", "scream", "--text", ALIEN, *user, "--json").json
+    assert document["candidates"] == ["alien", "scream", ALIEN]
+    assert document["outputs"].keys() == {"similarity", "probability"}
+    scores = document["outputs"]["similarity"]
+    assert scores[0] == pytest.approx(scores[2], rel=1e-4) != scores[1]
+    table = emberline("score", "alien", "--output", "rating", *user).out
+    assert table.split()[:2] == ["item", "rating"]
+    assert emberline("score").code == 2
+
+
+def test_recommend_applies_conditions_and_explains(emberline: Emberline) -> None:
+    """Only what the conditions allow comes, with its scores, its attributes and why."""
+    asked = ("recommend", "--like", "alien", "-k", 3, "--where", "genres=Horror|War", "--where", "year!=1990..2000")
+    document = emberline(*asked, "--output", "probability", "--json").json
+    assert [item["id"] for item in document["items"]] == ["the-thing"]
+    assert document["items"][0]["attributes"]["year"] == 1982.0
+    assert 0 < document["items"][0]["probability"] < 1
+    assert document["items"][0]["reason"] is None
+    assert document["considered"] == 1
+    table = emberline(*asked, "--reasons")
+    assert "title: The Thing; year: 1982; genres: Horror, Sci-Fi" in table.out
+    assert "both genres=Horror, genres=Sci-Fi" in table.out
+    assert "1 items considered" in table.out
+    everything = emberline("recommend", "--like", "alien", "--include-history", "--exclude", "scream", "--json").json
+    assert {item["id"] for item in everything["items"]} == {"alien", "airplane", "the-thing", "brazil", "clueless"}
+
+
+def test_recommend_names_a_field_that_no_item_has(emberline: Emberline) -> None:
+    """A mistyped condition is an error and not an empty answer."""
+    result = emberline("recommend", "--where", "genre=Horror")
+    assert result.code == 1
+    assert "no item has an attribute 'genre'; their attributes: genres, title, year" in result.err
+
+
+def test_items_go_in_by_options_and_come_out_and_go(emberline: Emberline, address: str) -> None:
+    """--set gives texts and numbers, --list lists; a comma in a title stays one."""
+    one = ("--id", "new", "--set", "title=Usual Suspects, The", "--set", "year=1995", "--list", "genres=Crime, Drama")
+    assert emberline("items", "upsert", *one).out == "1 inserted, 0 replaced\n"
+    with Client(address) as client:
+        (stored,) = client.get_items(["new"]).items
+    assert stored.item.attributes == {"title": "Usual Suspects, The", "year": 1995.0, "genres": ["Crime", "Drama"]}
+    table = emberline("items", "get", "new").out
+    assert "title: Usual Suspects, The; year: 1995; genres: Crime, Drama" in table
+    document = emberline("items", "get", "new", "--vectors", "--json").json
+    assert document["items"][0]["attributes"]["title"] == "Usual Suspects, The"
+    assert len(document["items"][0]["sentence_embedding"]) == 16
+    assert emberline("items", "delete", "new", "--json").json == {"deleted": 1, "unknown_ids": []}
+    gone = emberline("items", "get", "new")
+    assert (gone.code, gone.err) == (1, "emberline: not in the catalogue: new\n")
+    assert emberline("items", "delete", "new").code == 1
+
+
+def test_items_go_in_from_a_file_in_parts(emberline: Emberline, address: str, tmp_path: Path) -> None:
+    """Attributes stand beside the id or in an object of their own; numbers are ids, too."""
+    file = tmp_path / "items.jsonl"
+    lines = [{"id": number, "title": f"Film {number}", "genres": ["War"]} for number in range(300)]
+    lines.append({"id": "nested", "text": "a text", "attributes": {"id": "other"}})
+    file.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    assert emberline("items", "upsert", file, "--json").json == {"inserted": 301, "replaced": 0}
+    assert emberline("items", "upsert", "-", stdin=file.read_bytes()).out == "0 inserted, 301 replaced\n"
+    with Client(address) as client:
+        first, nested = client.get_items(["0", "nested"]).items
+    assert first.item.attributes == {"title": "Film 0", "genres": ["War"]}
+    assert (nested.item.text, nested.item.attributes) == ("a text", {"id": "other"})
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ('{"id": "b"', r"items.jsonl:2 is no JSON \("),
+        ("[1]", "items.jsonl:2 is no JSON object"),
+        ('{"title": "x"}', "items.jsonl:2 has no id"),
+        ('{"id": "b", "text": 3}', "items.jsonl:2 has a text that is none"),
+        ('{"id": "b", "attributes": {}, "year": 3}', "items.jsonl:2 has attributes both"),
+        ('{"id": "b", "title": null}', r"items.jsonl:2.attributes.title: is None"),
+        ('{"id": "a", "title": "x"}', r"items.jsonl:2.id: 'a' is also the id of .*items.jsonl:1"),
+        ('{"id": "b"}', "items.jsonl:2"),
+    ],
+)
+def test_a_bad_line_is_named_and_its_part_kept_out(
+    emberline: Emberline, address: str, tmp_path: Path, second: str, message: str
+) -> None:
+    """The error names the file and the line; no item of its part is kept."""
+    file = tmp_path / "items.jsonl"
+    file.write_text('{"id": "a", "title": "A"}\n' + second + "\n")
+    result = emberline("items", "upsert", file)
+    assert result.code == 1
+    assert re.search(message, result.err)
+    with Client(address) as client:
+        assert client.get_items(["a"]).unknown_ids == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "give either a FILE"),
+        (["x.jsonl", "--id", "a"], 2, "give either a FILE"),
+        (["x.jsonl", "--set", "a=b"], 2, "describe the item of --id"),
+        (["--id", "a", "--set", "title"], 2, "is not NAME=VALUE"),
+        (["nowhere.jsonl"], 1, "emberline: nowhere.jsonl cannot be read: No such file"),
+        (["-"], 1, "has no items"),
+    ],
+)
+def test_items_upsert_says_what_it_cannot_do(
+    emberline: Emberline, arguments: list[str], code: int, message: str
+) -> None:
+    """Contradicting options end with the usage's exit code, missing files and items with 1."""
+    result = emberline("items", "upsert", *arguments)
+    assert (result.code, result.out) == (code, "")
+    assert message in " ".join(result.err.split())
+
+
+def test_info_prints_what_runs(emberline: Emberline) -> None:
+    """As a table, or as the contract's fields in JSON."""
+    assert "genres=Comedy, genres=Horror, genres=Sci-Fi" in emberline("info").out
+    assert emberline("info", "--json").json["max_k"] == 1000
+
+
+def test_a_server_that_is_not_there_is_one_line(emberline: Emberline) -> None:
+    """No traceback, no words of gRPC's own, exit code 1."""
+    result = emberline("info", "--server", "127.0.0.1:1")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("emberline: 127.0.0.1:1 cannot be reached")
+    assert result.err.count("\n") == 1

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from emberline.engine.cli import program as program_module
+from emberline.engine.cli.program import program
+from emberline.engine.config import EngineConfig
+from emberline.engine.errors import EmberlineError, MissingExtra
+from emberline.engine.server import lifecycle
+from emberline.engine.server.config import ServerConfig
+
+Emberline = Callable[..., Any]
+
+
+def _commands(command: Any, path: str = "emberline") -> Iterator[tuple[str, Any]]:
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, f"{path} {name}")
+
+
+COMMANDS = dict(_commands(typer.main.get_command(program(""))))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_and_every_option_is_explained(path: str) -> None:
+    """No command and no option is without a help text."""
+    command = COMMANDS[path]
+    assert command.help
+    for parameter in command.params:
+        assert parameter.help, f"{path} {parameter.name}"
+
+
+def test_the_commands_are_there() -> None:
+    """The program's own, and those of the packages that it does not know."""
+    own = {"serve", "encode", "score", "recommend", "items", "info", "verify"}
+    assert own | {"train", "export", "quickstart", "bench"} == {path.split()[1] for path in COMMANDS if " " in path}
+    assert {"emberline items upsert", "emberline items delete", "emberline items get"} < COMMANDS.keys()
+
+
+def test_every_setting_is_an_option_of_serve_with_its_default(
+    monkeypatch: pytest.MonkeyPatch, emberline: Emberline, tmp_path: Path
+) -> None:
+    """Without options the settings are those of the classes; each can be set."""
+    served: list[ServerConfig] = []
+    monkeypatch.setattr(lifecycle, "serve", lambda config: served.append(config) or 3)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    assert emberline("serve", tmp_path).code == 3
+    assert served.pop() == ServerConfig(engine=EngineConfig(bundle=tmp_path))
+    settings = [*fields(EngineConfig), *fields(ServerConfig)]
+    given = {
+        "precision": "int8",
+        "device": "cuda",
+        "catalogue": str(tmp_path / "x"),
+        "listen": "127.0.0.1:7",
+        "metrics_port": "8",
+        "drain_seconds": "1.5",
+        "allow_failed_gate": None,
+    }
+    arguments: list[str] = []
+    for setting in settings:
+        if setting.name not in ("bundle", "engine"):
+            value = given.get(setting.name, "7")
+            arguments += [f"--{setting.name.replace('_', '-')}", *([value] if value else [])]
+    emberline("serve", tmp_path, *arguments)
+    (config,) = served
+    default = ServerConfig(engine=EngineConfig(bundle=tmp_path))
+    for part, usual in ((config, default), (config.engine, default.engine)):
+        for setting in fields(part):
+            if setting.name not in ("bundle", "engine"):
+                assert getattr(part, setting.name) != getattr(usual, setting.name), setting.name
+
+
+def test_a_setting_out_of_its_range_is_one_line(emberline: Emberline, tmp_path: Path) -> None:
+    """The settings' own check speaks, before anything is loaded."""
+    result = emberline("serve", tmp_path, "--max-batch", 0)
+    assert (result.code, result.err) == (1, "emberline: max_batch is 0; it must be at least 1\n")
+
+
+def test_an_unknown_option_is_a_usage_error(emberline: Emberline) -> None:
+    """With exit code 2 and a word on how to get help."""
+    result = emberline("info", "--nonsense")
+    assert result.code == 2
+    assert "--help" in result.err
+
+
+def test_the_version_is_the_packages(emberline: Emberline) -> None:
+    """Alone on a line."""
+    assert emberline("--version").out == f"{importlib.metadata.version('emberline')}\n"
+
+
+def test_the_help_loads_neither_a_model_runtime_nor_numpy() -> None:
+    """It has to be there at once, and on a machine with the base installation only."""
+    script = """
+import sys
+from emberline.engine.cli import main
+try:
+    main()
+finally:
+    print(*({"torch", "transformers", "onnxruntime", "polars", "sklearn", "grpc", "numpy"} & sys.modules.keys()))
+"""
+    environment = {**os.environ, "COLUMNS": "200"}
+    for arguments in (["--help"], ["encode", "--help"], ["items", "upsert", "--help"]):
+        command = [sys.executable, "-c", script, *arguments]
+        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
+        assert result.stdout.splitlines()[-1] == "", arguments
+
+
+def _add(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def load(_: EntryPoint) -> None:
+        raise error
+
+    entry = EntryPoint("train", "emberline.export.cli:train", program_module.GROUP)
+    monkeypatch.setattr(program_module, "entry_points", lambda group: [entry] if group == program_module.GROUP else [])
+    monkeypatch.setattr(EntryPoint, "load", load)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ModuleNotFoundError("no", name="polars.io"), "needs the package 'polars', .*pip install 'emberline.export.'"),
+        (MissingExtra("`emberline train`", "export", "torch"), "needs the package 'torch'"),
+        (ModuleNotFoundError("no emberline.export.cli", name="emberline.export.cli"), "install Emberline again"),
+        (AttributeError("no train"), "install Emberline again"),
+    ],
+)
+def test_a_command_whose_packages_are_missing_is_listed_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, emberline: Emberline, error: Exception, message: str
+) -> None:
+    """The help has it; whoever calls it, with whatever arguments, learns which extra to install."""
+    _add(monkeypatch, error)
+    listed = emberline("--help")
+    assert listed.code == 0
+    assert "train" in listed.out
+    result = emberline("train", "--whatever", "x")
+    assert result.code == 1
+    assert re.search(f"emberline: `emberline train` .*{message}", result.err)
+
+
+def test_own_commands_do_not_load_others(monkeypatch: pytest.MonkeyPatch, emberline: Emberline) -> None:
+    """What cannot be loaded costs those nothing who do not ask for it."""
+    _add(monkeypatch, EmberlineError("must not be loaded"))
+    assert emberline("items", "--help").code == 0
