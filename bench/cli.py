@@ -104,7 +104,6 @@ def recall(
         typer.Option(metavar="DIR", help="The data set's folder, if it has moved.", show_default="as in training"),
     ] = None,
     precision: _Precisions = [],  # noqa: B006  # typer reads the default and does not share it
-    known: Annotated[int, typer.Option(min=0, help="Likes that are known of a cold user.")] = _RECALL.known,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the random baseline.")] = _RECALL.seed,
     as_json: AsJson = False,
 ) -> None:
@@ -113,7 +112,7 @@ def recall(
     from .recall import bench_recall
     from .views.recall import view
 
-    settings = replace(_RECALL, known=known, seed=seed)
+    settings = replace(_RECALL, seed=seed)
     result = bench_recall(bundle, run, settings, precisions=[one.value for one in precision], data=data)
     _finish(result, view(result), out, as_json)
 

@@ -21,10 +21,10 @@ from emberline.engine.errors import BenchError
 from emberline.engine.records import Floats
 
 from .environment import cores, load_average, observe
-from .lineup import CPU_PRECISIONS, PYTORCH, lineup
+from .lineup import CPU_PRECISIONS, PYTORCH, SAME_MODEL, lineup
 from .load import SHARES, Load, LoadPoint, highest_rate, point, under_load
 from .measure import RATE, SATURATION, Measurement, Samples, interleaved
-from .participants import record
+from .participants import record, summarise
 from .progress import Steps, steps
 from .result import Result, make
 from .scenarios import multi_stream, offline, single_stream
@@ -34,8 +34,6 @@ from .variants import Variant, Worker
 
 #: PyTorch fed in the order in which the texts come, as a program does that does not sort them.
 PYTORCH_UNSORTED: Final = f"{PYTORCH}, arrival order"
-#: Below this mean cosine to PyTorch's vectors the fp32 graph cannot have come from that run.
-_SAME_MODEL: Final = 0.999
 
 
 def bench_latency(
@@ -88,12 +86,7 @@ def bench_latency(
         observe(load_before, started),
         asdict(settings),
         {
-            "bundle": {
-                "path": bundle_folder,
-                "model_id": bundle.manifest.model_id,
-                "fingerprint": bundle.manifest.fingerprint,
-                "max_length": bundle.manifest.max_length,
-            },
+            "bundle": summarise(bundle),
             "reference": PYTORCH if any(variant.name == PYTORCH for variant in variants) else None,
             "texts": [describe(texts) for texts in sets],
             "variants": records,
@@ -135,7 +128,7 @@ def _compare(workers: Sequence[Worker], texts: TextSet, step: Steps) -> Mapping[
         norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(reference, axis=1)
         cosines = (vectors * reference).sum(axis=1) / norms
         found[worker.variant.name] = float(cosines.mean()), float(cosines.min())
-        if worker.variant.precision == "fp32" and cosines.mean() < _SAME_MODEL:
+        if worker.variant.precision == "fp32" and cosines.mean() < SAME_MODEL:
             raise BenchError(
                 f"{worker.variant.name} gives other vectors than {PYTORCH} (mean cosine {cosines.mean():.3f}): the "
                 "bundle was not exported from this run; pass the run that it came from as --run"

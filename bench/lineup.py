@@ -14,6 +14,8 @@ from .variants import Variant
 
 #: The reference's name: PyTorch eager, fp32.
 PYTORCH: Final = "PyTorch fp32"
+#: Below this mean cosine to PyTorch's vectors the fp32 graph cannot have come from that run.
+SAME_MODEL: Final = 0.999
 #: Precisions that the CPU runs, dearest first.
 CPU_PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
 

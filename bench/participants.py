@@ -11,6 +11,22 @@ from .variants import Worker
 
 
 @dataclass(frozen=True, slots=True)
+class BundleRecord:
+    """The bundle that was measured; see `Manifest`."""
+
+    path: str
+    model_id: str
+    fingerprint: str
+    max_length: int
+
+
+def summarise(bundle: Bundle) -> BundleRecord:
+    """Name a bundle in a result."""
+    manifest = bundle.manifest
+    return BundleRecord(str(bundle.layout.root), manifest.model_id, manifest.fingerprint, manifest.max_length)
+
+
+@dataclass(frozen=True, slots=True)
 class VariantRecord:
     """What took part.
 

@@ -91,16 +91,13 @@ class RecallSettings:
         ConfigError: a setting is out of its range.
     """
 
-    #: Likes that are known of a cold user; five is where a history begins to say more than a profile.
-    known: int = 5
     #: Of the bootstrap and the random baseline.
     seed: int = 1
     #: Confidence of the intervals.
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        for name in ("known", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}; it must be at least 0")
         if not 0 < self.level < 1:
             raise ConfigError(f"level is {self.level}; it must lie between 0 and 1")

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from emberline.bench.document import Block, Cell, Column, Document, Picture, Section, Table
-from emberline.bench.plots import INK, QUIET, colour, name_rows, picture
+from emberline.bench.plots import INK, colour, name_rows, picture
 from emberline.bench.result import Result
 
 from .wording import best_of, conditions, fraction, number
@@ -31,27 +31,33 @@ def view(result: Result) -> Document:
 def _vectors(result: Result) -> Section:
     columns = (
         Column("Variant", number=False),
-        Column("agreement@1"),
-        Column("agreement@10"),
-        Column("agreement@100"),
-        Column("cosine, mean"),
-        Column("cosine, least"),
+        Column("agreement@1", "neighbours"),
+        Column("agreement@10", "neighbours"),
+        Column("agreement@100", "neighbours"),
+        Column("agreement@10", "recommendations"),
+        Column("Kendall's τ", "mean, least"),
+        Column("cosine", "mean, least"),
+        Column("ECE", f"{result['reference']}: {_small(result['reference_calibration_error'])}"),
     )
     rows = tuple(
         (
             Cell(one["variant"]),
             *(Cell(fraction(one[f"agreement_at_{k}"])) for k in (1, 10, 100)),
-            Cell(f"{one['cosine_mean']:.6f}"),
-            Cell(f"{one['cosine_minimum']:.6f}"),
+            Cell(fraction(one["recommendations_at_10"])),
+            Cell(fraction(one["kendall_tau_mean"]), fraction(one["kendall_tau_minimum"])),
+            Cell(f"{one['cosine_mean']:.5f}", f"{one['cosine_minimum']:.5f}"),
+            Cell(_small(one["calibration_error"])),
         )
         for one in result["vectors"]
     )
     count = result["vectors"][0]["texts"] if result["vectors"] else 0
     note = (
-        f"Over {count} item texts: agreement@k is the share of a text's k nearest texts by {result['reference']}'s "
-        "vectors that are also among its k nearest by the variant's."
+        f"Agreement@k is the share of the k nearest by {result['reference']}'s vectors that are also among the k "
+        f"nearest by the variant's: of the neighbours of {count:,} items that training never saw, and of users' "
+        "recommendations over the whole catalogue. Kendall's τ compares the orders of the unseen items for each user. "
+        "ECE is the calibration error of the probabilities."
     )
-    return Section("Vectors", (Table(columns, rows, note),))
+    return Section("Vectors and orders", (Table(columns, rows, note),))
 
 
 def _ranking(result: Result, scenario: Mapping[str, Any]) -> Section:
@@ -139,57 +145,51 @@ def _kept(result: Result) -> Section:
 
 
 def _drift(result: Result) -> Section:
-    columns = (
-        Column("Variant", number=False),
-        Column("Output", number=False),
-        Column("mean"),
-        Column("95 in 100 below"),
-        Column("largest"),
-    )
+    outputs = list(dict.fromkeys(one["output"] for one in result["drift"]))
+    variants = list(dict.fromkeys(one["variant"] for one in result["drift"]))
+    by_place = {(one["variant"], one["output"]): one for one in result["drift"]}
+    columns = (Column("Output", number=False), *(Column(variant, "mean, largest") for variant in variants))
     rows = tuple(
         (
-            Cell(one["variant"]),
-            Cell(one["output"]),
-            Cell(_small(one["mean"])),
-            Cell(_small(_quantile(one, 0.95))),
-            Cell(_small(one["maximum"])),
+            Cell(output.replace("_", " ")),
+            *(
+                Cell(_small(by_place[variant, output]["mean"]), _small(by_place[variant, output]["maximum"]))
+                for variant in variants
+            ),
         )
-        for one in result["drift"]
+        for output in outputs
     )
-    found = [one for one in result["drift"] if _quantile(one, 0.5)]
-
-    def draw(axes: Axes) -> None:
-        for place, one in enumerate(reversed(found)):
-            tint = colour("emberline", one["precision"])
-            for low, high, width in ((0.05, 0.95, 2), (0.25, 0.75, 7)):
-                ends = [_drawn(_quantile(one, low)), _drawn(_quantile(one, high))]
-                axes.plot(ends, [place, place], color=tint, linewidth=width, alpha=0.45, solid_capstyle="butt")
-            axes.plot([_drawn(_quantile(one, 0.5))], [place], "o", color=tint, markersize=5)
-            axes.plot([one["maximum"]], [place], "x", color=tint, markersize=6)
-        axes.set_xscale("log")
-        name_rows(axes, [f"{one['variant']}: {one['output']}" for one in found])
-        axes.set_xlabel("absolute difference: ● median   ▬ middle half   ─ 5 to 95 %   × largest")
-        axes.xaxis.label.set_color(QUIET)
-
+    reference = result["reference"]
     blocks: list[Block] = [
-        f"How far each output lies from {result['reference']}'s for the same user and item, as an absolute difference; "
-        "similarity is the ranking score, probabilities lie between 0 and 1, ratings on the data's scale.",
+        f"How far each output lies from {reference}'s for the same user and item, as an absolute difference: "
+        f"similarity, the ranking score, in standard deviations of {reference}'s scores; ratings as a share of their "
+        "range; the others as probabilities.",
         Table(columns, rows),
     ]
-    if found:
-        caption = f"Score drift against {result['reference']}. Further left is better; the scale is logarithmic."
-        blocks.append(picture("recall-drift", caption, 0.9 + 0.32 * len(found), draw))
+    curves = [one for one in result["drift"] if one["quantiles"]]
+    if curves:
+        blocks.append(_curves(curves, reference))
     return Section("Score drift", tuple(blocks))
 
 
-def _quantile(drift: Mapping[str, Any], share: float) -> float | None:
-    value: float | None = next((one["value"] for one in drift["quantiles"] if one["share"] == share), None)
-    return value
+def _curves(curves: Sequence[Mapping[str, Any]], reference: str) -> Picture:
+    def draw(axes: Axes) -> None:
+        for one in curves:
+            tint = colour("emberline", one["precision"])
+            # An exact score has no place on a logarithmic axis.
+            points = [(point["value"], 100 * point["share"]) for point in one["quantiles"] if point["value"]]
+            axes.plot(*zip(*points, strict=True), color=tint, marker="o", markersize=3, label=one["variant"])
+        axes.set_xscale("log")
+        axes.set_ylim(0, 103)
+        axes.set_xlabel(f"drift, in standard deviations of {reference}'s scores")
+        axes.set_ylabel("% of the scores that drift less")
+        axes.legend(loc="upper left")
 
-
-def _drawn(value: float | None) -> float:
-    """A number as it is drawn; none is left out."""
-    return float("nan") if value is None else value
+    caption = (
+        f"Score drift: how many of the ranking scores lie nearer to {reference}'s than what is below. Further left is "
+        "better; the scale is logarithmic."
+    )
+    return picture("recall-drift", caption, 3.4, draw)
 
 
 def _small(value: float | None) -> str:

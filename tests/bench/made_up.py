@@ -11,7 +11,7 @@ from emberline.bench.environment import Environment, Package
 from emberline.bench.load import SHARES, Load, point
 from emberline.bench.measure import P50, P90, P99, RATE, SATURATION, THROUGHPUT, Samples
 from emberline.bench.result import Result, make
-from emberline.bench.settings import LatencySettings
+from emberline.bench.settings import LatencySettings, RecallSettings
 
 ENVIRONMENT = Environment(
     created="2026-01-02T03:04:05+00:00",
@@ -92,7 +92,7 @@ def latency(reference: bool = True, server: bool = True) -> Result:
 def recall() -> Result:
     """A result of `bench recall`."""
     kept = {"fp32": 1.0, "fp16": 0.9997, "int8": 0.93}
-    scenarios = ("item cold", "user cold, 5 known")
+    scenarios = ("item cold", "user cold, 3 known")
     baselines = {"popularity": 0.2, "label popularity": 0.28, "random": 0.13}
     rankings = []
     for scenario in scenarios:
@@ -105,7 +105,7 @@ def recall() -> Result:
     return make(
         "recall",
         ENVIRONMENT,
-        {"level": 0.95, "seed": 1},
+        asdict(RecallSettings()),
         {
             "bundle": BUNDLE,
             "reference": "PyTorch fp32",
@@ -119,9 +119,14 @@ def recall() -> Result:
                     "agreement_at_1": share,
                     "agreement_at_10": share,
                     "agreement_at_100": share,
+                    "recommendations_at_10": share,
+                    "kendall_tau_mean": share,
+                    "kendall_tau_minimum": share - 0.1,
+                    "calibration_error": 0.021,
                 }
                 for name, share in kept.items()
             ],
+            "reference_calibration_error": 0.02,
             "scenarios": [{"name": name, "queries": 750, "candidates": 336} for name in scenarios],
             "rankings": rankings,
             "drift": [
@@ -132,8 +137,11 @@ def recall() -> Result:
                     "mean": scale,
                     "maximum": 5 * scale,
                     "quantiles": [
-                        {"share": share, "value": scale * (0.1 + 2 * share)} for share in (0.05, 0.25, 0.5, 0.75, 0.95)
-                    ],
+                        {"share": share, "value": scale * 4 * share**2}
+                        for share in (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+                    ]
+                    if output == "similarity"
+                    else [],
                 }
                 for name, scale in (("fp32", 1e-6), ("fp16", 2e-4), ("int8", 1.5e-2))
                 for output in ("similarity", "probability", "rating")
