@@ -63,7 +63,7 @@ def lineup(
             Variant(
                 name=PYTORCH,
                 target="emberline.bench.targets.pytorch:open_target",
-                options={"run": str(run.absolute()), "threads": threads, "max_length": bundle.manifest.max_length},
+                options={"run": str(run.absolute()), "threads": threads},
                 engine="pytorch",
                 precision="fp32",
                 path="process",

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 
 from emberline.engine.records import Floats
+from emberline.export.training.encoding import tokens
 from emberline.export.training.run import load_run
+from emberline.export.training.trained import TrainedModel
 
 #: Texts a batch of bulk work, as in sentence-transformers.
 BULK_BATCH: Final = 32
@@ -31,12 +33,9 @@ class PyTorchTarget:
         about: the size of the encoder.
     """
 
-    def __init__(self, run: Path, threads: int, max_length: int) -> None:
-        torch.set_num_threads(threads)
-        trained = load_run(run).trained
+    def __init__(self, trained: TrainedModel) -> None:
         self._encoder = trained.model.encoder.eval()
         self._tokenizer = trained.tokenizer
-        self._tokenizer.enable_truncation(max_length)
         self._waiting: list[tuple[str, asyncio.Future[Floats]]] = []
         self._serving: asyncio.Task[None] | None = None
         # One at a time: a second batch would fight the first for the same cores.
@@ -90,25 +89,18 @@ class PyTorchTarget:
                         future.set_result(vector)
 
     def _batch(self, texts: Sequence[str]) -> Floats:
-        encodings = self._tokenizer.encode_batch(list(texts))
-        longest = max(len(encoding.ids) for encoding in encodings)
-        ids = torch.zeros(len(texts), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, encoding in enumerate(encodings):
-            length = len(encoding.ids)
-            ids[row, :length] = torch.tensor(encoding.ids)
-            mask[row, :length] = 1
+        ids, mask = tokens(self._tokenizer, texts)
         with torch.inference_mode():
-            vectors: Floats = self._encoder(input_ids=ids, attention_mask=mask).sentence_embedding.numpy()
+            vectors: Floats = self._encoder(ids, mask).sentence_embedding.numpy()
         return vectors
 
 
-async def open_target(run: str, threads: int, max_length: int) -> PyTorchTarget:
-    """Load a run's model.
+async def open_target(run: str, threads: int) -> PyTorchTarget:
+    """Load a run's model, whose tokenizer cuts texts where the bundle's does.
 
     Args:
         run: its folder.
         threads: that compute.
-        max_length: tokens a text.
     """
-    return PyTorchTarget(Path(run), threads, max_length)
+    torch.set_num_threads(threads)
+    return PyTorchTarget(load_run(Path(run)).trained)

@@ -31,9 +31,7 @@ def view(result: Result) -> Document:
 def _vectors(result: Result) -> Section:
     columns = (
         Column("Variant", number=False),
-        Column("agreement@1", "neighbours"),
         Column("agreement@10", "neighbours"),
-        Column("agreement@100", "neighbours"),
         Column("agreement@10", "recommendations"),
         Column("Kendall's τ", "mean, least"),
         Column("cosine", "mean, least"),
@@ -42,7 +40,10 @@ def _vectors(result: Result) -> Section:
     rows = tuple(
         (
             Cell(one["variant"]),
-            *(Cell(fraction(one[f"agreement_at_{k}"])) for k in (1, 10, 100)),
+            Cell(
+                fraction(one["agreement_at_10"]),
+                f"@1 {one['agreement_at_1']:.3f}, @100 {one['agreement_at_100']:.3f}",
+            ),
             Cell(fraction(one["recommendations_at_10"])),
             Cell(fraction(one["kendall_tau_mean"]), fraction(one["kendall_tau_minimum"])),
             Cell(f"{one['cosine_mean']:.5f}", f"{one['cosine_minimum']:.5f}"),

@@ -100,10 +100,10 @@ def test_a_folder_that_is_no_bundle_is_refused_before_anything_is_measured(tmp_p
 
 
 def test_with_a_run_the_reference_comes_first(tiny_bundle, tmp_path):
-    """PyTorch gets the bundle's longest text and the same threads as everyone."""
+    """PyTorch gets as many threads as everyone."""
     variants, left_out = lineup(Bundle.open(tiny_bundle), tmp_path, ("fp32",), 2, complete=True)
     assert [one.name for one in variants] == [PYTORCH, in_process("fp32"), through_grpc("fp32")]
-    assert variants[0].options == {"run": str(tmp_path), "threads": 2, "max_length": 32}
+    assert variants[0].options == {"run": str(tmp_path), "threads": 2}
     assert left_out == []
     assert {one.threads for one in variants} == {2}
 
