@@ -11,8 +11,8 @@ from emberline.export.evaluation.calibration import expected_calibration_error
 
 def test_the_definition() -> None:
     """Two bins of two rows: the mean of |mean prediction − frequency|, whatever the order of the rows."""
-    probability, outcome = np.array([0.9, 0.1, 0.3, 0.7]), np.array([True, False, False, False])
-    expected = (abs(0.2 - 0.0) + abs(0.8 - 0.5)) / 2
+    probability, outcome = np.array([0.9, 0.1, 0.3, 0.7]), np.array([False, True, False, True])
+    expected = (abs(0.2 - 0.5) + abs(0.8 - 0.5)) / 2  # unsorted, the gaps would cancel out
     assert expected_calibration_error(probability, outcome, bins=2) == pytest.approx(expected)
 
 
