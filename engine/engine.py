@@ -253,9 +253,9 @@ class Engine:
         """Take no new work, answer what was taken, and end."""
         self._draining = True
         await self._idle.wait()
-        self._encoder.close()
-        self._threads.shutdown()
-        self._parts.catalogue.close()
+        # Off the loop, because a batch that nobody waits for any more may still run, and ends on the loop.
+        for close in (self._encoder.close, self._threads.shutdown, self._parts.catalogue.close):
+            await asyncio.to_thread(close)
 
     @contextmanager
     def _serving(self, terms: Terms) -> Iterator[Timings]:

@@ -1,0 +1,158 @@
+import asyncio
+import contextlib
+import queue
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from emberline.engine.errors import ConfigError
+from emberline.engine.server.config import ServerConfig
+from emberline.engine.server.lifecycle import Server, serving
+from emberline.proto import emberline_pb2 as pb
+from emberline.proto import emberline_pb2_grpc
+
+HELLO = pb.EncodeRequest(inputs=[pb.Input(text="hello")])
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that is in use."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+async def test_a_port_in_use_is_named(config: ServerConfig, taken: int) -> None:
+    """A second server on a port does not share it in silence; the error says which port and what to do."""
+    with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{taken}: the port is in use"):
+        await Server.start(replace(config, listen=f"127.0.0.1:{taken}"))
+    async with serving(config) as address:
+        with pytest.raises(ConfigError, match="the port is in use"):
+            await Server.start(replace(config, listen=address))
+
+
+async def test_a_metrics_port_in_use_is_named(config: ServerConfig, taken: int) -> None:
+    """The server does not start without the metrics that were asked for, and lets go of what it had taken."""
+    with pytest.raises(ConfigError, match=rf"metrics cannot be served on 127\.0\.0\.1:{taken}"):
+        await Server.start(replace(config, metrics_port=taken))
+    async with serving(config):  # the catalogue is free again
+        pass
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("listen", "localhost"),
+        ("listen", ":50051"),
+        ("listen", "localhost:70000"),
+        ("metrics_port", -1),
+        ("drain_seconds", -1.0),
+        ("drain_seconds", float("inf")),
+        ("max_message_bytes", 0),
+        ("max_calls", 0),
+        ("stream_requests", 0),
+    ],
+)
+def test_a_setting_out_of_its_range_is_named(config: ServerConfig, setting: str, value: Any) -> None:
+    """The error names the setting and its value."""
+    with pytest.raises(ConfigError, match=f"{setting} is '?{value}"):
+        replace(config, **{setting: value})
+
+
+async def _end_of(call: Any) -> grpc.StatusCode:
+    """Read a stream to its end."""
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        while await call.read() is not grpc.aio.EOF:
+            pass
+    return await call.code()
+
+
+async def test_a_drain_answers_what_was_accepted(server: Server, channel: grpc.aio.Channel, gate: Any) -> None:
+    """Calls that run are answered, new ones are refused, watchers are told, and open streams end."""
+    stub = emberline_pb2_grpc.EmberlineStub(channel)
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    stream = stub.EncodeStream()
+    await stream.write(pb.EncodeStreamRequest(id="a", request=HELLO))
+    assert (await stream.read()).id == "a"
+    gate.shut()
+    running = asyncio.ensure_future(stub.Encode(HELLO))
+    assert await asyncio.to_thread(gate.reached.wait, 30)
+    draining = asyncio.create_task(server.drain())
+    assert await _end_of(watch) is grpc.StatusCode.UNAVAILABLE
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.Encode(HELLO)
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert await _end_of(stream) is grpc.StatusCode.UNAVAILABLE
+    assert not running.done()
+    gate.open()
+    assert list((await running).tokens) == [7]
+    assert await draining
+
+
+async def test_a_drain_is_bounded(config: ServerConfig, gate: Any) -> None:
+    """A call that does not end in the time that is given is cancelled, and the drain says so."""
+    server = await Server.start(replace(config, drain_seconds=0.1))
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        gate.shut()
+        running = asyncio.ensure_future(emberline_pb2_grpc.EmberlineStub(channel).Encode(HELLO))
+        assert await asyncio.to_thread(gate.reached.wait, 30)
+        draining = asyncio.create_task(server.drain())
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running
+        gate.open()
+        assert not await draining
+
+
+def test_sigterm_drains_and_ends_well(start: Callable[[], Any]) -> None:
+    """A server in its own process says where it is ready, and ends with code 0 and a clean log."""
+    process = start()
+    assert process.announcement.startswith("serving tiny-00000000 in fp32 by CPUExecutionProvider with 6 items")
+    with grpc.insecure_channel(process.address) as channel:
+        assert list(emberline_pb2_grpc.EmberlineStub(channel).Encode(HELLO, timeout=30).tokens) == [7]
+        process.signal(signal.SIGTERM)
+        assert process.end() == (0, "")
+
+
+def test_a_second_signal_ends_at_once(start: Callable[[], Any]) -> None:
+    """Who does not want to wait for the drain need not; the exit code says that it was cut short."""
+    process = start()
+    with grpc.insecure_channel(process.address) as channel:
+        # A reflection stream that its client keeps open holds the drain.
+        requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        requests.put(reflection_pb2.ServerReflectionRequest(list_services=""))
+        held = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter(requests.get, None))
+        next(held)
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        next(watch)
+        process.signal(signal.SIGTERM)
+        with pytest.raises(grpc.RpcError):
+            list(watch)  # ends when the drain has begun
+        process.signal(signal.SIGTERM)
+        assert process.end()[0] == 1
+        requests.put(None)
+
+
+def test_an_acknowledged_item_survives_a_kill(start: Callable[[], Any]) -> None:
+    """Once an upsert is answered, not even SIGKILL loses the item."""
+    process = start()
+    with grpc.insecure_channel(process.address) as channel:
+        item = pb.Item(id="nova", text="title: Nova")
+        emberline_pb2_grpc.EmberlineStub(channel).UpsertItems(pb.UpsertItemsRequest(items=[item]), timeout=30)
+        process.signal(signal.SIGKILL)
+        process.end()
+    process = start()
+    with grpc.insecure_channel(process.address) as channel:
+        stub = emberline_pb2_grpc.EmberlineStub(channel)
+        found = stub.GetItems(pb.GetItemsRequest(ids=["nova"]), timeout=30)
+        assert found.items[0].item.text == item.text
+        answer = stub.Recommend(pb.RecommendRequest(k=10), timeout=30)
+        assert "nova" in [entry.id for entry in answer.items]

@@ -1,0 +1,125 @@
+import asyncio
+
+from emberline.engine.errors import InvalidInput, Overloaded
+from emberline.engine.server.stream import Stream
+
+
+class Channel:
+    """The two ends of a stream of numbers, and the work that answers them when it is told to."""
+
+    def __init__(self, most: int = 3) -> None:
+        self.sent: asyncio.Queue[int | None] = asyncio.Queue()
+        self.written: list[str] = []
+        self.begun: list[int] = []
+        self.finish: dict[int, asyncio.Future[str]] = {}
+        self.ending = asyncio.Event()
+        stream = Stream(self.sent.get, self.write, self.work, lambda number, error: f"{number}: {error}", most)
+        self.run = asyncio.create_task(stream.run(self.ending))
+
+    async def write(self, answer: str) -> None:
+        """Take an answer."""
+        self.written.append(answer)
+
+    async def work(self, number: int) -> str:
+        """Answer when the test says so."""
+        self.begun.append(number)
+        self.finish[number] = asyncio.get_running_loop().create_future()
+        return await self.finish[number]
+
+    def send(self, *numbers: int | None) -> None:
+        """Send requests; None is the end."""
+        for number in numbers:
+            self.sent.put_nowait(number)
+
+    async def settle(self) -> None:
+        """Let everything run that can."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+async def test_answers_come_in_the_order_of_the_requests() -> None:
+    """A request that is done early waits for those before it."""
+    channel = Channel()
+    channel.send(1, 2, None)
+    await channel.settle()
+    channel.finish[2].set_result("two")
+    await channel.settle()
+    assert channel.written == []
+    channel.finish[1].set_result("one")
+    await channel.run
+    assert channel.written == ["one", "two"]
+
+
+async def test_a_bounded_number_is_worked_on_at_a_time() -> None:
+    """A sender that never stops does not fill the memory: no more is read until answers are taken."""
+    channel = Channel(most=2)
+    channel.send(*range(10), None)
+    await channel.settle()
+    assert len(channel.begun) < 6
+    while not channel.run.done():
+        for future in [one for one in channel.finish.values() if not one.done()]:
+            future.set_result("x")
+        await channel.settle()
+    assert len(channel.written) == 10
+
+
+async def test_a_refused_request_is_answered_and_the_stream_goes_on() -> None:
+    """An error is the answer to its own request only, whatever it is."""
+    channel = Channel()
+    channel.send(1, 2, 3, None)
+    await channel.settle()
+    channel.finish[1].set_exception(InvalidInput("inputs", "is empty"))
+    channel.finish[2].set_exception(RuntimeError("surprise"))
+    channel.finish[3].set_result("three")
+    await channel.run
+    assert channel.written == ["1: inputs: is empty", "2: surprise", "three"]
+
+
+async def test_a_stream_gives_way_to_itself() -> None:
+    """A request that does not fit while its stream's earlier ones are in line is tried again after them."""
+    channel = Channel()
+    channel.send(1, 2, None)
+    await channel.settle()
+    channel.finish[2].set_exception(Overloaded(10, 5, 0.1))
+    await channel.settle()
+    channel.finish[1].set_result("one")
+    await channel.settle()
+    assert channel.begun == [1, 2, 2]
+    channel.finish[2].set_result("two")
+    await channel.run
+    assert channel.written == ["one", "two"]
+
+
+async def test_an_overload_by_others_is_answered() -> None:
+    """With nothing of its own in line there is nothing to wait for, and the client is told to come back."""
+    channel = Channel()
+    channel.send(1, None)
+    await channel.settle()
+    channel.finish[1].set_exception(Overloaded(10, 5, 0.1))
+    await channel.run
+    assert channel.written == ["1: 10 tokens are waiting and the limit is 5; retry after 0.10 s"]
+
+
+async def test_what_was_read_is_answered_when_the_server_ends() -> None:
+    """A drain reads no more, and answers what it has read."""
+    channel = Channel()
+    channel.send(1)
+    await channel.settle()
+    channel.ending.set()
+    await channel.settle()
+    channel.send(2)
+    await channel.settle()
+    assert not channel.run.done()
+    channel.finish[1].set_result("one")
+    await channel.run
+    assert channel.written == ["one"]
+
+
+async def test_a_cancelled_stream_cancels_its_work() -> None:
+    """When the client has gone, nothing of its stream is worked on any more."""
+    channel = Channel()
+    channel.send(1)
+    await channel.settle()
+    channel.run.cancel()
+    await asyncio.wait({channel.run})
+    assert channel.finish[1].cancelled()
