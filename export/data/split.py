@@ -9,7 +9,7 @@ Which rows go where (rows of cold users with cold items are in neither scenario)
 Cold items and users are drawn by seed, uniformly, from the ids in sorted order: the order of the rows in a file has
 no say. The time cut is made within each user: the first 80 % of a warm user's rows train, the next 10 % validate, the
 last 10 % test. A cut at one moment for all would be nearer to production, but in data whose users come for one visit
-those seen after the cut have hardly any row before it: in MovieLens-100K, 43 users would be left to be warm.
+those seen after the cut have hardly any row before it: in MovieLens-100K, some 40 users would be left to be warm.
 """
 
 from __future__ import annotations
