@@ -15,6 +15,7 @@ EmberlineError
 ├── DeviceUnavailable   the device that was asked for cannot run here
 ├── ConfigError         a setting is out of its range
 ├── DataError           a data file or its description cannot be read
+├── ExportError         a graph cannot be made, or is not what it claims to be
 ├── BenchError          a measurement cannot be made, or its result cannot be read
 ├── MissingExtra        a part of Emberline is used whose packages are not installed
 └── ServerUnreachable   a client cannot reach the server
@@ -109,6 +110,10 @@ class ConfigError(EmberlineError, ValueError):
 
 class DataError(EmberlineError):
     """A data file or its description cannot be read."""
+
+
+class ExportError(EmberlineError):
+    """A graph cannot be made, or is not what it claims to be."""
 
 
 class BenchError(EmberlineError):

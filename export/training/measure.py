@@ -16,6 +16,7 @@ from emberline.export.data.split import Split
 from emberline.export.evaluation.calibration import expected_calibration_error
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Scenario, item_cold, item_cold_mixed, user_cold, warm
+from emberline.export.predictor import Predictor
 
 from .trained import Floats, TrainedModel
 
@@ -38,13 +39,13 @@ class Vectors:
     profiles: Floats
 
     @classmethod
-    def of(cls, trained: TrainedModel, dataset: Dataset) -> Vectors:
+    def of(cls, trained: Predictor, dataset: Dataset) -> Vectors:
         """Encode every item and, once each, every profile."""
         profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
         return cls(trained.encode(dataset.item_texts()), trained.encode(profiles.tolist())[of])
 
 
-def scores(trained: TrainedModel, vectors: Vectors, scenario: Scenario) -> Floats:
+def scores(trained: Predictor, vectors: Vectors, scenario: Scenario) -> Floats:
     """The model's ranking scores in a scenario, (Q, C)."""
     user = users(trained, vectors, scenario.users, scenario.history, profile=scenario.profile)
     item, bias, _ = trained.item(vectors.items[scenario.candidates])
@@ -52,16 +53,22 @@ def scores(trained: TrainedModel, vectors: Vectors, scenario: Scenario) -> Float
 
 
 def users(
-    trained: TrainedModel, vectors: Vectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
+    trained: Predictor, vectors: Vectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
 ) -> Floats:
     """The vectors of Q users with the given histories, (Q, D)."""
+    vector, _ = trained.user(*user_inputs(vectors, indexes, history, profile=profile))
+    return vector
+
+
+def user_inputs(
+    vectors: Vectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
+) -> tuple[Floats, Floats, Floats]:
+    """What the user tower reads of Q users with the given histories: (Q, H), (Q, H) and (Q,)."""
     width = vectors.items.shape[1]
     nothing = np.zeros(width, dtype=np.float32)
     mean = np.stack([vectors.items[liked].mean(axis=0) if len(liked) else nothing for liked in history])
     known = vectors.profiles[indexes] if profile else np.zeros((len(indexes), width), dtype=np.float32)
-    length = np.asarray([len(liked) for liked in history], dtype=np.float32)
-    vector, _ = trained.user(mean, known, length)
-    return vector
+    return mean, known, np.asarray([len(liked) for liked in history], dtype=np.float32)
 
 
 def measure(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split) -> dict[str, dict[str, float]]:
@@ -120,7 +127,7 @@ def behaviour(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: 
 
 
 def predictions(
-    trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split, rows: Rows
+    trained: Predictor, vectors: Vectors, dataset: Dataset, split: Split, rows: Rows
 ) -> tuple[Floats, Floats]:
     """`probability` and `rating` of some rows, each (rows,), for users known by their training likes."""
     told = dataset.interactions.take(rows)

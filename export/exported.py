@@ -1,0 +1,69 @@
+"""An exported model, run by ONNX Runtime as the engine runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from emberline.engine.bundle import Graph, Layout, Precision
+from emberline.engine.ort import open_session
+from emberline.engine.records import ITEM_OUTPUTS, USER_OUTPUTS, Floats
+from emberline.engine.session import OrtSession
+from emberline.engine.tokens import Tokeniser
+
+from .model import ModelConfig
+from .vectors import encode
+
+
+class ExportedModel:
+    """The graphs of a bundle in one precision, as a `Predictor`."""
+
+    def __init__(
+        self, layout: Layout, precision: Precision, encoder: Graph, heads: Mapping[str, Graph], config: ModelConfig
+    ) -> None:
+        """Load the graphs; see `open_session` for what it raises.
+
+        Args:
+            layout: where they lie.
+            precision: the encoder's.
+            encoder: what the encoder must be.
+            heads: what ``item_tower``, ``user_tower`` and ``match`` must be.
+            config: of the model that they came from.
+        """
+        self._config = config
+        self._tokeniser = Tokeniser(layout.tokenizer, config.max_length)
+        self._encoder = OrtSession(layout.encoder(precision), encoder, "cpu")
+        self._item = open_session(layout.item_tower, heads["item_tower"])
+        self._user = open_session(layout.user_tower, heads["user_tower"])
+        self._match = open_session(layout.match, heads["match"])
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """See `Predictor.encode`."""
+        known = [row for row, text in enumerate(texts) if text]
+        vectors = np.zeros((len(texts), self._config.hidden), np.float32)
+        if known:
+            vectors[known] = encode(self._encoder, self._tokeniser.encode([texts[row] for row in known]))
+        return vectors
+
+    def item(self, embeddings: Floats) -> tuple[Floats, Floats, Floats]:
+        """See `Predictor.item`."""
+        vector, bias, attributes = self._item.run(ITEM_OUTPUTS, {"sentence_embedding": embeddings})
+        return vector, bias, attributes
+
+    def user(self, history: Floats, profile: Floats, length: Floats) -> tuple[Floats, Floats]:
+        """See `Predictor.user`."""
+        inputs = {"history": history, "profile": profile, "history_length": length}
+        vector, attributes = self._user.run(USER_OUTPUTS, inputs)
+        return vector, attributes
+
+    def match(self, user: Floats, item: Floats, bias: Floats) -> tuple[Floats, Floats]:
+        """See `Predictor.match`."""
+        inputs = {"user_embedding": user, "item_embedding": item, "item_bias": bias}
+        probability, rating = self._match.run(("probability", "rating"), inputs)
+        return probability, rating
+
+    def similarity(self, user: Floats, item: Floats, bias: Floats) -> Floats:
+        """See `Predictor.similarity`."""
+        score: Floats = user @ item.T / np.float32(self._config.temperature) + bias
+        return score

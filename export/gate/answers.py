@@ -1,0 +1,55 @@
+"""A model's answers to an exam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from emberline.engine.records import Floats
+from emberline.export.predictor import Predictor
+from emberline.export.training.measure import Vectors, predictions, scores, user_inputs
+
+from .exam import Exam
+
+#: The heads whose drift is measured.
+HEADS: Final = ("item_attributes", "user_attributes", "probability", "rating")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says.
+
+    Attributes:
+        vectors: of every item and every profile.
+        rankings: scores (Q, C) of each scenario, in the exam's order.
+        recommendations: scores (Q, C).
+        heads: of each of `HEADS`, its predictions for what was held out; attributes (N, labels), the others (N,).
+    """
+
+    vectors: Vectors
+    rankings: tuple[Floats, ...]
+    recommendations: Floats
+    heads: Mapping[str, Floats]
+
+    def finite(self) -> bool:
+        """Whether they are numbers at all."""
+        arrays = [self.vectors.items, self.vectors.profiles, *self.rankings, self.recommendations, *self.heads.values()]
+        return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def examine(model: Predictor, exam: Exam) -> Answers:
+    """Put an exam to a model."""
+    vectors = Vectors.of(model, exam.dataset)
+    _, _, item_attributes = model.item(vectors.items[exam.split.cold_items])
+    asked = exam.rankings[-1]
+    _, user_attributes = model.user(*user_inputs(vectors, asked.users, asked.history))
+    probability, rating = predictions(model, vectors, exam.dataset, exam.split, exam.pairs)
+    return Answers(
+        vectors,
+        tuple(scores(model, vectors, scenario) for scenario in exam.rankings),
+        scores(model, vectors, exam.recommendations),
+        dict(zip(HEADS, (item_attributes, user_attributes, probability, rating), strict=True)),
+    )

@@ -1,0 +1,69 @@
+"""What every form of a model is asked: to encode, rank and predict for items and users that training held out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emberline.engine.errors import DataError, ExportError
+from emberline.export.data.records import Dataset
+from emberline.export.data.split import Split
+from emberline.export.evaluation.scenarios import Scenario, item_cold, item_cold_mixed, user_cold
+
+#: Likes that are known of a cold user: few, and more than none, so that both halves of the user tower's input count.
+KNOWN: Final = 3
+#: Texts that calibration reads at most; MiniLM needs about a minute for a hundred times as many.
+CALIBRATION: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """The questions.
+
+    Attributes:
+        dataset: items and users.
+        split: which of them training and calibration have seen.
+        rankings: scenarios whose quality is measured; ``item cold`` and, if users were held out, ``user cold``.
+        recommendations: the scenario whose top 10 are compared: cold items among all others.
+        pairs: rows of users with cold items, whose probability and rating are predicted.
+    """
+
+    dataset: Dataset
+    split: Split
+    rankings: tuple[Scenario, ...]
+    recommendations: Scenario
+    pairs: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, dataset: Dataset, split: Split) -> Exam:
+        """Set the exam.
+
+        Raises:
+            ExportError: no items were held out, or nobody likes one of them.
+        """
+        try:
+            rankings = [item_cold(dataset, split)]
+            recommendations = item_cold_mixed(dataset, split)
+        except DataError as error:
+            raise ExportError(
+                f"nothing was held out for the accuracy gate to measure on ({error}); train with a split that holds "
+                "items out"
+            ) from error
+        with suppress(DataError):  # no users were held out; the items are enough
+            rankings.append(user_cold(dataset, split, KNOWN))
+        return cls(dataset, split, tuple(rankings), recommendations, split.item_cold)
+
+    def calibration(self) -> list[str]:
+        """Texts to calibrate on: of items and users that training has seen, none of them in the exam."""
+        items = self.dataset.item_texts()
+        profiles = self.dataset.user_texts()
+        seen = [items[row] for row in np.flatnonzero(self.split.warm_items)]
+        seen += [profiles[row] for row in np.flatnonzero(self.split.warm_users)]
+        held_out = {items[row] for row in np.flatnonzero(self.split.cold_items)}
+        texts = sorted({text for text in seen if text} - held_out)
+        chosen = np.random.default_rng(0).permutation(len(texts))[:CALIBRATION]
+        return [texts[row] for row in np.sort(chosen)]

@@ -1,0 +1,57 @@
+"""How much a precision may lose before it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from emberline.engine.bundle import Precision
+from emberline.engine.errors import ConfigError
+
+from .answers import HEADS
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """What one precision must reach. The measures are defined in `comparison`.
+
+    Attributes:
+        agreement: least agreement@10 of item-to-item neighbours; says the most, for neighbours are close together.
+        recommendations: least agreement@10 of recommendations; what users would notice.
+        ndcg: least share of PyTorch's NDCG@10, in each scenario.
+        kendall_tau: least mean τ of the ranking that Score gives.
+        drift: by head, the greatest mean absolute difference: of probabilities, and of ratings as a share of their
+            range. A damaged head drifts by tenths, a rounded encoder by hundredths.
+    """
+
+    agreement: float
+    recommendations: float
+    ndcg: float
+    kendall_tau: float
+    drift: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for name in ("agreement", "recommendations", "ndcg", "kendall_tau"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"Threshold.{name} must be from 0 to 1, not {getattr(self, name)}")
+        unknown = set(self.drift) - set(HEADS)
+        if unknown:
+            raise ConfigError(f"Threshold.drift names {sorted(unknown)[0]!r}, which is no head; {', '.join(HEADS)} are")
+
+
+def _drift(limit: float) -> Mapping[str, float]:
+    return dict.fromkeys(HEADS, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What each precision must reach."""
+
+    of: Mapping[Precision, Threshold] = field(
+        default_factory=lambda: {
+            "fp32": Threshold(0.999, 0.999, 0.999, 0.999, _drift(0.0001)),
+            "fp16": Threshold(0.995, 0.995, 0.995, 0.995, _drift(0.001)),
+            "int8": Threshold(0.90, 0.90, 0.98, 0.95, _drift(0.02)),
+            "int8-trt": Threshold(0.90, 0.90, 0.98, 0.95, _drift(0.02)),
+        }
+    )

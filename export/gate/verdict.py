@@ -1,0 +1,37 @@
+"""Whether a precision may be served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .thresholds import Threshold
+
+
+def verdict(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
+    """Hold measurements against a threshold.
+
+    Args:
+        measured: what `compare` gives.
+        threshold: the precision's.
+
+    Returns:
+        What fails, each in a sentence with both figures; empty if the precision passes.
+    """
+    failures = []
+
+    def at_least(name: str, value: float, limit: float) -> None:
+        if not value >= limit:
+            failures.append(f"{name} is {value:.4f}, below {limit:g}")
+
+    at_least("agreement@10 of neighbours", measured["agreement@10"], threshold.agreement)
+    at_least("agreement@10 of recommendations", measured["recommendations@10"], threshold.recommendations)
+    for scenario, found in measured["ndcg@10"].items():
+        if found["ratio"] is not None:
+            at_least(f"NDCG@10 ({scenario}) as a share of PyTorch's", found["ratio"], threshold.ndcg)
+    at_least("Kendall's tau of Score's rankings", measured["kendall_tau"]["mean"], threshold.kendall_tau)
+    for head, limit in threshold.drift.items():
+        away = measured["drift"].get(head, {"mean": 0.0})["mean"]
+        if not away <= limit:
+            failures.append(f"{head} drifts by {away:.4f} on average, above {limit:g}")
+    return failures

@@ -1,0 +1,67 @@
+"""What a bundle says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from emberline.engine.bundle import SCHEMA, FileRecord, Graph, Layout, Manifest, Precision, sha256
+
+from .training.run import Run
+
+#: The packages that decide what a bundle's files hold.
+_PACKAGES: Final = (
+    *("emberline", "numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers"),
+)
+
+
+def fingerprint(layout: Layout) -> str:
+    """SHA-256 over all that an item's vectors depend on; see `Manifest.fingerprint`."""
+    return _digest([layout.encoder("fp32"), layout.item_tower, layout.tokenizer])
+
+
+def manifest(run: Run, layout: Layout, encoders: Mapping[Precision, Graph], graphs: Mapping[str, Graph]) -> Manifest:
+    """The manifest of a bundle whose other files are all written.
+
+    Args:
+        run: what it was made from.
+        layout: where the files lie.
+        encoders: by precision.
+        graphs: ``item_tower``, ``user_tower`` and ``match``.
+    """
+    config, description, training = run.trained.model.config, run.description, run.recipe.training
+    whole = _digest([layout.encoder("fp32"), layout.item_tower, layout.user_tower, layout.match, layout.tokenizer])
+    return Manifest(
+        schema=SCHEMA,
+        model_id=f"{description.name}-{whole[:8]}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint=fingerprint(layout),
+        files={
+            path.name: FileRecord(sha256(path), path.stat().st_size)
+            for path in sorted(layout.root.iterdir())
+            if path != layout.manifest
+        },
+        encoders={str(precision): graph for precision, graph in encoders.items()},
+        graphs=graphs,
+        max_length=config.max_length,
+        hidden=config.hidden,
+        dimensions=config.dimensions,
+        temperature=config.temperature,
+        tasks={"user": training.user_task, "item": training.item_task, "pair": training.pair_task},
+        item_fields=description.item.fields,
+        user_fields=description.user.fields,
+        label_fields=description.item.labels,
+        item_labels=config.item_labels,
+        user_labels=config.user_labels,
+        rating_range=config.rating_range,
+        positive=str(description.interaction.positive),
+        versions={name: version(name) for name in _PACKAGES},
+    )
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    return hashlib.sha256("\n".join(sha256(path) for path in paths).encode()).hexdigest()

@@ -1,0 +1,162 @@
+"""From PyTorch to ONNX, through Hugging Face Optimum, each graph checked against the module that it came from.
+
+Attention is written out (`eager`) in the exported encoder: its graph has one plain MatMul for each linear layer, which
+is what quantisation and TensorRT work on, and adds the mask to the scores, so that any mask is honoured, be it with
+padding on either side or with holes.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from optimum.exporters.onnx import export, validate_model_outputs
+from optimum.exporters.onnx.base import OnnxConfig
+from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
+from transformers import PretrainedConfig
+
+from emberline.engine.bundle import Graph, Layout, TensorSpec
+
+from .model import Emberline, ModelConfig
+
+#: Old enough for every runtime that reads bundles, new enough for LayerNormalization and per-channel QuantizeLinear.
+OPSET: Final = 18
+#: Largest difference between ONNX Runtime and PyTorch in fp32; vectors have entries of about 0.05, logits of about 1.
+ATOL: Final = 1e-4
+
+
+def encoder_graph(config: ModelConfig, file: str) -> Graph:
+    """The inputs and outputs of an encoder, the same in every precision."""
+    tokens = ("batch", "tokens")
+    return Graph(
+        file,
+        (TensorSpec("input_ids", "int64", tokens), TensorSpec("attention_mask", "int64", tokens)),
+        (TensorSpec("sentence_embedding", "float32", ("batch", config.hidden)),),
+    )
+
+
+def head_graphs(config: ModelConfig, layout: Layout) -> dict[str, Graph]:
+    """The inputs and outputs of ``item_tower``, ``user_tower`` and ``match``."""
+
+    def spec(name: str, *shape: int) -> TensorSpec:
+        return TensorSpec(name, "float32", ("batch", *shape))
+
+    hidden, width = config.hidden, config.dimensions
+    item = (spec("item_embedding", width), spec("item_bias"), spec("item_attributes", len(config.item_labels)))
+    user = (spec("user_embedding", width), spec("user_attributes", len(config.user_labels)))
+    return {
+        "item_tower": Graph(layout.item_tower.name, (spec("sentence_embedding", hidden),), item),
+        "user_tower": Graph(
+            layout.user_tower.name,
+            (spec("history", hidden), spec("profile", hidden), spec("history_length")),
+            user,
+        ),
+        "match": Graph(layout.match.name, (user[0], *item[:2]), (spec("probability"), spec("rating"))),
+    }
+
+
+def export_graphs(model: Emberline, layout: Layout) -> None:
+    """Write the fp32 encoder, the towers and the match head of a model, and check each against PyTorch.
+
+    Args:
+        model: in evaluation mode; it is left as it is.
+        layout: where the files go; the folder exists.
+
+    Raises:
+        optimum.exporters.onnx.convert.AtolError: a graph does not compute what its module does.
+    """
+    # Optimum sets the model's configuration as it exports, and so do we.
+    model = copy.deepcopy(model).eval()
+    model.encoder.set_attn_implementation("eager")
+    heads: Mapping[str, nn.Module] = {
+        "item_tower": _ItemHead(model),
+        "user_tower": _UserHead(model),
+        "match": _MatchHead(model),
+    }
+    encoder = encoder_graph(model.config, layout.encoder("fp32").name)
+    _write(model.encoder, encoder, layout.root, model.encoder.config)
+    for name, graph in head_graphs(model.config, layout).items():
+        _write(heads[name], graph, layout.root, PretrainedConfig())
+
+
+def _write(module: nn.Module, graph: Graph, folder: Path, config: PretrainedConfig) -> None:
+    path = folder / graph.file
+    recipe = _Recipe(config, graph)
+    with warnings.catch_warnings():
+        # torch announces the end of its TorchScript exporter, which is the one that Optimum calls.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        # transformers compares sizes in Python while it is traced; the dynamic axes are checked below.
+        warnings.filterwarnings("ignore", category=TracerWarning)
+        _, outputs = export(module, recipe, path, opset=OPSET)
+    validate_model_outputs(recipe, module, path, outputs, atol=ATOL, use_subprocess=False)
+
+
+class _Recipe(OnnxConfig):  # type: ignore[misc]  # Optimum has no types
+    """What Optimum has to know of a graph: its names, its dynamic axes, and inputs to trace and check it with."""
+
+    DUMMY_INPUT_GENERATOR_CLASSES = ()
+    NORMALIZED_CONFIG_CLASS = staticmethod(lambda config: config)
+
+    def __init__(self, config: PretrainedConfig, graph: Graph) -> None:
+        super().__init__(config)
+        self._graph = graph
+        self._vocabulary = getattr(config, "vocab_size", 0)
+
+    @property
+    def inputs(self) -> dict[str, dict[int, str]]:
+        return {spec.name: _dynamic_axes(spec) for spec in self._graph.inputs}
+
+    @property
+    def outputs(self) -> dict[str, dict[int, str]]:
+        return {spec.name: _dynamic_axes(spec) for spec in self._graph.outputs}
+
+    def generate_dummy_inputs(self, framework: str = "pt", **_: Any) -> dict[str, Any]:
+        random = np.random.default_rng(0)
+        sizes = {"batch": 3, "tokens": 16}
+        values: dict[str, Any] = {}
+        for spec in self._graph.inputs:
+            shape = tuple(sizes[size] if isinstance(size, str) else size for size in spec.shape)
+            if spec.name == "input_ids":
+                values[spec.name] = random.integers(0, self._vocabulary, shape)
+            elif spec.name == "attention_mask":
+                values[spec.name] = (np.arange(shape[1]) < np.array([[16], [9], [2]])).astype(np.int64)
+            else:
+                values[spec.name] = random.random(shape, dtype=np.float32)
+        return {name: torch.from_numpy(value) for name, value in values.items()} if framework == "pt" else values
+
+
+def _dynamic_axes(spec: TensorSpec) -> dict[int, str]:
+    return {axis: size for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+
+
+class _Head(nn.Module):
+    """A head as it is served: named outputs, probabilities for logits."""
+
+    def __init__(self, model: Emberline) -> None:
+        super().__init__()
+        self.model = model
+        self.config = PretrainedConfig()
+
+
+class _ItemHead(_Head):
+    def forward(self, sentence_embedding: Tensor) -> dict[str, Tensor]:
+        vector, bias, logits = self.model.item_tower(sentence_embedding)
+        return {"item_embedding": vector, "item_bias": bias, "item_attributes": torch.sigmoid(logits)}
+
+
+class _UserHead(_Head):
+    def forward(self, history: Tensor, profile: Tensor, history_length: Tensor) -> dict[str, Tensor]:
+        vector, logits = self.model.user_tower(history, profile, history_length)
+        return {"user_embedding": vector, "user_attributes": torch.sigmoid(logits)}
+
+
+class _MatchHead(_Head):
+    def forward(self, user_embedding: Tensor, item_embedding: Tensor, item_bias: Tensor) -> dict[str, Tensor]:
+        logit, rating = self.model.match(user_embedding, item_embedding, item_bias)
+        return {"probability": torch.sigmoid(logit), "rating": rating}

@@ -1,0 +1,99 @@
+"""What the linear layers of an encoder read when it reads real texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from emberline.engine.records import Encoding, Floats
+from emberline.export.vectors import batches
+
+from .linears import Linears
+
+#: Tokens whose moments are taken, evenly among all: some times as many as a layer has channels. More tell nothing new.
+_MOMENTS: Final = 8192
+#: Tokens gathered before they are added up: a few large products of matrices instead of many small ones.
+_CHUNK: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The inputs of linear layers, K channels wide, over all tokens of the calibration texts.
+
+    Attributes:
+        low: (K,) the least value of each channel.
+        high: (K,) the greatest value of each channel.
+        moments: (K, K) the mean of x xᵀ.
+    """
+
+    low: Floats
+    high: Floats
+    moments: NDArray[np.float64]
+
+
+def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]) -> list[Statistics]:
+    """Run texts through an fp32 encoder and watch what each of its linear layers reads.
+
+    Padding is left out: it carries nothing, and would widen the scales.
+
+    Args:
+        path: the fp32 encoder.
+        layers: as `linears.find` gives them.
+        encodings: the texts; together some times as many tokens as the widest layer has channels.
+
+    Returns:
+        The statistics of each of the layers.
+    """
+    model = onnx.load(path)
+    model.graph.output.extend(helper.make_tensor_value_info(one.input, TensorProto.FLOAT, None) for one in layers)
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    # Its threads would spin while NumPy's work, and the other way round.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    stride = max(1, sum(map(len, encodings)) // _MOMENTS)
+    tallies = [_Tally(len(one.weight), stride) for one in layers]
+    for _, ids, mask in batches(encodings):
+        inputs = session.run([one.input for one in layers], {"input_ids": ids, "attention_mask": mask})
+        for tally, states in zip(tallies, inputs, strict=True):
+            tally.add(states[mask.astype(np.bool_)])
+    return [tally.statistics() for tally in tallies]
+
+
+class _Tally:
+    """Statistics as they grow."""
+
+    def __init__(self, width: int, stride: int) -> None:
+        self._low = np.full(width, np.inf, np.float32)
+        self._high = np.full(width, -np.inf, np.float32)
+        self._moments = np.zeros((width, width), np.float64)
+        self._stride = stride
+        self._tokens = 0
+        self._waiting: list[Floats] = []
+
+    def add(self, states: Floats) -> None:
+        """Take in (tokens, K)."""
+        np.minimum(self._low, states.min(axis=0), out=self._low)
+        np.maximum(self._high, states.max(axis=0), out=self._high)
+        self._waiting.append(states[:: self._stride])
+        if sum(map(len, self._waiting)) >= _CHUNK:
+            self._settle()
+
+    def statistics(self) -> Statistics:
+        if self._waiting:
+            self._settle()
+        return Statistics(self._low, self._high, self._moments / self._tokens)
+
+    def _settle(self) -> None:
+        states = np.concatenate(self._waiting)
+        self._waiting = []
+        self._moments += states.T @ states
+        self._tokens += len(states)

@@ -1,0 +1,46 @@
+"""The grid of 256 values that a quantised tensor is rounded to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from emberline.engine.records import Floats
+
+#: How activations are stored: from 0 to 255 around a zero point, which serves CPUs and skewed values best, or from −127
+#: to 127 around zero, the only way that TensorRT knows.
+Activations = Literal["uint8", "int8"]
+
+#: The greatest weight on its grid. −128 is left out: a symmetric grid needs no zero point.
+WEIGHT_LIMIT: Final = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Of an activation: x is stored as round(x / scale) + zero_point."""
+
+    scale: np.float32
+    zero_point: int
+
+    @classmethod
+    def over(cls, low: float, high: float, activations: Activations) -> Grid:
+        """The finest grid that holds 0 and everything from `low` to `high`."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        if activations == "int8":
+            return cls(np.float32(max(-low, high, 1e-8) / WEIGHT_LIMIT), 0)
+        scale = max(high - low, 1e-8) / 255
+        return cls(np.float32(scale), round(-low / scale))
+
+
+def weight_scales(weight: Floats) -> Floats:
+    """The scale (N,) of each column of a (K, N) weight, such that its greatest entry is the last of the grid."""
+    greatest: Floats = np.maximum(np.abs(weight).max(axis=0), 1e-8) / WEIGHT_LIMIT
+    return greatest
+
+
+def nearest(weight: Floats, scales: Floats) -> Floats:
+    """A weight (K, N) rounded to its grid, as whole numbers."""
+    rounded: Floats = np.clip(np.rint(weight / scales), -WEIGHT_LIMIT, WEIGHT_LIMIT)
+    return rounded

@@ -1,0 +1,56 @@
+"""Rounding weights so that their errors cancel on the inputs that the layer really gets.
+
+Rounded one input channel at a time, each channel's error is made up for by those not yet rounded, as far as channels
+are correlated (Frantar et al., "GPTQ", ICLR 2023). The order is that of the channels' power, strongest first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emberline.engine.records import Floats
+
+from .grid import WEIGHT_LIMIT
+
+#: Channels whose errors are collected before the rest of the weight is mended: one matrix product for that many.
+_BLOCK: Final = 64
+#: Of the mean power, added to each channel: keeps the moments invertible and weights near their values where channels
+#: are almost the same.
+_DAMPING: Final = 0.01
+
+
+def compensated(weight: Floats, scales: Floats, moments: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Round a weight to its grid.
+
+    Args:
+        weight: (K, N).
+        scales: (N,) of its columns.
+        moments: (K, K) the mean of x xᵀ over the layer's inputs, as they will be: smoothed, with the noise of their own
+            rounding on the diagonal.
+
+    Returns:
+        (K, N), from −127 to 127.
+    """
+    power = np.diag(moments)
+    order = np.argsort(-power, kind="stable")
+    damped = moments[np.ix_(order, order)]
+    damped[np.diag_indices_from(damped)] += _DAMPING * power.mean()
+    # Row k of the factor tells how an error in channel k is best spread over the channels after it.
+    factor = np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32)
+    rest = weight[order].astype(np.float32)
+    rounded = np.empty_like(rest)
+    for start in range(0, len(rest), _BLOCK):
+        stop = min(start + _BLOCK, len(rest))
+        errors = np.empty((stop - start, rest.shape[1]), np.float32)
+        for row in range(start, stop):
+            rounded[row] = np.clip(np.rint(rest[row] / scales), -WEIGHT_LIMIT, WEIGHT_LIMIT)
+            error = (rest[row] - rounded[row] * scales) / factor[row, row]
+            errors[row - start] = error
+            rest[row + 1 : stop] -= factor[row, row + 1 : stop, None] * error
+        rest[stop:] -= factor[start:stop, stop:].T @ errors
+    unordered = np.empty(weight.shape, np.int8)
+    unordered[order] = rounded.astype(np.int8)
+    return unordered

@@ -1,0 +1,65 @@
+"""Moving the spread of a layer's inputs into its weights, until both sides suit 8 bits.
+
+A few channels of a Transformer's activations are ten times as wide as the others, so that one scale for all leaves the
+others a few steps of the grid. Dividing channel k by s_k and multiplying row k of the weight by it changes nothing in
+exact arithmetic; s_k = max|x_k|^α / max|w_k|^(1−α) shares the burden (Xiao et al., "SmoothQuant", ICML 2023). The best
+α differs from layer to layer, so here each layer gets the one with the least error of its output, which follows from
+the layer's statistics alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from emberline.engine.records import Floats
+
+from .calibration import Statistics
+from .grid import Activations, Grid, nearest, weight_scales
+
+#: The α that are tried. Below a half no layer of a BERT was best.
+ALPHAS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+#: What `rounding` leaves of the error of rounding to the nearest; measured on MiniLM: 0.15 to 0.25.
+_REMAINS: Final = 0.2
+
+
+def smooth(statistics: Statistics, weight: Floats, activations: Activations) -> tuple[Floats, float]:
+    """Choose the divisors of a layer's inputs.
+
+    Args:
+        statistics: of its inputs.
+        weight: (K, N).
+        activations: how the inputs will be stored.
+
+    Returns:
+        The divisors (K,), their geometric mean 1, and the α that made them.
+    """
+    widest = np.maximum(np.maximum(-statistics.low, statistics.high), 1e-5)
+    heaviest = np.maximum(np.abs(weight).max(axis=1), 1e-5)
+    best: tuple[float, Floats, float] | None = None
+    for alpha in ALPHAS:
+        divisors = widest**alpha / heaviest ** (1 - alpha)
+        divisors = (divisors / np.exp(np.log(divisors).mean())).astype(np.float32)
+        error = _error(statistics, weight, divisors, activations)
+        if best is None or error < best[0]:
+            best = error, divisors, alpha
+    assert best is not None
+    return best[1], best[2]
+
+
+def input_grid(statistics: Statistics, divisors: Floats, activations: Activations) -> Grid:
+    """The grid of a layer's smoothed inputs."""
+    low, high = (statistics.low / divisors).min(), (statistics.high / divisors).max()
+    return Grid.over(float(low), float(high), activations)
+
+
+def _error(statistics: Statistics, weight: Floats, divisors: Floats, activations: Activations) -> float:
+    """The mean square error of a layer's output, were it quantised so, up to the constant 1/N."""
+    smoothed = weight * divisors[:, None]
+    # Rounding to a step of Δ adds noise of variance Δ²/12 to each input.
+    noise = float(input_grid(statistics, divisors, activations).scale) ** 2 / 12
+    scales = weight_scales(smoothed)
+    wrong = (nearest(smoothed, scales) * scales - smoothed) / divisors[:, None]  # in the unsmoothed inputs' terms
+    rounding = float(((statistics.moments @ wrong) * wrong).sum())
+    return noise * float((smoothed**2).sum()) + _REMAINS * rounding

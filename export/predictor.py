@@ -1,0 +1,32 @@
+"""What can be asked of a model, whatever form it has: PyTorch, or ONNX in any precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from emberline.engine.records import Floats
+
+
+class Predictor(Protocol):
+    """A model in NumPy terms: N texts, items, users or pairs; H the encoder's width, D the towers'."""
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """`sentence_embedding` (N, H) of texts; zeros for an empty text."""
+        ...
+
+    def item(self, embeddings: Floats) -> tuple[Floats, Floats, Floats]:
+        """`item_embedding` (N, D), `item_bias` (N,) and `item_attributes` (N, A), of sentence embeddings (N, H)."""
+        ...
+
+    def user(self, history: Floats, profile: Floats, length: Floats) -> tuple[Floats, Floats]:
+        """`user_embedding` (N, D) and `user_attributes` (N, C), of what the user tower reads: (N, H), (N, H), (N,)."""
+        ...
+
+    def match(self, user: Floats, item: Floats, bias: Floats) -> tuple[Floats, Floats]:
+        """`probability` and `rating` (N,), of user embeddings (N, D), item embeddings (N, D) and biases (N,)."""
+        ...
+
+    def similarity(self, user: Floats, item: Floats, bias: Floats) -> Floats:
+        """The score (users, items) of every user with every item."""
+        ...

@@ -1,0 +1,30 @@
+"""The seed of the catalogue: the data set's items with the vectors that the fp32 model gives them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from emberline.engine.catalogue import Catalogue
+from emberline.engine.records import StoredItem
+
+from .data.records import Dataset
+from .predictor import Predictor
+
+
+def write_seed(path: Path, model: Predictor, dataset: Dataset, fingerprint: str) -> None:
+    """Write a catalogue of all items of a data set, those that training held out among them.
+
+    Args:
+        path: the file; it does not exist yet.
+        model: in fp32, as the engine will run it.
+        dataset: the items.
+        fingerprint: of the model's encoder and item tower.
+    """
+    embeddings = model.encode(dataset.item_texts())  # (I, H)
+    vectors, biases, _ = model.item(embeddings)  # (I, D), (I,)
+    now = time.time()
+    rows = zip(dataset.items, embeddings, vectors, biases.tolist(), strict=True)
+    items = [StoredItem(item, embedding, vector, bias, now) for item, embedding, vector, bias in rows]
+    with Catalogue.create(path, fingerprint, embeddings.shape[1], vectors.shape[1]) as catalogue:
+        catalogue.upsert(items)
