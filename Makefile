@@ -27,8 +27,8 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready build/ns build/typings
 	$(BIN)/mypy
 
-imports: $(VENV)/.ready
-	$(BIN)/lint-imports
+imports: $(VENV)/.ready build/ns
+	PYTHONPATH=build/ns $(BIN)/lint-imports
 
 unit: $(VENV)/.ready
 	$(BIN)/pytest
