@@ -58,7 +58,7 @@ class Column:
             inside = (self.numbers >= low) & (self.numbers <= high)  # (V,) false where NaN
             hit |= inside[self.values[:young]]
         mask = np.zeros(length, np.bool_)
-        mask[self.rows[:young][hit]] = True
+        mask[self.rows[np.flatnonzero(hit)]] = True
         return mask
 
 

@@ -226,6 +226,10 @@ def _reported(path: Path) -> Iterator[None]:
                     f"{path} is damaged or no catalogue ({error}); put back a copy of it, or delete it to begin again "
                     "with the bundle's items"
                 ) from error
+            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY:
+                raise CatalogueError(
+                    f"{path} cannot be opened for writing ({error}); name a file that can be, with --catalogue PATH"
+                ) from error
             case _:
                 raise CatalogueError(
                     f"{path} cannot be read or written ({error}), and nothing of this change was kept; see to the "

@@ -275,12 +275,14 @@ def test_two_servers_cannot_share_a_catalogue(catalogue: Catalogue, path: Path) 
     opened(path).close()
 
 
-def test_a_missing_folder_and_a_missing_seed_are_named(tmp_path: Path, path: Path) -> None:
-    """The error names the folder or the seed that is not there."""
+def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, path: Path) -> None:
+    """The error names the folder or the seed that is not there, and what cannot be opened for writing."""
     with pytest.raises(CatalogueError, match="there is no folder"):
         opened(tmp_path / "nowhere" / "live.sqlite")
     with pytest.raises(CatalogueError, match=r"nothing\.sqlite.*is missing"):
         opened(path, tmp_path / "nothing.sqlite")
+    with pytest.raises(CatalogueError, match=r"cannot be opened for writing.*--catalogue"):
+        opened(tmp_path)
 
 
 def test_create_does_not_overwrite(seed: Path) -> None:
