@@ -92,7 +92,7 @@ class Store:
                         f"{path} is damaged ({verdict}); put back a copy of it, or delete it to begin "
                         "again with the bundle's items"
                     )
-                # A commit is then one write and one flush at the end of a log, and readers of the file see it whole.
+                # A commit is then one write and one flush at the end of a log.
                 connection.execute("PRAGMA journal_mode = WAL")
         except BaseException:
             connection.close()
