@@ -78,13 +78,16 @@ class Metrics:
         self._batch_texts.observe(texts)
         self._batch_seconds.observe(seconds)
         self._real.inc(tokens)
-        self._padding.inc(padding)
+        if padding:
+            self._padding.inc(padding)
         (self._failed if failed else self._encoded).inc(texts)
 
     def shared(self, texts: int) -> None:
         """Count texts that were in line already."""
-        self._shared.inc(texts)
+        if texts:
+            self._shared.inc(texts)
 
     def dropped(self, texts: int) -> None:
         """Count texts that left the line because nobody waited for them any more."""
-        self._dropped.inc(texts)
+        if texts:
+            self._dropped.inc(texts)

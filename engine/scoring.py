@@ -127,6 +127,8 @@ class Scorer:
 
 def _placed(places: Integers, encoded: Floats, hidden: int) -> Floats:
     """(B, H) the vectors at places of `encoded` (T, H); zeros where the place is -1."""
+    if places.min() >= 0:
+        return encoded[places]
     found = np.zeros((len(places), hidden), np.float32)
     found[places >= 0] = encoded[places[places >= 0]]
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -57,7 +57,7 @@ class Service:
             "GetItems": (pb.GetItemsRequest, self._get),
             "Info": (pb.InfoRequest, self._info),
         }
-        handlers = {
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             name: grpc.unary_unary_rpc_method_handler(self._unary(name, kind, answer), response_serializer=_serialise)
             for name, (kind, answer) in calls.items()
         }
@@ -87,7 +87,7 @@ class Service:
 
         return call
 
-    async def _encode(self, message: pb.EncodeRequest, deadline: float | None) -> Message:
+    async def _encode(self, message: pb.EncodeRequest, deadline: float | None) -> pb.EncodeResponse:
         work = requests.encode_work(message)
         return answers.encoded(await self._engine.encode(work, Terms(deadline, message.priority)))
 
@@ -97,8 +97,8 @@ class Service:
         deadline = _deadline(context)
 
         async def read() -> bytes | None:
-            raw = await context.read()
-            return None if raw is grpc.aio.EOF else raw
+            raw: Any = await context.read()  # the stubs forget that it may be the end
+            return None if raw is grpc.aio.EOF else cast("bytes", raw)
 
         async def work(raw: bytes) -> pb.EncodeStreamResponse:
             arrived = time.monotonic()

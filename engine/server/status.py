@@ -21,7 +21,8 @@ from emberline.engine.errors import (
 
 _log: Final = logging.getLogger(__name__)
 
-_CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
+#: What each error of the engine is to a client; all others are `INTERNAL`.
+CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownItem: grpc.StatusCode.NOT_FOUND,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -49,7 +50,7 @@ class Status:
 
 def status_of(error: Exception) -> Status:
     """The status that tells a client of an error. What is not the client's doing is logged."""
-    code = _CODES.get(type(error), grpc.StatusCode.INTERNAL)
+    code = CODES.get(type(error), grpc.StatusCode.INTERNAL)
     if code is grpc.StatusCode.INTERNAL and not isinstance(error, InferenceFailed):  # which is logged once a batch
         _log.error("a call failed", exc_info=error)
     if not isinstance(error, EmberlineError):
