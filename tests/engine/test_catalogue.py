@@ -314,7 +314,7 @@ def test_readers_see_whole_items_while_others_write(catalogue: Catalogue) -> Non
             faults.append(fault)
 
     def write(first: int) -> None:
-        for version in range(200):
+        for version in range(50):
             catalogue.upsert([stored(ids[first + 2 * (version % 10)], float(version))])
 
     readers = [threading.Thread(target=read) for _ in range(2)]
@@ -339,7 +339,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CHANGES)
 def test_any_history_of_changes_leaves_what_a_dictionary_would(
     monkeypatch: pytest.MonkeyPatch, changes: list[tuple[str, list[str]]]
