@@ -69,8 +69,7 @@ class EngineManifest:
         version: of the library.
         source: the bundle's file that it was built from.
         source_sha256: of that file.
-        options: of the builder.
-        key: over source, options, library, version and target: equal keys, interchangeable engines.
+        key: over source, precision, profiles, library, version and target: equal keys, interchangeable engines.
         sha256: of the engine file.
         bytes: of the engine file.
         inputs: as the engine has them; -1 has become the dimension's name.
@@ -89,7 +88,6 @@ class EngineManifest:
     version: str
     source: str
     source_sha256: str
-    options: Mapping[str, str]
     key: str
     sha256: str
     bytes: int

@@ -225,7 +225,6 @@ class Machine:
             version=self.trt.__version__,
             source="encoder.fp16.onnx",
             source_sha256="0" * 64,
-            options={},
             key="0" * 64,
             sha256="0" * 64,
             bytes=9,

@@ -1,0 +1,101 @@
+"""Bundles whose encoders are real BERTs, small and large, in every precision that engines are built from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from transformers import BertConfig
+
+from emberline.engine.bundle import PRECISIONS, Bundle, FileRecord, Layout, Manifest, sha256
+from emberline.engine.errors import DeviceUnavailable, MissingExtra
+from emberline.engine.tensorrt.library import load_library
+from emberline.export.model import Emberline, ModelConfig, TextEncoder
+from emberline.export.onnx import encoder_graph, export_graphs
+from emberline.export.precision import fp16, int8, linears
+from emberline.export.precision.grid import Grid, nearest, weight_scales
+
+LABELS = ("genres=Comedy", "genres=Horror", "genres=Sci-Fi")
+
+
+def write_encoders(encoder: TextEncoder, layout: Layout) -> ModelConfig:
+    """Write a BERT in fp32, fp16, int8 and int8-trt; the scales are made up, for nothing here depends on them."""
+    config = ModelConfig(encoder.config.to_dict(), LABELS, LABELS, (1.0, 5.0), dimensions=8, tower_width=16)
+    model = Emberline(config).eval()
+    model.encoder.load_state_dict(encoder.state_dict())
+    export_graphs(model, layout)
+    fp32 = layout.encoder("fp32")
+    fp16.write(fp32, layout.encoder("fp16"))
+    quantised = []
+    for layers in linears.find(onnx.load(fp32)):
+        scales = weight_scales(layers.weight)
+        weight = nearest(layers.weight, scales).astype(np.int8)
+        ones = np.ones(len(layers.weight), np.float32)
+        grids: Any = {form: Grid.over(-4.0, 4.0, form) for form in ("uint8", "int8")}
+        quantised.append(int8.Quantised(layers, 0.0, ones, weight, scales, grids))
+    int8.write(fp32, layout.encoder("int8"), quantised, "uint8")
+    int8.write(fp32, layout.encoder("int8-trt"), quantised, "int8")
+    return config
+
+
+def write_bert_bundle(root: Path, encoder: TextEncoder) -> Bundle:
+    """Put a BERT's graphs in place of a bundle's."""
+    layout = Layout(root)
+    config = write_encoders(encoder, layout)
+    graphs = {name: encoder_graph(config, layout.encoder(name).name) for name in PRECISIONS}
+    layout.report.write_text(json.dumps({"precisions": {name: {"passed": True, "failures": []} for name in graphs}}))
+    files = {
+        path.name: FileRecord(sha256(path), path.stat().st_size)
+        for path in sorted(root.iterdir())
+        if path.is_file() and path != layout.manifest
+    }
+    manifest = Manifest.read(layout.manifest)
+    replace(manifest, files=files, encoders=graphs, hidden=config.hidden).write(layout.manifest)
+    return Bundle.open(root)
+
+
+@pytest.fixture(scope="session")
+def small_bert() -> TextEncoder:
+    """A BERT of two layers, with random weights."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    return TextEncoder(BertConfig(vocab_size=256, max_position_embeddings=32, **sizes)).eval()
+
+
+@pytest.fixture(scope="session")
+def graphs(small_bert: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """The small BERT's graphs; no test may write to them."""
+    layout = Layout(tmp_path_factory.mktemp("graphs"))
+    write_encoders(small_bert, layout)
+    return layout
+
+
+@pytest.fixture(scope="session")
+def pattern(small_bert: TextEncoder, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the small BERT, to copy."""
+    root = tmp_path_factory.mktemp("pattern") / "bundle"
+    shutil.copytree(tiny_bundle, root)
+    write_bert_bundle(root, small_bert)
+    return root
+
+
+@pytest.fixture
+def bert_bundle(pattern: Path, tmp_path: Path) -> Bundle:
+    """A bundle of the small BERT, for one test alone."""
+    return Bundle.open(Path(shutil.copytree(pattern, tmp_path / "bundle")))
+
+
+@pytest.fixture(scope="session")
+def rtx() -> Any:
+    """TensorRT for RTX; what needs it is skipped with the reason where it is not installed."""
+    try:
+        return load_library("tensorrt_rtx")
+    except (MissingExtra, DeviceUnavailable) as error:
+        pytest.skip(str(error))
