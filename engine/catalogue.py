@@ -98,8 +98,8 @@ class Catalogue:
         batch = _batch(items, self._meta)
         with self._lock:
             now = self._snapshot
-            staged = self._rows.stage(now, batch)
             try:
+                staged = self._rows.stage(now, batch)
                 self._store.upsert(batch)
             except BaseException:
                 self._rows.drop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,8 +13,8 @@ from .records import Floats, Reason
 from .rendering import labels
 from .snapshot import Snapshot
 
-#: How many of the user's most probable labels count as predicted likes. A fixed probability would not do: over a
-#: handful of genres each is probable, over hundreds of actors none is.
+#: The user's most probable labels count as predicted likes: so many, but of few labels only a third. A fixed
+#: probability would not do: over a handful of genres each is probable, over hundreds of actors none is.
 _LIKES: Final = 5
 
 
@@ -40,7 +41,8 @@ def explain(
     liked = np.array(history, np.int64)
     nearness = _directions(snapshot.embeddings[rows]) @ _directions(snapshot.embeddings[liked]).T  # (K, T)
     liked_labels = [labels(snapshot.attributes(row), label_fields) for row in history]
-    predicted = [user_labels[index] for index in np.argsort(-likes, kind="stable")[:_LIKES]]
+    most = min(_LIKES, math.ceil(len(likes) / 3))
+    predicted = [user_labels[index] for index in np.argsort(-likes, kind="stable")[:most]]
     reasons: list[Reason] = []
     for row, cosines in zip(rows.tolist(), nearness, strict=True):
         own = labels(snapshot.attributes(row), label_fields)

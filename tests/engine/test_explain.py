@@ -10,9 +10,10 @@ from emberline.engine.records import Floats, Reason
 from emberline.engine.rows import Batch, Rows
 from emberline.engine.snapshot import Snapshot
 
-LABELS = tuple(f"genres={name}" for name in ("Comedy", "Crime", "Drama", "Horror", "Sci-Fi", "War", "Western"))
-#: Horror, then Sci-Fi, … ; War and Western are the least probable of all.
-LIKES = np.array([0.3, 0.4, 0.5, 0.9, 0.8, 0.2, 0.1], np.float32)
+NAMES = ("Comedy", "Crime", "Drama", "Horror", "Sci-Fi", "War", "Western", "Film-Noir", "Musical", "Mystery")
+LABELS = tuple(f"genres={name}" for name in NAMES)
+#: Horror before Sci-Fi, Drama and Crime; War is among the least probable.
+LIKES = np.array([0.3, 0.4, 0.5, 0.9, 0.8, 0.2, 0.1, 0.1, 0.1, 0.1], np.float32)
 
 
 @pytest.fixture
@@ -52,9 +53,19 @@ def test_the_nearest_liked_item_is_the_reason(films: Snapshot) -> None:
 
 
 def test_predicted_likes_are_the_items_own_labels_among_the_most_probable(films: Snapshot) -> None:
-    """Of the item's labels those are named that are among the user's five most probable, the most probable first."""
+    """Of the item's labels those are named that are among the user's likeliest third, the most probable first."""
     (reason,) = reasons(films, [1], [])
     assert reason == Reason("", 0.0, (), ("genres=Horror", "genres=Sci-Fi"))
+    assert reasons(films, [2], [], LIKES[:3])[0].predicted_likes == ()
+
+
+def test_predicted_likes_are_five_labels_at_most(films: Snapshot) -> None:
+    """Of many labels not even a third is called likely."""
+    labels = (*(f"actor={number}" for number in range(30)), "genres=War", *LABELS)
+    likes = np.array([*[0.1] * 30, 0.2, *[0.9] * 5, *[0.0] * 5], np.float32)
+    rows = np.array([1], np.int64)
+    (reason,) = explain(films, rows, [], likes, user_labels=labels, label_fields=("genres",))
+    assert reason.predicted_likes == ("genres=Horror", "genres=Sci-Fi")
 
 
 def test_an_item_of_the_history_is_no_reason_for_itself(films: Snapshot) -> None:
