@@ -16,7 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from .backlog import Backlog, Entry, Ticket
+from .backlog import Backlog
+from .entries import Entry, Ticket
 from .errors import DeadlineExceeded, EmberlineError, InferenceFailed
 from .metrics import Metrics
 from .planner import Limits, plan, urgency

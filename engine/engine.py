@@ -19,7 +19,7 @@ import numpy as np
 from .backlog import Backlog
 from .config import EngineConfig
 from .encoder import Encoder
-from .errors import DeadlineExceeded, InvalidInput, ShuttingDown
+from .errors import DeadlineExceeded, ShuttingDown
 from .loading import Parts, load
 from .metrics import Metrics
 from .planner import Limits
@@ -52,10 +52,12 @@ T = TypeVar("T")
 #: A text may be padded by so many tokens to spare a call of its own, whose fixed cost is about theirs (MiniLM-L6 on one
 #: core: 5 tokens' in int8, 10 in fp32).
 _PADDING: Final = 8
-#: Work below these sizes is done on the event loop, because handing it to a thread and back would cost more.
+#: Work up to these sizes is done on the event loop, because handing it to a thread and back would take as long: texts
+#: by their characters, rows through a tower, rows of the catalogue to search, items to list and to compare.
 _SMALL_CHARACTERS: Final = 1024
-_SMALL_INPUTS: Final = 8
+_SMALL_ROWS: Final = 8
 _SMALL_CATALOGUE: Final = 4096
+_SMALL_LIST: Final = 64
 
 
 class Engine:
@@ -124,7 +126,7 @@ class Engine:
             encodings, encoded = await self._encode(reading, terms, timings)
             with _measured(timings, "score"):
                 outputs = await self._aside(
-                    len(inputs.places) <= _SMALL_INPUTS, self._scorer.encode, inputs, work.outputs, snapshot, encoded
+                    len(inputs.places) <= _SMALL_ROWS, self._scorer.encode, inputs, work.outputs, snapshot, encoded
                 )
         tokens = np.array([len(encoding) for encoding in encodings] + [0], np.int64)  # a place of -1 has none
         truncated = np.array([encoding.truncated for encoding in encodings] + [False], np.bool_)
@@ -148,7 +150,7 @@ class Engine:
             _, encoded = await self._encode(reading, terms, timings)
             with _measured(timings, "score"):
                 outputs = await self._aside(
-                    len(candidates) <= _SMALL_INPUTS,
+                    len(candidates) <= _SMALL_ROWS,
                     self._scorer.score,
                     person,
                     candidates,
@@ -173,10 +175,10 @@ class Engine:
             reading = Reading(snapshot, self._schema)
             person = reading.user(work.user, "user")
             _, encoded = await self._encode(reading, terms, timings)
+            listed = work.k + len(person.history)
+            small = len(snapshot) <= _SMALL_CATALOGUE and listed <= _SMALL_LIST
             with _measured(timings, "score"):
-                items, considered = await self._aside(
-                    len(snapshot) <= _SMALL_CATALOGUE, self._scorer.recommend, person, work, snapshot, encoded
-                )
+                items, considered = await self._aside(small, self._scorer.recommend, person, work, snapshot, encoded)
         return Recommended(items, considered, timings, self.provenance)
 
     async def upsert(self, items: tuple[Item, ...], terms: Terms) -> Upserted:
@@ -188,18 +190,12 @@ class Engine:
             Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
         """
         with self._serving(terms) as timings:
-            check_count(len(items), self._config.max_inputs, "items")
-            first: dict[str, int] = {}
-            for index, item in enumerate(items):
-                check_id(item.id, f"items[{index}].id")
-                if (earlier := first.setdefault(item.id, index)) != index:
-                    raise InvalidInput(f"items[{index}].id", f"{item.id!r} is also the id of items[{earlier}]")
             catalogue = self._parts.catalogue
             reading = Reading(catalogue.snapshot(), self._schema)
-            places = np.array([reading.item(item, f"items[{index}]") for index, item in enumerate(items)], np.int64)
+            places = reading.items(items)
             _, encoded = await self._encode(reading, terms, timings)
             with _measured(timings, "score"):
-                stored = await self._aside(len(items) <= _SMALL_INPUTS, self._scorer.store, items, places, encoded)
+                stored = await self._aside(len(items) <= _SMALL_ROWS, self._scorer.store, items, places, encoded)
             inserted, replaced = await asyncio.to_thread(catalogue.upsert, stored)
         return Upserted(inserted, replaced, timings, self.provenance)
 

@@ -136,6 +136,23 @@ class Reading:
             raise InvalidInput(field, "has neither text nor attributes; give one of them")
         return self.text(rendered, f"{field}.attributes")
 
+    def items(self, items: Sequence[Item]) -> Integers:
+        """Read items to store; returns (N,) their texts' places among `texts`.
+
+        Raises:
+            InvalidInput: one of them cannot be encoded or has no id, or two have the same.
+        """
+        check_count(len(items), self._schema.max_inputs, "items")
+        first: dict[str, int] = {}
+        places = np.empty(len(items), np.int64)
+        for index, item in enumerate(items):
+            field = f"items[{index}]"
+            check_id(item.id, f"{field}.id")
+            if (earlier := first.setdefault(item.id, index)) != index:
+                raise InvalidInput(f"{field}.id", f"{item.id!r} is also the id of items[{earlier}]")
+            places[index] = self.item(item, field)
+        return places
+
     def user(self, user: User, field: str) -> Person:
         """Read a user: their profile's text, or else their attributes, and their history.
 

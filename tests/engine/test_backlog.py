@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emberline.engine.backlog import Backlog, Entry, Ticket
+from emberline.engine.backlog import Backlog
+from emberline.engine.entries import Entry, Ticket
 from emberline.engine.errors import Overloaded
 from emberline.engine.records import Encoding, Terms
 

@@ -1,7 +1,4 @@
 import asyncio
-import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -218,27 +215,3 @@ async def test_what_was_taken_is_answered_on_drain(config: EngineConfig) -> None
     await draining
     assert running.done()
     assert (await running).shape == (60, 16)
-
-
-def test_nothing_of_the_workshop_is_imported(tiny_bundle: Path, tmp_path: Path) -> None:
-    """An engine starts and answers in a process where torch, transformers, optimum and onnx cannot be imported."""
-    program = f"""
-import asyncio, json, sys
-for name in ("torch", "transformers", "optimum", "onnx", "sklearn", "polars", "scipy", "matplotlib"):
-    sys.modules[name] = None
-from pathlib import Path
-from emberline.engine.config import EngineConfig
-from emberline.engine.engine import Engine
-from emberline.engine.records import EncodeWork, Item, RecommendWork, Terms, User
-async def main():
-    config = EngineConfig(bundle=Path({str(tiny_bundle)!r}), catalogue=Path({str(tmp_path / "live")!r}))
-    engine = await Engine.start(config)
-    await engine.upsert((Item("nova", text="title: Nova"),), Terms())
-    answer = await engine.recommend(RecommendWork(User(profile="age: 25"), reasons=True), Terms())
-    await engine.drain()
-    print(json.dumps([item.id for item in answer.items]))
-asyncio.run(main())
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "nova" in json.loads(done.stdout)

@@ -17,7 +17,14 @@ from emberline.engine.server.lifecycle import Server
 from emberline.engine.session import OrtSession
 from emberline.proto import emberline_pb2_grpc
 
-PROGRAM = "from emberline.engine.cli import main; main()"
+#: Nothing of the workshop can be imported, so every answer of such a server proves that it needs nothing of it.
+PROGRAM = """
+import sys
+for name in ("torch", "transformers", "optimum", "onnx", "sklearn", "scipy", "polars", "matplotlib"):
+    sys.modules[name] = None
+from emberline.engine.cli import main
+main()
+"""
 
 
 @pytest.fixture

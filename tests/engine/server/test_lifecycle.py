@@ -113,13 +113,26 @@ async def test_a_drain_is_bounded(config: ServerConfig, gate: Any) -> None:
 
 
 def test_sigterm_drains_and_ends_well(start: Callable[[], Any]) -> None:
-    """A server in its own process says where it is ready, and ends with code 0 and a clean log."""
+    """A server in its own process says where it is ready, and ends with code 0 and nothing to complain of."""
     process = start()
     assert process.announcement.startswith("serving tiny-00000000 in fp32 by CPUExecutionProvider with 6 items")
     with grpc.insecure_channel(process.address) as channel:
         assert list(emberline_pb2_grpc.EmberlineStub(channel).Encode(HELLO, timeout=30).tokens) == [7]
         process.signal(signal.SIGTERM)
         assert process.end() == (0, "")
+
+
+def test_the_workshop_is_not_needed(start: Callable[[], Any]) -> None:
+    """A server where torch, transformers, optimum and onnx cannot be imported does all that the contract says."""
+    process = start()
+    with grpc.insecure_channel(process.address) as channel:
+        stub = emberline_pb2_grpc.EmberlineStub(channel)
+        stub.UpsertItems(pb.UpsertItemsRequest(items=[pb.Item(id="nova", text="title: Nova")]), timeout=30)
+        user = pb.User(profile="age: 25", history=[pb.ItemReference(id="nova")])
+        answer = stub.Recommend(pb.RecommendRequest(user=user, k=3, reasons=True, outputs=["rating"]), timeout=30)
+        assert len(answer.items) == 3
+        candidates = [pb.ItemReference(text="title: Super Nova")]
+        assert stub.Score(pb.ScoreRequest(user=user, candidates=candidates), timeout=30).outputs["similarity"].data
 
 
 def test_a_second_signal_ends_at_once(start: Callable[[], Any]) -> None:
