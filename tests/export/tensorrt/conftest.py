@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,21 @@ def graphs(small_bert: TextEncoder, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def pattern(small_bert: TextEncoder, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle_of(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[TextEncoder], Bundle]:
+    """Makes a bundle of a BERT."""
+
+    def make(encoder: TextEncoder) -> Bundle:
+        root = tmp_path_factory.mktemp("bert") / "bundle"
+        shutil.copytree(tiny_bundle, root)
+        return write_bert_bundle(root, encoder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pattern(small_bert: TextEncoder, bundle_of: Callable[[TextEncoder], Bundle]) -> Path:
     """A bundle of the small BERT, to copy."""
-    root = tmp_path_factory.mktemp("pattern") / "bundle"
-    shutil.copytree(tiny_bundle, root)
-    write_bert_bundle(root, small_bert)
-    return root
+    return bundle_of(small_bert).layout.root
 
 
 @pytest.fixture
