@@ -170,3 +170,19 @@ def _need_matplotlib() -> None:
     """
     if find_spec("matplotlib") is None:
         raise MissingExtra("emberline bench", "bench", "matplotlib")
+
+
+def quickstart(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where the run, the bundle, the measurements and the report go.")
+    ] = Path("quickstart"),
+    again: Annotated[
+        bool, typer.Option("--again", help="Train anew although there is a finished run in the folder.")
+    ] = False,
+    precision: Annotated[CpuPrecision, typer.Option(help="What is served.")] = CpuPrecision.INT8,
+) -> None:
+    """Train, export, prove, serve, recommend and measure on MovieLens-100K: the whole way in a quarter of an hour."""
+    _need_matplotlib()
+    from .quickstart import quickstart as tour
+
+    typer.echo(str(tour(folder, again=again, precision=precision.value)))

@@ -51,7 +51,7 @@ class Thresholds:
         default_factory=lambda: {
             "fp32": Threshold(0.999, 0.999, 0.999, 0.999, _drift(0.0001)),
             "fp16": Threshold(0.995, 0.995, 0.995, 0.995, _drift(0.001)),
-            "int8": Threshold(0.90, 0.90, 0.98, 0.95, _drift(0.02)),
-            "int8-trt": Threshold(0.90, 0.90, 0.98, 0.95, _drift(0.02)),
+            "int8": Threshold(0.90, 0.90, 0.98, 0.90, _drift(0.02)),
+            "int8-trt": Threshold(0.90, 0.90, 0.98, 0.90, _drift(0.02)),
         }
     )

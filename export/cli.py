@@ -1,0 +1,234 @@
+"""The workshop's commands: `emberline train` and `emberline export`.
+
+Torch and its companions are imported where a command needs them: `emberline --help` has to be quick, and the other
+commands have to work without them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from emberline.engine.bundle import PRECISIONS, Precision
+from emberline.engine.cli.options import AsJson
+from emberline.engine.cli.output import print_json, print_table
+from emberline.engine.errors import ConfigError, MissingExtra
+
+from .training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from .data.description import Description
+    from .training.run import RunFolder
+
+_TRAIN: Final = TrainConfig()
+#: Modules of the `export` extra whose absence is told before minutes of work, by the package that has each.
+_NEEDED: Final = {
+    "torch": "torch",
+    "transformers": "transformers",
+    "optimum": "optimum",
+    "onnx": "onnx",
+    "polars": "polars",
+    "implicit": "implicit",
+    "sklearn": "scikit-learn",
+    "tensorboard": "tensorboard",
+    "matplotlib": "matplotlib",
+}
+
+_Run = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)]
+
+
+def train(
+    run: _Run,
+    description: Annotated[
+        str,
+        typer.Option(metavar="NAME|FILE", help="The data set: `ml-100k`, or a description file (docs/data.md)."),
+    ] = "ml-100k",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The data set's folder.", show_default="where the description says"),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse data that would otherwise be left out and counted.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the training and of what is held out.")] = _TRAIN.seed,
+    encoder: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="`minilm`, a local folder, or a BERT on the hub.")
+    ] = _TRAIN.encoder,
+    steps: Annotated[
+        int, typer.Option(help="Steps on encoder and towers together; the time is in proportion.")
+    ] = _TRAIN.joint_steps,
+    max_minutes: Annotated[
+        float, typer.Option(help="After this time those steps end early, and the result says so.")
+    ] = _TRAIN.max_minutes,
+    user_task: Annotated[float, typer.Option(help="Weight of behaviour prediction; 0: off.")] = _TRAIN.user_task,
+    item_task: Annotated[float, typer.Option(help="Weight of attribute prediction; 0: off.")] = _TRAIN.item_task,
+    pair_task: Annotated[float, typer.Option(help="Weight of the match of users and items; 0: off.")] = (
+        _TRAIN.pair_task
+    ),
+    frozen_layers: Annotated[
+        int, typer.Option(help="Layers of the encoder, from the bottom, that are not trained.")
+    ] = _TRAIN.frozen_layers,
+    dimensions: Annotated[int, typer.Option(help="Width of users' and items' vectors.")] = _TRAIN.dimensions,
+    max_length: Annotated[int, typer.Option(help="Tokens a text; longer ones are cut.")] = _TRAIN.max_length,
+    threads: Annotated[int, typer.Option(help="Of torch; the result depends on them.")] = _TRAIN.threads,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Any other setting of docs/training.md. May be repeated."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the run's checkpoint; the result is that of an unbroken run.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Delete the run that is in the folder first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the multitask model, and measure it on items and users that were held out."""
+    config = replace(
+        _TRAIN,
+        **{
+            **_settings(setting or ()),
+            "seed": seed,
+            "encoder": encoder,
+            "joint_steps": steps,
+            "max_minutes": max_minutes,
+            "user_task": user_task,
+            "item_task": item_task,
+            "pair_task": pair_task,
+            "frozen_layers": frozen_layers,
+            "dimensions": dimensions,
+            "max_length": max_length,
+            "threads": threads,
+        },
+    )
+    _need("emberline train")
+    from .data.reader import read
+    from .data.split import split
+    from .progress import shown
+    from .training.loop import train as train_model
+    from .training.run import RunFolder, load_run
+
+    described = _description(description)
+    dataset, found = read(described, data, strict=strict)
+    typer.echo(found.summary(), err=True)
+    if again:
+        _remove(RunFolder(run))
+    with shown() as progress:
+        train_model(
+            dataset,
+            split(dataset, seed),
+            config,
+            run,
+            progress,
+            # A description outside a package names a place relative to itself, and its copy lies in the run.
+            data_folder=data or (None if described.package else described.folder()),
+            resume=resume,
+        )
+    metrics = load_run(run).metrics
+    if as_json:
+        print_json({"run": str(run), "data": found.as_dict(), "metrics": metrics})
+        return
+    rows = [(part, name, f"{value:.4g}") for part, values in metrics.items() for name, value in values.items()]
+    print_table({"measured on": "left", "": "left", "value": "right"}, rows)
+    typer.echo(f"{run} is trained; next: emberline export {run} BUNDLE")
+
+
+def export(
+    run: _Run,
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder to be written.", show_default=False)],
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help=f"Beside fp32: {', '.join(PRECISIONS[1:])}. May be repeated.", show_default="all"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a bundle of that name.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Export a run to ONNX, quantise it, and measure against PyTorch what each precision costs.
+
+    A precision that fails the accuracy gate is written with that verdict; `emberline serve` refuses it.
+    """
+    _need("emberline export")
+    from emberline.engine.bundle import Bundle
+
+    from .progress import shown
+    from .training.run import load_run
+    from .writer import write_bundle
+
+    with shown() as progress:
+        write_bundle(
+            load_run(run), bundle, precisions=_precisions(precision or PRECISIONS), replace=force, progress=progress
+        )
+    opened = Bundle.open(bundle)
+    verdicts = opened.report["precisions"]
+    if as_json:
+        print_json({"bundle": str(bundle), "model_id": opened.manifest.model_id, "report": opened.report})
+        return
+    print_table(
+        {"precision": "left", "MB": "right", "agreement@10": "right", "gate": "left"},
+        [
+            (
+                name,
+                f"{verdict['bytes'] / 1e6:.1f}",
+                f"{verdict['measured']['agreement@10']:.4f}",
+                "passed" if verdict["passed"] else f"failed: {'; '.join(verdict['failures'])}",
+            )
+            for name, verdict in verdicts.items()
+        ],
+    )
+    typer.echo(f"{bundle} is written ({opened.manifest.model_id}); next: emberline serve {bundle}")
+
+
+def _need(command: str) -> None:
+    """Before any work is done.
+
+    Raises:
+        MissingExtra: a package is not installed.
+    """
+    for module, package in _NEEDED.items():
+        if find_spec(module) is None:
+            raise MissingExtra(command, "export", package)
+
+
+def _description(named: str) -> Description:
+    from .data.description import Description
+
+    path = Path(named)
+    return Description.read(path) if path.suffix == ".toml" else Description.builtin(named)
+
+
+def _precisions(named: Sequence[str]) -> list[Precision]:
+    unknown = set(named) - set(PRECISIONS)
+    if unknown:
+        raise ConfigError(f"--precision {min(unknown)}: choose from {', '.join(PRECISIONS)}")
+    return [precision for precision in PRECISIONS if precision in named]
+
+
+def _settings(given: Sequence[str]) -> dict[str, Any]:
+    """Settings from ``NAME=VALUE``, each of its setting's type.
+
+    Raises:
+        ConfigError: there is no such setting, or the value is not of its type.
+    """
+    kinds = {field.name: type(getattr(_TRAIN, field.name)) for field in fields(_TRAIN)}
+    found: dict[str, Any] = {}
+    for entry in given:
+        name, equals, value = entry.partition("=")
+        if not equals or name not in kinds:
+            raise ConfigError(f"--setting {entry}: write NAME=VALUE with one of {', '.join(kinds)}")
+        try:
+            found[name] = kinds[name](value)
+        except ValueError:
+            raise ConfigError(f"--setting {entry}: {name} takes a value like {getattr(_TRAIN, name)}") from None
+    return found
+
+
+def _remove(run: RunFolder) -> None:
+    """Delete a run, but never a folder that is none."""
+    if run.config.is_file():
+        shutil.rmtree(run.root)
