@@ -18,8 +18,8 @@ import numpy as np
 
 from .backlog import Backlog
 from .config import EngineConfig
+from .door import Door
 from .encoder import Encoder
-from .errors import DeadlineExceeded, ShuttingDown
 from .loading import Parts, load
 from .metrics import Metrics
 from .planner import Limits
@@ -45,7 +45,7 @@ from .records import (
     Upserted,
 )
 from .scoring import Scorer
-from .validation import check_count, check_id, check_k, check_names, check_priority
+from .validation import check_count, check_id, check_k, check_names
 
 T = TypeVar("T")
 
@@ -92,10 +92,7 @@ class Engine:
         self._threads = ThreadPoolExecutor(config.workers, "engine")
         self._started = time.monotonic()
         self._version = version("emberline")
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._draining = False
+        self._door = Door()
         self.metrics.describe(
             model_id=manifest.model_id,
             precision=config.precision,
@@ -248,30 +245,18 @@ class Engine:
 
     async def drain(self) -> None:
         """Take no new work, answer what was taken, and end."""
-        self._draining = True
-        await self._idle.wait()
+        await self._door.close()
         # Off the loop, because a batch that nobody waits for any more may still run, and ends on the loop.
         for close in (self._encoder.close, self._threads.shutdown, self._parts.catalogue.close):
             await asyncio.to_thread(close)
 
     @contextmanager
     def _serving(self, terms: Terms) -> Iterator[Timings]:
-        """Count a request in and out, and take its whole time."""
+        """Let a request in, and take its time."""
         arrived = time.monotonic()
-        if self._draining:
-            raise ShuttingDown
-        check_priority(terms)
-        if terms.deadline is not None and terms.deadline <= arrived:
-            raise DeadlineExceeded("the deadline had passed before the work began; allow more time")
         timings = Timings()
-        self._running += 1
-        self._idle.clear()
-        try:
+        with self._door.opened(terms):
             yield timings
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
         timings.total = time.monotonic() - arrived
         self.metrics.stages(timings)
 
