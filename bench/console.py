@@ -24,7 +24,7 @@ def _table(table: Table, title: str) -> RichTable:
         head = Text(column.title)
         if column.unit:
             head.append(f"\n{column.unit}", style="dim")
-        shown.add_column(head, justify="right" if column.number else "left", vertical="top")
+        shown.add_column(head, justify="right" if column.number else "left", vertical="top", overflow="fold")
     for row in table.rows:
         shown.add_row(*map(_cell, row))
     return shown
@@ -33,5 +33,5 @@ def _table(table: Table, title: str) -> RichTable:
 def _cell(cell: Cell) -> Text:
     text = Text(cell.text, style="bold" if cell.best else "")
     if cell.detail:
-        text.append(f" {cell.detail}", style="not bold dim")
+        text.append(f"\n{cell.detail}", style="not bold dim")
     return text

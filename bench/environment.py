@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,9 @@ FLAGS: Final = (
     "i8mm",
 )
 _CPUINFO: Final = Path("/proc/cpuinfo")
+_STAT: Final = Path("/proc/stat")
+#: Seconds: fifty ticks a core.
+_LOOK: Final = 0.5
 PACKAGES: Final = ("emberline", "grpcio", "numpy", "onnxruntime", "tokenizers", "torch", "transformers")
 
 
@@ -53,8 +57,10 @@ class Environment:
         python: version.
         packages: those of `PACKAGES` that are installed.
         commit: of the source tree, with ``+changes`` if it differs from that commit; empty if there is none.
-        load_before: load average over 1 minute when the measurement began; above 0.5 something else was running.
+        load_before: load average over 1 minute when the measurement began.
         load_after: the same at its end; the measurement itself is in it.
+        busy_before: share of the CPU that others used just before it began.
+        stolen: share of the CPU that the hypervisor gave to other machines meanwhile.
     """
 
     created: str
@@ -69,18 +75,55 @@ class Environment:
     commit: str
     load_before: float
     load_after: float
+    busy_before: float
+    stolen: float
 
 
-def observe(load_before: float, started: datetime) -> Environment:
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """What the CPU has spent its time on since the machine started, in ticks of the clock."""
+
+    total: int
+    idle: int
+    stolen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How the machine was before a measurement.
+
+    Attributes:
+        at: the moment.
+        load: the load average.
+        busy: share of the CPU in use.
+        ticks: so far.
+    """
+
+    at: datetime
+    load: float
+    busy: float
+    ticks: Ticks
+
+
+def begin() -> Beginning:
+    """Look at the machine before a measurement, for half a second."""
+    load, first = load_average(), _ticks()
+    time.sleep(_LOOK)
+    then = _ticks()
+    busy = 1 - _share(then.idle - first.idle, then.total - first.total)
+    return Beginning(datetime.now(UTC), load, round(busy, 3), then)
+
+
+def observe(beginning: Beginning) -> Environment:
     """Describe this process's machine at the end of a measurement.
 
     Args:
-        load_before: `load_average` at its beginning.
-        started: when that was.
+        beginning: what `begin` found.
     """
     model, flags = _cpu()
+    now = _ticks()
     return Environment(
-        created=started.astimezone(UTC).isoformat(timespec="seconds"),
+        created=beginning.at.isoformat(timespec="seconds"),
         command_line=_command_line(),
         cpu=model,
         flags=tuple(flag for flag in FLAGS if flag in flags),
@@ -90,8 +133,10 @@ def observe(load_before: float, started: datetime) -> Environment:
         python=platform.python_version(),
         packages=_packages(),
         commit=_commit(Path(__file__).resolve().parent),
-        load_before=load_before,
+        load_before=beginning.load,
         load_after=load_average(),
+        busy_before=beginning.busy,
+        stolen=round(_share(now.stolen - beginning.ticks.stolen, now.total - beginning.ticks.total), 4),
     )
 
 
@@ -103,6 +148,20 @@ def cores() -> int:
 def load_average() -> float:
     """The machine's load average over the last minute."""
     return round(os.getloadavg()[0], 2)
+
+
+def _ticks() -> Ticks:
+    """From the kernel, all cores together; zeros where there is none to ask."""
+    try:
+        # user, nice, system, idle, iowait, irq, softirq, steal, and guests, which user already holds
+        spent = [int(ticks) for ticks in _STAT.read_text(encoding="utf-8").split(maxsplit=9)[1:9]]
+    except (OSError, ValueError):
+        return Ticks(0, 0, 0)
+    return Ticks(total=sum(spent), idle=spent[3] + spent[4], stolen=spent[7])
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
 def _command_line() -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -20,7 +19,7 @@ from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.errors import BenchError
 from emberline.engine.records import Floats
 
-from .environment import cores, load_average, observe
+from .environment import begin, cores, observe
 from .lineup import CPU_PRECISIONS, PYTORCH, SAME_MODEL, lineup
 from .load import SHARES, Load, LoadPoint, highest_rate, point, under_load
 from .measure import RATE, SATURATION, Measurement, Samples, interleaved
@@ -59,7 +58,7 @@ def bench_latency(
     Raises:
         EmberlineError: the bundle, the run or the texts cannot be used, or a variant fails.
     """
-    load_before, started = load_average(), datetime.now(UTC)
+    beginning = begin()
     bundle = Bundle.open(bundle_folder)
     chosen = tuple(precisions) or tuple(name for name in CPU_PRECISIONS if name in bundle.manifest.encoders)
     gates: dict[str, str] = {precision: bundle.admit(precision, allow_failed_gate=True) for precision in chosen}
@@ -83,7 +82,7 @@ def bench_latency(
         records = [record(worker, bundle, gates, closeness) for worker in workers]
     return make(
         "latency",
-        observe(load_before, started),
+        observe(beginning),
         asdict(settings),
         {
             "bundle": summarise(bundle),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from emberline.export.gate.comparison import compare, quality
 from emberline.export.gate.exam import Exam
 from emberline.export.training.run import Run, load_run
 
-from .environment import load_average, observe
+from .environment import begin, observe
 from .likeness import drifts, likeness
 from .lineup import CPU_PRECISIONS, PYTORCH, SAME_MODEL, in_process
 from .participants import summarise
@@ -53,7 +52,7 @@ def bench_recall(
     Raises:
         EmberlineError: the bundle, the run or the data cannot be used, or do not belong together.
     """
-    load_before, started = load_average(), datetime.now(UTC)
+    beginning = begin()
     bundle = Bundle.open(bundle_folder)
     chosen = tuple(precisions) or tuple(name for name in CPU_PRECISIONS if name in bundle.manifest.encoders)
     for precision in chosen:
@@ -75,7 +74,7 @@ def bench_recall(
         ranked = rankings(exam, reference, answers, settings)
     return make(
         "recall",
-        observe(load_before, started),
+        observe(beginning),
         asdict(settings),
         {
             "bundle": summarise(bundle),

@@ -11,7 +11,7 @@ from emberline.bench.document import Block, Cell, Column, Document, Picture, Sec
 from emberline.bench.plots import INK, QUIET, colour, name_rows, picture
 from emberline.bench.result import Result
 
-from .wording import best_of, conditions, number, spread, times
+from .wording import best_of, conditions, disturbed, number, spread, times
 
 _EXPLAINED: Final = {
     "SingleStream": "One request of one text at a time, on an otherwise idle machine.",
@@ -39,6 +39,8 @@ def view(result: Result) -> Document:
                     blocks += [_loads_table(result, texts["name"]), _loads(result, texts["name"])]
             sections.append(Section(scenario + suffix, tuple(blocks)))
     sections += [_participants(result), conditions(result)]
+    if warning := disturbed(result):
+        sections.insert(0, Section("Take care", (warning,)))
     return Document("Latency and throughput", _lead(result), tuple(sections))
 
 
@@ -121,8 +123,8 @@ def _loads_table(result: Result, texts: str) -> Table:
     columns = (
         Column("Variant", number=False),
         *(Column(f"p99 at {share:.0%} load", "ms") for share in shares),
-        Column("unanswered", "requests"),
-        Column("generator's lag", "p99, ms"),
+        Column("lost", "requests"),
+        Column("lag", "p99, ms"),
     )
     rows = []
     for variant in dict.fromkeys(one["variant"] for one in points):
@@ -144,8 +146,8 @@ def _loads_table(result: Result, texts: str) -> Table:
     return Table(
         columns,
         tuple(rows),
-        "The load is a share of what the same variant answers at most. The generator's lag is how late it sent "
-        "requests itself; the latencies contain it.",
+        "The load is a share of what the same variant answers at most. The lag is how late the generator itself sent "
+        "requests; the latencies contain it.",
     )
 
 

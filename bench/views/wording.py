@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from emberline.bench.document import Cell, Column, Section, Table
+
+#: Share of the CPU in other hands above which times are in doubt.
+_QUIET: Final = 0.1
 
 
 def number(value: float | None) -> str:
@@ -41,6 +44,17 @@ def best_of(values: Sequence[float | None], higher_is_better: bool) -> float | N
     return max(found) if higher_is_better else min(found)
 
 
+def disturbed(result: Mapping[str, Any]) -> str:
+    """A warning where something else was running; empty where nothing was."""
+    busy, stolen = result["environment"]["busy_before"], result["environment"]["stolen"]
+    if max(busy, stolen) <= _QUIET:
+        return ""
+    return (
+        f"The machine was not idle: others used {busy:.0%} of the CPU just before the measurement, and {stolen:.1%} "
+        "was stolen by other machines during it. Measure again before you rely on a time."
+    )
+
+
 def conditions(result: Mapping[str, Any]) -> Section:
     """The machine, the software and the command."""
     found = result["environment"]
@@ -53,7 +67,11 @@ def conditions(result: Mapping[str, Any]) -> Section:
         ("System", f"{found['system']}, Python {found['python']}"),
         ("Packages", packages),
         ("Commit", found["commit"] or "none (not run from a source tree)"),
-        ("Load average", f"{found['load_before']:.2f} before, {found['load_after']:.2f} after"),
+        (
+            "Others",
+            f"{found['busy_before']:.0%} of the CPU just before, {found['stolen']:.1%} stolen by other machines; load "
+            f"average {found['load_before']:.2f} before, {found['load_after']:.2f} after",
+        ),
     )
     return Section(
         f"How it was measured: {result['command']}",

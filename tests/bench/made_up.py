@@ -26,6 +26,8 @@ ENVIRONMENT = Environment(
     commit="0123456789ab",
     load_before=0.12,
     load_after=1.9,
+    busy_before=0.01,
+    stolen=0.0,
 )
 BUNDLE = {"path": "bundle", "model_id": "films-0a1b2c3d", "fingerprint": "f" * 64, "max_length": 128}
 #: Milliseconds a text, by variant.

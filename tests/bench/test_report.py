@@ -101,6 +101,15 @@ def test_requests_that_were_never_answered_do_not_break_the_plots(latency_result
     assert "| – (p50" in (tmp_path / "report.md").read_text()
 
 
+def test_a_disturbed_measurement_says_so(latency_result, tmp_path):
+    """A page of times taken on a busy machine begins with a warning; others have none."""
+    result = latency_result(server=False)
+    write(result, tmp_path)
+    assert "Take care" not in [section.title for section in gather(tmp_path).document.sections]
+    write({**result, "environment": {**result["environment"], "busy_before": 0.4}}, tmp_path)
+    assert "Take care" in [section.title for section in gather(tmp_path).document.sections]
+
+
 def test_results_of_two_models_are_not_put_side_by_side(saved, recall_result, tmp_path):
     """A report compares like with like, or says which results do not belong together."""
     bundle = {**recall_result["bundle"], "fingerprint": "0" * 64, "model_id": "other-model"}
