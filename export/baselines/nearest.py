@@ -1,0 +1,96 @@
+"""Recommending what is like what the user likes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from emberline.export.evaluation.scenarios import Scenario
+
+from .baseline import Scores, has_history, histories
+from .content import Content
+from .material import Mask, Material
+from .spaces import Layout, Matrix, Space
+
+
+@dataclass(frozen=True, slots=True)
+class MeanOfHistory:
+    """The likeness of an item to the mean of those that the user likes.
+
+    Attributes:
+        space: in which likeness is measured.
+    """
+
+    reads_items: ClassVar[bool] = True
+    reads_profile: ClassVar[bool] = False
+
+    space: Space
+
+    def fit(self, material: Material) -> Likeness:
+        """Fit the space."""
+        return Likeness(self.space.fit(material.content, material.warm_items), None, material.warm_items)
+
+    def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
+        """Where likes are known."""
+        del warm_items
+        return has_history(scenario)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Of the items of training that are most like an item, those that the user likes, by their likeness.
+
+    Attributes:
+        space: in which likeness is measured.
+        count: how many neighbours an item has.
+    """
+
+    reads_items: ClassVar[bool] = True
+    reads_profile: ClassVar[bool] = False
+
+    space: Space
+    count: int = 50
+
+    def fit(self, material: Material) -> Likeness:
+        """Fit the space."""
+        return Likeness(self.space.fit(material.content, material.warm_items), self.count, material.warm_items)
+
+    def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
+        """Where likes are known."""
+        del warm_items
+        return has_history(scenario)
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """A fitted space.
+
+    Attributes:
+        layout: the space.
+        neighbours: how many items of training an item is compared with, the most like; None: with all.
+        warm_items: (I,) those of training.
+    """
+
+    layout: Layout
+    neighbours: int | None
+    warm_items: Mask
+
+    def score(self, scenario: Scenario, content: Content) -> Scores:
+        """(Q, C)."""
+        placed = self.layout.place(content)
+        documents = placed.documents[scenario.candidates]  # (C, F)
+        known = histories(scenario, len(content.items))  # (Q, I)
+        if self.neighbours is None:
+            return _dense((known @ placed.queries) @ documents.T)
+        warm = np.flatnonzero(self.warm_items)
+        alike = _dense(documents @ placed.queries[warm].T)  # (C, warm items)
+        alike[scenario.candidates[:, None] == warm] = 0.0  # an item is no neighbour of its own
+        count = min(self.neighbours, len(warm))
+        least = -np.partition(-alike, count - 1, axis=1)[:, count - 1 : count]
+        return _dense(known[:, warm] @ np.where(alike >= least, alike, 0.0).T)
+
+
+def _dense(matrix: Matrix) -> Scores:
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float32)
