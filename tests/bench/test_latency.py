@@ -3,16 +3,18 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from emberline.bench.latency import bench_latency
+from emberline.bench.latency import _compare, bench_latency
 from emberline.bench.lineup import PYTORCH, in_process, lineup, through_grpc
 from emberline.bench.scenarios import multi_stream, offline, single_stream
 from emberline.bench.settings import SCENARIOS, LatencySettings
+from emberline.bench.texts import TextSet
 from emberline.bench.variants import Worker
 from emberline.bench.views.latency import view
 from emberline.engine.bundle import Bundle
-from emberline.engine.errors import BundleError, ConfigError
+from emberline.engine.errors import BenchError, BundleError, ConfigError
 
 SETTINGS = replace(
     LatencySettings.quick(),
@@ -134,6 +136,27 @@ def test_requests_are_the_same_for_every_variant_and_others_in_every_repetition(
     assert [len(request) for request in worker.requests[2]] == [8, 8]
     assert [math.isclose(value, 1.0) for value in found.values()] == [True] * 3
     assert list(offline(worker, texts, "sorted").values()) == [100.0]
+
+
+def test_a_bundle_of_another_run_is_not_timed(tiny_bundle, tmp_path):
+    """Vectors that differ from PyTorch's in fp32 are those of another model; ratios to it would mean nothing."""
+
+    class Encoder(Worker):
+        def __init__(self, variant, vector):
+            self.variant = variant
+            self.vector = vector
+
+        def encode(self, texts, order="sorted"):
+            """The same vector for every text."""
+            assert order == "sorted"
+            return np.tile(np.array(self.vector, np.float32), (len(texts), 1))
+
+    variants, _ = lineup(Bundle.open(tiny_bundle), tmp_path, ("int8", "fp32"), 1, complete=False)
+    texts = TextSet("two", "", ("a", "b"), (3, 3))
+    same = [Encoder(variant, (1, 2)) for variant in variants[:2]]
+    assert _compare(same, texts, lambda _: None)[in_process("int8")] == pytest.approx((1, 1))
+    with pytest.raises(BenchError, match=r"Emberline fp32 .* not exported from this run"):
+        _compare([*same, Encoder(variants[2], (2, 1))], texts, lambda _: None)
 
 
 @pytest.mark.parametrize("wrong", [{"repetitions": 0}, {"load_seconds": 0.0}, {"scenarios": ("Serial",)}, {"seed": -1}])
