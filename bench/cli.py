@@ -84,7 +84,7 @@ def latency(
         bound_ms=bound,
         seed=seed,
     )
-    _need_matplotlib()
+    _need("bench", "matplotlib")
     from .latency import bench_latency
     from .views.latency import view
 
@@ -108,7 +108,8 @@ def recall(
     as_json: AsJson = False,
 ) -> None:
     """Measure what each precision keeps of PyTorch's vectors, rankings and scores."""
-    _need_matplotlib()
+    _need("bench", "matplotlib")
+    _need("export", "torch", "transformers", "polars", "sklearn")
     from .recall import bench_recall
     from .views.recall import view
 
@@ -128,7 +129,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Put the results of a folder on one page: report.html, with report.md and report.json beside it."""
-    _need_matplotlib()
+    _need("bench", "matplotlib")
     from .report import gather, save
 
     found = gather(folder)
@@ -162,14 +163,15 @@ def _scenario(name: str) -> Scenario:
     raise ConfigError(f"there is no scenario {name!r}; choose from {', '.join(SCENARIOS)}")
 
 
-def _need_matplotlib() -> None:
+def _need(extra: str, *packages: str) -> None:
     """Before anything is measured: a run of half an hour must not end for want of a plot.
 
     Raises:
-        MissingExtra: it is not installed.
+        MissingExtra: one of the packages is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise MissingExtra("emberline bench", "bench", "matplotlib")
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtra("emberline bench", extra, package)
 
 
 def quickstart(
@@ -182,7 +184,7 @@ def quickstart(
     precision: Annotated[CpuPrecision, typer.Option(help="What is served.")] = CpuPrecision.INT8,
 ) -> None:
     """Train, export, prove, serve, recommend and measure on MovieLens-100K: the whole way in a quarter of an hour."""
-    _need_matplotlib()
+    _need("bench", "matplotlib")
     from .quickstart import quickstart as tour
 
     typer.echo(str(tour(folder, again=again, precision=precision.value)))
