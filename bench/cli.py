@@ -1,4 +1,4 @@
-"""The command line of the bench: `emberline bench latency`, `recall` and `report`.
+"""The command line of the bench: `emberline bench latency`, `recall`, `coldstart` and `report`.
 
 Matplotlib, torch and the engine are imported where a command needs them: `emberline --help` has to be quick, and the
 other commands have to work without the bench's packages.
@@ -18,6 +18,7 @@ from emberline.engine.cli.options import AsJson, Bundle
 from emberline.engine.cli.output import print_json
 from emberline.engine.errors import ConfigError, MissingExtra
 
+from .coldstart import command
 from .settings import SCENARIOS, CpuPrecision, LatencySettings, RecallSettings, Scenario
 
 if TYPE_CHECKING:
@@ -115,6 +116,49 @@ def recall(
 
     settings = replace(_RECALL, seed=seed)
     result = bench_recall(bundle, run, settings, precisions=[one.value for one in precision], data=data)
+    _finish(result, view(result), out, as_json)
+
+
+@bench.command()
+def coldstart(
+    description: command.DescriptionOf = None,
+    data: command.Data = None,
+    run: command.Runs = [],  # noqa: B006  # typer reads the default and does not share it
+    bundle: command.Bundles = [],  # noqa: B006  # see above
+    precision: Annotated[CpuPrecision, typer.Option(help="Of the bundles' encoders.")] = CpuPrecision.INT8,
+    train: command.Train = False,
+    runs: command.Keep = None,
+    graph: command.GraphFile = None,
+    ablate: command.Ablate = "",
+    budget: command.Budget = 1.0,
+    bad_data: command.BadData = True,
+    seeds: command.Seeds = command.SEEDS,
+    known: command.Known = command.KNOWN,
+    tune: command.Tune = command.SETTINGS.tune,
+    out: _Out = _RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what the model is worth to new items and new users, beside baselines tuned on what both may know."""
+    settings = command.settings_of(seeds, known, tune)
+    plan = command.plan_of(
+        description=description,
+        data=data,
+        graph=graph,
+        runs=run,
+        bundles=bundle,
+        precision=precision.value,
+        train=train,
+        ablate=ablate,
+        budget=budget,
+        folder=runs or out / "runs",
+        bad_data=bad_data,
+    )
+    _need("bench", "matplotlib")
+    _need("export", "torch", "transformers", "polars", "sklearn")
+    from .coldstart.coldstart import bench_coldstart
+    from .views.coldstart import view
+
+    result = bench_coldstart(plan, settings)
     _finish(result, view(result), out, as_json)
 
 

@@ -33,6 +33,7 @@ class Als:
 
     reads_items: ClassVar[bool] = False
     reads_profile: ClassVar[bool] = False
+    reads_history: ClassVar[bool] = True
 
     factors: int = 64
     regularisation: float = 20.0

@@ -37,10 +37,12 @@ class Baseline(Protocol):
     Attributes:
         reads_items: whether what items say of themselves changes what it recommends.
         reads_profile: whether a user's attributes change what it recommends.
+        reads_history: whether it knows a user by their likes alone, and has nothing to say to one without any.
     """
 
     reads_items: ClassVar[bool]
     reads_profile: ClassVar[bool]
+    reads_history: ClassVar[bool]
 
     def fit(self, material: Material) -> Scorer:
         """Fit to the training rows."""
@@ -60,6 +62,23 @@ def histories(scenario: Scenario, items: int) -> csr_matrix:
     item = np.concatenate(scenario.history)
     ones = np.ones(len(item), dtype=np.float32)
     return csr_matrix((ones, (query, item)), shape=(len(scenario.users), items))
+
+
+def answer(baseline: Baseline, fitted: Scorer, scenario: Scenario, content: Content, popularity: Scores) -> Scores:
+    """(Q, C) scores; who comes without a history to a baseline that needs one is shown what is popular.
+
+    Args:
+        baseline: the settings.
+        fitted: to some material.
+        scenario: Q queries, C candidates.
+        content: what the items say of themselves now.
+        popularity: (I,) of the material.
+    """
+    scores = fitted.score(scenario, content)
+    if not baseline.reads_history:
+        return scores
+    empty = np.asarray([not len(liked) for liked in scenario.history])
+    return np.where(empty[:, None], popularity[scenario.candidates], scores)
 
 
 def has_history(scenario: Scenario) -> bool:

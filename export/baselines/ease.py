@@ -27,6 +27,7 @@ class Ease:
 
     reads_items: ClassVar[bool] = False
     reads_profile: ClassVar[bool] = False
+    reads_history: ClassVar[bool] = True
 
     regularisation: float = 500.0
 

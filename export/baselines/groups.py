@@ -26,6 +26,7 @@ class GroupPopularity:
 
     reads_items: ClassVar[bool] = False
     reads_profile: ClassVar[bool] = True
+    reads_history: ClassVar[bool] = False
 
     fields: tuple[str, ...]
     prior: float = 20.0

@@ -34,6 +34,7 @@ class LightFm:
 
     reads_items: ClassVar[bool] = True
     reads_profile: ClassVar[bool] = True
+    reads_history: ClassVar[bool] = False
 
     factors: int = 32
     epochs: int = 20

@@ -25,6 +25,7 @@ class MeanOfHistory:
 
     reads_items: ClassVar[bool] = True
     reads_profile: ClassVar[bool] = False
+    reads_history: ClassVar[bool] = True
 
     space: Space
 
@@ -49,6 +50,7 @@ class Neighbours:
 
     reads_items: ClassVar[bool] = True
     reads_profile: ClassVar[bool] = False
+    reads_history: ClassVar[bool] = True
 
     space: Space
     count: int = 50

@@ -25,6 +25,7 @@ class Random:
 
     reads_items: ClassVar[bool] = False
     reads_profile: ClassVar[bool] = False
+    reads_history: ClassVar[bool] = False
 
     seed: int = 0
 
@@ -51,6 +52,7 @@ class Popularity:
 
     reads_items: ClassVar[bool] = False
     reads_profile: ClassVar[bool] = False
+    reads_history: ClassVar[bool] = False
 
     def fit(self, material: Material) -> ForAll:
         """Count likes."""
@@ -82,6 +84,7 @@ class LabelPopularity:
 
     reads_items: ClassVar[bool] = True
     reads_profile: ClassVar[bool] = False
+    reads_history: ClassVar[bool] = False
 
     def fit(self, material: Material) -> LabelWorth:
         """Count the likes of labels."""

@@ -32,6 +32,7 @@ class RidgeToAls:
 
     reads_items: ClassVar[bool] = True
     reads_profile: ClassVar[bool] = False
+    reads_history: ClassVar[bool] = True
 
     space: Space
     penalty: float = 1.0

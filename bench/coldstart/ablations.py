@@ -1,0 +1,62 @@
+"""What each part of the training is worth: variants of it with one thing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, Final
+
+from emberline.engine.errors import ConfigError
+from emberline.export.training.config import TrainConfig
+
+#: The complete training, beside which the others stand.
+COMPLETE: Final = "complete"
+
+#: By name, the settings that are changed.
+ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "no behaviour task": {"user_task": 0.0},
+    "no attribute task": {"item_task": 0.0},
+    "no match task": {"pair_task": 0.0},
+    "labels never hidden": {"hide_labels": 0.0},
+    "fields never dropped": {"field_dropout": 0.0},
+    "no teacher": {"alignment": 0.0},
+    "frozen encoder": {"joint_steps": 0},
+    "one stage": {"tower_steps": 0, "final_steps": 0},
+    "behaviour task ×3": {"user_task": 3.0},
+    "attribute task ×3": {"item_task": 3.0},
+    "match task ×3": {"pair_task": 3.0},
+}
+#: Settings that count steps, which a short budget shortens.
+_STEPS: Final = ("tower_steps", "joint_steps", "final_steps")
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """The ablations of that name, or all for ``all``.
+
+    Raises:
+        ConfigError: there is none of a name.
+    """
+    if "all" in names:
+        return list(ABLATIONS)
+    for name in names:
+        if name not in ABLATIONS:
+            raise ConfigError(f"there is no ablation {name!r}; choose from {', '.join(ABLATIONS)}, or all")
+    return list(dict.fromkeys(names))
+
+
+def variant(config: TrainConfig, name: str, budget: float) -> TrainConfig:
+    """A training with one thing changed.
+
+    Args:
+        config: the complete training.
+        name: `COMPLETE`, or an ablation.
+        budget: the share of the steps that are made; short trainings compare well enough with short ones.
+
+    Raises:
+        ConfigError: the budget is not above 0 and at most 1.
+    """
+    if not 0 < budget <= 1:
+        raise ConfigError(f"the budget is a share of the training's steps, above 0 and at most 1, not {budget:g}")
+    known = {field.name for field in fields(config)}
+    changed: dict[str, Any] = {step: round(budget * getattr(config, step)) for step in _STEPS if step in known}
+    return replace(config, **(changed | dict(ABLATIONS.get(name, {}))))

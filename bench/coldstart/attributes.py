@@ -1,0 +1,152 @@
+"""Attribute prediction: which labels does a new item have? A model beside the prior and a probe.
+
+The probe is a logistic regression on the untouched encoder, for each label.
+
+The labels are hidden from the texts unless it is said that they are not: with them, the task is to copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, f1_score
+
+from emberline.engine.records import Floats
+from emberline.engine.rendering import render
+from emberline.export.data.records import Dataset, label_matrix
+from emberline.export.data.split import Split
+from emberline.export.evaluation.calibration import expected_calibration_error
+from emberline.export.training.trained import TrainedModel
+
+from .editions import Edition, encode_texts
+
+#: Inverse penalties of the probe's logistic regressions to choose from.
+_PENALTIES: Final = (1.0, 0.1, 10.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """How well one method predicts the labels of a split's cold items.
+
+    Attributes:
+        seed: of the split.
+        method: its name.
+        hidden: whether the labels are hidden from the texts.
+        map: mean over the labels of the average precision over the items.
+        micro_f1: of all pairs of item and label, a probability of at least a half being a yes.
+        macro_f1: the mean over the labels.
+        ece: expected calibration error of all pairs.
+        settings: what was chosen within the training items; empty if nothing was.
+    """
+
+    seed: int
+    method: str
+    hidden: bool
+    map: float
+    micro_f1: float
+    macro_f1: float
+    ece: float
+    settings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Exam:
+    """Items whose labels are asked for: (N,) places, (N, A) labels, and (A,) which of them can be measured."""
+
+    items: NDArray[np.int64]
+    labels: Floats
+    told: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, dataset: Dataset, items: NDArray[np.bool_], names: tuple[str, ...]) -> _Exam:
+        labels = label_matrix(dataset.item_labels(), names)[items]
+        return cls(np.flatnonzero(items), labels, np.asarray(labels.any(axis=0) & ~labels.all(axis=0)))
+
+
+def label_names(dataset: Dataset, split: Split) -> tuple[str, ...]:
+    """The labels that occur among the training items; empty where nothing can be measured."""
+    found = dataset.item_labels()
+    names = tuple(sorted({name for item in np.flatnonzero(split.warm_items) for name in found[item]}))
+    return names if names and _Exam.of(dataset, split.cold_items, names).told.any() else ()
+
+
+def of_model(name: str, model: TrainedModel, dataset: Dataset, split: Split) -> Iterator[Attributes]:
+    """Measure a model, on texts without the labels and on texts with them."""
+    exam = _Exam.of(dataset, split.cold_items, model.model.config.item_labels)
+    for hidden in (True, False):
+        texts = _texts(dataset, hidden)
+        _, _, probability = model.item(model.encode([texts[item] for item in exam.items]))
+        yield _measured(split.seed, name, hidden, probability, exam)
+
+
+def baselines(edition: Edition, split: Split) -> Iterator[Attributes]:
+    """Measure the prior, and a logistic regression on the untouched encoder for each label."""
+    dataset = edition.dataset
+    names = label_names(dataset, split)
+    exam = _Exam.of(dataset, split.cold_items, names)
+    prior = label_matrix(dataset.item_labels(), names)[split.warm_items].mean(axis=0)
+    for hidden in (True, False):
+        yield _measured(split.seed, "prior", hidden, np.tile(prior, (len(exam.items), 1)), exam)
+        vectors = encode_texts(edition.encoder, _texts(dataset, True)) if hidden else edition.vectors
+        inner = split.inner(dataset)
+        trial = _Exam.of(dataset, inner.cold_items, names)
+        worth = [
+            _map(_probe(vectors, dataset, inner.warm_items, names, penalty)[trial.items], trial)
+            if trial.told.any()
+            else 0.0
+            for penalty in _PENALTIES
+        ]
+        penalty = _PENALTIES[int(np.argmax(worth))]
+        probability = _probe(vectors, dataset, split.warm_items, names, penalty)[exam.items]
+        method = edition.name("probe on the untouched encoder")
+        yield _measured(split.seed, method, hidden, probability, exam, f"C = {penalty:g}")
+
+
+def _texts(dataset: Dataset, hidden: bool) -> list[str]:
+    if not hidden:
+        return dataset.item_texts()
+    labels, fields = dataset.description.item.labels, dataset.description.item.fields
+    return [
+        item.text or render({name: value for name, value in item.attributes.items() if name not in labels}, fields)
+        for item in dataset.items
+    ]
+
+
+def _probe(
+    vectors: Floats, dataset: Dataset, warm: NDArray[np.bool_], names: tuple[str, ...], penalty: float
+) -> Floats:
+    """(I, A) probabilities of labels, learnt from the warm items."""
+    labels = label_matrix(dataset.item_labels(), names)[warm]
+    probability = np.tile(labels.mean(axis=0), (len(vectors), 1)).astype(np.float32)
+    for column in np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0)):
+        # The vectors have unit length; scaled up, the penalties of the grid are in the usual range.
+        regression = LogisticRegression(C=penalty, max_iter=500)
+        scaled = vectors * np.sqrt(vectors.shape[1])
+        regression.fit(scaled[warm], labels[:, column])
+        probability[:, column] = regression.predict_proba(scaled)[:, 1]
+    return probability
+
+
+def _measured(seed: int, method: str, hidden: bool, probability: Floats, exam: _Exam, settings: str = "") -> Attributes:
+    guessed = probability >= 0.5
+    told = exam.told
+    return Attributes(
+        seed=seed,
+        method=method,
+        hidden=hidden,
+        map=_map(probability, exam),
+        micro_f1=float(f1_score(exam.labels, guessed, average="micro", zero_division=0)),
+        macro_f1=float(f1_score(exam.labels[:, told], guessed[:, told], average="macro", zero_division=0)),
+        ece=expected_calibration_error(probability.ravel(), exam.labels.ravel() > 0),
+        settings=settings,
+    )
+
+
+def _map(probability: Floats, exam: _Exam) -> float:
+    columns = np.flatnonzero(exam.told)
+    return float(np.mean([average_precision_score(exam.labels[:, one], probability[:, one]) for one in columns]))

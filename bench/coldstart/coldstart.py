@@ -1,0 +1,167 @@
+"""`emberline bench coldstart`: the model beside baselines, on items and users that neither has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from emberline.bench.environment import begin, observe
+from emberline.bench.progress import Steps, steps
+from emberline.bench.result import Result, make
+from emberline.engine.errors import BenchError, DataError
+from emberline.export import pretrained
+from emberline.export.data.description import Description
+from emberline.export.data.reader import read
+from emberline.export.data.records import Dataset
+from emberline.export.data.split import split
+
+from . import ablations
+from .body import body
+from .editions import Edition, with_facts
+from .findings import Findings
+from .measurement import Measurement
+from .plan import MODEL, Plan
+from .served import ServedModel
+from .settings import ColdStartSettings
+from .subjects import Subject, load_subjects
+from .tasks import Round, by_time_rounds, final_round, tuning_rounds
+
+#: Rows of baselines, to count the steps by.
+_BASELINES = 16
+
+
+def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
+    """Measure.
+
+    Args:
+        plan: what takes part.
+        settings: how it is measured.
+
+    Returns:
+        The result; see `docs/coldstart.md`.
+
+    Raises:
+        EmberlineError: the data set, a run or a bundle cannot be used.
+    """
+    beginning = begin()
+    findings, trials = Findings(), Findings()
+    with steps("coldstart", _count(plan, settings)) as say:
+        say("reading the data set")
+        subjects = load_subjects(plan.runs)
+        editions = _editions(plan, subjects)
+        served = _served(plan, subjects)
+        for seed in settings.seeds:
+            for edition in editions:
+                found = split(edition.dataset, seed)
+                final = final_round(edition.dataset, found, settings.known)
+                tuning = tuning_rounds(edition.dataset, found, settings.known) if settings.tune else (final,)
+                measurement = Measurement(plan, settings, edition, final, tuning, findings, say)
+                bad_data = measurement.bad_data()
+                measurement.baselines(bad_data)
+                measurement.task_baselines()
+                for subject in _of(measurement, subjects):
+                    measurement.subject(subject, bad_data)
+                    for one in served:
+                        if one.subject is subject:
+                            measurement.served(one)
+                if plan.ablations and not edition.facts:
+                    _ablate(Measurement(plan, settings, edition, final, (), trials, say))
+        _by_time(plan, settings, editions[0], findings, say)
+    return make(
+        "coldstart",
+        observe(beginning),
+        {**asdict(settings), **_described(plan)},
+        body(editions[0].dataset, findings, trials, plan, settings),
+    )
+
+
+def _of(measurement: Measurement, subjects: Sequence[Subject]) -> list[Subject]:
+    """The models of a measurement's split and edition; if there is none and some are to be trained, one is."""
+    facts, seed = measurement.edition.facts, measurement.split.seed
+    found = [one for one in subjects if one.facts == facts and one.seed == seed]
+    if measurement.plan.train and not found:
+        found = [measurement.train(MODEL, measurement.plan.training)]
+    return found
+
+
+def _ablate(measurement: Measurement) -> None:
+    """Train the complete model and variants of it, all with the same budget, and measure them."""
+    plan = measurement.plan
+    for name in (ablations.COMPLETE, *plan.ablations):
+        config = ablations.variant(plan.training, name, plan.budget)
+        folder = f"{name} {plan.budget:.0%}"
+        measurement.subject(measurement.train(folder, config).renamed(name), None)
+
+
+def _by_time(plan: Plan, settings: ColdStartSettings, edition: Edition, findings: Findings, say: Steps) -> None:
+    """Everything again on a split at one moment; of models, only one that is trained on the spot stops there."""
+    try:
+        tuning, final = by_time_rounds(edition.dataset)
+    except DataError as error:
+        findings.leave_out("by time", str(error))
+        return
+    rounds: tuple[Round, ...] = (tuning,) if settings.tune else (final,)
+    measurement = Measurement(plan, settings, edition, final, rounds, findings, say)
+    measurement.baselines(None)
+    if plan.train:
+        measurement.rankings(measurement.train(MODEL, plan.training))
+    else:
+        findings.leave_out(f"{MODEL}, by time", "no model was trained on what came before the moment; --train does")
+
+
+def _editions(plan: Plan, subjects: Sequence[Subject]) -> list[Edition]:
+    """The data set, and, if facts are given or a model was trained with some, the data set with them.
+
+    Raises:
+        BenchError: a model was trained to read other attributes.
+    """
+    descriptions = [plan.description]
+    graphs = [one.run.description for one in subjects if one.facts]
+    if plan.graph is not None:
+        descriptions.append(with_facts(plan.description, plan.graph))
+    elif graphs:
+        descriptions.append(graphs[0])
+    encoder = pretrained.load(plan.training.encoder, plan.training.max_length)
+    editions = [Edition.of(_read(description, plan), encoder) for description in descriptions]
+    for one in subjects:
+        edition = next((found for found in editions if found.facts == one.facts), None)
+        if edition is None or edition.dataset.description.item.fields != one.run.description.item.fields:
+            raise BenchError(
+                f"{one.run.folder.root} was trained to read {', '.join(one.run.description.item.fields)}, which the "
+                "data set does not give; measure it with the description that it was trained with"
+            )
+    return editions
+
+
+def _read(description: Description, plan: Plan) -> Dataset:
+    dataset, _ = read(description, plan.data)
+    return dataset
+
+
+def _served(plan: Plan, subjects: Sequence[Subject]) -> list[ServedModel]:
+    if not plan.bundles:
+        return []
+    return [
+        ServedModel(subject, bundle, plan.precision) for subject, bundle in zip(subjects, plan.bundles, strict=True)
+    ]
+
+
+def _described(plan: Plan) -> dict[str, object]:
+    return {
+        "data_set": plan.description.name,
+        "graph": plan.graph,
+        "runs": [{"name": name, "path": path} for name, path in plan.runs],
+        "bundles": plan.bundles,
+        "precision": plan.precision if plan.bundles else None,
+        "train": plan.train,
+        "ablations": plan.ablations,
+        "budget": plan.budget,
+        "bad_data": plan.bad_data,
+    }
+
+
+def _count(plan: Plan, settings: ColdStartSettings) -> int:
+    """About how many steps the measurement has: facts mean fewer baselines, trained runs may be found."""
+    editions = 2 if plan.graph is not None else 1
+    each = _BASELINES * editions + 2 * plan.train * editions + (len(plan.ablations) + 1) * 2 * bool(plan.ablations)
+    return 1 + len(settings.seeds) * each + len(plan.runs) + len(plan.bundles) + _BASELINES + 2 * plan.train

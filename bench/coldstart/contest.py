@@ -1,0 +1,101 @@
+"""Baselines in every scenario of one split."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from emberline.export.baselines.baseline import Baseline, Scorer, answer
+from emberline.export.baselines.material import Material
+from emberline.export.evaluation.evaluation import Evaluation, evaluate
+from emberline.export.evaluation.scenarios import Scenario
+
+from .settings import CUTOFFS
+from .tasks import Round, with_profile
+from .tuning import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a method costs.
+
+    Attributes:
+        fit_seconds: to fit it, its settings being known; None: not known.
+        score_seconds: to score all candidates for all who ask; fitting again belongs to it where a method must.
+        kept_mb: what the fitted method keeps, written to a file.
+    """
+
+    fit_seconds: float | None
+    score_seconds: float
+    kept_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One method in one scenario of one split.
+
+    Attributes:
+        seed: of the split.
+        method: its name.
+        kind: ``model``, ``served`` or ``baseline``.
+        scenario: what was asked.
+        evaluation: what the answers are worth.
+        settings: the method's, as they could be written in Python; of a model, where it comes from.
+        tuned_to: what the settings were worth when they were chosen; None: there was nothing to choose.
+        tried: how many settings there were to choose from.
+        cost: of the method here.
+    """
+
+    seed: int
+    method: str
+    kind: str
+    scenario: Scenario
+    evaluation: Evaluation
+    settings: str
+    tuned_to: float | None
+    tried: int
+    cost: Cost
+
+
+def enter(name: str, choices: Mapping[str, Choice], final: Round, material: Material) -> Iterator[Entry]:
+    """Put a baseline to all scenarios that it answers.
+
+    Args:
+        name: the baseline's.
+        choices: its settings, by scenario.
+        final: the scenarios.
+        material: what may be fitted.
+    """
+    fitted: dict[Baseline, tuple[Scorer, float, float]] = {}
+    entered: dict[str, Entry] = {}
+    popularity = material.popularity()
+    for scenario in final.scenarios:
+        choice = choices.get(scenario.name)
+        if choice is None or not choice.baseline.answers(scenario, material.warm_items):
+            continue
+        twin = entered.get(with_profile(scenario.name))
+        if twin is not None and not choice.baseline.reads_profile and twin.settings == repr(choice.baseline):
+            yield replace(twin, scenario=scenario, evaluation=replace(twin.evaluation, scenario=scenario.name))
+            continue
+        if choice.baseline not in fitted:
+            began = time.perf_counter()
+            scorer = choice.baseline.fit(material)
+            fitted[choice.baseline] = (scorer, time.perf_counter() - began, len(pickle.dumps(scorer)) / 1e6)
+        scorer, fit_seconds, kept_mb = fitted[choice.baseline]
+        began = time.perf_counter()
+        scores = answer(choice.baseline, scorer, scenario, material.content, popularity)
+        cost = Cost(fit_seconds, time.perf_counter() - began, kept_mb)
+        entered[scenario.name] = Entry(
+            seed=final.split.seed,
+            method=name,
+            kind="baseline",
+            scenario=scenario,
+            evaluation=evaluate(scenario, scores, CUTOFFS),
+            settings=repr(choice.baseline),
+            tuned_to=choice.value,
+            tried=choice.tried,
+            cost=cost,
+        )
+        yield entered[scenario.name]

@@ -1,0 +1,161 @@
+"""The same questions asked of a real server, over a socket, as a shop's program would ask them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from emberline.bench.environment import cores
+from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.client.blocking import Client
+from emberline.engine.client.references import by_id
+from emberline.engine.errors import BenchError
+from emberline.engine.records import Floats, User
+from emberline.export.data.records import Dataset
+from emberline.export.evaluation.evaluation import evaluate
+from emberline.export.evaluation.scenarios import Scenario
+
+from .contest import Cost, Entry
+from .settings import CUTOFFS
+from .subjects import Subject
+from .tasks import Round
+
+#: Seconds for an answer, of a bulk upsert on a slow machine too.
+_TIMEOUT: Final = 300.0
+#: Seconds for a server to drain.
+_DRAIN: Final = 40.0
+#: Items that are upserted in one request.
+_PART: Final = 256
+#: Below this mean cosine to the run's vectors of the items, a bundle cannot have come from that run.
+_SAME_MODEL: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A bundle behind a server.
+
+    Attributes:
+        subject: the run that the bundle was exported from.
+        bundle: its folder.
+        precision: of its encoder.
+    """
+
+    subject: Subject
+    bundle: Path
+    precision: Precision
+
+    @property
+    def name(self) -> str:
+        """As it stands in the tables."""
+        return f"{self.subject.name}, {self.precision} served"
+
+
+def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterator[Entry]:
+    """Start a server, give it all items, and ask it for the scores of all scenarios.
+
+    The items are upserted by the text that they have in the data set: the vectors that the bundle's seed catalogue
+    holds come from the encoder in fp32, and would hide what another precision costs.
+
+    Args:
+        served: what is served.
+        dataset: the items and users.
+        final: the scenarios.
+
+    Raises:
+        BenchError: the server did not start, or the bundle was not exported from the run.
+    """
+    bundle = Bundle.open(served.bundle)
+    encoder = bundle.manifest.files[bundle.manifest.encoders[served.precision].file]
+    with _server(served) as address, Client(address, timeout=_TIMEOUT) as client, ThreadPoolExecutor(cores()) as pool:
+        client.wait_ready()
+        began = time.perf_counter()
+        for start in range(0, len(dataset.items), _PART):
+            client.upsert_items(dataset.items[start : start + _PART])
+        _require_same_model(served, dataset, client)
+        filling = time.perf_counter() - began
+        most = client.info().max_inputs
+        for scenario in final.scenarios:
+            began = time.perf_counter()
+            rows = pool.map(lambda query, asked=scenario: _ask(client, dataset, asked, query, most), _queries(scenario))
+            given = np.stack(list(rows))
+            yield Entry(
+                seed=final.split.seed,
+                method=served.name,
+                kind="served",
+                scenario=scenario,
+                evaluation=evaluate(scenario, given, CUTOFFS),
+                settings=str(served.bundle),
+                tuned_to=None,
+                tried=1,
+                cost=Cost(filling, time.perf_counter() - began, encoder.bytes / 1e6),
+            )
+
+
+def _queries(scenario: Scenario) -> range:
+    return range(len(scenario.users))
+
+
+def _ask(client: Client, dataset: Dataset, scenario: Scenario, query: int, most: int) -> Floats:
+    """(C,) one user's scores of all candidates; of a history that is too long for a request, the latest."""
+    person = dataset.users[scenario.users[query]]
+    history = [by_id(dataset.items[item].id) for item in scenario.history[query][-most:]]
+    user = User(attributes=person.attributes if scenario.profile else {}, history=tuple(history))
+    ids = [dataset.items[item].id for item in scenario.candidates]
+    parts = [[by_id(name) for name in ids[start : start + most]] for start in range(0, len(ids), most)]
+    return np.concatenate([client.score(user, part).outputs["similarity"] for part in parts])
+
+
+def _require_same_model(served: ServedModel, dataset: Dataset, client: Client) -> None:
+    items = dataset.items[:32]
+    stored = client.get_items([item.id for item in items], vectors=True).items
+    theirs = np.stack([item.embedding for item in stored])
+    ours = served.subject.model.encode(dataset.item_texts()[: len(items)])
+    cosine = float((theirs * ours).sum(axis=1).mean())  # both have unit length
+    if cosine < _SAME_MODEL:
+        raise BenchError(
+            f"{served.bundle} gives other vectors than {served.subject.run.folder.root} (mean cosine {cosine:.3f}): it "
+            "was not exported from that run; give one --bundle for each --run, in the same order"
+        )
+
+
+@contextmanager
+def _server(served: ServedModel) -> Iterator[str]:
+    """A server in a process of its own, with a catalogue of its own; gives its address."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emberline.bench.serving"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        settings = {
+            "bundle": str(served.bundle.absolute()),
+            "precision": served.precision,
+            "threads": cores(),
+            "catalogue": str(Path(folder) / "catalogue.sqlite"),
+        }
+        try:
+            process.stdin.write(json.dumps(settings).encode() + b"\n")
+            process.stdin.flush()
+            line = process.stdout.readline().decode().strip()
+            if not line:
+                raise BenchError("the server did not start; its last words stand above")
+            yield line.split()[-1]
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(_DRAIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()

@@ -1,0 +1,123 @@
+"""The models that are measured, each out of a training run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from emberline.engine.errors import BenchError
+from emberline.export.data.split import Fractions
+from emberline.export.evaluation.evaluation import evaluate
+from emberline.export.model import WEIGHTS
+from emberline.export.training.measure import Vectors, scores
+from emberline.export.training.run import Run, load_run
+from emberline.export.training.trained import TrainedModel
+
+from .contest import Cost, Entry
+from .editions import Edition
+from .settings import CUTOFFS
+from .tasks import Round
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A trained model.
+
+    Attributes:
+        name: as it stands in the tables; the same for all seeds.
+        seed: of the split that it was trained on.
+        run: where it comes from.
+    """
+
+    name: str
+    seed: int
+    run: Run
+
+    @property
+    def model(self) -> TrainedModel:
+        """The model."""
+        return self.run.trained
+
+    @property
+    def facts(self) -> bool:
+        """Whether it was trained with facts from a graph."""
+        return self.run.description.graph is not None
+
+    @property
+    def fit_seconds(self) -> float | None:
+        """What its training took, as its run says."""
+        training: dict[str, Any] = self.run.metrics.get("training", {})
+        return training.get("seconds")
+
+    def renamed(self, name: str) -> Subject:
+        """The same under another name."""
+        return replace(self, name=name)
+
+    @property
+    def kept_mb(self) -> float:
+        """Its weights."""
+        return (self.run.folder.model / WEIGHTS).stat().st_size / 1e6
+
+
+def load_subjects(runs: Sequence[tuple[str, Path]]) -> list[Subject]:
+    """Load runs by name and folder.
+
+    Raises:
+        DataError: a folder holds no finished run.
+        BenchError: two of one name have the same seed, they are of different data sets, or one was trained on a split
+            with other fractions.
+    """
+    found: list[Subject] = []
+    for name, folder in runs:
+        run = load_run(folder)
+        if run.recipe.fractions != Fractions():
+            raise BenchError(
+                f"{folder} was trained on a split with {run.recipe.fractions}; cold start is measured with "
+                f"{Fractions()}, train it with these"
+            )
+        found.append(Subject(name, run.recipe.split_seed, run))
+    for place, one in enumerate(found):
+        for other in found[:place]:
+            if (one.name, one.seed) == (other.name, other.seed):
+                raise BenchError(
+                    f"{one.run.folder.root} and {other.run.folder.root} are both of seed {one.seed}; give one of them "
+                    f"another name: --run NAME={one.run.folder.root}"
+                )
+            if one.run.description.name != other.run.description.name:
+                raise BenchError(
+                    f"{one.run.folder.root} is of {one.run.description.name} and {other.run.folder.root} of "
+                    f"{other.run.description.name}; measure one data set at a time"
+                )
+    return found
+
+
+def enter_subject(subject: Subject, edition: Edition, final: Round) -> Iterator[Entry]:
+    """Put a model to all scenarios.
+
+    Args:
+        subject: trained on the training rows of this split.
+        edition: the data set as the model was trained to read it.
+        final: the scenarios.
+    """
+    began = time.perf_counter()
+    vectors = Vectors.of(subject.model, edition.dataset)
+    encoding = time.perf_counter() - began
+    for scenario in final.scenarios:
+        began = time.perf_counter()
+        given = scores(subject.model, vectors, scenario)
+        # Encoding the catalogue belongs to fitting: it is done once, whoever asks.
+        fit = None if subject.fit_seconds is None else subject.fit_seconds + encoding
+        yield Entry(
+            seed=final.split.seed,
+            method=subject.name,
+            kind="model",
+            scenario=scenario,
+            evaluation=evaluate(scenario, given, CUTOFFS),
+            settings=str(subject.run.folder.root),
+            tuned_to=None,
+            tried=1,
+            cost=Cost(fit, time.perf_counter() - began, subject.kept_mb),
+        )

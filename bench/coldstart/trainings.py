@@ -1,0 +1,43 @@
+"""Runs that are trained on the spot, and kept: the same measurement again finds them finished."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from emberline.export.data.moment import NO_SEED
+from emberline.export.data.split import Split
+from emberline.export.training.config import TrainConfig
+from emberline.export.training.loop import train
+from emberline.export.training.run import Recipe, RunFolder, load_run
+
+from .editions import Edition
+from .plan import Plan
+from .subjects import Subject
+
+
+def trained(
+    name: str, edition: Edition, split: Split, config: TrainConfig, plan: Plan, say: Callable[[str], None]
+) -> Subject:
+    """Train a model, or go on with its training, or take it as it is if it is finished.
+
+    Args:
+        name: of the model, which names its folder too.
+        edition: what to learn from.
+        split: what is held out.
+        config: the settings.
+        plan: where runs are kept, and where the data lies.
+        say: told what is being done.
+
+    Raises:
+        ConfigError: there is a run of that name with other settings.
+    """
+    words = [*re.findall("[a-z0-9]+", name.lower()), *(["facts"] if edition.facts else [])]
+    moment = "by-time" if split.seed == NO_SEED else str(split.seed)
+    folder = RunFolder(plan.folder / "-".join([*words, moment]))
+    if folder.model.is_dir():
+        Recipe.read(folder.config).require_same(Recipe(config, plan.data, split.seed, split.fractions))
+    else:
+        say(f"seed {split.seed}: training {name}")
+        train(edition.dataset, split, config, folder.root, data_folder=plan.data, resume=folder.config.exists())
+    return Subject(name, split.seed, load_run(folder.root))
