@@ -7,11 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from .bundle import PRECISIONS, Layout, Precision
+from .bundle import Layout
+from .devices import parse_devices
 from .errors import ConfigError
 
-Device = Literal["cpu", "cuda", "tensorrt"]
-DEVICES: Final[tuple[Device, ...]] = get_args(Device)
+#: A bundle's precisions, and those that only engines built ahead of time have.
+ServedPrecision = Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]
+SERVED_PRECISIONS: Final[tuple[ServedPrecision, ...]] = get_args(ServedPrecision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +26,18 @@ class EngineConfig:
 
     #: The folder that `emberline export` wrote.
     bundle: Path
-    #: fp32 is the reference; int8 is the fastest on a CPU and costs what the bundle's report says.
-    precision: Precision = "fp32"
-    #: What runs the encoder. The device that is asked for runs, or the start fails.
-    device: Device = "cpu"
+    #: fp32 is the reference; int8 is the fastest on a CPU and costs what the bundle's report says. On a GPU fp16 is
+    #: both fast and safe; int8 is for TensorRT, which takes the bundle's int8-trt.
+    precision: ServedPrecision = "fp32"
+    #: What runs the encoder: a device, or several with commas, of which the first that can does; each failure is
+    #: logged, and told by Info. ``auto`` finds out by itself. What is not in the list is never taken.
+    device: str = "cpu"
     #: Serve a precision that its accuracy gate failed; for measuring, not for users.
     allow_failed_gate: bool = False
     #: The live catalogue's file; None: beside the bundle. It needs a disk that survives the server.
     catalogue: Path | None = None
+    #: Where engines are kept that ONNX Runtime's TensorRT provider builds, for minutes; None: the user's cache folder.
+    cache: Path | None = None
     #: Batches in the encoder at a time, each on a core of its own; 0: one a core. On a CPU this beats one batch on all
     #: cores in throughput; fewer leave cores to others.
     threads: int = 0
@@ -51,9 +57,9 @@ class EngineConfig:
     max_k: int = 1000
 
     def __post_init__(self) -> None:
-        for name, known in (("precision", PRECISIONS), ("device", DEVICES)):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
+        if self.precision not in SERVED_PRECISIONS:
+            raise ConfigError(f"precision is {self.precision!r}; choose one of {', '.join(SERVED_PRECISIONS)}")
+        parse_devices(self.device)
         if self.threads < 0:
             raise ConfigError(f"threads is {self.threads}; set how many, or 0 for one a core")
         for field in fields(self):

@@ -72,7 +72,7 @@ class Engine:
         """Join the parts; the running event loop becomes the engine's."""
         manifest = parts.bundle.manifest
         self.metrics = Metrics()
-        self.provenance = Provenance(manifest.model_id, config.precision)
+        self.provenance = Provenance(manifest.model_id, parts.placement.precision)
         self._config = config
         self._parts = parts
         self._manifest = manifest
@@ -82,7 +82,7 @@ class Engine:
         self._scorer = Scorer(parts.heads, manifest)
         backlog = Backlog(config.max_waiting_tokens, parts.pace / config.workers)
         self._encoder = Encoder(
-            parts.session,
+            parts.placement.session,
             backlog,
             Limits(config.max_batch, config.max_batch_tokens, _PADDING),
             self.metrics,
@@ -95,9 +95,10 @@ class Engine:
         self._door = Door()
         self.metrics.describe(
             model_id=manifest.model_id,
-            precision=config.precision,
-            device=parts.session.device,
+            precision=parts.placement.precision,
+            device=parts.placement.session.device,
             version=self._version,
+            notes=parts.placement.notes,
         )
         self.metrics.watch(lambda: backlog.waiting, lambda: len(parts.catalogue.snapshot()))
 
@@ -220,11 +221,11 @@ class Engine:
 
     def info(self) -> Info:
         """Say what runs."""
-        manifest, config = self._manifest, self._config
+        manifest, config, placement = self._manifest, self._config, self._parts.placement
         return Info(
             model_id=manifest.model_id,
-            precision=config.precision,
-            device=self._parts.session.device,
+            precision=placement.precision,
+            device=placement.session.device,
             version=self._version,
             max_length=manifest.max_length,
             hidden=manifest.hidden,
@@ -236,11 +237,12 @@ class Engine:
             max_inputs=config.max_inputs,
             max_text_bytes=config.max_text_bytes,
             max_k=config.max_k,
-            gate=self._parts.gate,
+            gate=placement.gate,
             fingerprint=manifest.fingerprint,
             item_fields=manifest.item_fields,
             user_fields=manifest.user_fields,
             uptime=time.monotonic() - self._started,
+            device_notes=placement.notes,
         )
 
     async def drain(self) -> None:

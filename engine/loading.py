@@ -12,7 +12,8 @@ from .bundle import Bundle
 from .catalogue import Catalogue
 from .config import EngineConfig
 from .heads import Heads
-from .session import OrtSession, Session
+from .placement import Placement, place
+from .session import Session
 from .tokens import Tokeniser
 
 #: The shape of the batches by which a start is warmed up and its pace is measured, and how many they are.
@@ -27,18 +28,16 @@ class Parts:
 
     Attributes:
         bundle: the bundle that was opened.
-        gate: the accuracy gate's verdict on the precision.
         tokeniser: its tokenizer.
-        session: its encoder, warm.
+        placement: its encoder, warm, and what there is to say about where it runs.
         heads: its towers and match head.
         catalogue: the live catalogue.
         pace: seconds a token in the encoder, one batch at a time.
     """
 
     bundle: Bundle
-    gate: str
     tokeniser: Tokeniser
-    session: Session
+    placement: Placement
     heads: Heads
     catalogue: Catalogue
     pace: float
@@ -50,17 +49,15 @@ def load(config: EngineConfig) -> Parts:
     Raises:
         BundleError: the bundle cannot be used.
         CatalogueError: the live catalogue cannot be used.
-        DeviceUnavailable: the device cannot run here.
+        DeviceUnavailable: no device that was asked for can run here.
         MissingExtra: ONNX Runtime is not installed.
     """
     bundle = Bundle.open(config.bundle)
     manifest = bundle.manifest
-    gate = bundle.admit(config.precision, allow_failed_gate=config.allow_failed_gate)
     tokeniser = Tokeniser(bundle.layout.tokenizer, manifest.max_length)
-    encoder = bundle.layout.encoder(config.precision)
-    session = OrtSession(encoder, manifest.encoders[config.precision], config.device)
+    placement = place(bundle, config)
     heads = Heads(bundle)
-    pace = _warm_up(session, min(_WARM_UP_TOKENS, manifest.max_length))
+    pace = _warm_up(placement.session, min(_WARM_UP_TOKENS, manifest.max_length))
     # Last, because nothing that fails after it could leave the file held.
     catalogue = Catalogue.open(
         config.live_catalogue,
@@ -69,7 +66,7 @@ def load(config: EngineConfig) -> Parts:
         hidden=manifest.hidden,
         dimensions=manifest.dimensions,
     )
-    return Parts(bundle, gate, tokeniser, session, heads, catalogue, pace)
+    return Parts(bundle, tokeniser, placement, heads, catalogue, pace)
 
 
 def _warm_up(session: Session, tokens: int) -> float:

@@ -48,9 +48,12 @@ class Metrics:
         self._waiting = Gauge("emberline_waiting_tokens", "Tokens in line for the encoder", registry=self.registry)
         self._catalogue = Gauge("emberline_catalogue_items", "Items in the catalogue", registry=self.registry)
         self._model = Info("emberline_model", "What runs", registry=self.registry)
+        self._notes = Gauge("emberline_device_note", "Why it runs where it does", ["note"], registry=self.registry)
 
-    def describe(self, *, model_id: str, precision: str, device: str, version: str) -> None:
-        """Say what runs."""
+    def describe(self, *, model_id: str, precision: str, device: str, version: str, notes: tuple[str, ...]) -> None:
+        """Say what runs, and why it does not run on the devices that were to be tried first."""
+        for note in notes:
+            self._notes.labels(note).set(1)
         self._model.info({"model_id": model_id, "precision": precision, "device": device, "version": version})
 
     def watch(self, waiting: Callable[[], int], items: Callable[[], int]) -> None:

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
+from . import providers
 from .bundle import Graph, TensorSpec
-from .config import Device
+from .devices import Device
+from .enginecache import EngineCache
 from .errors import BundleCorrupt, DeviceUnavailable, MissingExtra
 
-_PROVIDERS: Final[dict[Device, str]] = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
 _DTYPES: Final = {"tensor(float)": "float32", "tensor(int64)": "int64"}
 
 
-def open_session(path: Path, graph: Graph, device: Device = "cpu") -> Any:
+def import_runtime(device: Device) -> ModuleType:
+    """ONNX Runtime.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtra("running a model", "cpu" if device == "cpu" else "gpu", "onnxruntime") from None
+    runtime: ModuleType = onnxruntime
+    return runtime
+
+
+def open_session(path: Path, graph: Graph, device: Device = "cpu", cache: EngineCache | None = None) -> Any:
     """Open a graph and check that it is the one the manifest describes.
 
     Args:
         path: the ONNX file.
         graph: what the manifest says of it.
-        device: where it shall run, all of it.
+        device: where it shall run; on ``tensorrt``, ONNX Runtime builds an engine first, for minutes.
+        cache: where such an engine is kept, and the shapes it is for; None: built anew, for whatever comes first.
 
     Returns:
         An `onnxruntime.InferenceSession` for callers on several threads, each of which is one core's work.
@@ -34,40 +47,56 @@ def open_session(path: Path, graph: Graph, device: Device = "cpu") -> Any:
         DeviceUnavailable: the device cannot run the graph here.
         BundleCorrupt: the graph cannot be loaded or has other inputs or outputs.
     """
-    try:
-        import onnxruntime as ort
-    except ImportError:
-        raise MissingExtra("running a model", "cpu" if device == "cpu" else "gpu", "onnxruntime") from None
-    provider = _PROVIDERS[device]
-    if provider not in ort.get_available_providers():
-        raise DeviceUnavailable(
-            f"device {device!r} needs ONNX Runtime's {provider}, and the installed build has only "
-            f"{', '.join(ort.get_available_providers())}; "
-            "install emberline[gpu] in place of emberline[cpu], or set device to 'cpu'"
-        )
+    ort = import_runtime(device)
+    if device == "cpu":
+        try:
+            session = ort.InferenceSession(str(path), _options(ort), providers=["CPUExecutionProvider"])
+        except Exception as error:  # the library's errors have no common base
+            raise BundleCorrupt(f"{path} cannot be loaded ({error}); export the bundle again") from error
+    else:
+        session = _open_on_gpu(ort, path, device, cache)
+    _check(path, "inputs", session.get_inputs(), graph.inputs)
+    _check(path, "outputs", session.get_outputs(), graph.outputs)
+    return session
+
+
+def _options(ort: ModuleType) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors come as exceptions; its warnings are about graphs we did not write
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     # Threads that spin for work take the core from another caller's.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if device != "cpu":
-        # Without this ONNX Runtime runs on the CPU, silently, whatever the device cannot.
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    return options
+
+
+def _open_on_gpu(ort: ModuleType, path: Path, device: Device, cache: EngineCache | None) -> Any:
+    providers.require(device, ort)
+    providers.check_static(path, device)
+    provider = providers.PROVIDERS[device]
+
+    def load(file: Path, settings: Mapping[str, str]) -> Any:
+        options = _options(ort)
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        chosen = [(provider, dict(settings))]
+        if device == "tensorrt":
+            chosen.append((providers.PROVIDERS["cuda"], {}))  # for the few nodes that TensorRT leaves
+        # Without fallback: it would load the graph on the CPU, and at any later error move it there.
+        return ort.InferenceSession(str(file), options, providers=chosen, enable_fallback=0)
+
     try:
-        session = ort.InferenceSession(str(path), options, providers=[provider])
+        session = cache.session(load, path) if device == "tensorrt" and cache is not None else load(path, {})
     except Exception as error:  # the library's errors have no common base
-        if device == "cpu":
-            raise BundleCorrupt(f"{path} cannot be loaded ({error}); export the bundle again") from error
         raise DeviceUnavailable(f"device {device!r} cannot run {path.name}: {error}; set device to 'cpu'") from error
-    # On a machine without the device ONNX Runtime only warns, and puts the CPU in its place.
+    # Where a provider does not start, ONNX Runtime only warns, and puts the CPU in its place.
     if session.get_providers()[0] != provider:
         raise DeviceUnavailable(
             f"device {device!r} was asked for, but {', '.join(session.get_providers())} would run {path.name}: "
             "the driver or its libraries are missing; install them, or set device to 'cpu'"
         )
-    _check(path, "inputs", session.get_inputs(), graph.inputs)
-    _check(path, "outputs", session.get_outputs(), graph.outputs)
+    parts = session.get_provider_graph_assignment_info()
+    nodes = [(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()]
+    providers.check_assignment(nodes, provider, path.name)
     return session
 
 

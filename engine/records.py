@@ -254,6 +254,7 @@ class Info:
     item_fields: tuple[str, ...]
     user_fields: tuple[str, ...]
     uptime: float
+    device_notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

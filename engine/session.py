@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from .bundle import Graph
-from .config import Device
+from .devices import Device
+from .enginecache import EngineCache
 from .ort import open_session
 from .records import Floats, Integers
 
@@ -35,9 +36,9 @@ class Session(Protocol):
 class OrtSession:
     """The encoder in ONNX Runtime: one session for all threads, each call on the core of its caller."""
 
-    def __init__(self, path: Path, graph: Graph, device: Device) -> None:
-        """Load the encoder; see `open_session` for what it raises."""
-        self._session = open_session(path, graph, device)
+    def __init__(self, path: Path, graph: Graph, device: Device, cache: EngineCache | None = None) -> None:
+        """Load the encoder; see `open_session` for what it takes and raises."""
+        self._session = open_session(path, graph, device, cache)
 
     @property
     def device(self) -> str:

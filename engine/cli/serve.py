@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
-from emberline.engine.bundle import Precision
-from emberline.engine.config import Device, EngineConfig
+from emberline.engine.config import EngineConfig, ServedPrecision
+from emberline.engine.devices import DEVICES
 from emberline.engine.server.config import ServerConfig
 
 from .options import Bundle
@@ -30,10 +30,15 @@ def serve(
         ),
     ] = _SERVER.listen,
     precision: Annotated[
-        Precision, typer.Option(help="Of the encoder; the bundle's report says what each costs.")
+        ServedPrecision, typer.Option(help="Of the encoder; the bundle's report says what each costs.")
     ] = _ENGINE.precision,
     device: Annotated[
-        Device, typer.Option(help="What runs the encoder; it runs there, or the start fails.")
+        str,
+        typer.Option(
+            metavar="DEVICE[,DEVICE…]|auto",
+            help=f"What runs the encoder: {', '.join(DEVICES)}; several in the order in which to try them. What is not "
+            "named is never taken.",
+        ),
     ] = _ENGINE.device,
     catalogue: Annotated[
         Path | None,
@@ -51,6 +56,14 @@ def serve(
         int | None,
         typer.Option(metavar="PORT", help="Where Prometheus reads; 0 takes a free one.", show_default="nowhere"),
     ] = _SERVER.metrics_port,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where engines are kept that device tensorrt builds.",
+            show_default="emberline, in the user's cache folder",
+        ),
+    ] = _ENGINE.cache,
     threads: Annotated[
         int, typer.Option(help="Batches in the encoder at a time, each on a core of its own; 0: one a core.")
     ] = _ENGINE.threads,
@@ -88,6 +101,7 @@ def serve(
             device=device,
             catalogue=catalogue,
             allow_failed_gate=allow_failed_gate,
+            cache=cache,
             threads=threads,
             max_batch=max_batch,
             max_batch_tokens=max_batch_tokens,

@@ -94,6 +94,7 @@ def info(answer: pb.InfoResponse) -> Info:
         item_fields=tuple(answer.item_fields),
         user_fields=tuple(answer.user_fields),
         uptime=answer.uptime,
+        device_notes=tuple(answer.device_notes),
     )
 
 

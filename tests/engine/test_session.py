@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from emberline.engine import providers
 from emberline.engine.bundle import Bundle, Graph
 from emberline.engine.errors import BundleCorrupt, DeviceUnavailable
 from emberline.engine.session import OrtSession
@@ -41,7 +42,7 @@ def test_a_runtime_that_falls_back_to_the_cpu_is_refused(
     encoder: tuple[Path, Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ONNX Runtime lists a GPU that has no driver and quietly runs on the CPU; that is an error here."""
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(providers, "require", lambda *_: None)
     real = onnxruntime.InferenceSession
     fallen_back = partial(real, providers=["CPUExecutionProvider"])
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, *_, **__: fallen_back(path))

@@ -133,6 +133,25 @@ def test_answers_arrive() -> None:
     found = Found((stored,), ("y",))
     assert same(read.found(written.found(found, vectors=True)), found)
     info = Info(
-        "m", "fp32", "cpu", "1", 128, 384, 64, ("o",), ("i",), ("u",), 5, 6, 7, 8, "passed", "f", ("t",), ("a",), 9.5
+        "m",
+        "fp32",
+        "cpu",
+        "1",
+        128,
+        384,
+        64,
+        ("o",),
+        ("i",),
+        ("u",),
+        5,
+        6,
+        7,
+        8,
+        "passed",
+        "f",
+        ("t",),
+        ("a",),
+        9.5,
+        ("n",),
     )
     assert read.info(written.info(info)) == info

@@ -12,8 +12,9 @@ from emberline.engine.bundle import Bundle
 from emberline.engine.catalogue import Catalogue
 from emberline.engine.records import Integers
 from emberline.engine.rendering import render
-from emberline.engine.tensorrt.profiles import Profile, Shape
 from emberline.engine.tokens import Tokeniser
+
+from .profiles import Profile, Shape
 
 #: Half of the texts are short, nearly all are at most middling, and the last profile takes whatever may come.
 _QUANTILES: Final = (0.5, 0.95)
@@ -52,18 +53,19 @@ def text_lengths(bundle: Bundle) -> Integers:
     return np.array([len(encoding) for encoding in encodings], np.int64)
 
 
-def profiles_of(lengths: Integers, max_length: int) -> tuple[Profile, ...]:
+def profiles_of(lengths: Integers, max_length: int, batch: int | None = None) -> tuple[Profile, ...]:
     """A short, a middling and a long profile; fewer where the lengths fall together.
 
     Args:
         lengths: (N,) tokens a text; without any, one profile takes all.
         max_length: tokens a text, at most.
+        batch: texts of every profile's largest batch; None: more of the short ones.
     """
     quantiles = np.quantile(lengths, _QUANTILES, method="inverted_cdf") if len(lengths) else ()
     edges = {min(max_length, -(-int(edge) // _STEP) * _STEP) for edge in quantiles} | {max_length}
-    return tuple(_profile(edge) for edge in sorted(edges))
+    return tuple(_profile(edge, batch) for edge in sorted(edges))
 
 
-def _profile(tokens: int) -> Profile:
-    most = max(1, min(_MAX_BATCH, _LARGEST // tokens))
+def _profile(tokens: int, batch: int | None) -> Profile:
+    most = batch or max(1, min(_MAX_BATCH, _LARGEST // tokens))
     return Profile(Shape(1, 1), Shape(max(1, min(most, _TYPICAL // tokens)), tokens), Shape(most, tokens))

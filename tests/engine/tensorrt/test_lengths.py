@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberline.engine.bundle import Bundle
+from emberline.engine.tensorrt.lengths import profiles_of, text_lengths
 from emberline.engine.tensorrt.profiles import check_profiles
-from emberline.export.tensorrt.lengths import profiles_of, text_lengths
 
 
 @given(lengths=st.lists(st.integers(1, 600), max_size=50), max_length=st.integers(1, 512))
