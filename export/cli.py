@@ -6,6 +6,7 @@ commands have to work without them.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -185,7 +186,7 @@ def export(
 
 
 def _need(command: str) -> None:
-    """Before any work is done.
+    """Before any work is done, and before torch is loaded.
 
     Raises:
         MissingExtra: a package is not installed.
@@ -193,6 +194,8 @@ def _need(command: str) -> None:
     for module, package in _NEEDED.items():
         if find_spec(module) is None:
             raise MissingExtra(command, "export", package)
+    # Threads that wait by spinning take the cores from whatever else runs: several times as slow on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _description(named: str) -> Description:
