@@ -6,22 +6,22 @@ import time
 from pathlib import Path
 
 from emberline.engine.catalogue import Catalogue
-from emberline.engine.records import StoredItem
+from emberline.engine.records import Floats, StoredItem
 
 from .data.records import Dataset
 from .predictor import Predictor
 
 
-def write_seed(path: Path, model: Predictor, dataset: Dataset, fingerprint: str) -> None:
+def write_seed(path: Path, model: Predictor, dataset: Dataset, embeddings: Floats, fingerprint: str) -> None:
     """Write a catalogue of all items of a data set, those that training held out among them.
 
     Args:
         path: the file; it does not exist yet.
-        model: in fp32, as the engine will run it.
-        dataset: the items.
+        model: whose item tower reads the embeddings.
+        dataset: I items.
+        embeddings: (I, H) of the fp32 encoder.
         fingerprint: of the model's encoder and item tower.
     """
-    embeddings = model.encode(dataset.item_texts())  # (I, H)
     vectors, biases, _ = model.item(embeddings)  # (I, D), (I,)
     now = time.time()
     rows = zip(dataset.items, embeddings, vectors, biases.tolist(), strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from emberline.engine.bundle import PRECISIONS, Layout, Precision
@@ -16,7 +16,8 @@ from .gate.report import judge
 from .gate.thresholds import Thresholds
 from .identity import fingerprint, manifest
 from .onnx import encoder_graph, export_graphs, head_graphs
-from .precision.encoders import write_encoders
+from .precision.encoders import RECIPES, write_encoders
+from .precision.recipe import Recipe
 from .seed import write_seed
 from .training.progress import Progress, silent
 from .training.run import Run
@@ -27,6 +28,7 @@ def write_bundle(
     out: Path,
     *,
     precisions: Collection[Precision] = PRECISIONS,
+    recipes: Mapping[Precision, Recipe] | None = None,
     thresholds: Thresholds | None = None,
     replace: bool = False,
     progress: Progress = silent,
@@ -39,6 +41,7 @@ def write_bundle(
         run: a finished run.
         out: the bundle's folder.
         precisions: of the encoder; fp32 is always written, since the others and the catalogue come from it.
+        recipes: how ``int8`` and ``int8-trt`` are made; None: `RECIPES`.
         thresholds: what each precision must reach; None: the defaults. One that does not is written all the same, with
             a verdict by which the engine refuses it.
         replace: whether a bundle of that name may be replaced.
@@ -50,6 +53,7 @@ def write_bundle(
     Raises:
         ExportError: something of that name must not be replaced, a graph is not what it should be, or the run held
             nothing out to measure on.
+        ConfigError: a recipe names layers that the encoder does not have.
         DataError: the run's data is not there any more.
     """
     require_free(out, replace=replace)  # before minutes of work
@@ -64,17 +68,17 @@ def write_bundle(
         export_graphs(trained.model, layout)
         progress("onnx", 1, 1, {})
         tokeniser = Tokeniser(layout.tokenizer, config.max_length)
-        made = write_encoders(layout, wanted, tokeniser.encode(exam.calibration()), progress)
+        made = write_encoders(layout, wanted, recipes or RECIPES, tokeniser.encode(exam.calibration()), progress)
         encoders = {precision: encoder_graph(config, layout.encoder(precision).name) for precision in wanted}
         heads = head_graphs(config, layout)
 
         def load(precision: Precision) -> ExportedModel:
             return ExportedModel(layout, precision, encoders[precision], heads, config)
 
-        report = judge(trained, load, wanted, exam, thresholds or Thresholds(), made, layout, progress)
-        layout.report.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        judged = judge(trained, load, made, layout, exam, thresholds or Thresholds(), progress)
+        layout.report.write_text(json.dumps(judged.report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         progress("catalogue", 0, 1, {})
-        write_seed(layout.catalogue, load("fp32"), dataset, fingerprint(layout))
+        write_seed(layout.catalogue, load("fp32"), dataset, judged.vectors.items, fingerprint(layout))
         progress("catalogue", 1, 1, {})
         # Last: a folder without a manifest is no bundle.
         manifest(run, layout, encoders, heads).write(layout.manifest)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Collection
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import onnxruntime as ort
 from emberline.engine.bundle import Layout, Precision
 from emberline.export.precision.encoders import Made
 from emberline.export.predictor import Predictor
+from emberline.export.training.measure import Vectors
 from emberline.export.training.progress import Progress
 
 from .answers import Answers, examine
@@ -23,50 +24,61 @@ from .thresholds import Threshold, Thresholds
 from .verdict import verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the gate found.
+
+    Attributes:
+        report: fit for JSON; its keys are described in ``docs/export.md``.
+        vectors: of every item and profile, in fp32.
+    """
+
+    report: Mapping[str, Any]
+    vectors: Vectors
+
+
 def judge(
     reference: Predictor,
     load: Callable[[Precision], Predictor],
-    wanted: Collection[Precision],
+    made: Mapping[Precision, Made],
+    layout: Layout,
     exam: Exam,
     thresholds: Thresholds,
-    made: Made,
-    layout: Layout,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Judgement:
     """Measure every precision and judge it.
 
     Args:
         reference: PyTorch's form of the model.
         load: gives the model's form in a precision.
-        wanted: the precisions.
+        made: how the encoder of each precision was made, fp32 among them.
+        layout: where the encoders lie.
         exam: what all are asked.
         thresholds: what each must reach.
-        made: how the encoders were made; goes into the report.
-        layout: where the encoders lie.
         progress: told of the stage ``gate``.
-
-    Returns:
-        The report, fit for JSON; its keys are described in ``docs/export.md``.
     """
-    steps = len(wanted) + 1
+    steps = len(made) + 1
     progress("gate", 0, steps, {})
-    answers = examine(reference, exam)
+    wanted = examine(reference, exam)
     report: dict[str, Any] = {
         "precisions": {},
-        "reference": quality(answers, exam),
-        "thresholds": {precision: asdict(thresholds.of[precision]) for precision in wanted},
-        "calibration": {"texts": made.texts, "smoothing": dict(made.smoothing)},
+        "reference": quality(wanted, exam),
+        "thresholds": {precision: asdict(thresholds.of[precision]) for precision in made},
         "machine": _machine(),
     }
-    for done, precision in enumerate(wanted, start=1):
+    vectors = wanted.vectors
+    for done, (precision, how) in enumerate(made.items(), start=1):
         progress("gate", done, steps, {})
+        answers = examine(load(precision), exam)
+        if precision == "fp32":
+            vectors = answers.vectors
         report["precisions"][precision] = {
-            **_judged(examine(load(precision), exam), answers, exam, thresholds.of[precision]),
+            **_judged(answers, wanted, exam, thresholds.of[precision]),
             "bytes": layout.encoder(precision).stat().st_size,
-            "kernels": dict(made.kernels.get(precision, {})),
+            "made": asdict(how),
         }
     progress("gate", steps, steps, {})
-    return report
+    return Judgement(report, vectors)
 
 
 def _judged(answers: Answers, reference: Answers, exam: Exam, threshold: Threshold) -> dict[str, Any]:

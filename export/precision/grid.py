@@ -33,6 +33,11 @@ class Grid:
         scale = max(high - low, 1e-8) / 255
         return cls(np.float32(scale), round(-low / scale))
 
+    def of_rest(self, activations: Activations) -> Grid:
+        """The grid of what rounding to this one leaves: from half a step below zero to half a step above."""
+        scale = np.float32(float(self.scale) / (2 * WEIGHT_LIMIT))
+        return Grid(scale, 128 if activations == "uint8" else 0)
+
 
 def weight_scales(weight: Floats) -> Floats:
     """The scale (N,) of each column of a (K, N) weight, such that its greatest entry is the last of the grid."""

@@ -8,63 +8,32 @@ batch makes a text's vector depend on its companions. The smoothing is an explic
 feeds a layer also feeds the residual, so that it cannot be folded into the layer norm before. Outputs, attention
 products, norms and softmax stay fp32: they are a tenth of the arithmetic and most of the error.
 
+Where 8 bits are too few for the inputs of a layer, it gets 16 as two parts of 8, each multiplied by the same weight:
+
+    x/s ─ Quantize ─ Dequantize ─┬─ MatMul ─┐
+     └─────── Sub ───────────────┘          + ─ …
+               └─ Quantize ─ Dequantize ─ MatMul ─┘
+
 The table of word embeddings, half of MiniLM, is stored as int8 with a scale for each row and read as fp32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from emberline.engine.errors import ExportError
-from emberline.engine.records import Floats
 
-from .calibration import Statistics
 from .grid import Activations, Grid, nearest, weight_scales
-from .linears import Linears
-from .rounding import compensated
-from .smoothing import input_grid, smooth
+from .layer import Quantised
+from .rewrite import Rewrite
 
 _EMBEDDINGS: Final = "word_embeddings.weight"
-
-
-@dataclass(frozen=True, slots=True)
-class Quantised:
-    """Linear layers in 8 bits.
-
-    Attributes:
-        layers: which.
-        alpha: how far their inputs' spread was moved into the weight.
-        divisors: (K,) what the inputs are divided by.
-        weight: (K, N) on its grid.
-        scales: (N,) of its columns.
-        grids: of the smoothed inputs, by how they are stored.
-    """
-
-    layers: Linears
-    alpha: float
-    divisors: Floats
-    weight: NDArray[np.int8]
-    scales: Floats
-    grids: Mapping[Activations, Grid]
-
-
-def quantise(layers: Linears, statistics: Statistics) -> Quantised:
-    """Choose the smoothing, the scales and the rounding of linear layers. They serve both forms of activations."""
-    divisors, alpha = smooth(statistics, layers.weight, "uint8")
-    grids: dict[Activations, Grid] = {form: input_grid(statistics, divisors, form) for form in ("uint8", "int8")}
-    smoothed = layers.weight * divisors[:, None]
-    scales = weight_scales(smoothed)
-    moments = statistics.moments / np.outer(divisors, divisors)
-    moments[np.diag_indices_from(moments)] += float(grids["uint8"].scale) ** 2 / 12  # the noise of rounding the inputs
-    return Quantised(layers, alpha, divisors, compensated(smoothed, scales, moments), scales, grids)
 
 
 def write(source: Path, target: Path, quantised: Sequence[Quantised], activations: Activations) -> None:
@@ -78,93 +47,82 @@ def write(source: Path, target: Path, quantised: Sequence[Quantised], activation
             8-bit integers.
     """
     model = onnx.load(source)
-    graph = _Rewrite(model)
+    graph = Rewrite(model)
     for one in quantised:
-        graph.quantise(one, activations)
+        _quantise(graph, one, activations)
     if activations == "uint8":
-        graph.store_embeddings()
+        _store_embeddings(graph)
     graph.finish()
     onnx.checker.check_model(model)
     onnx.save(model, target)
 
 
-class _Rewrite:
-    """A graph being rewritten: new nodes stand before or after old ones, new constants take the place of old ones."""
+def _quantise(graph: Rewrite, one: Quantised, activations: Activations) -> None:
+    name, grid = one.layers.name, one.grids[activations]
+    factor = graph.constant(f"{name}.smoothing", 1 / one.divisors)
+    smoothed = f"{name}.smoothed"
+    parts = [f"{name}.coarse"]
+    nodes = [graph.node("Mul", [one.layers.input, factor], smoothed)]
+    nodes += _round(graph, smoothed, parts[0], grid, activations)
+    if one.fine:
+        parts.append(f"{name}.rest")
+        nodes.append(graph.node("Sub", [smoothed, parts[0]], f"{name}.left"))
+        nodes += _round(graph, f"{name}.left", parts[1], grid.of_rest(activations), activations)
+    graph.before(one.layers.nodes[0], nodes)
+    start = 0
+    for place, (node, weight) in enumerate(zip(one.layers.nodes, one.layers.weights, strict=True)):
+        columns = slice(start, start := start + graph.value(weight).shape[1])
+        _multiply(graph, node, parts, f"{name}.weight.{place}", one, columns)
 
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self._graph = model.graph
-        self._nodes = {node.name: node for node in self._graph.node}
-        self._before: dict[str, list[onnx.NodeProto]] = {}
-        self._after: dict[str, list[onnx.NodeProto]] = {}
-        self._constants: list[onnx.TensorProto] = []
-        self._dropped: set[str] = set()
 
-    def quantise(self, one: Quantised, activations: Activations) -> None:
-        layers, grid = one.layers, one.grids[activations]
-        name = layers.name
-        factor = self._constant(f"{name}.smoothing", 1 / one.divisors)
-        scale = self._constant(f"{name}.scale", np.array(grid.scale))
-        zero = self._constant(f"{name}.zero_point", np.array(grid.zero_point, np.dtype(activations)))
-        nodes = [
-            self._node("Mul", [layers.input, factor], f"{name}.smoothed"),
-            self._node("QuantizeLinear", [f"{name}.smoothed", scale, zero], f"{name}.quantised"),
-            self._node("DequantizeLinear", [f"{name}.quantised", scale, zero], f"{name}.dequantised"),
-        ]
-        start = 0
-        for place, (node_name, weight_name) in enumerate(zip(layers.nodes, layers.weights, strict=True)):
-            node = self._nodes[node_name]
-            part = slice(start, start := start + self._columns(weight_name))
-            weight = f"{name}.weight.{place}"
-            inputs = [
-                self._constant(f"{weight}.quantised", one.weight[:, part]),
-                self._constant(f"{weight}.scale", one.scales[part]),
-                self._constant(f"{weight}.zero_point", np.zeros_like(one.weight[0, part])),
-            ]
-            nodes.append(self._node("DequantizeLinear", inputs, weight, axis=1))
-            node.input[:] = [f"{name}.dequantised", weight]
-            self._dropped.add(weight_name)
-        self._before[layers.nodes[0]] = nodes
+def _round(graph: Rewrite, source: str, target: str, grid: Grid, activations: Activations) -> list[onnx.NodeProto]:
+    scale = graph.constant(f"{target}.scale", np.array(grid.scale))
+    zero = graph.constant(f"{target}.zero_point", np.array(grid.zero_point, np.dtype(activations)))
+    return [
+        graph.node("QuantizeLinear", [source, scale, zero], f"{target}.quantised"),
+        graph.node("DequantizeLinear", [f"{target}.quantised", scale, zero], target),
+    ]
 
-    def store_embeddings(self) -> None:
-        node = next((one for one in self._graph.node if one.op_type == "Gather" and _EMBEDDINGS in one.input[0]), None)
-        if node is None:
-            raise ExportError(f"the encoder's graph reads no {_EMBEDDINGS}; only BertModel encoders are quantised")
-        table = self._value(node.input[0])  # (vocabulary, H)
-        scales = weight_scales(table.T)  # (vocabulary,) a row is a token
-        rows = nearest(table, scales[:, None]).astype(np.int8)
-        self._dropped.add(node.input[0])
-        ids, embedding = node.input[1], node.output[0]
-        node.input[0] = self._constant("embeddings.quantised", rows)
-        node.output[0] = "embeddings.rows"
-        self._after[node.name] = [
-            self._node("Cast", ["embeddings.rows"], "embeddings.steps", to=TensorProto.FLOAT),
-            self._node("Gather", [self._constant("embeddings.scale", scales[:, None]), ids], "embeddings.scales"),
-            self._node("Mul", ["embeddings.steps", "embeddings.scales"], embedding),
-        ]
 
-    def finish(self) -> None:
-        ordered = []
-        for node in self._graph.node:
-            ordered += [*self._before.get(node.name, []), node, *self._after.get(node.name, [])]
-        kept = [tensor for tensor in self._graph.initializer if tensor.name not in self._dropped]
-        del self._graph.node[:]
-        self._graph.node.extend(ordered)
-        del self._graph.initializer[:]
-        self._graph.initializer.extend([*kept, *self._constants])
+def _multiply(graph: Rewrite, name: str, parts: Sequence[str], weight: str, one: Quantised, columns: slice) -> None:
+    """Let a MatMul read the parts of its input and its weight in 8 bits."""
+    stored = [
+        graph.constant(f"{weight}.quantised", one.weight[:, columns]),
+        graph.constant(f"{weight}.scale", one.scales[columns]),
+        graph.constant(f"{weight}.zero_point", np.zeros_like(one.weight[0, columns])),
+    ]
+    node = graph.nodes[name]
+    product = node.output[0]
+    # Each product has a DequantizeLinear of its own: runtimes fuse only one that nothing else reads.
+    graph.before(name, [graph.node("DequantizeLinear", stored, weight, axis=1)])
+    node.input[:] = [parts[0], weight]
+    if len(parts) == 2:
+        node.output[0] = f"{weight}.product"
+        graph.after(
+            name,
+            [
+                graph.node("DequantizeLinear", stored, f"{weight}.again", axis=1),
+                graph.node("MatMul", [parts[1], f"{weight}.again"], f"{weight}.rest"),
+                graph.node("Add", [f"{weight}.product", f"{weight}.rest"], product),
+            ],
+        )
 
-    def _node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
-        return helper.make_node(operator, inputs, [output], f"{output}.{operator}", **attributes)
 
-    def _constant(self, name: str, value: NDArray[Any]) -> str:
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def _value(self, name: str) -> NDArray[Any]:
-        value: NDArray[Any] = numpy_helper.to_array(self._initializer(name))
-        return value
-
-    def _columns(self, name: str) -> int:
-        return int(self._initializer(name).dims[1])
-
-    def _initializer(self, name: str) -> onnx.TensorProto:
-        return next(tensor for tensor in self._graph.initializer if tensor.name == name)
+def _store_embeddings(graph: Rewrite) -> None:
+    found = (node for node in graph.nodes.values() if node.op_type == "Gather" and _EMBEDDINGS in node.input[0])
+    node = next(found, None)
+    if node is None:
+        raise ExportError(f"the encoder's graph reads no {_EMBEDDINGS}; only BertModel encoders are quantised")
+    table = graph.value(node.input[0])  # (vocabulary, H)
+    scales = weight_scales(table.T)[:, None]  # (vocabulary, 1) a row is a token
+    ids, embedding = node.input[1], node.output[0]
+    node.input[0] = graph.constant("embeddings.quantised", nearest(table, scales).astype(np.int8))
+    node.output[0] = "embeddings.rows"
+    graph.after(
+        node.name,
+        [
+            graph.node("Cast", ["embeddings.rows"], "embeddings.steps", to=TensorProto.FLOAT),
+            graph.node("Gather", [graph.constant("embeddings.scale", scales), ids], "embeddings.scales"),
+            graph.node("Mul", ["embeddings.steps", "embeddings.scales"], embedding),
+        ],
+    )

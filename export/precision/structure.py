@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -15,20 +15,20 @@ from onnx import TensorProto
 from emberline.engine.errors import ExportError
 
 from .grid import Activations
+from .layer import Quantised
 
 #: Kernels of ONNX Runtime that multiply 8-bit integers.
 INTEGER_PRODUCTS: Final = ("MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul", "QGemm")
 _STORED: Final[Mapping[Activations, int]] = {"uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
 
 
-def check_int8(path: Path, groups: int, products: int, activations: Activations) -> None:
+def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activations) -> None:
     """Check that an encoder's linear layers read 8 bits on both sides.
 
     Args:
         path: the graph.
-        groups: how many inputs there are to quantise, shared by layers or not.
-        products: how many linear layers there are to quantise.
-        activations: how inputs must be stored.
+        quantised: the layers that must.
+        activations: how their inputs must be stored.
 
     Raises:
         ExportError: a layer was left out or only its weight was quantised, a tensor has another type, or the graph has
@@ -38,8 +38,9 @@ def check_int8(path: Path, groups: int, products: int, activations: Activations)
     makers = {output: node for node in graph.node for output in node.output}
     constants = {tensor.name: tensor.data_type for tensor in graph.initializer}
     quantisers = [node for node in graph.node if node.op_type == "QuantizeLinear"]
-    if len(quantisers) != groups:
-        raise ExportError(f"{path.name} quantises {len(quantisers)} activations, not {groups}")
+    parts = sum(1 + one.fine for one in quantised)
+    if len(quantisers) != parts:
+        raise ExportError(f"{path.name} quantises {len(quantisers)} activations, not {parts}")
     wrong = [node.name for node in quantisers if constants[node.input[2]] != _STORED[activations]]
     if wrong:
         raise ExportError(f"{path.name} stores the activation of {wrong[0]} in another type than {activations}")
@@ -51,8 +52,8 @@ def check_int8(path: Path, groups: int, products: int, activations: Activations)
         activation, weight = (one.input[0] for one in sources if one is not None)
         if activation in makers and constants.get(weight) == TensorProto.INT8:
             found += 1
-    if found != products:
-        raise ExportError(f"{path.name} multiplies in 8 bits {found} times, not {products}")
+    if found != _products(quantised):
+        raise ExportError(f"{path.name} multiplies in 8 bits {found} times, not {_products(quantised)}")
 
 
 def check_fp16(path: Path) -> None:
@@ -80,12 +81,12 @@ def kernels(path: Path) -> dict[str, int]:
     return dict(sorted(Counter(node.op_type for node in optimised.graph.node).items()))
 
 
-def check_kernels(path: Path, products: int) -> dict[str, int]:
+def check_kernels(path: Path, quantised: Sequence[Quantised]) -> dict[str, int]:
     """Check that ONNX Runtime really runs an encoder's linear layers on integers.
 
     Args:
         path: the graph.
-        products: how many linear layers are quantised.
+        quantised: the layers that must.
 
     Returns:
         How often each integer kernel runs.
@@ -94,12 +95,16 @@ def check_kernels(path: Path, products: int) -> dict[str, int]:
         ExportError: some layers would be run on floats.
     """
     found = {name: count for name, count in kernels(path).items() if name in INTEGER_PRODUCTS}
-    if sum(found.values()) != products:
+    if sum(found.values()) != _products(quantised):
         raise ExportError(
-            f"ONNX Runtime runs {sum(found.values())} of the {products} quantised layers of {path.name} on integers; "
-            "this version or this processor lacks the kernels, export fp32 or fp16"
+            f"ONNX Runtime makes {sum(found.values())} of the {_products(quantised)} products of {path.name} that are "
+            "quantised on integers; this version or this processor lacks the kernels, export fp32 or fp16"
         )
     return found
+
+
+def _products(quantised: Sequence[Quantised]) -> int:
+    return sum(len(one.layers.nodes) * (1 + one.fine) for one in quantised)
 
 
 def _standard(path: Path) -> onnx.GraphProto:
