@@ -45,15 +45,15 @@ class LatencySettings:
     #: Callers that keep the server busy to find its saturation: more than it can work on at once.
     callers: int = 32
     #: Seconds of saturation a repetition.
-    saturation_seconds: float = 4.0
+    saturation_seconds: float = 3.0
     #: Seconds of each load a repetition.
-    load_seconds: float = 6.0
+    load_seconds: float = 5.0
     #: Milliseconds under which p99 has to stay in the search for the highest rate. MLPerf gives BERT-large 130.
     bound_ms: float = 100.0
     #: Rates tried in each search: six leave an error of 2 % of saturation; 0 leaves the search out.
     probes: int = 6
     #: Seconds a rate is tried.
-    probe_seconds: float = 6.0
+    probe_seconds: float = 5.0
     #: Whether every precision goes through gRPC and under load, or only the cheapest one through gRPC, and that
     #: and the reference under load.
     complete: bool = True
@@ -72,10 +72,10 @@ class LatencySettings:
     def quick(cls) -> LatencySettings:
         """A first impression within a minute or so, on two cores; too short for publishing."""
         return cls(
-            count=64,
+            count=48,
             repetitions=3,
             single=30,
-            multi=6,
+            multi=4,
             saturation_seconds=1.0,
             load_seconds=1.5,
             probes=0,

@@ -39,7 +39,7 @@ class Summary:
     @classmethod
     def of(cls, values: Sequence[float]) -> Summary:
         """Summarise at least one value."""
-        return cls(tuple(map(float, values)), float(np.median(values)), float(min(values)), float(max(values)))
+        return cls(tuple(map(float, values)), float(np.median(values)), float(np.min(values)), float(np.max(values)))
 
 
 def improvement(values: Sequence[float], reference: Sequence[float], *, higher_is_better: bool) -> Summary:
