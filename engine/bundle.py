@@ -76,6 +76,11 @@ class Layout:
         """Where the live catalogue lies unless a server is told otherwise: beside the bundle, not in it."""
         return self.root.parent / f"{self.root.name}.catalogue.sqlite"
 
+    @property
+    def costs(self) -> Path:
+        """Where an engine remembers how fast it was on its machine: likewise."""
+        return self.root.parent / f"{self.root.name}.costs.json"
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:

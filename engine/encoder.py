@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from .backlog import Backlog
+from .costs import CostModel
 from .entries import Entry, Ticket
 from .errors import DeadlineExceeded, EmberlineError, InferenceFailed
 from .metrics import Metrics
@@ -54,7 +55,15 @@ class Encoder:
     """Encodes texts in batches that requests share. Belongs to the event loop."""
 
     def __init__(
-        self, session: Session, backlog: Backlog, limits: Limits, metrics: Metrics, *, hidden: int, workers: int
+        self,
+        session: Session,
+        backlog: Backlog,
+        limits: Limits,
+        costs: CostModel,
+        metrics: Metrics,
+        *,
+        hidden: int,
+        workers: int,
     ) -> None:
         """Set up the workers; the running event loop becomes the owner.
 
@@ -62,6 +71,7 @@ class Encoder:
             session: runs the batches.
             backlog: the line; nobody else may touch it from now on.
             limits: what a batch may be.
+            costs: of a batch, by which the line is cut.
             metrics: where batches are counted.
             hidden: H, the width of a vector.
             workers: how many batches may be in the session at a time.
@@ -69,6 +79,7 @@ class Encoder:
         self._session = session
         self._backlog = backlog
         self._limits = limits
+        self._costs = costs
         self._metrics = metrics
         self._hidden = hidden
         self._workers = workers
@@ -127,7 +138,7 @@ class Encoder:
                 aged_before=self._backlog.clock - _PATIENCE,
                 endangered_before=now + sum(lengths) * self._backlog.pace,
             )
-            for batch in plan(lengths, self._limits, order, self._free)[: self._free]:
+            for batch in plan(lengths, self._limits, self._costs, order, self._free)[: self._free]:
                 entries = [line[index] for index in batch]
                 self._backlog.take(entries)
                 self._free -= 1

@@ -49,9 +49,8 @@ from .validation import check_count, check_id, check_k, check_names
 
 T = TypeVar("T")
 
-#: A text may be padded by so many tokens to spare a call of its own, whose fixed cost is about theirs (MiniLM-L6 on one
-#: core: 5 tokens' in int8, 10 in fp32).
-_PADDING: Final = 8
+#: The length of text by which the tokens of a batch are bounded, and the encoder's pace is guessed before the first.
+_TYPICAL_LENGTH: Final = 32
 #: Work up to these sizes is done on the event loop, because handing it to a thread and back would take as long: texts
 #: by their characters, rows through a tower, rows of the catalogue to search, items to list and to compare.
 _SMALL_CHARACTERS: Final = 1024
@@ -80,11 +79,13 @@ class Engine:
             manifest.item_fields, manifest.user_fields, manifest.hidden, config.max_inputs, config.max_text_bytes
         )
         self._scorer = Scorer(parts.heads, manifest)
-        backlog = Backlog(config.max_waiting_tokens, parts.pace / config.workers)
+        typical = min(_TYPICAL_LENGTH, manifest.max_length)
+        backlog = Backlog(config.max_waiting_tokens, parts.costs.text(typical) / typical / config.workers)
         self._encoder = Encoder(
             parts.placement.session,
             backlog,
-            Limits(config.max_batch, config.max_batch_tokens, _PADDING),
+            Limits(config.max_batch, config.max_batch_tokens or parts.costs.ample(typical)),
+            parts.costs,
             self.metrics,
             hidden=manifest.hidden,
             workers=config.workers,

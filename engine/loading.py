@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
 
 from .bundle import Bundle
+from .calibration import CostFile, machine, measure, warm_up
 from .catalogue import Catalogue
 from .config import EngineConfig
+from .costs import CostModel
+from .enginecache import default_cache
 from .heads import Heads
+from .ort import import_runtime
 from .placement import Placement, place
-from .session import Session
+from .providers import PROVIDERS
 from .tokens import Tokeniser
-
-#: The shape of the batches by which a start is warmed up and its pace is measured, and how many they are.
-_WARM_UP_TEXTS: Final = 4
-_WARM_UP_TOKENS: Final = 32
-_WARM_UPS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,7 @@ class Parts:
         placement: its encoder, warm, and what there is to say about where it runs.
         heads: its towers and match head.
         catalogue: the live catalogue.
-        pace: seconds a token in the encoder, one batch at a time.
+        costs: of a batch in the encoder.
     """
 
     bundle: Bundle
@@ -40,7 +36,7 @@ class Parts:
     placement: Placement
     heads: Heads
     catalogue: Catalogue
-    pace: float
+    costs: CostModel
 
 
 def load(config: EngineConfig) -> Parts:
@@ -57,7 +53,7 @@ def load(config: EngineConfig) -> Parts:
     tokeniser = Tokeniser(bundle.layout.tokenizer, manifest.max_length)
     placement = place(bundle, config)
     heads = Heads(bundle)
-    pace = _warm_up(placement.session, min(_WARM_UP_TOKENS, manifest.max_length))
+    costs = _costs(bundle, config, placement)
     # Last, because nothing that fails after it could leave the file held.
     catalogue = Catalogue.open(
         config.live_catalogue,
@@ -66,15 +62,22 @@ def load(config: EngineConfig) -> Parts:
         hidden=manifest.hidden,
         dimensions=manifest.dimensions,
     )
-    return Parts(bundle, tokeniser, placement, heads, catalogue, pace)
+    return Parts(bundle, tokeniser, placement, heads, catalogue, costs)
 
 
-def _warm_up(session: Session, tokens: int) -> float:
-    ids = np.zeros((_WARM_UP_TEXTS, tokens), np.int64)
-    mask = np.ones_like(ids)
-    seconds = []
-    for _ in range(_WARM_UPS):
-        started = time.perf_counter()
-        session.run(ids, mask)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds) / ids.size
+def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:
+    """What the encoder's batches cost, as remembered or measured."""
+    session, manifest = placement.session, bundle.manifest
+    warm_up(session, manifest.max_length)
+    key = "; ".join(
+        (
+            machine(),
+            f"{session.device} of ONNX Runtime {import_runtime('cpu').__version__}",
+            f"{placement.precision} of {manifest.model_id} {manifest.fingerprint[:16]}",
+            f"batches of up to {config.max_batch} texts",
+        )
+    )
+    # A busy neighbour does not count where the encoder's time is that of the thread that calls it.
+    clock = time.thread_time if session.device == PROVIDERS["cpu"] else time.perf_counter
+    file = CostFile(bundle.layout.costs, default_cache() / "costs.json")
+    return file.get(key, lambda: measure(session, manifest.max_length, config.max_batch, clock))

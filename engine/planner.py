@@ -1,8 +1,7 @@
 """Which texts go through the encoder together, and in which order.
 
-Pure functions: they know lengths and times, not what waits. Padding is the largest waste of an encoder, and on a CPU a
-batch gains almost nothing over its texts one at a time. So a batch is cut from the length-sorted line, and a text joins
-one only where the padding costs less than a call of its own.
+Pure functions: they know lengths and times, not what waits. Padding is the largest waste of an encoder, and each call
+has a cost of its own; which of them weighs more in a batch, the cost model says.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from .costs import CostModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,10 @@ class Limits:
     Attributes:
         texts: a batch.
         tokens: a batch, padding included; only a single text may have more.
-        padding: tokens that a text may be padded by. About what a call of its own would cost, in tokens.
     """
 
     texts: int
     tokens: int
-    padding: int
 
 
 def urgency(
@@ -59,34 +58,57 @@ def urgency(
     return sorted(range(len(turns)), key=key)
 
 
-def plan(lengths: Sequence[int], limits: Limits, order: Sequence[int], lanes: int = 1) -> list[tuple[int, ...]]:
-    """Cut what waits into batches.
+def plan(
+    lengths: Sequence[int], limits: Limits, costs: CostModel, order: Sequence[int], lanes: int = 1
+) -> list[tuple[int, ...]]:
+    """Cut what waits into the batches that take the least time in sum.
+
+    Sorted by length, the texts of a best batch stand next to each other, so the best cut of the line is found from its
+    short end on: what begins at a text costs the least over all places where its first batch may end (dynamic
+    programming, as in the optimal line breaks of Knuth and Plass, 1981).
 
     Args:
         lengths: tokens of each text.
         limits: what a batch may be.
+        costs: of a batch.
         order: all indices, the most urgent first.
-        lanes: how many batches can start at once; the work is cut so that each gets a share.
+        lanes: how many batches can start at once; a batch then has no more than its share of the work, unless it is a
+            single text.
 
     Returns:
         Each index in exactly one batch, the batch with the most urgent text first.
     """
-    rank = {index: place for place, index in enumerate(order)}
-    share = sum(lengths) / lanes
-    batches: list[list[int]] = []
-    longest = 0
-    for index in sorted(order, key=lambda index: (-lengths[index], rank[index])):
-        fits = (
-            batches
-            and longest - lengths[index] <= limits.padding
-            and len(batches[-1]) < limits.texts
-            and (len(batches[-1]) + 1) * longest <= limits.tokens
-            and len(batches[-1]) * longest < share
-        )
-        if fits:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-            longest = lengths[index]
-    batches.sort(key=lambda batch: min(rank[index] for index in batch))
-    return [tuple(batch) for batch in batches]
+    count = len(order)
+    # Longest first; among equals the most urgent, since sorting is stable.
+    line = sorted(order, key=lengths.__getitem__, reverse=True)
+    own = [costs.text(lengths[index]) for index in line]
+    share = math.inf if lanes == 1 else sum(lengths) / lanes
+    call, texts, tokens = costs.call, limits.texts, limits.tokens
+    least = [0.0] * (count + 1)  # seconds, from each place to the end
+    ends = [0] * count  # of the batch that begins there
+    reach = count  # where a batch from here must end: the later texts are so short that padding costs more than a call
+    for start in range(count - 1, -1, -1):
+        each, longest = own[start], lengths[line[start]]
+        while own[reach - 1] < each - call:
+            reach -= 1
+        most = min(texts, tokens // longest)
+        if lanes > 1:
+            most = min(most, math.ceil(share / longest))
+        cut, seconds = start + 1, call + each
+        best = seconds + least[cut]
+        for end in range(start + 2, min(start + most, reach) + 1):
+            seconds += each
+            total = seconds + least[end]
+            if total <= best:  # of equals the larger: fewer calls
+                cut, best = end, total
+        ends[start], least[start] = cut, best
+    rank = [0] * count
+    for place, index in enumerate(order):
+        rank[index] = place
+    batches = []
+    start = 0
+    while start < count:
+        batches.append(tuple(line[start : ends[start]]))
+        start = ends[start]
+    batches.sort(key=lambda batch: min([rank[index] for index in batch]))
+    return batches

@@ -69,7 +69,7 @@ def serve(
     ] = _ENGINE.threads,
     max_batch: Annotated[int, typer.Option(help="Texts a batch, at most.")] = _ENGINE.max_batch,
     max_batch_tokens: Annotated[
-        int, typer.Option(help="Tokens a batch, padding included, at most.")
+        int, typer.Option(help="Tokens a batch, padding included, at most; 0: as many as pay on this machine.")
     ] = _ENGINE.max_batch_tokens,
     max_waiting_tokens: Annotated[
         int, typer.Option(help="Tokens in line beyond which a request is refused at once as overloaded.")

@@ -14,7 +14,7 @@ from emberline.engine.errors import ConfigError
         ("device", "tpu"),
         ("threads", -1),
         ("max_batch", 0),
-        ("max_batch_tokens", 0),
+        ("max_batch_tokens", -1),
         ("max_waiting_tokens", -5),
         ("max_inputs", 0),
         ("max_text_bytes", 0),

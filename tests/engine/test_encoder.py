@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from emberline.engine.backlog import Backlog
+from emberline.engine.costs import CostModel
 from emberline.engine.encoder import Encoder
 from emberline.engine.errors import DeadlineExceeded, InferenceFailed, Overloaded
 from emberline.engine.metrics import Metrics
@@ -17,6 +18,8 @@ from emberline.engine.records import Encoding, Floats, Integers, Terms
 WIDTH = 2
 #: Texts with this number make the session fail.
 POISON = 13
+#: A call costs as much as four tokens.
+COSTS = CostModel(4.0, 1.0, 0.0)
 
 
 class FakeSession:
@@ -62,7 +65,7 @@ def metrics() -> Metrics:
 async def encoder(session: FakeSession, metrics: Metrics) -> AsyncIterator[Encoder]:
     """An encoder of one worker with small batches."""
     backlog = Backlog(10_000, pace=0.001)
-    encoder = Encoder(session, backlog, Limits(4, 64, 4), metrics, hidden=WIDTH, workers=1)
+    encoder = Encoder(session, backlog, Limits(4, 64), COSTS, metrics, hidden=WIDTH, workers=1)
     yield encoder
     session.open()
     encoder.close()
@@ -204,7 +207,7 @@ async def test_the_same_text_in_line_is_encoded_once(session: FakeSession, encod
 
 async def test_a_full_line_refuses_and_then_takes_again(session: FakeSession) -> None:
     """Beyond its limit the line refuses at once; once there is room it takes the same request."""
-    encoder = Encoder(session, Backlog(30, pace=0.001), Limits(1, 64, 4), Metrics(), hidden=WIDTH, workers=1)
+    encoder = Encoder(session, Backlog(30, pace=0.001), Limits(1, 64), COSTS, Metrics(), hidden=WIDTH, workers=1)
     running = asyncio.create_task(encoder.encode([_text(0)], Terms()))
     await session.begun.get()
     waiting = asyncio.create_task(encoder.encode([_text(1), _text(2)], Terms()))
