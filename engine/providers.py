@@ -14,10 +14,10 @@ import io
 import mmap
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 from .devices import Device
 from .errors import DeviceUnavailable
@@ -33,6 +33,8 @@ _LIBRARIES: Final[Mapping[Device, str]] = {
     "cuda": "libonnxruntime_providers_cuda.so",
     "tensorrt": "libonnxruntime_providers_tensorrt.so",
 }
+#: The graph of one node that wraps an engine; loaded in place of the encoder, it spares the build.
+CONTEXT: Final = "encoder_ctx.onnx"
 #: Where the work is. The rest of a BERT graph is arithmetic on shapes, which ONNX Runtime leaves to the CPU on purpose.
 _HEAVY: Final = re.compile(r"MatMul|Gemm|Softmax|Attention|LayerNorm|Gelu|Erf|QuantizeLinear")
 #: Written into a graph by dynamic quantisation.
@@ -136,17 +138,20 @@ def tensorrt_options(folder: Path, profiles: Sequence[Profile]) -> dict[str, str
         # The engine lies beside this file, under a relative name, so that the folder can be moved.
         "trt_ep_context_file_path": str(folder / CONTEXT),
         "trt_ep_context_embed_mode": "0",
+        **tensorrt_shapes(profiles),
+    }
+
+
+def tensorrt_shapes(profiles: Sequence[Profile]) -> dict[str, str]:
+    """The options of ONNX Runtime's TensorRT provider that say which shapes an engine is built for."""
+    return {
         "trt_profile_min_shapes": _shapes(profile.smallest for profile in profiles),
         "trt_profile_opt_shapes": _shapes(profile.typical for profile in profiles),
         "trt_profile_max_shapes": _shapes(profile.largest for profile in profiles),
     }
 
 
-#: The graph of one node that wraps an engine; loaded in place of the encoder, it spares the build.
-CONTEXT: Final = "encoder_ctx.onnx"
-
-
-def _shapes(shapes: Any) -> str:
+def _shapes(shapes: Iterable[Shape]) -> str:
     def one(shape: Shape) -> str:
         return ",".join(f"{name}:{shape}" for name in ("input_ids", "attention_mask"))
 

@@ -139,21 +139,69 @@ def train(
 
 
 def export(
-    run: _Run,
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder to be written.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|BUNDLE", help="The run's folder; with --tensorrt or --triton, a bundle's.", show_default=False
+        ),
+    ],
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="BUNDLE", help="The folder to be written.", show_default=False)
+    ] = None,
     precision: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help=f"Beside fp32: {', '.join(PRECISIONS[1:])}. May be repeated.", show_default="all"
+            metavar="NAME",
+            help=f"Beside fp32: {', '.join(PRECISIONS[1:])}. May be repeated. With --triton: the encoder's.",
+            show_default="all; with --triton, fp16",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle of that name.")] = False,
+    tensorrt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRECISION[,…]",
+            help="Build TensorRT engines of a bundle, in its folder `engines`: fp32, fp16, int8, int8-fp16.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="GPU[,…]", help="Of the engines, e.g. sm86,sm89.", show_default="the GPU at hand"),
+    ] = None,
+    profiles: Annotated[
+        str,
+        typer.Option(
+            metavar="MIN:OPT:MAX[,…]",
+            help="Shapes of the engines, each BATCHxTOKENS; `data`: by the lengths of the bundle's texts.",
+        ),
+    ] = "data",
+    library: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Builds the engines: tensorrt-rtx needs no GPU, tensorrt builds on the one at hand."
+        ),
+    ] = "tensorrt-rtx",
+    triton: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a model repository for NVIDIA Triton.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export a run to ONNX, quantise it, and measure against PyTorch what each precision costs.
 
     A precision that fails the accuracy gate is written with that verdict; `emberline serve` refuses it.
+
+    With --tensorrt or --triton, take a bundle further: to engines for GPUs, to a repository for Triton (docs/gpu.md).
     """
+    if tensorrt is not None or triton is not None:
+        if bundle is not None:
+            raise ConfigError("--tensorrt and --triton take a bundle alone: emberline export BUNDLE --tensorrt fp16")
+        _further(source, precision, tensorrt, target, profiles, library, triton, as_json=as_json)
+        return
+    if bundle is None:
+        raise ConfigError("the folder to be written is missing: emberline export RUN BUNDLE")
+    run = source
     _need("emberline export")
     from emberline.engine.bundle import Bundle
 
@@ -183,6 +231,60 @@ def export(
         ],
     )
     typer.echo(f"{bundle} is written ({opened.manifest.model_id}); next: emberline serve {bundle}")
+
+
+def _further(
+    root: Path,
+    precision: Sequence[str] | None,
+    tensorrt: str | None,
+    target: str | None,
+    profiles: str,
+    library: str,
+    triton: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """From a bundle to engines, to a Triton repository, or both."""
+    from rich.console import Console
+
+    from emberline.engine.bundle import Bundle
+
+    built = []
+    if tensorrt is not None:
+        if find_spec("onnx") is None:
+            raise MissingExtra("emberline export --tensorrt", "export", "onnx")
+        from .tensorrt.command import build_engines
+
+        built = build_engines(root, tensorrt, target, profiles, library, Console(stderr=True))
+    models: tuple[str, ...] = ()
+    if triton is not None:
+        from .triton.repository import Choice, write_repository
+
+        onnx = _precisions(precision or ["fp16"])
+        if len(onnx) != 1:
+            raise ConfigError("--triton takes one --precision")
+        accelerated: Precision = "int8-trt" if onnx[0] == "int8" else onnx[0]
+        choice = Choice(onnx[0], accelerated, built[0] if built else None)
+        models = write_repository(Bundle.open(root), triton, choice)
+    if as_json:
+        print_json({"engines": [{"file": str(one.path), **one.manifest.as_dict()} for one in built], "models": models})
+        return
+    if built:
+        print_table(
+            {"engine": "left", "MB": "right", "seconds": "right", "profiles": "left"},
+            [
+                (
+                    one.path.relative_to(root),
+                    f"{one.manifest.bytes / 1e6:.1f}",
+                    f"{one.manifest.seconds:.1f}",
+                    " ".join(map(str, one.manifest.profiles)),
+                )
+                for one in built
+            ],
+        )
+        typer.echo(f"next, on such a GPU: emberline serve {root} --device tensorrt-engine")
+    if models:
+        typer.echo(f"{triton} has {', '.join(models)}; next: tritonserver --model-repository {triton}")
 
 
 def _need(command: str) -> None:

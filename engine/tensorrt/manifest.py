@@ -98,10 +98,9 @@ class EngineManifest:
     created: str
     seconds: float
 
-    def to_json(self) -> str:
+    def as_dict(self) -> dict[str, Any]:
         """The manifest as it is written."""
-        raw = {**asdict(self), "profiles": [str(profile) for profile in self.profiles]}
-        return json.dumps(raw, indent=2) + "\n"
+        return {**asdict(self), "profiles": [str(profile) for profile in self.profiles]}
 
     @classmethod
     def read(cls, path: Path) -> EngineManifest:

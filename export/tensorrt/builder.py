@@ -154,7 +154,7 @@ def _publish(written: Path, manifest: EngineManifest, path: Path) -> None:
     beside = manifest_path(path)
     draft = written.with_suffix(".json")
     with draft.open("w", encoding="utf-8") as file:
-        file.write(manifest.to_json())
+        file.write(json.dumps(manifest.as_dict(), indent=2) + "\n")
         file.flush()
         os.fsync(file.fileno())
     # Between these steps there is no engine of this name, rather than one with another's manifest.

@@ -22,6 +22,7 @@ from emberline.export.model import Emberline, ModelConfig, TextEncoder
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.precision import fp16, int8, linears
 from emberline.export.precision.grid import Grid, nearest, weight_scales
+from emberline.export.precision.layer import Quantised
 
 LABELS = ("genres=Comedy", "genres=Horror", "genres=Sci-Fi")
 
@@ -40,7 +41,7 @@ def write_encoders(encoder: TextEncoder, layout: Layout) -> ModelConfig:
         weight = nearest(layers.weight, scales).astype(np.int8)
         ones = np.ones(len(layers.weight), np.float32)
         grids: Any = {form: Grid.over(-4.0, 4.0, form) for form in ("uint8", "int8")}
-        quantised.append(int8.Quantised(layers, 0.0, ones, weight, scales, grids))
+        quantised.append(Quantised(layers, layers.kind == "ffn_down", 0.0, ones, weight, scales, grids))
     int8.write(fp32, layout.encoder("int8"), quantised, "uint8")
     int8.write(fp32, layout.encoder("int8-trt"), quantised, "int8")
     return config

@@ -1,0 +1,88 @@
+"""Writes the repository: each model's folder with its configuration and, under a version, its file.
+
+```
+DIR/emberline_tokenise/          texts to token ids, in Triton's Python backend
+DIR/emberline_encoder_onnx/      the encoder in ONNX Runtime
+DIR/emberline_encoder_tensorrt/  the encoder as a TensorRT engine, or ONNX Runtime with its TensorRT provider
+DIR/emberline_item_tower/        sentence_embedding to item_embedding and item_bias
+DIR/emberline_onnx/              the three in one call; likewise emberline_tensorrt
+```
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.errors import ExportError
+from emberline.engine.tensorrt.lengths import profiles_of, text_lengths
+from emberline.engine.tensorrt.manifest import EngineFile
+
+from .configs import Configs
+from .text import Message, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which encoders a repository gets.
+
+    Attributes:
+        onnx: the precision of the one in ONNX Runtime.
+        tensorrt: the precision of the one that its TensorRT provider builds; not looked at if there is an engine.
+        engine: an engine that TensorRT built; None: there is none.
+    """
+
+    onnx: Precision
+    tensorrt: Precision
+    engine: EngineFile | None = None
+
+
+def write_repository(bundle: Bundle, out: Path, choice: Choice) -> tuple[str, ...]:
+    """Write a model repository.
+
+    Args:
+        bundle: whose models.
+        out: a folder that does not exist or is empty.
+        choice: which encoders.
+
+    Returns:
+        The names of the models.
+
+    Raises:
+        BundleError: the bundle has no such precision, or its gate failed it.
+        ExportError: the folder is not empty, or the engine is TensorRT for RTX's, which Triton cannot run.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise ExportError(f"{out} is not empty; name a new folder")
+    engine = choice.engine
+    if engine is not None and engine.manifest.library != "tensorrt":
+        raise ExportError(
+            f"{engine.path.name} is an engine of TensorRT for RTX, and Triton runs engines of TensorRT only; build it "
+            "with --library tensorrt on the GPU, or leave it out and let ONNX Runtime build one"
+        )
+    layout, manifest = bundle.layout, bundle.manifest
+    for precision in {choice.onnx} if engine else {choice.onnx, choice.tensorrt}:
+        bundle.admit(precision)
+    profiles = engine.manifest.profiles if engine else profiles_of(text_lengths(bundle), manifest.max_length)
+    configs = Configs(manifest, profiles)
+    models: list[tuple[Message, dict[str, Path]]] = [
+        (configs.onnx_encoder(), {"model.onnx": layout.encoder(choice.onnx)}),
+        (configs.plan_encoder(), {"model.plan": engine.path})
+        if engine
+        else (configs.accelerated_encoder(), {"model.onnx": layout.encoder(choice.tensorrt)}),
+        (configs.item_tower(), {"model.onnx": layout.item_tower}),
+        (configs.ensemble("onnx"), {}),
+        (configs.ensemble("tensorrt"), {}),
+    ]
+    with resources.as_file(resources.files(__package__) / "tokenise.py") as program:
+        models.append((configs.tokenise(), {"model.py": program, "tokenizer.json": layout.tokenizer}))
+        for config, files in models:
+            folder = out / str(config["name"])
+            (folder / "1").mkdir(parents=True)
+            for name, source in files.items():
+                shutil.copyfile(source, folder / "1" / name)
+            (folder / "config.pbtxt").write_text(to_text(config), encoding="utf-8")
+    return tuple(sorted(str(config["name"]) for config, _ in models))
