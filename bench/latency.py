@@ -65,11 +65,13 @@ def bench_latency(
     sets = [text_set(name, bundle, count=settings.count, seed=settings.seed) for name in settings.texts]
     variants, left_out = lineup(bundle, run, chosen, threads or cores(), complete=settings.complete)
     with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(variant)) for variant in variants]
+        workers = []
         with steps("latency", _count(variants, settings)) as step:
-            for worker in workers:
-                step(f"{worker.variant.name}: starting")
-                worker.wait_until_ready()
+            for variant in variants:
+                step(f"{variant.name}: starting")
+                # One after the other: an engine measures the machine when it starts, and wants it for itself.
+                workers.append(stack.enter_context(Worker(variant)))
+                workers[-1].wait_until_ready()
             closeness = _compare(workers, sets[0], step)
             measurements: list[Measurement] = []
             loads: list[LoadPoint] = []

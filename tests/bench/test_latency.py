@@ -80,8 +80,9 @@ def test_what_took_part_is_described(result, tiny_bundle):
 
 def test_measuring_leaves_the_bundle_as_it_was(result, tiny_bundle):
     """No live catalogue appears beside the bundle, and none of its files changes."""
-    Bundle.open(tiny_bundle)
-    assert [path.name for path in tiny_bundle.parent.iterdir()] == [tiny_bundle.name]
+    bundle = Bundle.open(tiny_bundle)
+    assert not bundle.layout.live_catalogue.exists()
+    assert {path.name for path in tiny_bundle.iterdir()} == {*bundle.manifest.files, bundle.layout.manifest.name}
 
 
 def test_a_measured_result_becomes_a_document(result):
