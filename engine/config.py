@@ -15,6 +15,9 @@ from .errors import ConfigError
 ServedPrecision = Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]
 SERVED_PRECISIONS: Final[tuple[ServedPrecision, ...]] = get_args(ServedPrecision)
 
+Mode = Literal["auto", "throughput", "latency"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
@@ -38,9 +41,12 @@ class EngineConfig:
     catalogue: Path | None = None
     #: Where engines are kept that ONNX Runtime's TensorRT provider builds, for minutes; None: the user's cache folder.
     cache: Path | None = None
-    #: Batches in the encoder at a time, each on a core of its own; 0: one a core. On a CPU this beats one batch on all
-    #: cores in throughput; fewer leave cores to others.
+    #: Cores that the encoder may keep busy; 0: all that this process may use. Fewer leave cores to others.
     threads: int = 0
+    #: How a CPU's cores are used. ``throughput``: a batch each. ``latency``: all for one batch at a time, which is
+    #: answered sooner, and fewer of them in all. ``auto``: all for what comes to an idle engine, else a batch each;
+    #: costs the memory of the encoder's weights a second time.
+    mode: Mode = "auto"
     #: Texts a batch. On a CPU a larger one gains little, and holds up what comes after it.
     max_batch: int = 32
     #: Tokens a batch, padding included; 0: as many as make a call's fixed cost negligible on this machine, 200 to 400
@@ -59,6 +65,8 @@ class EngineConfig:
     def __post_init__(self) -> None:
         if self.precision not in SERVED_PRECISIONS:
             raise ConfigError(f"precision is {self.precision!r}; choose one of {', '.join(SERVED_PRECISIONS)}")
+        if self.mode not in MODES:
+            raise ConfigError(f"mode is {self.mode!r}; choose one of {', '.join(MODES)}")
         parse_devices(self.device)
         if self.threads < 0:
             raise ConfigError(f"threads is {self.threads}; set how many, or 0 for one a core")
@@ -73,6 +81,11 @@ class EngineConfig:
         return self.catalogue or Layout(self.bundle).live_catalogue
 
     @property
+    def cores(self) -> int:
+        """How many cores the encoder may keep busy."""
+        return self.threads or len(os.sched_getaffinity(0))
+
+    @property
     def workers(self) -> int:
         """How many batches are in the encoder at a time."""
-        return self.threads or len(os.sched_getaffinity(0))
+        return 1 if self.mode == "latency" else self.cores

@@ -64,6 +64,8 @@ class Encoder:
         *,
         hidden: int,
         workers: int,
+        wide: Session | None = None,
+        wide_cores: int = 1,
     ) -> None:
         """Set up the workers; the running event loop becomes the owner.
 
@@ -74,7 +76,9 @@ class Encoder:
             costs: of a batch, by which the line is cut.
             metrics: where batches are counted.
             hidden: H, the width of a vector.
-            workers: how many batches may be in the session at a time.
+            workers: how many batches may be in the session at a time, a core each.
+            wide: runs a batch on several cores; None: nothing does.
+            wide_cores: how many those are.
         """
         self._session = session
         self._backlog = backlog
@@ -83,6 +87,8 @@ class Encoder:
         self._metrics = metrics
         self._hidden = hidden
         self._workers = workers
+        self._wide = wide
+        self._wide_cores = wide_cores
         self._free = workers
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(workers, "encoder")
@@ -138,28 +144,38 @@ class Encoder:
                 aged_before=self._backlog.clock - _PATIENCE,
                 endangered_before=now + sum(lengths) * self._backlog.pace,
             )
+            # As long as a core a text would leave half of them idle, all are for one batch.
+            if self._wide is not None and self._free == self._workers and 2 * len(line) <= self._wide_cores:
+                batch = plan(lengths, self._limits, self._costs, order)[0]
+                self._begin([line[index] for index in batch], self._wide, self._wide_cores)
+                continue
             for batch in plan(lengths, self._limits, self._costs, order, self._free)[: self._free]:
-                entries = [line[index] for index in batch]
-                self._backlog.take(entries)
-                self._free -= 1
-                self._threads.submit(self._work, entries)
+                self._begin([line[index] for index in batch], self._session, 1)
 
-    def _work(self, entries: Sequence[Entry]) -> None:
+    def _begin(self, entries: Sequence[Entry], session: Session, cores: int) -> None:
+        """Hand a batch to a worker."""
+        self._backlog.take(entries)
+        self._free -= cores
+        self._threads.submit(self._work, entries, session, cores)
+
+    def _work(self, entries: Sequence[Entry], session: Session, cores: int) -> None:
         """Run a batch; on a worker's thread."""
         started = time.monotonic()
         outcome: Floats | Exception
         try:
-            outcome = self._session.run(*pad([entry.encoding for entry in entries]))
+            outcome = session.run(*pad([entry.encoding for entry in entries]))
             if outcome.shape != (len(entries), self._hidden):
                 raise InferenceFailed(f"it gave shape {outcome.shape}, not {(len(entries), self._hidden)}")
             if not np.isfinite(outcome).all():
                 raise InferenceFailed("it gave numbers that are infinite or not a number")
         except Exception as error:  # whatever a runtime raises, it is these requests' and not the loop's
             outcome = error
-        self._loop.call_soon_threadsafe(self._settle, entries, outcome, started, time.monotonic())
+        self._loop.call_soon_threadsafe(self._settle, entries, outcome, cores, started, time.monotonic())
 
-    def _settle(self, entries: Sequence[Entry], outcome: Floats | Exception, started: float, finished: float) -> None:
-        self._free += 1
+    def _settle(
+        self, entries: Sequence[Entry], outcome: Floats | Exception, cores: int, started: float, finished: float
+    ) -> None:
+        self._free += cores
         seconds = finished - started
         tokens = sum(map(len, entries))
         padded = len(entries) * max(map(len, entries))
@@ -170,7 +186,7 @@ class Encoder:
             for ticket in {ticket for entry in entries for ticket, _ in entry.claims}:
                 ticket.fail(_failure(outcome))
         else:
-            pace = seconds / padded / self._workers
+            pace = seconds / padded * cores / self._workers
             self._backlog.pace += (pace - self._backlog.pace) * _SMOOTHING
             for row, entry in enumerate(entries):
                 for ticket, place in entry.claims:

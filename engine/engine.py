@@ -89,8 +89,10 @@ class Engine:
             self.metrics,
             hidden=manifest.hidden,
             workers=config.workers,
+            wide=parts.placement.wide,
+            wide_cores=parts.placement.cores,
         )
-        self._threads = ThreadPoolExecutor(config.workers, "engine")
+        self._threads = ThreadPoolExecutor(config.cores, "engine")
         self._started = time.monotonic()
         self._version = version("emberline")
         self._door = Door()

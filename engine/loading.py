@@ -68,16 +68,20 @@ def load(config: EngineConfig) -> Parts:
 def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:
     """What the encoder's batches cost, as remembered or measured."""
     session, manifest = placement.session, bundle.manifest
-    warm_up(session, manifest.max_length)
+    for one in (session, placement.wide):
+        if one is not None:
+            warm_up(one, manifest.max_length)
     key = "; ".join(
         (
             machine(),
             f"{session.device} of ONNX Runtime {import_runtime('cpu').__version__}",
             f"{placement.precision} of {manifest.model_id} {manifest.fingerprint[:16]}",
             f"batches of up to {config.max_batch} texts",
+            f"{placement.cores} cores a batch" if config.mode == "latency" else "a core a batch",
         )
     )
     # A busy neighbour does not count where the encoder's time is that of the thread that calls it.
-    clock = time.thread_time if session.device == PROVIDERS["cpu"] else time.perf_counter
+    own = session.device == PROVIDERS["cpu"] and config.mode != "latency"
+    clock = time.thread_time if own else time.perf_counter
     file = CostFile(bundle.layout.costs, default_cache() / "costs.json")
     return file.get(key, lambda: measure(session, manifest.max_length, config.max_batch, clock))

@@ -14,6 +14,8 @@ from .enginecache import EngineCache
 from .errors import BundleCorrupt, DeviceUnavailable, MissingExtra
 
 _DTYPES: Final = {"tensor(float)": "float32", "tensor(int64)": "int64"}
+#: Longer than a BERT's operators wait for one another on one text.
+_SPIN_MICROSECONDS: Final = "100"
 
 
 def import_runtime(device: Device) -> ModuleType:
@@ -30,7 +32,9 @@ def import_runtime(device: Device) -> ModuleType:
     return runtime
 
 
-def open_session(path: Path, graph: Graph, device: Device = "cpu", cache: EngineCache | None = None) -> Any:
+def open_session(
+    path: Path, graph: Graph, device: Device = "cpu", cache: EngineCache | None = None, cores: int = 1
+) -> Any:
     """Open a graph and check that it is the one the manifest describes.
 
     Args:
@@ -38,9 +42,11 @@ def open_session(path: Path, graph: Graph, device: Device = "cpu", cache: Engine
         graph: what the manifest says of it.
         device: where it shall run; on ``tensorrt``, ONNX Runtime builds an engine first, for minutes.
         cache: where such an engine is kept, and the shapes it is for; None: built anew, for whatever comes first.
+        cores: of the CPU, that work on one call.
 
     Returns:
-        An `onnxruntime.InferenceSession` for callers on several threads, each of which is one core's work.
+        An `onnxruntime.InferenceSession`. On one core it is for callers on several threads, each of which does its own
+        call's work; on more, for one caller at a time.
 
     Raises:
         MissingExtra: ONNX Runtime is not installed.
@@ -50,7 +56,7 @@ def open_session(path: Path, graph: Graph, device: Device = "cpu", cache: Engine
     ort = import_runtime(device)
     if device == "cpu":
         try:
-            session = ort.InferenceSession(str(path), _options(ort), providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(str(path), _options(ort, cores), providers=["CPUExecutionProvider"])
         except Exception as error:  # the library's errors have no common base
             raise BundleCorrupt(f"{path} cannot be loaded ({error}); export the bundle again") from error
     else:
@@ -60,13 +66,16 @@ def open_session(path: Path, graph: Graph, device: Device = "cpu", cache: Engine
     return session
 
 
-def _options(ort: ModuleType) -> Any:
+def _options(ort: ModuleType, cores: int = 1) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors come as exceptions; its warnings are about graphs we did not write
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = cores
     options.inter_op_num_threads = 1
-    # Threads that spin for work take the core from another caller's.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Between a call's operators its threads spin, for waking them takes longer than most operators; but not after it,
+    # and not for long, because threads that spin for work take the core from whoever has some.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if cores > 1 else "0")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_MICROSECONDS)
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from . import providers
@@ -21,6 +21,9 @@ from .tensorrt.manifest import GATES, EngineFile, EnginePrecision
 
 _log = logging.getLogger(__name__)
 
+#: Cores for one batch, at most: the matrix products of a text or two have no work for more.
+_WIDEST: Final = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -28,6 +31,8 @@ class Placement:
 
     Attributes:
         session: the encoder.
+        wide: the encoder once more, with several cores for one batch; None: the mode or the device has no use for it.
+        cores: how many cores those are.
         precision: of the graph or engine that runs; ``int8`` on TensorRT is the bundle's ``int8-trt``.
         gate: the accuracy gate's verdict on it.
         notes: why each device that came first cannot run it, and what ``auto`` chose.
@@ -37,6 +42,8 @@ class Placement:
     precision: ServedPrecision
     gate: str
     notes: tuple[str, ...] = ()
+    wide: Session | None = None
+    cores: int = 1
 
 
 Place = Callable[[Bundle, EngineConfig], Placement]
@@ -74,14 +81,19 @@ def place(bundle: Bundle, config: EngineConfig, places: Mapping[Device, Place] |
         if config.device == AUTO:
             notes.append(f"{AUTO} chose {device}")
             _log.warning("device %s: %s", AUTO, "; ".join(notes))
-        return Placement(found.session, found.precision, found.gate, tuple(notes))
+        return replace(found, notes=tuple(notes))
     raise DeviceUnavailable(f"none of the devices {config.device} can run the encoder: " + "; ".join(notes))
 
 
 def _on_cpu(bundle: Bundle, config: EngineConfig) -> Placement:
     if config.precision == "int8-fp16":
         raise DeviceUnavailable("int8-fp16 exists as a TensorRT engine only; on 'cpu' choose int8")
-    return _in_onnx_runtime(bundle, config, "cpu", config.precision)
+    gate = bundle.admit(config.precision, allow_failed_gate=config.allow_failed_gate)
+    path, graph = bundle.layout.encoder(config.precision), bundle.manifest.encoders[config.precision]
+    cores = min(config.cores, _WIDEST)
+    session = OrtSession(path, graph, "cpu", cores=cores if config.mode == "latency" else 1)
+    wide = OrtSession(path, graph, "cpu", cores=cores) if config.mode == "auto" and cores > 1 else None
+    return Placement(session, config.precision, gate, wide=wide, cores=cores)
 
 
 def _on_cuda(bundle: Bundle, config: EngineConfig) -> Placement:

@@ -34,11 +34,13 @@ class Session(Protocol):
 
 
 class OrtSession:
-    """The encoder in ONNX Runtime: one session for all threads, each call on the core of its caller."""
+    """The encoder in ONNX Runtime."""
 
-    def __init__(self, path: Path, graph: Graph, device: Device, cache: EngineCache | None = None) -> None:
+    def __init__(
+        self, path: Path, graph: Graph, device: Device, cache: EngineCache | None = None, cores: int = 1
+    ) -> None:
         """Load the encoder; see `open_session` for what it takes and raises."""
-        self._session = open_session(path, graph, device, cache)
+        self._session = open_session(path, graph, device, cache, cores)
 
     @property
     def device(self) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from emberline.engine.config import EngineConfig, ServedPrecision
+from emberline.engine.config import EngineConfig, Mode, ServedPrecision
 from emberline.engine.devices import DEVICES
 from emberline.engine.server.config import ServerConfig
 
@@ -65,8 +65,15 @@ def serve(
         ),
     ] = _ENGINE.cache,
     threads: Annotated[
-        int, typer.Option(help="Batches in the encoder at a time, each on a core of its own; 0: one a core.")
+        int, typer.Option(help="Cores that the encoder may keep busy; 0: all that this process may use.")
     ] = _ENGINE.threads,
+    mode: Annotated[
+        Mode,
+        typer.Option(
+            help="How a CPU's cores are used. throughput: a batch each. latency: all for one batch at a time. auto: all"
+            " of them on an idle engine, else a batch each; holds the encoder's weights twice."
+        ),
+    ] = _ENGINE.mode,
     max_batch: Annotated[int, typer.Option(help="Texts a batch, at most.")] = _ENGINE.max_batch,
     max_batch_tokens: Annotated[
         int, typer.Option(help="Tokens a batch, padding included, at most; 0: as many as pay on this machine.")
@@ -103,6 +110,7 @@ def serve(
             allow_failed_gate=allow_failed_gate,
             cache=cache,
             threads=threads,
+            mode=mode,
             max_batch=max_batch,
             max_batch_tokens=max_batch_tokens,
             max_waiting_tokens=max_waiting_tokens,

@@ -13,6 +13,7 @@ from emberline.engine.errors import ConfigError
         ("precision", "fp8"),
         ("device", "tpu"),
         ("threads", -1),
+        ("mode", "fast"),
         ("max_batch", 0),
         ("max_batch_tokens", -1),
         ("max_waiting_tokens", -5),
@@ -37,3 +38,9 @@ def test_there_is_a_worker_a_core_unless_told() -> None:
     """Zero threads means as many as this process may use."""
     assert EngineConfig(bundle=Path("bundle")).workers >= 1
     assert EngineConfig(bundle=Path("bundle"), threads=3).workers == 3
+
+
+def test_in_latency_mode_one_batch_has_all_cores() -> None:
+    """Its threads are cores, not workers."""
+    config = EngineConfig(bundle=Path("bundle"), threads=3, mode="latency")
+    assert (config.workers, config.cores) == (1, 3)

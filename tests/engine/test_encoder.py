@@ -220,6 +220,43 @@ async def test_a_full_line_refuses_and_then_takes_again(session: FakeSession) ->
     encoder.close()
 
 
+async def test_a_lone_text_gets_all_cores_of_an_idle_engine(session: FakeSession) -> None:
+    """One text that comes to an idle encoder runs wide; what waits meanwhile then runs a batch a core."""
+    wide = FakeSession()
+    backlog = Backlog(10_000, pace=0.001)
+    encoder = Encoder(
+        session, backlog, Limits(4, 64), COSTS, Metrics(), hidden=WIDTH, workers=2, wide=wide, wide_cores=2
+    )
+    alone = asyncio.create_task(encoder.encode([_text(0)], Terms()))
+    assert await wide.begun.get() == [0]
+    others = [asyncio.create_task(encoder.encode([_text(number)], Terms())) for number in (1, 2)]
+    await asyncio.sleep(0)  # let them get in line
+    assert session.begun.empty()  # the cores are busy
+    wide.gate.release()
+    await alone
+    assert sorted([await session.begun.get(), await session.begun.get()]) == [[1], [2]]
+    session.open()
+    await asyncio.gather(*others)
+    again = asyncio.create_task(encoder.encode([_text(3)], Terms()))
+    assert await wide.begun.get() == [3]
+    wide.open()
+    assert (await again).embeddings.tolist() == [[3, 10]]
+    encoder.close()
+
+
+async def test_several_texts_get_a_core_each(session: FakeSession) -> None:
+    """What could keep the cores busy by itself does not run wide, though the encoder is idle."""
+    wide = FakeSession()
+    backlog = Backlog(10_000, pace=0.001)
+    encoder = Encoder(
+        session, backlog, Limits(4, 64), COSTS, Metrics(), hidden=WIDTH, workers=2, wide=wide, wide_cores=2
+    )
+    session.open()
+    await encoder.encode([_text(1), _text(2)], Terms())
+    assert wide.begun.empty()
+    encoder.close()
+
+
 async def test_padding_and_tokens_are_counted(session: FakeSession, encoder: Encoder, metrics: Metrics) -> None:
     """The metrics tell the encoder's useful tokens from its padding."""
     session.open()

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from emberline.engine.bundle import Layout
-from emberline.engine.config import EngineConfig
+from emberline.engine.config import MODES, EngineConfig, Mode
 from emberline.engine.engine import Engine
 from emberline.engine.errors import (
     DeadlineExceeded,
@@ -54,6 +55,17 @@ async def test_vectors_are_the_encoders_whatever_the_batch(engine: Engine, tiny_
     texts = [("the horror of comedy " * (1 + number % 7)) + str(number) for number in range(50)]
     texts += texts[:5]
     assert await _encode(engine, *texts) == pytest.approx(_bare(tiny_bundle, texts), abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_vectors_do_not_depend_on_the_mode(config: EngineConfig, tiny_bundle: Path, mode: Mode) -> None:
+    """However the cores are used, alone or with others, a text has its vector."""
+    engine = await Engine.start(replace(config, mode=mode))
+    texts = ["the horror", "of comedy"]
+    expected = _bare(tiny_bundle, texts)
+    assert await _encode(engine, texts[0]) == pytest.approx(expected[:1], abs=1e-5)
+    assert await _encode(engine, *texts) == pytest.approx(expected, abs=1e-5)
+    await engine.drain()
 
 
 async def test_one_pass_gives_all_outputs_of_an_item(engine: Engine) -> None:
