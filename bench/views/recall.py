@@ -184,13 +184,13 @@ def _curves(curves: Sequence[Mapping[str, Any]], reference: str) -> Picture:
         axes.set_ylim(0, 103)
         axes.set_xlabel(f"drift, in standard deviations of {reference}'s scores")
         axes.set_ylabel("% of the scores that drift less")
-        axes.legend(loc="upper left")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=len(curves))
 
     caption = (
         f"Score drift: how many of the ranking scores lie nearer to {reference}'s than what is below. Further left is "
         "better; the scale is logarithmic."
     )
-    return picture("recall-drift", caption, 3.4, draw)
+    return picture("recall-drift", caption, 3.7, draw)
 
 
 def _small(value: float | None) -> str:
