@@ -146,9 +146,9 @@ def _closed(workers: Sequence[Worker], texts: TextSet, settings: LatencySettings
             step(f"{scenario}, {texts.name} texts, repetition {repetition + 1}: {name}")
             match scenario:
                 case "SingleStream":
-                    collected.add(name, single_stream(worker, texts.texts, settings, repetition))
+                    collected.add(name, single_stream(worker, texts.texts, settings.single, repetition))
                 case "MultiStream":
-                    collected.add(name, multi_stream(worker, texts.texts, settings, repetition))
+                    collected.add(name, multi_stream(worker, texts.texts, settings.multi, repetition))
                 case _:
                     collected.add(name, offline(worker, texts.texts, "sorted"))
                     if name == PYTORCH:

@@ -30,7 +30,8 @@ class Target(Protocol):
 
         Args:
             texts: N texts.
-            order: ``sorted`` lets the target choose the order, ``arrival`` keeps the texts' own.
+            order: ``sorted`` lets the target choose the order, ``arrival`` keeps the texts' own; ``sorted/8`` also
+                says how many texts a batch shall hold, to a target whose batches are its caller's choice.
 
         Returns:
             (N, H), in the order of `texts`.
@@ -64,34 +65,37 @@ async def bulk_loop(target: Target, texts: Sequence[str], order: str) -> float:
     return clock() - start
 
 
-async def saturating_loop(target: Target, texts: Sequence[str], callers: int, seconds: float) -> tuple[int, float]:
+async def saturating_loop(
+    target: Target, texts: Sequence[str], callers: int, seconds: float
+) -> tuple[list[float], float]:
     """Keep `callers` requests of one text under way.
 
     The window closes after `seconds`, or later if fewer than `callers` requests have been answered by then. Requests
     still under way at its end are waited for but not counted.
 
     Returns:
-        How many were answered within the window, and the window's length.
+        The latencies of those answered within the window, and the window's length.
     """
     clock = asyncio.get_running_loop().time
     start = clock()
-    answered = 0
+    latencies: list[float] = []
     sent = 0
     window: float | None = None
 
     async def caller() -> None:
-        nonlocal answered, sent, window
+        nonlocal sent, window
         while window is None:
             text = texts[sent % len(texts)]
             sent += 1
+            begun = clock()
             await target.serve(text)
             if window is None:
-                answered += 1
-                if clock() - start >= seconds and answered >= callers:
+                latencies.append(clock() - begun)
+                if clock() - start >= seconds and len(latencies) >= callers:
                     window = clock() - start
 
     await asyncio.gather(*(caller() for _ in range(callers)))
-    return answered, window if window is not None else clock() - start
+    return latencies, window if window is not None else clock() - start
 
 
 @dataclass(frozen=True, slots=True)

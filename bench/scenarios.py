@@ -7,7 +7,6 @@ from typing import Final
 
 from .load import MS
 from .measure import P50, P90, P99, THROUGHPUT, Metric
-from .settings import LatencySettings
 from .summary import percentile
 from .variants import Worker
 
@@ -15,18 +14,14 @@ from .variants import Worker
 STREAMS: Final = 8
 
 
-def single_stream(
-    worker: Worker, texts: Sequence[str], settings: LatencySettings, repetition: int
-) -> Mapping[Metric, float]:
-    """One request of one text at a time."""
-    return _latencies(worker.closed(_requests(texts, settings.single, 1, repetition)))
+def single_stream(worker: Worker, texts: Sequence[str], count: int, repetition: int) -> Mapping[Metric, float]:
+    """`count` requests of one text, one at a time."""
+    return latencies(worker.closed(_requests(texts, count, 1, repetition)))
 
 
-def multi_stream(
-    worker: Worker, texts: Sequence[str], settings: LatencySettings, repetition: int
-) -> Mapping[Metric, float]:
-    """One request of eight texts at a time; latencies are of the whole request."""
-    return _latencies(worker.closed(_requests(texts, settings.multi, STREAMS, repetition)))
+def multi_stream(worker: Worker, texts: Sequence[str], count: int, repetition: int) -> Mapping[Metric, float]:
+    """`count` requests of eight texts, one at a time; latencies are of the whole request."""
+    return latencies(worker.closed(_requests(texts, count, STREAMS, repetition)))
 
 
 def offline(worker: Worker, texts: Sequence[str], order: str) -> Mapping[Metric, float]:
@@ -40,5 +35,6 @@ def _requests(texts: Sequence[str], count: int, width: int, repetition: int) -> 
     return [[texts[(start + index * width + place) % len(texts)] for place in range(width)] for index in range(count)]
 
 
-def _latencies(seconds: Sequence[float]) -> Mapping[Metric, float]:
+def latencies(seconds: Sequence[float]) -> Mapping[Metric, float]:
+    """Percentiles of latencies, in ms."""
     return {metric: percentile(seconds, share) * MS for metric, share in ((P50, 50), (P90, 90), (P99, 99))}

@@ -118,8 +118,13 @@ class Worker:
 
     def saturate(self, texts: Sequence[str], callers: int, seconds: float) -> float:
         """Requests a second with `callers` always waiting; see `loops.saturating_loop`."""
+        return self.crowd(texts, callers, seconds)[0]
+
+    def crowd(self, texts: Sequence[str], callers: int, seconds: float) -> tuple[float, list[float]]:
+        """The same, with the latencies of the requests, seconds."""
         answer = self._ask("saturate", texts=list(texts), callers=callers, seconds=seconds)
-        return float(answer["answered"]) / float(answer["seconds"])
+        latencies: list[float] = answer["latencies"]
+        return len(latencies) / float(answer["seconds"]), latencies
 
     def open(
         self, texts: Sequence[str], arrivals: Sequence[float], bound: float | None = None, allowed: float = 0.0

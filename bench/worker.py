@@ -53,8 +53,8 @@ async def _bulk(target: loops.Target, texts: list[str], order: str) -> Answer:
 
 
 async def _saturate(target: loops.Target, texts: list[str], callers: int, seconds: float) -> Answer:
-    answered, window = await loops.saturating_loop(target, texts, callers, seconds)
-    return {"answered": answered, "seconds": window}
+    latencies, window = await loops.saturating_loop(target, texts, callers, seconds)
+    return {"latencies": latencies, "seconds": window}
 
 
 async def _open(

@@ -129,9 +129,9 @@ def test_requests_are_the_same_for_every_variant_and_others_in_every_repetition(
 
     worker = Recorder()
     texts = [str(index) for index in range(7)]
-    found = single_stream(worker, texts, SETTINGS, 0)
-    single_stream(worker, texts, SETTINGS, 1)
-    multi_stream(worker, texts, SETTINGS, 0)
+    found = single_stream(worker, texts, SETTINGS.single, 0)
+    single_stream(worker, texts, SETTINGS.single, 1)
+    multi_stream(worker, texts, SETTINGS.multi, 0)
     assert worker.requests[0] == [["0"], ["1"], ["2"], ["3"]]
     assert worker.requests[1] == [["4"], ["5"], ["6"], ["0"]]
     assert [len(request) for request in worker.requests[2]] == [8, 8]

@@ -45,14 +45,21 @@ def test_bulk_is_timed_as_a_whole(virtually):
 
 def test_saturation_counts_what_was_answered_within_the_window(virtually):
     """A server of ten answers a second gives ten a second, whatever is still waiting at the end."""
-    answered, window = virtually(lambda _: saturating_loop(_Server(), ["0.1"], callers=4, seconds=2.05))
-    assert answered / window == pytest.approx(10.0, rel=0.01)
+    latencies, window = virtually(lambda _: saturating_loop(_Server(), ["0.1"], callers=4, seconds=2.05))
+    assert len(latencies) / window == pytest.approx(10.0, rel=0.01)
+
+
+def test_saturation_knows_how_long_each_caller_waited(virtually):
+    """Once all callers wait, each answer takes as long as all of them together need."""
+    latencies, _ = virtually(lambda _: saturating_loop(_Server(), ["0.1"], callers=4, seconds=2.05))
+    assert latencies[:3] == pytest.approx([0.1, 0.2, 0.3])
+    assert latencies[3:] == pytest.approx([0.4] * (len(latencies) - 3))
 
 
 def test_saturation_waits_for_a_slow_server(virtually):
     """A server that answers nothing within the window is measured over a longer one instead of as zero."""
-    answered, window = virtually(lambda _: saturating_loop(_Server(), ["3"], callers=2, seconds=1.0))
-    assert (answered, window) == (2, pytest.approx(6.0))
+    latencies, window = virtually(lambda _: saturating_loop(_Server(), ["3"], callers=2, seconds=1.0))
+    assert (latencies, window) == (pytest.approx([3.0, 6.0]), pytest.approx(6.0))
 
 
 def test_open_loop_latency_counts_from_the_scheduled_arrival(virtually):
