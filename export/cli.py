@@ -92,7 +92,7 @@ def train(
     config = replace(
         _TRAIN,
         **{
-            **_settings(setting or ()),
+            **settings_from(setting or ()),
             "seed": seed,
             "encoder": encoder,
             "joint_steps": steps,
@@ -314,7 +314,7 @@ def _precisions(named: Sequence[str]) -> list[Precision]:
     return [precision for precision in PRECISIONS if precision in named]
 
 
-def _settings(given: Sequence[str]) -> dict[str, Any]:
+def settings_from(given: Sequence[str]) -> dict[str, Any]:
     """Settings from ``NAME=VALUE``, each of its setting's type.
 
     Raises:
