@@ -16,6 +16,7 @@ from rich.console import Console
 
 from emberline.engine.cli.options import AsJson, Bundle
 from emberline.engine.cli.output import print_json
+from emberline.engine.devices import Device
 from emberline.engine.errors import ConfigError, MissingExtra
 
 from .coldstart import command
@@ -33,6 +34,10 @@ _Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the resu
 _Precisions = Annotated[
     list[CpuPrecision],
     typer.Option("--precision", help="Measure these alone; may be repeated.", show_default="all that the bundle has"),
+]
+_Device = Annotated[
+    Device,
+    typer.Option(help="Runs Emberline's encoder, alone: there is no fallback. PyTorch is timed on the same GPU."),
 ]
 _RESULTS: Final = Path("bench-results")
 
@@ -57,6 +62,7 @@ def latency(
         list[str], typer.Option(help=f"One of {', '.join(SCENARIOS)}; may be repeated.", show_default="all")
     ] = list(_LATENCY.scenarios),  # noqa: B006  # see above
     precision: _Precisions = [],  # noqa: B006  # see above
+    device: _Device = _LATENCY.device,
     threads: Annotated[int, typer.Option(min=0, help="That each variant computes with; 0: one a core.")] = 0,
     repetitions: Annotated[
         int | None, typer.Option(min=1, help="Of each measurement.", show_default=str(_LATENCY.repetitions))
@@ -84,6 +90,7 @@ def latency(
         repetitions=repetitions or settings.repetitions,
         bound_ms=bound,
         seed=seed,
+        device=device,
     )
     _need("bench", "matplotlib")
     from .latency import bench_latency
@@ -105,6 +112,7 @@ def recall(
         typer.Option(metavar="DIR", help="The data set's folder, if it has moved.", show_default="as in training"),
     ] = None,
     precision: _Precisions = [],  # noqa: B006  # typer reads the default and does not share it
+    device: _Device = _RECALL.device,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the random baseline.")] = _RECALL.seed,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +122,7 @@ def recall(
     from .recall import bench_recall
     from .views.recall import view
 
-    settings = replace(_RECALL, seed=seed)
+    settings = replace(_RECALL, seed=seed, device=device)
     result = bench_recall(bundle, run, settings, precisions=[one.value for one in precision], data=data)
     _finish(result, view(result), out, as_json)
 
@@ -132,6 +140,7 @@ def coldstart(
     ablate: command.Ablate = "",
     budget: command.Budget = 1.0,
     bad_data: command.BadData = True,
+    setting: command.Setting = [],  # noqa: B006  # see above
     seeds: command.Seeds = command.SEEDS,
     known: command.Known = command.KNOWN,
     tune: command.Tune = command.SETTINGS.tune,
@@ -150,6 +159,7 @@ def coldstart(
         train=train,
         ablate=ablate,
         budget=budget,
+        setting=setting,
         folder=runs or out / "runs",
         bad_data=bad_data,
     )

@@ -9,7 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emberline.export.evaluation import baselines
+from emberline.export.baselines.baseline import Baseline
+from emberline.export.baselines.material import Material
+from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.evaluation.bootstrap import paired_interval
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
 from emberline.export.gate.answers import Answers
@@ -64,6 +66,12 @@ def rankings(exam: Exam, reference: Answers, answers: Mapping[str, Answers], set
         answers: by precision.
         settings: of the intervals and the random baseline.
     """
+    material = Material.of(exam.dataset, exam.split)
+    baselines: dict[str, Baseline] = {
+        "label popularity": LabelPopularity(),
+        "popularity": Popularity(),
+        "random": Random(settings.seed),
+    }
     found = []
     for place, scenario in enumerate(exam.rankings):
         base = evaluate(scenario, reference.rankings[place], ks=(_K,))
@@ -71,12 +79,8 @@ def rankings(exam: Exam, reference: Answers, answers: Mapping[str, Answers], set
         for precision, given in answers.items():
             ranked = evaluate(scenario, given.rankings[place], ks=(_K,))
             found.append(_ranking(ranked, base, in_process(precision), precision, "precision", settings))
-        scores = {
-            "label popularity": baselines.label_popularity(exam.dataset, exam.split, scenario),
-            "popularity": baselines.popularity(exam.dataset, exam.split, scenario),
-            "random": baselines.random(scenario, settings.seed),
-        }
-        for name, guessed in scores.items():
+        for name, baseline in baselines.items():
+            guessed = baseline.fit(material).score(scenario, material.content)
             ranked = evaluate(scenario, guessed, ks=(_K,))
             found.append(_ranking(ranked, base, name, "", "baseline", settings))
     return found

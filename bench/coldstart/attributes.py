@@ -26,7 +26,7 @@ from emberline.export.training.trained import TrainedModel
 from .editions import Edition, encode_texts
 
 #: Inverse penalties of the probe's logistic regressions to choose from.
-_PENALTIES: Final = (1.0, 0.1, 10.0, 100.0)
+_PENALTIES: Final = (0.1, 0.01, 0.03, 1.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,8 @@ def baselines(edition: Edition, split: Split) -> Iterator[Attributes]:
     exam = _Exam.of(dataset, split.cold_items, names)
     prior = label_matrix(dataset.item_labels(), names)[split.warm_items].mean(axis=0)
     for hidden in (True, False):
-        yield _measured(split.seed, "prior", hidden, np.tile(prior, (len(exam.items), 1)), exam)
+        if not edition.facts:
+            yield _measured(split.seed, "prior", hidden, np.tile(prior, (len(exam.items), 1)), exam)
         vectors = encode_texts(edition.encoder, _texts(dataset, True)) if hidden else edition.vectors
         inner = split.inner(dataset)
         trial = _Exam.of(dataset, inner.cold_items, names)

@@ -20,7 +20,7 @@ from emberline.export.evaluation.groups import Grouping, groupable
 Shares = NDArray[np.float64]
 
 #: How many rows' worth the mean above counts against an item's, a group's or a user's own.
-_PRIORS: Final = (2.0, 5.0, 10.0, 20.0, 50.0)
+_PRIORS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ from .standings import (
     GroupMean,
     Places,
     Standing,
-    best_baseline,
     by_place,
     compare,
     groups,
     measured,
+    rivals,
     standing,
 )
 from .targets import targets
@@ -109,9 +109,8 @@ def _comparisons(places: Places, standings: Sequence[Standing], settings: ColdSt
     for ours in standings:
         if ours.kind == "baseline":
             continue
-        rivals = [one for one in standings if one.scenario == ours.scenario and one.kind == "baseline"]
-        best = best_baseline(rivals)
-        others = list(rivals)
+        others = rivals(standings, ours.scenario, facts=ours.facts)
+        best = others[0] if others else None
         if ours.kind == "served":
             models = [one for one in standings if one.scenario == ours.scenario and one.kind == "model"]
             others += [one for one in models if ours.method.startswith(f"{one.method}, ")]
@@ -127,8 +126,8 @@ def _groups(places: Places, standings: Sequence[Standing], dataset: Dataset) -> 
     """The groups' means of every model, and of the best baseline of each scenario."""
     found = []
     for ours in standings:
-        rivals = [one for one in standings if one.scenario == ours.scenario and one.kind == "baseline"]
-        if ours.kind == "model" or ours is best_baseline(rivals):
+        best = next(iter(rivals(standings, ours.scenario, facts=ours.facts)), None)
+        if ours.kind == "model" or ours is best:
             found += groups(places[ours.scenario, ours.method], dataset.users)
     return found
 

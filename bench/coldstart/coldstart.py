@@ -154,6 +154,7 @@ def _described(plan: Plan) -> dict[str, object]:
         "bundles": plan.bundles,
         "precision": plan.precision if plan.bundles else None,
         "train": plan.train,
+        "training": asdict(plan.training) if plan.train or plan.ablations else None,
         "ablations": plan.ablations,
         "budget": plan.budget,
         "bad_data": plan.bad_data,

@@ -77,6 +77,10 @@ GraphFile = Annotated[
         show_default="none",
     ),
 ]
+Setting = Annotated[
+    list[str],
+    typer.Option(metavar="NAME=VALUE", help="A setting of docs/training.md for what is trained here. May be repeated."),
+]
 Ablate = Annotated[
     str,
     typer.Option(
@@ -120,15 +124,20 @@ def plan_of(
     train: bool,
     ablate: str,
     budget: float,
+    setting: Sequence[str],
     folder: Path,
     bad_data: bool,
 ) -> Plan:
     """What takes part, out of the command line's arguments.
 
     Raises:
-        ConfigError: an ablation is unknown, bundles and runs do not match, or it is not clear what to train on.
+        ConfigError: an ablation or a setting is unknown, bundles and runs do not match, or it is not clear what to
+            train on.
         DataError: the description or a run cannot be read.
     """
+    from emberline.export.cli import settings_from
+    from emberline.export.training.config import TrainConfig
+
     from .ablations import chosen
     from .plan import MODEL, Plan
 
@@ -145,6 +154,7 @@ def plan_of(
         train=train,
         ablations=tuple(chosen([name.strip() for name in ablate.split(",") if name.strip()])),
         budget=budget,
+        training=TrainConfig(**settings_from(setting)),
         folder=folder,
         bad_data=bad_data,
     )

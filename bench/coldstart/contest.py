@@ -40,6 +40,7 @@ class Entry:
         seed: of the split.
         method: its name.
         kind: ``model``, ``served`` or ``baseline``.
+        facts: whether it reads facts of a graph.
         scenario: what was asked.
         evaluation: what the answers are worth.
         settings: the method's, as they could be written in Python; of a model, where it comes from.
@@ -51,6 +52,7 @@ class Entry:
     seed: int
     method: str
     kind: str
+    facts: bool
     scenario: Scenario
     evaluation: Evaluation
     settings: str
@@ -59,7 +61,9 @@ class Entry:
     cost: Cost
 
 
-def enter(name: str, choices: Mapping[str, Choice], final: Round, material: Material) -> Iterator[Entry]:
+def enter(
+    name: str, choices: Mapping[str, Choice], final: Round, material: Material, *, facts: bool = False
+) -> Iterator[Entry]:
     """Put a baseline to all scenarios that it answers.
 
     Args:
@@ -67,6 +71,7 @@ def enter(name: str, choices: Mapping[str, Choice], final: Round, material: Mate
         choices: its settings, by scenario.
         final: the scenarios.
         material: what may be fitted.
+        facts: whether the material has facts of a graph.
     """
     fitted: dict[Baseline, tuple[Scorer, float, float]] = {}
     entered: dict[str, Entry] = {}
@@ -91,6 +96,7 @@ def enter(name: str, choices: Mapping[str, Choice], final: Round, material: Mate
             seed=final.split.seed,
             method=name,
             kind="baseline",
+            facts=facts,
             scenario=scenario,
             evaluation=evaluate(scenario, scores, CUTOFFS),
             settings=repr(choice.baseline),

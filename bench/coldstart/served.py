@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -93,6 +93,7 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
                 seed=final.split.seed,
                 method=served.name,
                 kind="served",
+                facts=served.subject.facts,
                 scenario=scenario,
                 evaluation=evaluate(scenario, given, CUTOFFS),
                 settings=str(served.bundle),
@@ -145,14 +146,16 @@ def _server(served: ServedModel) -> Iterator[str]:
             "catalogue": str(Path(folder) / "catalogue.sqlite"),
         }
         try:
-            process.stdin.write(json.dumps(settings).encode() + b"\n")
-            process.stdin.flush()
+            with suppress(BrokenPipeError):  # it is dead already, and its silence says so
+                process.stdin.write(json.dumps(settings).encode() + b"\n")
+                process.stdin.flush()
             line = process.stdout.readline().decode().strip()
             if not line:
                 raise BenchError("the server did not start; its last words stand above")
             yield line.split()[-1]
         finally:
-            process.stdin.close()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
             try:
                 process.wait(_DRAIN)
             except subprocess.TimeoutExpired:

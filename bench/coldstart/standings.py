@@ -57,6 +57,7 @@ class Standing:
     Attributes:
         method: its name.
         kind: ``model``, ``served`` or ``baseline``.
+        facts: whether it reads facts of a graph.
         scenario: its name.
         measures: ranking measures.
         chosen: for each seed.
@@ -67,6 +68,7 @@ class Standing:
 
     method: str
     kind: str
+    facts: bool
     scenario: str
     measures: tuple[Measured, ...]
     chosen: tuple[Chosen, ...]
@@ -131,10 +133,18 @@ def measured(name: str, values: Sequence[float]) -> Measured:
     return Measured(name, float(np.mean(values)), tuple(values))
 
 
-def best_baseline(standings: Iterable[Standing]) -> Standing | None:
-    """The best baseline among those of one scenario."""
-    rivals = [one for one in standings if one.kind == "baseline"]
-    return max(rivals, key=lambda one: one.mean(MEASURE), default=None)
+def rivals(standings: Iterable[Standing], scenario: str, *, facts: bool) -> list[Standing]:
+    """The baselines of a scenario, the best first.
+
+    Args:
+        standings: of all methods and scenarios.
+        scenario: its name.
+        facts: whether those with facts of a graph are among them: a model without any is compared with its like.
+    """
+    found = [
+        one for one in standings if one.kind == "baseline" and one.scenario == scenario and (facts or not one.facts)
+    ]
+    return sorted(found, key=lambda one: one.mean(MEASURE), reverse=True)
 
 
 def by_place(entries: Iterable[Entry]) -> Places:
@@ -152,6 +162,7 @@ def standing(entries: Sequence[Entry]) -> Standing:
     return Standing(
         method=entries[0].method,
         kind=entries[0].kind,
+        facts=entries[0].facts,
         scenario=entries[0].scenario.name,
         measures=tuple(measured(name, [one[name] for one in means]) for name in means[0]),
         chosen=tuple(Chosen(entry.seed, entry.settings, entry.tuned_to, entry.tried) for entry in entries),

@@ -114,6 +114,7 @@ def enter_subject(subject: Subject, edition: Edition, final: Round) -> Iterator[
             seed=final.split.seed,
             method=subject.name,
             kind="model",
+            facts=subject.facts,
             scenario=scenario,
             evaluation=evaluate(scenario, given, CUTOFFS),
             settings=str(subject.run.folder.root),

@@ -73,8 +73,9 @@ def _attributes(rows: Sequence[Mapping[str, Any]]) -> Iterator[Target]:
 def _behaviour(rows: Sequence[Mapping[str, Any]]) -> Iterator[Target]:
     found = {row["method"]: row["measures"] for row in rows}
     if MODEL in found:
-        best = max((_mean(measures, "auc") for name, measures in found.items() if name.startswith("mean")), default=0.5)
-        yield _at_least("behaviour: AUC, above that of the means", _mean(found[MODEL], "auc"), best)
+        means = [_mean(measures, "auc") for name, measures in found.items() if name.startswith("mean of the item")]
+        best = max(means, default=0.5)
+        yield _at_least("behaviour: AUC, above that of the means of items and groups", _mean(found[MODEL], "auc"), best)
         ece = _mean(found[MODEL], "ece")
         yield Target("behaviour: calibration error (ECE)", ece, 0.03, True, ece <= 0.03)
 

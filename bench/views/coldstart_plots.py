@@ -81,8 +81,8 @@ def cold_against_warm(result: Result) -> Iterator[Picture]:
         axes.set_xlabel("NDCG@10: ● item cold   ◇ warm")
 
     caption = (
-        "New items (●) and known ones (◇), by method. Without a ●, a method cannot tell new items apart; without a ◇, it "
-        "is ALS for known items. The two lie on different scales: there are more relevant items among the new ones."
+        "New items (●) and known ones (◇), by method. Without a ●, a method cannot tell new items apart; without a ◇, "
+        "it is ALS for known items. The two are on different scales: more of the new items are relevant."
     )
     yield picture("coldstart-warm", caption, 0.9 + 0.3 * len(names), draw)
 
