@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emberline.engine.bundle import Bundle
+from emberline.engine.bundle import Bundle, sha256
 
 from .variants import Worker
 
 
 @dataclass(frozen=True, slots=True)
 class BundleRecord:
-    """The bundle that was measured; see `Manifest`."""
+    """The bundle that was measured.
+
+    Attributes:
+        path: its folder.
+        model_id: see `Manifest`.
+        sha256: of the manifest, which names every file's: results of equal ones are of the same graphs.
+        max_length: tokens a text.
+    """
 
     path: str
     model_id: str
-    fingerprint: str
+    sha256: str
     max_length: int
 
 
 def summarise(bundle: Bundle) -> BundleRecord:
     """Name a bundle in a result."""
-    manifest = bundle.manifest
-    return BundleRecord(str(bundle.layout.root), manifest.model_id, manifest.fingerprint, manifest.max_length)
+    layout, manifest = bundle.layout, bundle.manifest
+    return BundleRecord(str(layout.root), manifest.model_id, sha256(layout.manifest), manifest.max_length)
 
 
 @dataclass(frozen=True, slots=True)

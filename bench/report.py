@@ -45,13 +45,15 @@ def gather(folder: Path) -> Report:
             f"{folder} has none of {', '.join(path.name for path in paths.values())}; run `emberline bench latency "
             f"BUNDLE --out {folder}` first"
         )
-    models = {result["bundle"]["fingerprint"]: result["bundle"]["model_id"] for result in results.values()}
-    if len(models) > 1:
+    bundles = {result["bundle"]["sha256"]: result["bundle"] for result in results.values()}
+    if len(bundles) > 1:
+        named = ", ".join(f"{bundle['model_id']} in {bundle['path']}" for bundle in bundles.values())
         raise BenchError(
-            f"the results in {folder} are of different models ({', '.join(models.values())}); measure one of them "
-            "again, or keep each model's results in a folder of its own"
+            f"the results in {folder} are of different bundles ({named}), or of one that was exported again meanwhile; "
+            "measure them again, or keep each bundle's results in a folder of its own"
         )
-    (model,) = models.values()
+    (bundle,) = bundles.values()
+    model = bundle["model_id"]
     return Report(
         {"format": FORMAT, "command": "report", "model_id": model, "results": list(results.values())},
         _document(model, results),

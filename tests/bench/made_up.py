@@ -29,7 +29,7 @@ ENVIRONMENT = Environment(
     busy_before=0.01,
     stolen=0.0,
 )
-BUNDLE = {"path": "bundle", "model_id": "films-0a1b2c3d", "fingerprint": "f" * 64, "max_length": 128}
+BUNDLE = {"path": "bundle", "model_id": "films-0a1b2c3d", "sha256": "f" * 64, "max_length": 128}
 #: Milliseconds a text, by variant.
 SPEEDS = {
     "PyTorch fp32": 15.0,

@@ -110,12 +110,12 @@ def test_a_disturbed_measurement_says_so(latency_result, tmp_path):
     assert "Take care" in [section.title for section in gather(tmp_path).document.sections]
 
 
-def test_results_of_two_models_are_not_put_side_by_side(saved, recall_result, tmp_path):
+def test_results_of_two_bundles_are_not_put_side_by_side(saved, recall_result, tmp_path):
     """A report compares like with like, or says which results do not belong together."""
-    bundle = {**recall_result["bundle"], "fingerprint": "0" * 64, "model_id": "other-model"}
+    bundle = {**recall_result["bundle"], "sha256": "0" * 64, "path": "other"}
     shutil.copy(saved / "latency.json", tmp_path)
     write({**recall_result, "bundle": bundle}, tmp_path)
-    with pytest.raises(BenchError, match=r"different models \(films-0a1b2c3d, other-model\)"):
+    with pytest.raises(BenchError, match=r"different bundles \(films-0a1b2c3d in bundle, films-0a1b2c3d in other\)"):
         gather(tmp_path)
 
 
