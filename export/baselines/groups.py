@@ -21,7 +21,7 @@ class GroupPopularity:
 
     Attributes:
         fields: attributes of users whose values together make the group, e.g. age and gender.
-        prior: how many users' worth everybody's opinion counts against the group's.
+        prior: how many users' worth everybody's opinion counts against the group's; above 0, since groups may be empty.
     """
 
     reads_items: ClassVar[bool] = False
