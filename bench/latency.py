@@ -15,12 +15,12 @@ from typing import Final
 
 import numpy as np
 
-from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.bundle import Bundle
 from emberline.engine.errors import BenchError
 from emberline.engine.records import Floats
 
 from .environment import begin, cores, observe
-from .lineup import CPU_PRECISIONS, PYTORCH, SAME_MODEL, lineup
+from .lineup import PYTORCH, SAME_MODEL, choose, lineup
 from .load import SHARES, Load, LoadPoint, highest_rate, point, under_load
 from .measure import RATE, SATURATION, Measurement, Samples, interleaved
 from .participants import record, summarise
@@ -40,7 +40,7 @@ def bench_latency(
     run: Path | None,
     settings: LatencySettings,
     *,
-    precisions: Sequence[Precision] = (),
+    precisions: Sequence[str] = (),
     threads: int = 0,
 ) -> Result:
     """Measure.
@@ -49,7 +49,7 @@ def bench_latency(
         bundle_folder: what Emberline serves.
         run: the training run that it was exported from, for the reference; None: without one.
         settings: how much is measured.
-        precisions: of the encoders; empty: all that the bundle has and the CPU runs.
+        precisions: of the encoders; empty: all that the bundle has and the device runs.
         threads: that each variant computes with; 0: one a core.
 
     Returns:
@@ -60,10 +60,12 @@ def bench_latency(
     """
     beginning = begin()
     bundle = Bundle.open(bundle_folder)
-    chosen = tuple(precisions) or tuple(name for name in CPU_PRECISIONS if name in bundle.manifest.encoders)
+    chosen = choose(bundle, precisions, settings.device)
     gates: dict[str, str] = {precision: bundle.admit(precision, allow_failed_gate=True) for precision in chosen}
     sets = [text_set(name, bundle, count=settings.count, seed=settings.seed) for name in settings.texts]
-    variants, left_out = lineup(bundle, run, chosen, threads or cores(), complete=settings.complete)
+    variants, left_out = lineup(
+        bundle, run, chosen, threads or cores(), complete=settings.complete, device=settings.device
+    )
     with ExitStack() as stack:
         workers = []
         with steps("latency", _count(variants, settings)) as step:

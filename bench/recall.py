@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.config import EngineConfig
 from emberline.engine.errors import BenchError
+from emberline.engine.placement import place
 from emberline.export.exported import ExportedModel
 from emberline.export.gate.answers import Answers, examine
 from emberline.export.gate.comparison import compare, quality
@@ -21,7 +23,7 @@ from emberline.export.training.run import Run, load_run
 
 from .environment import begin, observe
 from .likeness import drifts, likeness
-from .lineup import CPU_PRECISIONS, PYTORCH, SAME_MODEL, in_process
+from .lineup import PYTORCH, SAME_MODEL, choose, in_process
 from .participants import summarise
 from .progress import steps
 from .rankings import rankings
@@ -34,7 +36,7 @@ def bench_recall(
     run_folder: Path,
     settings: RecallSettings,
     *,
-    precisions: Sequence[Precision] = (),
+    precisions: Sequence[str] = (),
     data: Path | None = None,
 ) -> Result:
     """Measure.
@@ -43,7 +45,7 @@ def bench_recall(
         bundle_folder: whose graphs are measured.
         run_folder: the training run that it was exported from; its model is the reference.
         settings: of the measurement.
-        precisions: of the encoders; empty: all that the bundle has and the CPU runs.
+        precisions: of the encoders; empty: all that the bundle has and the device runs.
         data: the data set's folder; None: where training found it.
 
     Returns:
@@ -54,7 +56,7 @@ def bench_recall(
     """
     beginning = begin()
     bundle = Bundle.open(bundle_folder)
-    chosen = tuple(precisions) or tuple(name for name in CPU_PRECISIONS if name in bundle.manifest.encoders)
+    chosen = choose(bundle, precisions, settings.device)
     for precision in chosen:
         bundle.admit(precision, allow_failed_gate=True)
     with steps("recall", 3 + len(chosen)) as step:
@@ -66,7 +68,7 @@ def bench_recall(
         answers: dict[str, Answers] = {}
         for precision in chosen:
             step(f"{in_process(precision)}: exam")
-            answers[precision] = examine(_exported(bundle, precision, run), exam)
+            answers[precision] = examine(_exported(bundle, precision, run, settings.device), exam)
         step("comparing")
         measured = {precision: compare(given, reference, exam) for precision, given in answers.items()}
         if "fp32" in measured:
@@ -102,11 +104,13 @@ def _exam(run: Run, data: Path | None) -> Exam:
     return Exam.of(*run.data())
 
 
-def _exported(bundle: Bundle, precision: Precision, run: Run) -> ExportedModel:
-    manifest = bundle.manifest
-    return ExportedModel(
-        bundle.layout, precision, manifest.encoders[precision], manifest.graphs, run.trained.model.config
-    )
+def _exported(bundle: Bundle, precision: Precision, run: Run, device: str) -> ExportedModel:
+    manifest, config = bundle.manifest, run.trained.model.config
+    session = None
+    if device != "cpu":
+        asked = EngineConfig(bundle=bundle.layout.root, precision=precision, device=device, allow_failed_gate=True)
+        session = place(bundle, asked).session
+    return ExportedModel(bundle.layout, precision, manifest.encoders[precision], manifest.graphs, config, session)
 
 
 def _require_same_model(fp32: Mapping[str, Any]) -> None:

@@ -29,6 +29,7 @@ def main() -> int:
         bundle=Path(settings["bundle"]),
         precision=settings["precision"],
         threads=settings["threads"],
+        device=settings["device"],
         catalogue=Path(settings["catalogue"]),
         allow_failed_gate=True,
     )

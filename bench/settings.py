@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final, Literal, get_args
 
+from emberline.engine.devices import DEVICES, Device
 from emberline.engine.errors import ConfigError
 
 Scenario = Literal["SingleStream", "MultiStream", "Offline", "Server"]
@@ -28,6 +29,8 @@ class LatencySettings:
         ConfigError: a setting is out of its range.
     """
 
+    #: What runs Emberline's encoder; on a GPU, PyTorch runs there as well. One alone: the bench measures no fallback.
+    device: Device = "cpu"
     #: What is put to the variants.
     scenarios: tuple[Scenario, ...] = SCENARIOS
     #: Text sets; see `texts.text_set`.
@@ -59,6 +62,7 @@ class LatencySettings:
     complete: bool = True
 
     def __post_init__(self) -> None:
+        _check_device(self.device)
         for scenario in self.scenarios:
             if scenario not in SCENARIOS:
                 raise ConfigError(f"there is no scenario {scenario!r}; choose from {', '.join(SCENARIOS)}")
@@ -91,13 +95,21 @@ class RecallSettings:
         ConfigError: a setting is out of its range.
     """
 
+    #: What runs Emberline's encoder. PyTorch answers on the CPU: what is compared are values.
+    device: Device = "cpu"
     #: Of the bootstrap and the random baseline.
     seed: int = 1
     #: Confidence of the intervals.
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        _check_device(self.device)
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}; it must be at least 0")
         if not 0 < self.level < 1:
             raise ConfigError(f"level is {self.level}; it must lie between 0 and 1")
+
+
+def _check_device(device: str) -> None:
+    if device not in DEVICES:
+        raise ConfigError(f"device is {device!r}; measure one of {', '.join(DEVICES)}")

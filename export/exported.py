@@ -9,7 +9,7 @@ import numpy as np
 from emberline.engine.bundle import Graph, Layout, Precision
 from emberline.engine.ort import open_session
 from emberline.engine.records import ITEM_OUTPUTS, USER_OUTPUTS, Floats
-from emberline.engine.session import OrtSession
+from emberline.engine.session import OrtSession, Session
 from emberline.engine.tokens import Tokeniser
 
 from .model import ModelConfig
@@ -20,7 +20,13 @@ class ExportedModel:
     """The graphs of a bundle in one precision, as a `Predictor`."""
 
     def __init__(
-        self, layout: Layout, precision: Precision, encoder: Graph, heads: Mapping[str, Graph], config: ModelConfig
+        self,
+        layout: Layout,
+        precision: Precision,
+        encoder: Graph,
+        heads: Mapping[str, Graph],
+        config: ModelConfig,
+        session: Session | None = None,
     ) -> None:
         """Load the graphs; see `open_session` for what it raises.
 
@@ -30,10 +36,11 @@ class ExportedModel:
             encoder: what the encoder must be.
             heads: what ``item_tower``, ``user_tower`` and ``match`` must be.
             config: of the model that they came from.
+            session: runs the encoder; None: ONNX Runtime on the CPU.
         """
         self._config = config
         self._tokeniser = Tokeniser(layout.tokenizer, config.max_length)
-        self._encoder = OrtSession(layout.encoder(precision), encoder, "cpu")
+        self._encoder = session or OrtSession(layout.encoder(precision), encoder, "cpu")
         self._item = open_session(layout.item_tower, heads["item_tower"])
         self._user = open_session(layout.user_tower, heads["user_tower"])
         self._match = open_session(layout.match, heads["match"])

@@ -55,19 +55,21 @@ class EngineTarget:
         await asyncio.to_thread(self._folder.cleanup)
 
 
-async def open_target(bundle: str, precision: Any, threads: int) -> EngineTarget:
+async def open_target(bundle: str, precision: Any, threads: int, device: str = "cpu") -> EngineTarget:
     """Start an engine with a catalogue of its own.
 
     Args:
         bundle: its folder.
         precision: of the encoder; one that failed its gate is measured too.
         threads: that compute.
+        device: that the encoder runs on.
     """
     folder = tempfile.TemporaryDirectory()
     config = EngineConfig(
         bundle=Path(bundle),
         precision=precision,
         threads=threads,
+        device=device,
         allow_failed_gate=True,
         catalogue=Path(folder.name) / "catalogue.sqlite",
     )

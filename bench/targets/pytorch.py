@@ -33,8 +33,9 @@ class PyTorchTarget:
         about: the size of the encoder.
     """
 
-    def __init__(self, trained: TrainedModel) -> None:
-        self._encoder = trained.model.encoder.eval()
+    def __init__(self, trained: TrainedModel, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+        self._encoder = trained.model.encoder.eval().to(self._device)
         self._tokenizer = trained.tokenizer
         self._waiting: list[tuple[str, asyncio.Future[Floats]]] = []
         self._serving: asyncio.Task[None] | None = None
@@ -91,16 +92,18 @@ class PyTorchTarget:
     def _batch(self, texts: Sequence[str]) -> Floats:
         ids, mask = tokens(self._tokenizer, texts)
         with torch.inference_mode():
-            vectors: Floats = self._encoder(ids, mask).sentence_embedding.numpy()
+            found = self._encoder(ids.to(self._device), mask.to(self._device)).sentence_embedding
+        vectors: Floats = found.cpu().numpy()
         return vectors
 
 
-async def open_target(run: str, threads: int) -> PyTorchTarget:
+async def open_target(run: str, threads: int, device: str = "cpu") -> PyTorchTarget:
     """Load a run's model, whose tokenizer cuts texts where the bundle's does.
 
     Args:
         run: its folder.
         threads: that compute.
+        device: PyTorch's name of what it runs on.
     """
     torch.set_num_threads(threads)
-    return PyTorchTarget(load_run(Path(run)).trained)
+    return PyTorchTarget(load_run(Path(run)).trained, device)

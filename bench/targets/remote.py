@@ -36,7 +36,10 @@ class ServerTarget:
     """
 
     def __init__(
-        self, process: asyncio.subprocess.Process, client: AsyncClient, folder: tempfile.TemporaryDirectory[str]
+        self,
+        process: asyncio.subprocess.Process,
+        client: AsyncClient,
+        folder: tempfile.TemporaryDirectory[str] | None = None,
     ) -> None:
         self._process = process
         self._client = client
@@ -63,21 +66,43 @@ class ServerTarget:
         """End the connection and the server."""
         await self._client.close()
         await _end(self._process)
-        await asyncio.to_thread(self._folder.cleanup)
+        if self._folder is not None:
+            await asyncio.to_thread(self._folder.cleanup)
 
 
-async def open_target(bundle: str, precision: str, threads: int) -> ServerTarget:
+async def open_target(bundle: str, precision: str, threads: int, device: str = "cpu") -> ServerTarget:
     """Start a server with a catalogue of its own, and connect.
 
     Args:
         bundle: its folder.
         precision: of the encoder; one that failed its gate is measured too.
         threads: that compute.
+        device: that the encoder runs on.
 
     Raises:
         BenchError: it did not start.
     """
     folder = tempfile.TemporaryDirectory()
+    try:
+        process, client = await start(bundle, precision, threads, str(Path(folder.name) / "catalogue.sqlite"), device)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return ServerTarget(process, client, folder)
+
+
+async def start(
+    bundle: str, precision: str, threads: int, catalogue: str, device: str = "cpu"
+) -> tuple[asyncio.subprocess.Process, AsyncClient]:
+    """Start a server and connect to it; see `open_target`.
+
+    Args:
+        bundle: its folder.
+        precision: of the encoder.
+        threads: that compute.
+        catalogue: its live catalogue's file.
+        device: that the encoder runs on.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -89,7 +114,8 @@ async def open_target(bundle: str, precision: str, threads: int) -> ServerTarget
         "bundle": bundle,
         "precision": precision,
         "threads": threads,
-        "catalogue": str(Path(folder.name) / "catalogue.sqlite"),
+        "catalogue": catalogue,
+        "device": device,
     }
     assert process.stdin is not None
     assert process.stdout is not None
@@ -97,11 +123,10 @@ async def open_target(bundle: str, precision: str, threads: int) -> ServerTarget
     line = (await process.stdout.readline()).decode().strip()
     if not line:
         await _end(process)
-        folder.cleanup()
         raise BenchError("the server did not start; its last words stand above")
     client = AsyncClient(line.split()[-1], timeout=_TIMEOUT)
     await client.wait_ready()
-    return ServerTarget(process, client, folder)
+    return process, client
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

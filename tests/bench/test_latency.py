@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 
@@ -7,14 +8,15 @@ import numpy as np
 import pytest
 
 from emberline.bench.latency import _compare, bench_latency
-from emberline.bench.lineup import PYTORCH, in_process, lineup, through_grpc
+from emberline.bench.lineup import PYTORCH, choose, in_process, lineup, through_grpc
 from emberline.bench.scenarios import multi_stream, offline, single_stream
 from emberline.bench.settings import SCENARIOS, LatencySettings
 from emberline.bench.texts import TextSet
 from emberline.bench.variants import Worker
 from emberline.bench.views.latency import view
 from emberline.engine.bundle import Bundle
-from emberline.engine.errors import BenchError, BundleError, ConfigError
+from emberline.engine.errors import BenchError, BundleError, ConfigError, DeviceUnavailable, MissingExtra
+from emberline.engine.gpu import find_gpu
 
 SETTINGS = replace(
     LatencySettings.quick(),
@@ -106,9 +108,41 @@ def test_with_a_run_the_reference_comes_first(tiny_bundle, tmp_path):
     """PyTorch gets as many threads as everyone."""
     variants, left_out = lineup(Bundle.open(tiny_bundle), tmp_path, ("fp32",), 2, complete=True)
     assert [one.name for one in variants] == [PYTORCH, in_process("fp32"), through_grpc("fp32")]
-    assert variants[0].options == {"run": str(tmp_path), "threads": 2}
+    assert variants[0].options == {"run": str(tmp_path), "threads": 2, "device": "cpu"}
     assert left_out == []
     assert {one.threads for one in variants} == {2}
+
+
+def test_on_a_gpu_the_reference_runs_there_too(tiny_bundle, tmp_path):
+    """Emberline runs on the device that was asked for, whichever way that is, and PyTorch on CUDA."""
+    bundle = Bundle.open(tiny_bundle)
+    variants, _ = lineup(bundle, tmp_path, ("fp32",), 2, complete=True, device="tensorrt")
+    assert [one.options["device"] for one in variants] == ["cuda", "tensorrt", "tensorrt"]
+
+
+def test_each_device_measures_what_it_runs(tiny_bundle):
+    """Without a choice all that bundle and device have in common is measured; int8 is each device's own."""
+    bundle = Bundle.open(tiny_bundle)  # has fp32 and int8
+    assert choose(bundle, (), "cpu") == ("fp32", "int8")
+    assert choose(bundle, (), "cuda") == ("fp32",)
+    assert choose(bundle, ("int8", "fp32"), "tensorrt") == ("fp32", "int8-trt")
+    with pytest.raises(ConfigError, match="cuda does not run int8; choose from fp32, fp16"):
+        choose(bundle, ("int8",), "cuda")
+
+
+def test_a_device_that_is_not_here_stops_the_bench(tiny_bundle):
+    """A variant whose device cannot run is an error with that reason, and never measured on another one."""
+    with contextlib.suppress(DeviceUnavailable, MissingExtra):
+        find_gpu()
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(BenchError, match=r"Emberline fp32 cannot be measured: DeviceUnavailable: device 'cuda' needs"):
+        bench_latency(tiny_bundle, None, replace(SETTINGS, device="cuda"), precisions=("fp32",))
+
+
+def test_a_list_of_devices_is_refused():
+    """The bench measures one device at a time."""
+    with pytest.raises(ConfigError, match="measure one of cpu, cuda"):
+        replace(SETTINGS, device="cuda,cpu")
 
 
 def test_requests_are_the_same_for_every_variant_and_others_in_every_repetition(fake_variant):
