@@ -93,7 +93,7 @@ def baselines(edition: Edition, split: Split) -> Iterator[Attributes]:
     for hidden in (True, False):
         if not edition.facts:
             yield _measured(split.seed, "prior", hidden, np.tile(prior, (len(exam.items), 1)), exam)
-        vectors = encode_texts(edition.encoder, _texts(dataset, True)) if hidden else edition.vectors
+        vectors = encode_texts(edition.encoder, _texts(dataset, True)) if hidden else edition.vectors.items
         inner = split.inner(dataset)
         trial = _Exam.of(dataset, inner.cold_items, names)
         worth = [

@@ -16,6 +16,7 @@ from emberline.export.baselines.groups import GroupPopularity
 from emberline.export.baselines.hybrid import LightFm
 from emberline.export.baselines.nearest import MeanOfHistory, Neighbours
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
+from emberline.export.baselines.query import ProfileText
 from emberline.export.baselines.ridge import RidgeToAls
 from emberline.export.baselines.spaces import Attributes, Bm25, Encoded, Space, TfIdf
 
@@ -41,12 +42,13 @@ class Contender:
 
 
 def contenders(
-    groups: Sequence[str], seed: int, *, tune: bool = True
+    groups: Sequence[str], spoken: bool, seed: int, *, tune: bool = True
 ) -> tuple[tuple[Contender, ...], tuple[LeftOut, ...]]:
     """All baselines, and those that have to be left out.
 
     Args:
         groups: attributes that divide users into groups.
+        spoken: whether users have a text of their own, such as a question.
         seed: of those that draw something.
         tune: whether there is something to choose from, or each has the first of its settings.
     """
@@ -75,6 +77,10 @@ def contenders(
         found.insert(2, Contender("popularity in the user's group", tried))
     else:
         left_out.append(LeftOut("popularity in the user's group", "no attribute divides the users into groups"))
+    if spoken:
+        found.append(Contender("TF-IDF, the user's text", (ProfileText(TfIdf(True)), ProfileText(TfIdf(False)))))
+        found.append(Contender("BM25, the user's text", (ProfileText(Bm25(1.2, 0.75)), ProfileText(Bm25(1.2, 0.3)))))
+        found.append(Contender("untouched encoder, the user's text", (ProfileText(Encoded()),)))
     if find_spec("lightfm"):
         sizes = ((32, 20), (8, 20), (64, 10))
         found.append(Contender(LIGHTFM, tuple(LightFm(size, epochs, seed=seed) for size, epochs in sizes)))

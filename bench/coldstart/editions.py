@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from emberline.engine.errors import DataError
 from emberline.engine.records import Floats
 from emberline.export import pretrained
+from emberline.export.baselines.material import Vectors
 from emberline.export.data.description import Description
 from emberline.export.data.records import Dataset
 from emberline.export.data.schema import Graph
@@ -28,19 +30,20 @@ class Edition:
         facts: whether facts from a graph are among the items' attributes.
         dataset: the data set.
         encoder: the pretrained encoder.
-        vectors: (I, H) its vectors of the items' texts.
+        vectors: of its items and users.
     """
 
     facts: bool
     dataset: Dataset
     encoder: pretrained.Pretrained
-    vectors: Floats
+    vectors: Vectors
 
     @classmethod
     def of(cls, dataset: Dataset, encoder: pretrained.Pretrained) -> Edition:
-        """Encode the items."""
-        facts = dataset.description.graph is not None
-        return cls(facts, dataset, encoder, encode_texts(encoder, dataset.item_texts()))
+        """Encode the items and, once each, the profiles."""
+        profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
+        vectors = Vectors(encode_texts(encoder, dataset.item_texts()), encode_texts(encoder, profiles.tolist())[of])
+        return cls(dataset.description.graph is not None, dataset, encoder, vectors)
 
     def name(self, method: str, reads_items: bool = True) -> str:
         """A method's name in tables that show both editions."""

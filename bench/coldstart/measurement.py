@@ -72,7 +72,8 @@ class Measurement:
         material = Material.of(dataset, self.split, vectors)
         rounds = [(one, Material.of(dataset, one.split, vectors)) for one in self.tuning]
         groups = groupable(dataset.users, np.flatnonzero(self.split.warm_users))
-        lineup, left_out = contenders(groups, max(self.split.seed, 0), tune=self.settings.tune)
+        spoken = {field.name for field in dataset.description.user.columns if field.kind == "text"} - set(groups)
+        lineup, left_out = contenders(groups, bool(spoken), max(self.split.seed, 0), tune=self.settings.tune)
         for one in left_out:
             self.findings.leave_out(one.variant, one.reason)
         for contender in lineup:

@@ -66,7 +66,7 @@ class BadData:
         cold = np.flatnonzero(split.cold_items)
         contents = {}
         for how, dataset in datasets.items():
-            vectors = edition.vectors.copy()
+            vectors = edition.vectors.items.copy()
             texts = dataset.item_texts()
             if how:
                 vectors[cold] = encode_texts(edition.encoder, [texts[item] for item in cold])

@@ -8,12 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from emberline.engine.records import Item
 from emberline.export.data.records import Dataset, Interactions, Person
 from emberline.export.data.split import Split
 
 from .content import Content
 
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The pretrained encoder's vectors of a data set.
+
+    Attributes:
+        items: (I, H) of the items' texts.
+        profiles: (U, H) of the users' profiles.
+    """
+
+    items: NDArray[np.float32]
+    profiles: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +38,7 @@ class Material:
 
     Attributes:
         content: what the items say of themselves.
+        profiles: what the users say of themselves, each as the text of an item.
         users: U users.
         interactions: the training rows alone.
         warm_items: (I,) those of training.
@@ -32,6 +47,7 @@ class Material:
     """
 
     content: Content
+    profiles: Content
     users: tuple[Person, ...]
     interactions: Interactions
     warm_items: Mask
@@ -45,17 +61,21 @@ class Material:
         object.__setattr__(self, "likes", likes)
 
     @classmethod
-    def of(cls, dataset: Dataset, split: Split, vectors: NDArray[np.float32] | None = None) -> Material:
+    def of(cls, dataset: Dataset, split: Split, vectors: Vectors | None = None) -> Material:
         """What a split leaves to train on.
 
         Args:
             dataset: the data set.
             split: its split.
-            vectors: (I, H) the pretrained encoder's of the items' texts; None: no baseline needs them.
+            vectors: the pretrained encoder's; None: no baseline needs them.
         """
-        vectors = np.zeros((len(dataset.items), 0), dtype=np.float32) if vectors is None else vectors
+        if vectors is None:
+            vectors = Vectors(*(np.zeros((len(found), 0), np.float32) for found in (dataset.items, dataset.users)))
+        texts = zip(dataset.users, dataset.user_texts(), strict=True)
+        people = tuple(Item(user.id, text=text) for user, text in texts)
         return cls(
-            content=Content(dataset.description, dataset.items, vectors),
+            content=Content(dataset.description, dataset.items, vectors.items),
+            profiles=Content(dataset.description, people, vectors.profiles),
             users=dataset.users,
             interactions=dataset.interactions.take(split.train),
             warm_items=split.warm_items,

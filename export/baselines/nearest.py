@@ -12,7 +12,7 @@ from emberline.export.evaluation.scenarios import Scenario
 from .baseline import Scores, has_history, histories
 from .content import Content
 from .material import Mask, Material
-from .spaces import Layout, Matrix, Space
+from .spaces import Layout, Space, dense
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,10 @@ class Likeness:
         documents = placed.documents[scenario.candidates]  # (C, F)
         known = histories(scenario, len(content.items))  # (Q, I)
         if self.neighbours is None:
-            return _dense((known @ placed.queries) @ documents.T)
+            return dense((known @ placed.queries) @ documents.T)
         warm = np.flatnonzero(self.warm_items)
-        alike = _dense(documents @ placed.queries[warm].T)  # (C, warm items)
+        alike = dense(documents @ placed.queries[warm].T)  # (C, warm items)
         alike[scenario.candidates[:, None] == warm] = 0.0  # an item is no neighbour of its own
         count = min(self.neighbours, len(warm))
         least = -np.partition(-alike, count - 1, axis=1)[:, count - 1 : count]
-        return _dense(known[:, warm] @ np.where(alike >= least, alike, 0.0).T)
-
-
-def _dense(matrix: Matrix) -> Scores:
-    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float32)
+        return dense(known[:, warm] @ np.where(alike >= least, alike, 0.0).T)

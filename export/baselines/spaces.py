@@ -184,6 +184,11 @@ class Encoded:
         return Placed(content.vectors, content.vectors)
 
 
+def dense(matrix: Matrix) -> NDArray[np.float32]:
+    """A matrix as an array, whether it is sparse or not."""
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float32)
+
+
 def _warm(values: list[T], warm_items: Mask) -> list[T]:
     return [value for value, warm in zip(values, warm_items, strict=True) if warm]
 

@@ -13,9 +13,10 @@ from emberline.export.baselines.baseline import answer, histories
 from emberline.export.baselines.ease import Ease
 from emberline.export.baselines.groups import GroupPopularity
 from emberline.export.baselines.hybrid import LightFm
-from emberline.export.baselines.material import Material
+from emberline.export.baselines.material import Material, Vectors
 from emberline.export.baselines.nearest import MeanOfHistory, Neighbours
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
+from emberline.export.baselines.query import ProfileText
 from emberline.export.baselines.ridge import RidgeToAls
 from emberline.export.baselines.spaces import Attributes, Bm25, Encoded, TfIdf
 from emberline.export.evaluation.evaluation import evaluate
@@ -37,6 +38,7 @@ BASELINES = (
     RidgeToAls(Encoded(), 0.1, ALS),
     ALS,
     Ease(10.0),
+    ProfileText(Encoded()),
 )
 
 
@@ -77,7 +79,8 @@ def test_nothing_that_is_held_out_is_seen(baseline, tastes, found, material, sce
         for item, cold in zip(tastes.items, found.cold_items, strict=True)
     )
     interactions = replace(tastes.interactions, positive=positive)
-    spoilt = Material.of(replace(tastes, items=items, interactions=interactions), found, material.content.vectors)
+    vectors = Vectors(material.content.vectors, material.profiles.vectors)
+    spoilt = Material.of(replace(tastes, items=items, interactions=interactions), found, vectors)
     for scenario in scenarios.values():
         if baseline.answers(scenario, material.warm_items):
             scores = baseline.fit(material).score(scenario, material.content)
@@ -123,6 +126,8 @@ def test_what_items_say_matters_only_to_those_that_read_it(baseline, material, f
         (ALS, "known", 1.5),
         (Ease(10.0), "known", 1.5),
         (Ease(10.0), "warm", 1.3),
+        (ProfileText(Encoded()), "cold", 1.2),
+        (ProfileText(Encoded()), "new", 1.3),
     ],
     ids=repr,
 )
