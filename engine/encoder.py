@@ -1,7 +1,8 @@
 """The loop between the line and the encoder: whenever a worker is free, plan, and run the most urgent batch.
 
 It lives on the event loop, in callbacks, and has no task of its own: an arrival or a finished batch sets it going. Only
-padding and the session's run happen on the workers' threads.
+padding and the session's run happen on the workers' threads; and a short batch of a request that is alone not even
+those, because to hand it over and back takes as long as a tenth of it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ _log: Final = logging.getLogger(__name__)
 _WINDOW: Final = 128
 #: Tokens of work after its turn, after which an entry no longer yields to others' deadlines: about two seconds.
 _PATIENCE: Final = 16_384
+#: Requests in a row that found the encoder idle, after which it counts as idle enough to give all cores to one. Callers
+#: who take turns are better served by a core each.
+_ALONE: Final = 4
+#: Seconds that a lone batch may take to be run on the event loop. Whoever comes meanwhile would wait for it anyhow.
+_SHORT: Final = 0.01
 #: How much of the pace is the last batch's.
 _SMOOTHING: Final = 0.1
 
@@ -64,8 +70,8 @@ class Encoder:
         *,
         hidden: int,
         workers: int,
-        wide: Session | None = None,
-        wide_cores: int = 1,
+        lone: Session | None = None,
+        cores: int = 1,
     ) -> None:
         """Set up the workers; the running event loop becomes the owner.
 
@@ -77,8 +83,8 @@ class Encoder:
             metrics: where batches are counted.
             hidden: H, the width of a vector.
             workers: how many batches may be in the session at a time, a core each.
-            wide: runs a batch on several cores; None: nothing does.
-            wide_cores: how many those are.
+            lone: runs the batch of a request that is alone, on all cores; None: they are not treated apart.
+            cores: how many those are.
         """
         self._session = session
         self._backlog = backlog
@@ -87,9 +93,12 @@ class Encoder:
         self._metrics = metrics
         self._hidden = hidden
         self._workers = workers
-        self._wide = wide
-        self._wide_cores = wide_cores
+        self._lone = lone
+        self._cores = cores
         self._free = workers
+        self._inside = 0  # requests
+        self._alone = _ALONE  # requests in a row that found nobody inside
+        self._roused = False
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(workers, "encoder")
 
@@ -103,7 +112,9 @@ class Encoder:
         """
         ticket = Ticket(len(encodings), self._hidden, terms, time.monotonic())
         self._metrics.shared(self._backlog.put(ticket, encodings))
-        self._advance()
+        self._alone = 0 if self._inside else self._alone + 1
+        self._inside += 1
+        self._rouse()
         try:
             async with asyncio.timeout_at(terms.deadline):
                 await ticket.done
@@ -113,6 +124,7 @@ class Encoder:
                 "allow more time or send less at once"
             ) from None
         finally:
+            self._inside -= 1
             # Whoever gave up, by deadline, cancellation or a failed batch, leaves nothing in line.
             self._metrics.dropped(self._backlog.drop(ticket))
         return Vectors(ticket.vectors, ticket.started - ticket.arrived, ticket.finished - ticket.started)
@@ -129,8 +141,15 @@ class Encoder:
         """End the workers' threads, once they have finished what they run."""
         self._threads.shutdown()
 
+    def _rouse(self) -> None:
+        """Go on once whoever arrives in this turn of the event loop is in line."""
+        if self._free and not self._roused:
+            self._roused = True
+            self._loop.call_soon(self._advance)
+
     def _advance(self) -> None:
         """Give every free worker a batch, as long as there is one."""
+        self._roused = False
         now = self._loop.time()
         while self._free:
             line, late = self._backlog.window(_WINDOW, now)
@@ -144,22 +163,32 @@ class Encoder:
                 aged_before=self._backlog.clock - _PATIENCE,
                 endangered_before=now + sum(lengths) * self._backlog.pace,
             )
-            # As long as a core a text would leave half of them idle, all are for one batch.
-            if self._wide is not None and self._free == self._workers and 2 * len(line) <= self._wide_cores:
-                batch = plan(lengths, self._limits, self._costs, order)[0]
-                self._begin([line[index] for index in batch], self._wide, self._wide_cores)
+            if self._lone is not None and self._is_alone(len(line)):
+                batch = [line[index] for index in plan(lengths, self._limits, self._costs, order)[0]]
+                self._begin(batch, self._lone, self._workers)
                 continue
-            for batch in plan(lengths, self._limits, self._costs, order, self._free)[: self._free]:
-                self._begin([line[index] for index in batch], self._session, 1)
+            for chosen in plan(lengths, self._limits, self._costs, order, self._free)[: self._free]:
+                self._begin([line[index] for index in chosen], self._session, 1)
 
-    def _begin(self, entries: Sequence[Entry], session: Session, cores: int) -> None:
-        """Hand a batch to a worker."""
+    def _is_alone(self, texts: int) -> bool:
+        # As long as a core a text would leave half of them idle, all are for one batch.
+        return self._free == self._workers and self._alone >= _ALONE and texts <= max(1, self._cores // 2)
+
+    def _begin(self, entries: Sequence[Entry], session: Session, workers: int) -> None:
+        """Run a batch in place of some of the workers, or on the thread of one."""
         self._backlog.take(entries)
-        self._free -= cores
-        self._threads.submit(self._work, entries, session, cores)
+        self._free -= workers
+        if session is self._lone and self._costs.batch(len(entries), max(map(len, entries))) <= _SHORT:
+            self._settle(entries, workers, *self._run(entries, session))
+        else:
+            self._threads.submit(self._work, entries, session, workers)
 
-    def _work(self, entries: Sequence[Entry], session: Session, cores: int) -> None:
+    def _work(self, entries: Sequence[Entry], session: Session, workers: int) -> None:
         """Run a batch; on a worker's thread."""
+        self._loop.call_soon_threadsafe(self._settle, entries, workers, *self._run(entries, session))
+
+    def _run(self, entries: Sequence[Entry], session: Session) -> tuple[Floats | Exception, float, float]:
+        """Run a batch; gives its vectors (B, H) or what went wrong, and when it began and ended."""
         started = time.monotonic()
         outcome: Floats | Exception
         try:
@@ -170,12 +199,12 @@ class Encoder:
                 raise InferenceFailed("it gave numbers that are infinite or not a number")
         except Exception as error:  # whatever a runtime raises, it is these requests' and not the loop's
             outcome = error
-        self._loop.call_soon_threadsafe(self._settle, entries, outcome, cores, started, time.monotonic())
+        return outcome, started, time.monotonic()
 
     def _settle(
-        self, entries: Sequence[Entry], outcome: Floats | Exception, cores: int, started: float, finished: float
+        self, entries: Sequence[Entry], workers: int, outcome: Floats | Exception, started: float, finished: float
     ) -> None:
-        self._free += cores
+        self._free += workers
         seconds = finished - started
         tokens = sum(map(len, entries))
         padded = len(entries) * max(map(len, entries))
@@ -186,7 +215,7 @@ class Encoder:
             for ticket in {ticket for entry in entries for ticket, _ in entry.claims}:
                 ticket.fail(_failure(outcome))
         else:
-            pace = seconds / padded * cores / self._workers
+            pace = seconds / padded * workers / self._workers
             self._backlog.pace += (pace - self._backlog.pace) * _SMOOTHING
             for row, entry in enumerate(entries):
                 for ticket, place in entry.claims:

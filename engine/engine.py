@@ -89,8 +89,8 @@ class Engine:
             self.metrics,
             hidden=manifest.hidden,
             workers=config.workers,
-            wide=parts.placement.wide,
-            wide_cores=parts.placement.cores,
+            lone=parts.placement.lone,
+            cores=parts.placement.cores,
         )
         self._threads = ThreadPoolExecutor(config.cores, "engine")
         self._started = time.monotonic()

@@ -68,9 +68,8 @@ def load(config: EngineConfig) -> Parts:
 def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:
     """What the encoder's batches cost, as remembered or measured."""
     session, manifest = placement.session, bundle.manifest
-    for one in (session, placement.wide):
-        if one is not None:
-            warm_up(one, manifest.max_length)
+    for one in {session, placement.lone or session}:
+        warm_up(one, manifest.max_length)
     key = "; ".join(
         (
             machine(),

@@ -31,8 +31,8 @@ class Placement:
 
     Attributes:
         session: the encoder.
-        wide: the encoder once more, with several cores for one batch; None: the mode or the device has no use for it.
-        cores: how many cores those are.
+        lone: runs what comes to an idle engine, with all cores for one batch; None: `session` does.
+        cores: how many cores that is.
         precision: of the graph or engine that runs; ``int8`` on TensorRT is the bundle's ``int8-trt``.
         gate: the accuracy gate's verdict on it.
         notes: why each device that came first cannot run it, and what ``auto`` chose.
@@ -42,7 +42,7 @@ class Placement:
     precision: ServedPrecision
     gate: str
     notes: tuple[str, ...] = ()
-    wide: Session | None = None
+    lone: Session | None = None
     cores: int = 1
 
 
@@ -92,8 +92,8 @@ def _on_cpu(bundle: Bundle, config: EngineConfig) -> Placement:
     path, graph = bundle.layout.encoder(config.precision), bundle.manifest.encoders[config.precision]
     cores = min(config.cores, _WIDEST)
     session = OrtSession(path, graph, "cpu", cores=cores if config.mode == "latency" else 1)
-    wide = OrtSession(path, graph, "cpu", cores=cores) if config.mode == "auto" and cores > 1 else None
-    return Placement(session, config.precision, gate, wide=wide, cores=cores)
+    lone = OrtSession(path, graph, "cpu", cores=cores) if config.mode == "auto" and cores > 1 else session
+    return Placement(session, config.precision, gate, lone=None if config.mode == "throughput" else lone, cores=cores)
 
 
 def _on_cuda(bundle: Bundle, config: EngineConfig) -> Placement:

@@ -220,41 +220,92 @@ async def test_a_full_line_refuses_and_then_takes_again(session: FakeSession) ->
     encoder.close()
 
 
-async def test_a_lone_text_gets_all_cores_of_an_idle_engine(session: FakeSession) -> None:
-    """One text that comes to an idle encoder runs wide; what waits meanwhile then runs a batch a core."""
-    wide = FakeSession()
+@pytest.fixture
+async def lone() -> FakeSession:
+    """A session for those who are alone."""
+    return FakeSession()
+
+
+@pytest.fixture
+async def pair(session: FakeSession, lone: FakeSession) -> AsyncIterator[Encoder]:
+    """An encoder of two workers, which gives both cores to a request that is alone."""
     backlog = Backlog(10_000, pace=0.001)
-    encoder = Encoder(
-        session, backlog, Limits(4, 64), COSTS, Metrics(), hidden=WIDTH, workers=2, wide=wide, wide_cores=2
-    )
-    alone = asyncio.create_task(encoder.encode([_text(0)], Terms()))
-    assert await wide.begun.get() == [0]
-    others = [asyncio.create_task(encoder.encode([_text(number)], Terms())) for number in (1, 2)]
+    encoder = Encoder(session, backlog, Limits(4, 64), COSTS, Metrics(), hidden=WIDTH, workers=2, lone=lone, cores=2)
+    yield encoder
+    session.open()
+    lone.open()
+    encoder.close()
+
+
+async def test_a_lone_text_gets_all_cores(session: FakeSession, lone: FakeSession, pair: Encoder) -> None:
+    """One text that comes to an idle encoder has all cores; what waits meanwhile is then run a batch a core."""
+    alone = asyncio.create_task(pair.encode([_text(0)], Terms()))
+    assert await lone.begun.get() == [0]
+    others = [asyncio.create_task(pair.encode([_text(number)], Terms())) for number in (1, 2)]
     await asyncio.sleep(0)  # let them get in line
     assert session.begun.empty()  # the cores are busy
-    wide.gate.release()
+    lone.gate.release()
     await alone
     assert sorted([await session.begun.get(), await session.begun.get()]) == [[1], [2]]
     session.open()
     await asyncio.gather(*others)
-    again = asyncio.create_task(encoder.encode([_text(3)], Terms()))
-    assert await wide.begun.get() == [3]
-    wide.open()
-    assert (await again).embeddings.tolist() == [[3, 10]]
-    encoder.close()
 
 
-async def test_several_texts_get_a_core_each(session: FakeSession) -> None:
-    """What could keep the cores busy by itself does not run wide, though the encoder is idle."""
-    wide = FakeSession()
+async def test_after_company_it_takes_a_while_to_be_alone(
+    session: FakeSession, lone: FakeSession, pair: Encoder
+) -> None:
+    """Callers who take turns keep a core each; only after some requests in a row were alone has one all cores."""
+    session.open()
+    await asyncio.gather(*(pair.encode([_text(number)], Terms()) for number in (1, 2)))
+    for number in range(3, 6):
+        await pair.encode([_text(number)], Terms())
+    assert lone.begun.empty()
+    lone.open()
+    await pair.encode([_text(7)], Terms())
+    assert await lone.begun.get() == [7]
+
+
+async def test_several_texts_get_a_core_each(session: FakeSession, lone: FakeSession, pair: Encoder) -> None:
+    """What could keep the cores busy by itself does not get them all for one batch, though the encoder is idle."""
+    session.open()
+    await pair.encode([_text(1), _text(2)], Terms())
+    assert lone.begun.empty()
+
+
+@pytest.mark.parametrize("number", [1, POISON])
+async def test_a_short_lone_batch_is_not_handed_over(session: FakeSession, lone: FakeSession, number: int) -> None:
+    """It runs where the request came from, and is answered, or fails, as any other."""
+    threads: list[threading.Thread] = []
+    run = lone.run
+
+    class Watched:
+        device = "fake"
+
+        def run(self, ids: Integers, mask: Integers) -> Floats:
+            threads.append(threading.current_thread())
+            return run(ids, mask)
+
+    lone.open()
+    costs = CostModel(1e-4, 1e-5, 0.0)
     backlog = Backlog(10_000, pace=0.001)
     encoder = Encoder(
-        session, backlog, Limits(4, 64), COSTS, Metrics(), hidden=WIDTH, workers=2, wide=wide, wide_cores=2
+        session, backlog, Limits(4, 64), costs, Metrics(), hidden=WIDTH, workers=2, lone=Watched(), cores=2
     )
-    session.open()
-    await encoder.encode([_text(1), _text(2)], Terms())
-    assert wide.begun.empty()
+    work = encoder.encode([_text(number)], Terms())
+    if number == POISON:
+        with pytest.raises(InferenceFailed, match="out of luck"):
+            await work
+    else:
+        assert (await work).embeddings.tolist() == [[number, 10]]
+    assert threads == [threading.current_thread()]
     encoder.close()
+
+
+async def test_those_who_arrive_together_are_planned_together(session: FakeSession, encoder: Encoder) -> None:
+    """The first of several requests that arrive at once does not go ahead alone."""
+    session.open()
+    await asyncio.gather(*(encoder.encode([_text(number)], Terms()) for number in range(4)))
+    assert sorted(await session.begun.get()) == [0, 1, 2, 3]
 
 
 async def test_padding_and_tokens_are_counted(session: FakeSession, encoder: Encoder, metrics: Metrics) -> None:

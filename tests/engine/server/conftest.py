@@ -30,7 +30,13 @@ main()
 @pytest.fixture
 def config(tiny_bundle: Path, tmp_path: Path) -> ServerConfig:
     """A free port, and a live catalogue of the test's own."""
-    engine = EngineConfig(bundle=tiny_bundle, catalogue=tmp_path / "live.sqlite", threads=1, max_waiting_tokens=300)
+    engine = EngineConfig(
+        mode="throughput",  # in the others a lone batch runs on the event loop, which the gate must not stop
+        bundle=tiny_bundle,
+        catalogue=tmp_path / "live.sqlite",
+        threads=1,
+        max_waiting_tokens=300,
+    )
     return ServerConfig(engine=engine, listen="127.0.0.1:0", metrics_port=0, max_message_bytes=4_000_000)
 
 
