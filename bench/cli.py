@@ -1,4 +1,4 @@
-"""The command line of the bench: `emberline bench latency`, `recall`, `coldstart` and `report`.
+"""The command line of the bench: `emberline bench latency`, `recall`, `coldstart`, `peers` and `report`.
 
 Matplotlib, torch and the engine are imported where a command needs them: `emberline --help` has to be quick, and the
 other commands have to work without the bench's packages.
@@ -20,6 +20,7 @@ from emberline.engine.devices import Device
 from emberline.engine.errors import ConfigError, DeviceUnavailable, MissingExtra
 
 from .coldstart import command
+from .peers import command as contest
 from .settings import SCENARIOS, CpuPrecision, LatencySettings, RecallSettings, Scenario
 
 if TYPE_CHECKING:
@@ -208,6 +209,32 @@ def gpu(
     failed = sum(one.code != 0 for one in outcomes)
     typer.echo(f"{len(outcomes) - failed} of {len(outcomes)} steps are done; see {out / 'summary.md'}")
     raise typer.Exit(1 if failed else 0)
+
+
+@bench.command()
+def peers(
+    bundle: Bundle,
+    run: contest.Run,
+    out: _Out = _RESULTS,
+    environments: contest.Environments = None,
+    peer: contest.Names = [],  # noqa: B006  # typer reads the default and does not share it
+    threads: Annotated[int, typer.Option(min=0, help="That each variant computes with; 0: one a core.")] = 0,
+    repetitions: contest.Repetitions = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of texts, arrivals and catalogues.")] = contest.SETTINGS.seed,
+    quick: contest.Quick = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure Emberline beside the servers and libraries that one would use instead of it."""
+    settings = contest.settings_of(quick, repetitions, seed)
+    _need("bench", "matplotlib")
+    _need("export", "torch", "transformers", "polars", "onnx")
+    from .peers.contest import bench_peers
+    from .peers.environments import default_folder
+    from .views.peers import view
+
+    kept = environments or default_folder()
+    result = bench_peers(bundle, run, settings, environments=kept, names=peer, threads=threads)
+    _finish(result, view(result), out, as_json)
 
 
 @bench.command()

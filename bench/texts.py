@@ -99,7 +99,7 @@ def text_set(name: str, bundle: Bundle, *, count: int, seed: int) -> TextSet:
         DataError: the file cannot be read or has no text.
         BenchError: the bundle has no items.
     """
-    tokenizer = _tokenizer(bundle)
+    tokenizer = tokeniser(bundle)
     random = np.random.default_rng(seed)
     match name:
         case "items":
@@ -144,22 +144,50 @@ def mixed(
         longest: tokens a text.
     """
     shortest = min(SHORTEST, longest)
-    words = [word for text in sources for word in text.split()]
+    words = _words(sources, tokenizer)
     special = len(tokenizer.encode("").ids)
     shares = random.beta(*_SHAPE, count)
     lengths = np.rint(shortest + (longest - shortest) * shares).astype(int)
     # Each word has at least one token, so so many words suffice; what is too long is cut behind its last whole word.
     chosen = [[words[index] for index in random.integers(len(words), size=length)] for length in lengths]
-    return tuple(
-        _fitting(entry, int(length) - special, tokenizer) for entry, length in zip(chosen, lengths, strict=True)
-    )
+    return tuple(_fitting(entry, int(length) - special) for entry, length in zip(chosen, lengths, strict=True))
 
 
-def _fitting(words: Sequence[str], room: int, tokenizer: Tokenizer) -> str:
+def uniform(
+    sources: Sequence[str], tokenizer: Tokenizer, count: int, random: np.random.Generator, length: int
+) -> tuple[str, ...]:
+    """Texts that fill the model: each has `length` tokens once its last word has been cut.
+
+    Args:
+        sources: texts to take words from.
+        tokenizer: cuts at the model's longest.
+        count: how many texts to make.
+        random: chooses words.
+        length: the model's longest.
+    """
+    words = _words(sources, tokenizer)
+    texts = []
+    for _ in range(count):
+        chosen = [words[index] for index in random.integers(len(words), size=length)]
+        sizes = np.cumsum([size for _, size in chosen])
+        needed = int(np.searchsorted(sizes, length - len(tokenizer.encode("").ids))) + 1
+        texts.append(" ".join(word for word, _ in chosen[:needed]))
+    return tuple(texts)
+
+
+def _words(sources: Sequence[str], tokenizer: Tokenizer) -> list[tuple[str, int]]:
+    """The words of texts, each as often as it occurs, with its number of tokens."""
+    words = [word for text in sources for word in text.split()]
+    distinct = sorted(set(words))
+    encodings = tokenizer.encode_batch(distinct, add_special_tokens=False)
+    sizes = {word: len(encoding.ids) for word, encoding in zip(distinct, encodings, strict=True)}
+    return [(word, sizes[word]) for word in words]
+
+
+def _fitting(words: Sequence[tuple[str, int]], room: int) -> str:
     """As many of the words as have no more than `room` tokens; at least one."""
-    sizes = [len(e.ids) for e in tokenizer.encode_batch(list(words), add_special_tokens=False)]
-    kept = int(np.searchsorted(np.cumsum(sizes), room, side="right"))
-    return " ".join(words[: max(1, kept)])
+    kept = int(np.searchsorted(np.cumsum([size for _, size in words]), room, side="right"))
+    return " ".join(word for word, _ in words[: max(1, kept)])
 
 
 def _sample(texts: Sequence[str], count: int, random: np.random.Generator) -> tuple[str, ...]:
@@ -180,7 +208,8 @@ def _lines(path: Path) -> list[str]:
     return texts
 
 
-def _tokenizer(bundle: Bundle) -> Tokenizer:
+def tokeniser(bundle: Bundle) -> Tokenizer:
+    """The bundle's tokenizer: it cuts at what the model reads, and does not pad."""
     tokenizer = Tokenizer.from_file(str(bundle.layout.tokenizer))
     tokenizer.no_padding()
     tokenizer.enable_truncation(bundle.manifest.max_length)

@@ -1,0 +1,151 @@
+"""This machine's peak in matrix products, fp32 and int8: ``python -m emberline.bench.peers.gemm THREADS``.
+
+The peak is the best of several libraries and sizes, each at its best of several runs: whoever is compared with it is
+compared with the fastest product that anything installed here can do, not with a library's own. fp32: NumPy's BLAS,
+PyTorch (oneDNN or MKL) and ONNX Runtime; int8: PyTorch (oneDNN, s8 by s8) and ONNX Runtime (u8 by s8), both with int32
+sums. Weights are constants, as in a model, so that a library may pack them beforehand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from emberline.bench.variants import thread_variables
+from emberline.engine.errors import BenchError
+
+#: Sizes of (M, K) by (K, N): square ones, and the larger of a small BERT's linear layers with many tokens.
+_SHAPES: Final = ((1024, 1024, 1024), (2048, 2048, 2048), (4096, 384, 1536))
+#: Seconds that a library and size is tried for, and runs at least.
+_SECONDS: Final = 0.25
+_RUNS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The fastest matrix product found.
+
+    Attributes:
+        giga_operations: a second.
+        library: that made it.
+        shape: M, K, N.
+    """
+
+    giga_operations: float
+    library: str
+    shape: tuple[int, ...]
+
+
+Product = Callable[[], object]
+
+
+def peaks(threads: int) -> Mapping[str, Peak]:
+    """Measure, in a process of its own.
+
+    Args:
+        threads: that compute.
+
+    Returns:
+        ``fp32`` and ``int8``.
+
+    Raises:
+        BenchError: it failed.
+    """
+    environment = {**os.environ, **thread_variables(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, str(threads)], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        last = "\n".join(done.stderr.strip().splitlines()[-3:])
+        raise BenchError(f"the peak of matrix products cannot be measured: {last}")
+    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return {name: Peak(**{**peak, "shape": tuple(peak["shape"])}) for name, peak in found.items()}
+
+
+def measure(products: Iterator[tuple[str, tuple[int, ...], Product]], seconds: float = _SECONDS) -> Peak:
+    """The fastest of some products.
+
+    Args:
+        products: of each the library, the shape, and what computes it.
+        seconds: for which each is tried.
+    """
+    found = []
+    for library, shape, product in products:
+        product()
+        times: list[float] = []
+        while len(times) < _RUNS or sum(times) < seconds:
+            start = time.perf_counter()
+            product()
+            times.append(time.perf_counter() - start)
+        found.append(Peak(2 * float(np.prod(shape)) / min(times) / 1e9, library, shape))
+    return max(found, key=lambda peak: peak.giga_operations)
+
+
+def fp32_products(threads: int) -> Iterator[tuple[str, tuple[int, ...], Product]]:
+    """Products of float32 matrices."""
+    import torch
+
+    for shape in _SHAPES:
+        m, k, n = shape
+        a, b = (np.random.default_rng(0).random(size, dtype=np.float32) for size in ((m, k), (k, n)))
+        yield "NumPy", shape, partial(np.matmul, a, b)
+        tensors = torch.from_numpy(a), torch.from_numpy(b)
+        yield "PyTorch", shape, partial(torch.mm, *tensors)
+        yield "ONNX Runtime", shape, _onnx_product("MatMul", a, b, threads)
+
+
+def int8_products(threads: int) -> Iterator[tuple[str, tuple[int, ...], Product]]:
+    """Products of 8-bit matrices, summed in int32."""
+    import torch
+
+    for shape in _SHAPES:
+        m, k, n = shape
+        random = np.random.default_rng(0)
+        a = random.integers(0, 127, (m, k), dtype=np.uint8)
+        b = random.integers(-127, 127, (k, n), dtype=np.int8)
+        signed = torch.from_numpy(a.astype(np.int8)), torch.from_numpy(b)
+        yield "PyTorch", shape, partial(torch._int_mm, *signed)
+        yield "ONNX Runtime", shape, _onnx_product("MatMulInteger", a, b, threads)
+
+
+def _onnx_product(operator: str, a: Any, b: Any, threads: int) -> Product:
+    import onnxruntime as ort
+    from onnx import helper, numpy_helper
+
+    kind = helper.np_dtype_to_tensor_dtype(a.dtype)
+    result = kind if operator == "MatMul" else helper.np_dtype_to_tensor_dtype(np.dtype(np.int32))
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["a", "b"], ["c"])],
+        "product",
+        [helper.make_tensor_value_info("a", kind, a.shape)],
+        [helper.make_tensor_value_info("c", result, (a.shape[0], b.shape[1]))],
+        [numpy_helper.from_array(b, "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, {"a": a})
+
+
+def main() -> None:
+    """Print the peaks as JSON."""
+    threads = int(sys.argv[1])
+    import torch
+
+    torch.set_num_threads(threads)
+    found = {"fp32": measure(fp32_products(threads)), "int8": measure(int8_products(threads))}
+    print(json.dumps({name: asdict(peak) for name, peak in found.items()}))
+
+
+if __name__ == "__main__":
+    main()

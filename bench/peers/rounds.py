@@ -1,0 +1,158 @@
+"""The rounds of the comparison. In each, variants take turns, and every repetition begins with another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
+from typing import Final
+
+from emberline.bench.load import under_load
+from emberline.bench.measure import THROUGHPUT, Samples, interleaved
+from emberline.bench.progress import Steps
+from emberline.bench.scenarios import latencies, offline, single_stream
+from emberline.bench.texts import TextSet
+from emberline.bench.variants import Worker
+
+from .field import OWN, Field
+from .gemm import Peak
+from .notes import Notes, Work, row_of, values
+from .settings import PeersSettings
+from .texts import MIXED
+
+#: Texts with which batch sizes are tried.
+_TRIAL: Final = 96
+#: Of saturation: a server that is well used.
+SHARE: Final = 0.7
+#: Texts a request of growing work, as in other offline runs.
+_REQUEST: Final = 512
+#: Items that a user has liked, in a request for recommendations.
+_HISTORY: Final = 10
+
+Measure = Callable[[], dict[str, Peak]]
+
+
+def choose_batches(field: Field, texts: TextSet, notes: Notes, settings: PeersSettings, step: Steps) -> None:
+    """Find the best batch size of each variant whose batches are its caller's choice."""
+    trial = texts.texts[:_TRIAL]
+    for worker in [worker for worker in field.on("process") if worker.about.get("batches")]:
+        name = worker.variant.name
+        step(f"{name}: batch sizes")
+
+        def fastest(worker: Worker) -> int:
+            speeds = {size: worker.bulk(trial, f"sorted/{size}") for size in settings.batches}
+            speeds[0] = worker.bulk(trial, "sorted")
+            return max(speeds, key=lambda size: speeds[size])
+
+        size = field.attempt(worker, fastest)
+        if size:
+            notes.batches[name] = size
+
+
+def in_bulk(
+    field: Field, sets: Sequence[TextSet], notes: Notes, settings: PeersSettings, measure: Measure, step: Steps
+) -> None:
+    """All texts at once, and one at a time; on the mixed texts with the peak of matrix products in every repetition."""
+    for texts in sets:
+        notes.counts[texts.name] = len(texts.texts)
+        collected = notes.offline[texts.name] = Samples(texts.name, "Offline")
+        begun = -1
+        for repetition, worker in interleaved(tuple(field.workers), settings.repetitions):
+            name = worker.variant.name
+            where = f"{texts.name} texts, repetition {repetition + 1}: {name}"
+            if texts.name == MIXED and repetition > begun:
+                begun = repetition
+                step(f"repetition {repetition + 1}: peak of matrix products")
+                for precision, peak in measure().items():
+                    notes.peaks[precision].append(peak)
+            if worker.variant.path == "process":
+                for row, order in _orders(name, notes):
+                    step(f"offline, {where}")
+                    found = field.attempt(worker, partial(offline, texts=texts.texts, order=order))
+                    if found:
+                        collected.add(row, found)
+            if texts.name == MIXED:
+                step(f"lone requests, {where}")
+                count = settings.single
+                lone = field.attempt(
+                    worker, partial(single_stream, texts=texts.texts, count=count, repetition=repetition)
+                )
+                if lone:
+                    notes.lone.add(name, lone)
+
+
+def with_clients(field: Field, texts: TextSet, notes: Notes, settings: PeersSettings, step: Steps) -> None:
+    """Servers kept busy by several callers, Emberline in process between them."""
+    for clients in settings.clients:
+        notes.crowds[clients] = Samples(texts.name, f"{clients} clients")
+    own = [worker for worker in field.on("process") if worker.variant.engine == OWN]
+    for repetition, worker in interleaved((*field.on("grpc"), *own), settings.repetitions):
+        name = worker.variant.name
+        if worker.variant.path == "process":
+            step(f"clients, repetition {repetition + 1}: {name}, offline")
+            notes.beside.add(name, offline(worker, texts.texts, "sorted"))
+            continue
+        for clients, collected in notes.crowds.items():
+            step(f"{clients} clients, repetition {repetition + 1}: {name}")
+            waiting = partial(Worker.crowd, texts=texts.texts, callers=clients, seconds=settings.crowd_seconds)
+            found = field.attempt(worker, waiting)
+            if found:
+                rate, waited = found
+                collected.add(name, {THROUGHPUT: rate, **latencies(waited)})
+
+
+def by_themselves(field: Field, texts: TextSet, notes: Notes, settings: PeersSettings, step: Steps) -> None:
+    """Requests that arrive by themselves at a share of what Emberline's server can answer."""
+    most = notes.crowds[max(notes.crowds)]
+    own = [worker for worker in field.on("grpc") if worker.variant.engine == OWN]
+    for worker in own:
+        name = worker.variant.name
+        notes.rates[name] = SHARE * median(values(most, name, THROUGHPUT))
+    for repetition, worker in interleaved(own, settings.repetitions):
+        name = worker.variant.name
+        step(f"load, repetition {repetition + 1}: {name}")
+        seed = settings.seed + repetition
+        notes.loads[name].append(under_load(worker, texts.texts, notes.rates[name], settings.load_seconds, seed))
+
+
+def of_recommendations(
+    workers: Sequence[tuple[int, Worker]], notes: Notes, settings: PeersSettings, step: Steps
+) -> None:
+    """Recommendations for users given by the ids of what they liked.
+
+    Args:
+        workers: with the size of the catalogue that each has.
+        notes: where the latencies go.
+        settings: how many.
+        step: is told what is being done.
+    """
+    for count, _ in workers:
+        notes.recommendations[count] = Samples("histories", f"Recommend of {count:,}")
+    for repetition, (count, worker) in interleaved(workers, settings.repetitions):
+        step(f"recommendations, repetition {repetition + 1}: {count:,} items")
+        first = repetition * settings.recommendations
+        requests = [
+            # A prime step: neighbouring requests share no item, and items repeat within none.
+            [str((7919 * (first + request) + 101 * place) % count) for place in range(_HISTORY)]
+            for request in range(settings.recommendations)
+        ]
+        notes.recommendations[count].add(worker.variant.name, latencies(worker.closed(requests)))
+
+
+def of_growing_work(worker: Worker, texts: Sequence[str], notes: Notes, settings: PeersSettings, step: Steps) -> None:
+    """Offline runs of growing size; vectors are dropped as they come, as by someone who writes them away."""
+    for repetition, count in interleaved(settings.work, settings.repetitions):
+        step(f"{count:,} texts, repetition {repetition + 1}: {worker.variant.name}")
+        seconds = 0.0
+        for start in range(0, count, _REQUEST):
+            seconds += sum(worker.closed([texts[start : min(start + _REQUEST, count)]]))
+        notes.work[count].append(Work(count / seconds, worker.memory_mb()))
+
+
+def _orders(name: str, notes: Notes) -> list[tuple[str, str]]:
+    """The rows that a variant has offline, each with the order that it is asked for."""
+    rows = [(name, "sorted")]
+    if name in notes.batches:
+        size = notes.batches[name]
+        rows.append((row_of(name, size), f"sorted/{size}"))
+    return rows

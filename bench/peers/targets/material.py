@@ -1,0 +1,119 @@
+"""What every peer is given, and the ways of cutting texts into batches that some of them leave to their caller."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+
+#: Texts a batch, where a library leaves it to its caller: what sentence-transformers and infinity take by default.
+BATCH: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The one model in the forms that peers read.
+
+    Attributes:
+        checkpoint: a folder in the format of transformers and sentence-transformers: weights, tokenizer, pooling.
+        encoders: Emberline's ONNX files, by precision; input ids and mask in, pooled vectors of unit length out.
+        tokenizer: a file in the format of `tokenizers`, which cuts and does not pad.
+        hidden: H, the vectors' width.
+        max_length: tokens a text.
+        calibration: a JSON file with a list of texts, for whoever quantises with activations.
+        work: a folder of the peer's own, for what it makes of these.
+    """
+
+    checkpoint: str
+    encoders: dict[str, str]
+    tokenizer: str
+    hidden: int
+    max_length: int
+    calibration: str
+    work: str
+
+
+def restrict(threads: int) -> None:
+    """Keep this process on as many cores as it may compute with, before a library starts its threads.
+
+    Most libraries can be told a number of threads; all of them keep to the cores that they see.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def packages(*names: str) -> dict[str, str]:
+    """The versions of installed packages, by name."""
+    return {name: version(name) for name in names}
+
+
+def batch_size(order: str, default: int = BATCH) -> int:
+    """How many texts a batch holds: what stands behind the slash of ``sorted/8``, else the default."""
+    _, _, said = order.partition("/")
+    return int(said) if said else default
+
+
+def by_length(texts: Sequence[str], size: int) -> Iterator[list[int]]:
+    """The places of texts in batches of `size`, longest first by characters, as sentence-transformers sorts them."""
+    places = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+    yield from (places[start : start + size] for start in range(0, len(places), size))
+
+
+def tokeniser(path: str, max_length: int) -> Callable[[Sequence[str]], dict[str, Any]]:
+    """Makes of B texts ``input_ids`` and ``attention_mask``, both (B, L), padded to the longest."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(path)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+
+    def encode(texts: Sequence[str]) -> dict[str, Any]:
+        encodings = tokenizer.encode_batch_fast(list(texts))
+        shape = len(encodings), max(len(encoding.ids) for encoding in encodings)
+        ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for row, encoding in enumerate(encodings):
+            ids[row, : len(encoding.ids)] = encoding.ids
+            mask[row, : len(encoding.ids)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    return encode
+
+
+class Peer:
+    """A target whose library is called in its own process, and answers before it returns.
+
+    Attributes:
+        model_pid: this process.
+        about: the packages that run it, with their versions; whether its batch size is the caller's choice.
+    """
+
+    def __init__(self, about: dict[str, str], *, batches: bool) -> None:
+        self.model_pid = os.getpid()
+        self.about: dict[str, Any] = {"packages": about, "batches": batches}
+
+    def run(self, texts: Sequence[str]) -> Any:
+        """Encode one request: (B, H)."""
+        raise NotImplementedError
+
+    def run_all(self, texts: Sequence[str], order: str) -> Any:
+        """Encode all texts as fast as it can: (N, H)."""
+        raise NotImplementedError
+
+    async def encode(self, texts: Sequence[str]) -> Any:
+        """One request: (B, H)."""
+        return self.run(texts)
+
+    async def serve(self, text: str) -> Any:
+        """One request among others, which wait: (1, H)."""
+        return self.run([text])
+
+    async def bulk(self, texts: Sequence[str], order: str) -> Any:
+        """All texts: (N, H)."""
+        return self.run_all(texts, order)
+
+    async def close(self) -> None:
+        """Nothing is left open."""

@@ -1,0 +1,45 @@
+"""Plain ONNX Runtime: Emberline's own graphs, tokenised and run in batches of 32 in the order in which texts come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from .material import BATCH, Material, Peer, packages, restrict, tokeniser
+
+
+class OnnxRuntimeTarget(Peer):
+    """A session with the runtime's own defaults."""
+
+    def __init__(self, given: Material, precision: str, threads: int) -> None:
+        super().__init__(packages("onnxruntime", "tokenizers"), batches=False)
+        self._tokenise = tokeniser(given.tokenizer, given.max_length)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3  # its warnings are about graphs, and standard error is for failures
+        self._session = ort.InferenceSession(given.encoders[precision], options, providers=["CPUExecutionProvider"])
+
+    def run(self, texts: Sequence[str]) -> Any:
+        """One request, tokenise and run and nothing else: (B, H)."""
+        return self._session.run(None, self._tokenise(texts))[0]
+
+    def run_all(self, texts: Sequence[str], order: str) -> Any:
+        """Batches as the texts come: (N, H)."""
+        del order
+        parts = [self.run(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
+        return np.concatenate(parts)
+
+
+async def open_target(material: dict[str, Any], threads: int, precision: str) -> Peer:
+    """Load an encoder.
+
+    Args:
+        material: see `Material`.
+        threads: that compute.
+        precision: of the encoder.
+    """
+    restrict(threads)
+    return OnnxRuntimeTarget(Material(**material), precision, threads)

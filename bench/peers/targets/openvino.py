@@ -1,0 +1,78 @@
+"""OpenVINO: the fp32 graph, the same in the precision that it prefers on this CPU, and nncf's static int8."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import openvino as ov
+
+from .material import Material, Peer, batch_size, by_length, packages, restrict, tokeniser
+
+_INT8: Final = "encoder.int8.xml"
+
+
+class OpenVinoTarget(Peer):
+    """The model compiled twice, with the runtime's own hints: for a lone request and for many."""
+
+    def __init__(self, given: Material, file: str, threads: int, precision: str) -> None:
+        super().__init__(packages("openvino", "nncf"), batches=True)
+        self._tokenise = tokeniser(given.tokenizer, given.max_length)
+        self._hidden = given.hidden
+        core = ov.Core()
+        model = core.read_model(file)
+        options: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads}
+        if precision == "fp32":  # otherwise it computes in bfloat16 where the CPU can
+            options["INFERENCE_PRECISION_HINT"] = "f32"
+        self._lone = core.compile_model(model, "CPU", {**options, "PERFORMANCE_HINT": "LATENCY"})
+        self._many = core.compile_model(model, "CPU", {**options, "PERFORMANCE_HINT": "THROUGHPUT"})
+        hint = self._many.get_property("INFERENCE_PRECISION_HINT")
+        self.about["computes_in"] = str(hint.get_type_name())
+
+    def run(self, texts: Sequence[str]) -> Any:
+        """One request: (B, H)."""
+        return self._lone(self._tokenise(texts))[0]
+
+    def run_all(self, texts: Sequence[str], order: str) -> Any:
+        """Length-sorted batches, as many at a time as the runtime asks for: (N, H)."""
+        vectors = np.empty((len(texts), self._hidden), np.float32)
+        queue = ov.AsyncInferQueue(self._many)
+
+        def keep(request: Any, places: list[int]) -> None:
+            vectors[places] = request.get_output_tensor(0).data
+
+        queue.set_callback(keep)
+        for places in by_length(texts, batch_size(order)):
+            queue.start_async(self._tokenise([texts[place] for place in places]), places)
+        queue.wait_all()
+        return vectors
+
+
+async def open_target(material: dict[str, Any], threads: int, precision: str) -> Peer:
+    """Compile a model.
+
+    Args:
+        material: see `Material`.
+        threads: that compute.
+        precision: ``fp32``; ``own`` for the runtime's choice; ``int8``.
+    """
+    restrict(threads)
+    given = Material(**material)
+    file = str(Path(given.work) / _INT8) if precision == "int8" else given.encoders["fp32"]
+    return OpenVinoTarget(given, file, threads, precision)
+
+
+def prepare(material: dict[str, Any]) -> None:
+    """Quantise with nncf, by the recipe of its documentation for transformers."""
+    import nncf
+
+    given = Material(**material)
+    tokenise = tokeniser(given.tokenizer, given.max_length)
+    texts = json.loads(Path(given.calibration).read_text(encoding="utf-8"))
+    dataset = nncf.Dataset(texts, lambda text: tokenise([text]))
+    model = ov.Core().read_model(given.encoders["fp32"])
+    quantised = nncf.quantize(model, dataset, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(texts))
+    ov.save_model(quantised, Path(given.work) / _INT8)
