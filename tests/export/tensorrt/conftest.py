@@ -21,13 +21,15 @@ from emberline.engine.tensorrt.library import load_library
 from emberline.export.model import Emberline, ModelConfig, TextEncoder
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.precision import fp16, int8, linears
+from emberline.export.precision.encoders import RECIPES
 from emberline.export.precision.grid import Grid, nearest, weight_scales
 from emberline.export.precision.layer import Quantised
+from emberline.export.precision.recipe import Recipe
 
 LABELS = ("genres=Comedy", "genres=Horror", "genres=Sci-Fi")
 
 
-def write_encoders(encoder: TextEncoder, layout: Layout) -> ModelConfig:
+def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe) -> ModelConfig:
     """Write a BERT in fp32, fp16, int8 and int8-trt; the scales are made up, for nothing here depends on them."""
     config = ModelConfig(encoder.config.to_dict(), LABELS, LABELS, (1.0, 5.0), dimensions=8, tower_width=16)
     model = Emberline(config).eval()
@@ -41,16 +43,16 @@ def write_encoders(encoder: TextEncoder, layout: Layout) -> ModelConfig:
         weight = nearest(layers.weight, scales).astype(np.int8)
         ones = np.ones(len(layers.weight), np.float32)
         grids: Any = {form: Grid.over(-4.0, 4.0, form) for form in ("uint8", "int8")}
-        quantised.append(Quantised(layers, layers.kind == "ffn_down", 0.0, ones, weight, scales, grids))
+        quantised.append(Quantised(layers, recipe.is_fine(layers), 0.0, ones, weight, scales, grids))
     int8.write(fp32, layout.encoder("int8"), quantised, "uint8")
     int8.write(fp32, layout.encoder("int8-trt"), quantised, "int8")
     return config
 
 
 def write_bert_bundle(root: Path, encoder: TextEncoder) -> Bundle:
-    """Put a BERT's graphs in place of a bundle's."""
+    """Put a BERT's graphs in place of a bundle's, quantised as `emberline export` does it."""
     layout = Layout(root)
-    config = write_encoders(encoder, layout)
+    config = write_encoders(encoder, layout, RECIPES["int8-trt"])
     graphs = {name: encoder_graph(config, layout.encoder(name).name) for name in PRECISIONS}
     layout.report.write_text(json.dumps({"precisions": {name: {"passed": True, "failures": []} for name in graphs}}))
     files = {
@@ -73,9 +75,9 @@ def small_bert() -> TextEncoder:
 
 @pytest.fixture(scope="session")
 def graphs(small_bert: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """The small BERT's graphs; no test may write to them."""
+    """The small BERT's graphs, every linear layer quantised once; no test may write to them."""
     layout = Layout(tmp_path_factory.mktemp("graphs"))
-    write_encoders(small_bert, layout)
+    write_encoders(small_bert, layout, Recipe("int8"))
     return layout
 
 
