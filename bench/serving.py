@@ -32,6 +32,7 @@ def main() -> int:
         device=settings["device"],
         catalogue=Path(settings["catalogue"]),
         allow_failed_gate=True,
+        max_cache_bytes=0,  # rounds repeat the texts, and shall measure the encoder
     )
 
     def wait() -> None:

@@ -12,7 +12,7 @@ SIGCOMM 1996, on a clock of work done, so that nothing starves however many shor
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from .entries import Entry, Ticket
@@ -66,12 +66,12 @@ class Backlog:
         if self.waiting and excess > 0:
             raise Overloaded(self.waiting, self.limit, max(excess * self.pace, _SOONEST))
 
-    def put(self, ticket: Ticket, encodings: Sequence[Encoding]) -> int:
+    def put(self, ticket: Ticket, texts: Mapping[int, Encoding]) -> int:
         """Take a request's texts in line, all or none. A text that is in line already is shared, not repeated.
 
         Args:
             ticket: the request's.
-            encodings: its texts, in the order of the ticket's rows.
+            texts: its texts, by their rows in the ticket, in the order of their turns.
 
         Returns:
             How many of the texts are shared.
@@ -79,14 +79,14 @@ class Backlog:
         Raises:
             Overloaded: they don't fit.
         """
-        keys = [encoding.ids.tobytes() for encoding in encodings]
-        fresh = {key: encoding for key, encoding in zip(keys, encodings, strict=True) if key not in self._texts}
+        keys = {row: encoding.ids.tobytes() for row, encoding in texts.items()}
+        fresh = {key: texts[row] for row, key in keys.items() if key not in self._texts}
         self.check_room(sum(map(len, fresh.values())))
         turn = float(self.clock - _HEAD_START * ticket.terms.priority)
-        for row, key in enumerate(keys):
+        for row, key in keys.items():
             entry = self._texts.get(key)
             if entry is None:
-                entry = self._texts[key] = Entry(encodings[row], turn)
+                entry = self._texts[key] = Entry(texts[row], turn)
                 self._enter(entry)
                 turn += _SHARE * len(entry)
             elif turn < entry.turn:

@@ -41,6 +41,9 @@ class EngineConfig:
     catalogue: Path | None = None
     #: Where engines are kept that ONNX Runtime's TensorRT provider builds, for minutes; None: the user's cache folder.
     cache: Path | None = None
+    #: Memory for vectors of texts that were encoded before, those asked for last; 0: each text is encoded anew. At
+    #: H = 384, 64 MiB hold some 30,000.
+    max_cache_bytes: int = 64 * 1024 * 1024
     #: Cores that the encoder may keep busy; 0: all that this process may use. Fewer leave cores to others.
     threads: int = 0
     #: How a CPU's cores are used. ``throughput``: a batch each. ``latency``: all for one batch at a time, which is
@@ -71,7 +74,7 @@ class EngineConfig:
         if self.threads < 0:
             raise ConfigError(f"threads is {self.threads}; set how many, or 0 for one a core")
         for field in fields(self):
-            least = 0 if field.name == "max_batch_tokens" else 1
+            least = 0 if field.name in ("max_batch_tokens", "max_cache_bytes") else 1
             if field.name.startswith("max_") and getattr(self, field.name) < least:
                 raise ConfigError(f"{field.name} is {getattr(self, field.name)}; it must be at least {least}")
 

@@ -26,6 +26,7 @@ from .planner import Limits, plan, urgency
 from .records import Encoding, Floats, Terms
 from .session import Session
 from .tokens import pad
+from .vectorcache import VectorCache
 
 _log: Final = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Encoder:
         backlog: Backlog,
         limits: Limits,
         costs: CostModel,
+        cache: VectorCache,
         metrics: Metrics,
         *,
         hidden: int,
@@ -80,6 +82,7 @@ class Encoder:
             backlog: the line; nobody else may touch it from now on.
             limits: what a batch may be.
             costs: of a batch, by which the line is cut.
+            cache: the vectors of texts that were encoded before.
             metrics: where batches are counted.
             hidden: H, the width of a vector.
             workers: how many batches may be in the session at a time, a core each.
@@ -90,6 +93,7 @@ class Encoder:
         self._backlog = backlog
         self._limits = limits
         self._costs = costs
+        self._cache = cache
         self._metrics = metrics
         self._hidden = hidden
         self._workers = workers
@@ -110,8 +114,19 @@ class Encoder:
             DeadlineExceeded: the deadline passed first.
             InferenceFailed: the model failed on a batch that one of the texts was in.
         """
-        ticket = Ticket(len(encodings), self._hidden, terms, time.monotonic())
-        self._metrics.shared(self._backlog.put(ticket, encodings))
+        now = time.monotonic()
+        ticket = Ticket(len(encodings), self._hidden, terms, now)
+        texts: dict[int, Encoding] = {}
+        for row, encoding in enumerate(encodings):
+            vector = self._cache.get(encoding)
+            if vector is None:
+                texts[row] = encoding
+            else:
+                ticket.remember(row, vector)
+        self._metrics.cached(len(encodings) - len(texts))
+        if not texts:
+            return Vectors(ticket.vectors, 0.0, 0.0)
+        self._metrics.shared(self._backlog.put(ticket, texts))
         self._alone = 0 if self._inside else self._alone + 1
         self._inside += 1
         self._rouse()
@@ -218,6 +233,7 @@ class Encoder:
             pace = seconds / padded * workers / self._workers
             self._backlog.pace += (pace - self._backlog.pace) * _SMOOTHING
             for row, entry in enumerate(entries):
+                self._cache.put(entry.encoding, outcome[row])
                 for ticket, place in entry.claims:
                     ticket.deliver(place, outcome[row], started, finished)
         self._advance()

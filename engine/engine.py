@@ -46,6 +46,7 @@ from .records import (
 )
 from .scoring import Scorer
 from .validation import check_count, check_id, check_k, check_names
+from .vectorcache import VectorCache
 
 T = TypeVar("T")
 
@@ -81,11 +82,13 @@ class Engine:
         self._scorer = Scorer(parts.heads, manifest)
         typical = min(_TYPICAL_LENGTH, manifest.max_length)
         backlog = Backlog(config.max_waiting_tokens, parts.costs.text(typical) / typical / config.workers)
+        cache = VectorCache(config.max_cache_bytes)
         self._encoder = Encoder(
             parts.placement.session,
             backlog,
             Limits(config.max_batch, config.max_batch_tokens or parts.costs.ample(typical)),
             parts.costs,
+            cache,
             self.metrics,
             hidden=manifest.hidden,
             workers=config.workers,
@@ -103,7 +106,7 @@ class Engine:
             version=self._version,
             notes=parts.placement.notes,
         )
-        self.metrics.watch(lambda: backlog.waiting, lambda: len(parts.catalogue.snapshot()))
+        self.metrics.watch(lambda: backlog.waiting, lambda: cache.size, lambda: len(parts.catalogue.snapshot()))
 
     @classmethod
     async def start(cls, config: EngineConfig) -> Self:

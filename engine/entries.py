@@ -23,12 +23,17 @@ class Ticket:
         self.started = now  # when the first of its batches began
         self.finished = now  # when the last of them ended
         self._missing = texts
+        self._waiting = True  # for the first of its batches
+
+    def remember(self, row: int, vector: Floats) -> None:
+        """Take one text's vector (H,) that is known before its turn; the others' are still to come."""
+        self.vectors[row] = vector
+        self._missing -= 1
 
     def deliver(self, row: int, vector: Floats, started: float, finished: float) -> None:
         """Take one text's vector (H,)."""
-        if self._missing == len(self.vectors):
-            self.started = started
-        self.started = min(self.started, started)
+        self.started = started if self._waiting else min(self.started, started)
+        self._waiting = False
         self.finished = max(self.finished, finished)
         self.vectors[row] = vector
         self._missing -= 1

@@ -42,10 +42,11 @@ class Metrics:
         tokens = Counter("emberline_tokens", "Tokens through the encoder", ["kind"], registry=self.registry)
         self._real, self._padding = tokens.labels("real"), tokens.labels("padding")
         texts = Counter("emberline_texts", "Texts by what became of them", ["fate"], registry=self.registry)
-        self._encoded, self._shared, self._dropped, self._failed = map(
-            texts.labels, ("encoded", "shared", "dropped", "failed")
+        self._encoded, self._cached, self._shared, self._dropped, self._failed = map(
+            texts.labels, ("encoded", "cached", "shared", "dropped", "failed")
         )
         self._waiting = Gauge("emberline_waiting_tokens", "Tokens in line for the encoder", registry=self.registry)
+        self._cache = Gauge("emberline_cache_bytes", "Memory in use for vectors of texts", registry=self.registry)
         self._catalogue = Gauge("emberline_catalogue_items", "Items in the catalogue", registry=self.registry)
         self._model = Info("emberline_model", "What runs", registry=self.registry)
         self._notes = Gauge("emberline_device_note", "Why it runs where it does", ["note"], registry=self.registry)
@@ -56,9 +57,10 @@ class Metrics:
             self._notes.labels(note).set(1)
         self._model.info({"model_id": model_id, "precision": precision, "device": device, "version": version})
 
-    def watch(self, waiting: Callable[[], int], items: Callable[[], int]) -> None:
-        """Name the functions that are asked for the tokens in line and the items of the catalogue."""
+    def watch(self, waiting: Callable[[], int], cached: Callable[[], int], items: Callable[[], int]) -> None:
+        """Name the functions that are asked for tokens in line, bytes of cached vectors and items of the catalogue."""
         self._waiting.set_function(waiting)
+        self._cache.set_function(cached)
         self._catalogue.set_function(items)
 
     def request(self, method: str, code: str, seconds: float) -> None:
@@ -84,6 +86,11 @@ class Metrics:
         if padding:
             self._padding.inc(padding)
         (self._failed if failed else self._encoded).inc(texts)
+
+    def cached(self, texts: int) -> None:
+        """Count texts whose vectors were known."""
+        if texts:
+            self._cached.inc(texts)
 
     def shared(self, texts: int) -> None:
         """Count texts that were in line already."""

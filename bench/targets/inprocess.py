@@ -71,6 +71,7 @@ async def open_target(bundle: str, precision: Any, threads: int, device: str = "
         threads=threads,
         device=device,
         allow_failed_gate=True,
+        max_cache_bytes=0,  # rounds repeat the texts, and shall measure the encoder
         catalogue=Path(folder.name) / "catalogue.sqlite",
     )
     return EngineTarget(await Engine.start(config), folder)

@@ -64,6 +64,9 @@ def serve(
             show_default="emberline, in the user's cache folder",
         ),
     ] = _ENGINE.cache,
+    max_cache_bytes: Annotated[
+        int, typer.Option(help="Memory for vectors of texts that were encoded before; 0: each is encoded anew.")
+    ] = _ENGINE.max_cache_bytes,
     threads: Annotated[
         int, typer.Option(help="Cores that the encoder may keep busy; 0: all that this process may use.")
     ] = _ENGINE.threads,
@@ -109,6 +112,7 @@ def serve(
             catalogue=catalogue,
             allow_failed_gate=allow_failed_gate,
             cache=cache,
+            max_cache_bytes=max_cache_bytes,
             threads=threads,
             mode=mode,
             max_batch=max_batch,

@@ -119,6 +119,8 @@ class AsyncClient:
                 if time.monotonic() >= ends:
                     raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._target) from None
                 raise from_rpc(error, self._target) from None
+            if time.monotonic() >= ends:  # the answer was quicker than gRPC's own clock
+                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._target)
             if answer is grpc.aio.EOF:
                 raise unfinished(self._target)
             again = window.receive(answer)

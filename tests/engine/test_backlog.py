@@ -24,7 +24,7 @@ def _ticket(texts: int, priority: int = 0, deadline: float | None = None) -> Tic
 
 def _put(backlog: Backlog, numbers: Sequence[int], **terms: int) -> Ticket:
     entered = _ticket(len(numbers), **terms)
-    backlog.put(entered, [_text(number) for number in numbers])
+    backlog.put(entered, {row: _text(number) for row, number in enumerate(numbers)})
     return entered
 
 
@@ -62,7 +62,7 @@ async def test_the_same_text_is_in_line_once() -> None:
     backlog = Backlog(1000, pace=0.001)
     first = _put(backlog, [1, 2, 1])
     second = _ticket(2)
-    assert backlog.put(second, [_text(2), _text(3)]) == 1
+    assert backlog.put(second, {0: _text(2), 1: _text(3)}) == 1
     assert backlog.waiting == 30
     (_, shared, _), _ = backlog.window(10, now=0.0)
     assert shared.claims == [(first, 1), (second, 0)]
@@ -114,10 +114,10 @@ async def test_a_low_priority_is_not_starved_by_a_higher_one() -> None:
     """The head start is bounded: after some work the low priority has its turn though higher ones keep coming."""
     backlog = Backlog(1_000_000, pace=0.001)
     low = _ticket(1, priority=-8)
-    backlog.put(low, [_text(0)])
+    backlog.put(low, {0: _text(0)})
     for newcomer in range(1, 600):
         entered = _ticket(1, priority=7)
-        backlog.put(entered, [_text(newcomer, length=128)])
+        backlog.put(entered, {0: _text(newcomer, length=128)})
         backlog.take(backlog.window(1, now=0.0)[0])
     assert not low.entries
 
@@ -136,8 +136,8 @@ async def test_what_is_past_its_deadline_leaves_the_line() -> None:
     """Texts that nobody waits for any more are not handed out, and make room for what is behind them."""
     backlog = Backlog(1000, pace=0.001)
     late, timely = _ticket(2, deadline=5.0), _ticket(1, deadline=9.0)
-    backlog.put(late, [_text(1), _text(2)])
-    backlog.put(timely, [_text(3)])
+    backlog.put(late, {0: _text(1), 1: _text(2)})
+    backlog.put(timely, {0: _text(3)})
     entries, dropped = backlog.window(3, now=6.0)
     assert (_numbers(entries), dropped) == ([3], 2)
     assert backlog.waiting == 10
@@ -147,7 +147,7 @@ async def test_a_shared_text_waits_for_the_last_deadline() -> None:
     """A text is worth encoding as long as one of those who asked for it still waits."""
     backlog = Backlog(1000, pace=0.001)
     for deadline in (5.0, None):
-        backlog.put(_ticket(1, deadline=deadline), [_text(1)])
+        backlog.put(_ticket(1, deadline=deadline), {0: _text(1)})
     assert _numbers(backlog.window(1, now=6.0)[0]) == [1]
 
 
@@ -177,7 +177,7 @@ def test_the_line_never_loses_count(data: st.DataObject) -> None:
                     entered = _ticket(len(wanted), priority=data.draw(st.integers(-2, 2)))
                     before = backlog.waiting
                     try:
-                        backlog.put(entered, [_text(number, 1 + number) for number in wanted])
+                        backlog.put(entered, {row: _text(number, 1 + number) for row, number in enumerate(wanted)})
                         tickets.append(entered)
                     except Overloaded:
                         assert before == backlog.waiting

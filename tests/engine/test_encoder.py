@@ -14,12 +14,15 @@ from emberline.engine.errors import DeadlineExceeded, InferenceFailed, Overloade
 from emberline.engine.metrics import Metrics
 from emberline.engine.planner import Limits
 from emberline.engine.records import Encoding, Floats, Integers, Terms
+from emberline.engine.session import Session
+from emberline.engine.vectorcache import VectorCache
 
 WIDTH = 2
 #: Texts with this number make the session fail.
 POISON = 13
 #: A call costs as much as four tokens.
 COSTS = CostModel(4.0, 1.0, 0.0)
+LIMITS = Limits(texts=4, tokens=64)
 
 
 class FakeSession:
@@ -49,6 +52,31 @@ def _text(number: int, length: int = 10) -> Encoding:
     return Encoding(np.full(length, number, np.int64), truncated=False)
 
 
+def _encoder(
+    session: Session,
+    backlog: Backlog | None = None,
+    limits: Limits = LIMITS,
+    costs: CostModel = COSTS,
+    cache: VectorCache | None = None,
+    metrics: Metrics | None = None,
+    workers: int = 1,
+    lone: Session | None = None,
+    cores: int = 1,
+) -> Encoder:
+    return Encoder(
+        session,
+        Backlog(10_000, pace=0.001) if backlog is None else backlog,
+        limits,
+        costs,
+        VectorCache(0) if cache is None else cache,
+        metrics or Metrics(),
+        hidden=WIDTH,
+        workers=workers,
+        lone=lone,
+        cores=cores,
+    )
+
+
 @pytest.fixture
 async def session() -> FakeSession:
     """A session that waits before each batch."""
@@ -64,8 +92,7 @@ def metrics() -> Metrics:
 @pytest.fixture
 async def encoder(session: FakeSession, metrics: Metrics) -> AsyncIterator[Encoder]:
     """An encoder of one worker with small batches."""
-    backlog = Backlog(10_000, pace=0.001)
-    encoder = Encoder(session, backlog, Limits(4, 64), COSTS, metrics, hidden=WIDTH, workers=1)
+    encoder = _encoder(session, metrics=metrics)
     yield encoder
     session.open()
     encoder.close()
@@ -207,7 +234,7 @@ async def test_the_same_text_in_line_is_encoded_once(session: FakeSession, encod
 
 async def test_a_full_line_refuses_and_then_takes_again(session: FakeSession) -> None:
     """Beyond its limit the line refuses at once; once there is room it takes the same request."""
-    encoder = Encoder(session, Backlog(30, pace=0.001), Limits(1, 64), COSTS, Metrics(), hidden=WIDTH, workers=1)
+    encoder = _encoder(session, backlog=Backlog(30, pace=0.001), limits=Limits(1, 64))
     running = asyncio.create_task(encoder.encode([_text(0)], Terms()))
     await session.begun.get()
     waiting = asyncio.create_task(encoder.encode([_text(1), _text(2)], Terms()))
@@ -229,8 +256,7 @@ async def lone() -> FakeSession:
 @pytest.fixture
 async def pair(session: FakeSession, lone: FakeSession) -> AsyncIterator[Encoder]:
     """An encoder of two workers, which gives both cores to a request that is alone."""
-    backlog = Backlog(10_000, pace=0.001)
-    encoder = Encoder(session, backlog, Limits(4, 64), COSTS, Metrics(), hidden=WIDTH, workers=2, lone=lone, cores=2)
+    encoder = _encoder(session, workers=2, lone=lone, cores=2)
     yield encoder
     session.open()
     lone.open()
@@ -287,10 +313,7 @@ async def test_a_short_lone_batch_is_not_handed_over(session: FakeSession, lone:
 
     lone.open()
     costs = CostModel(1e-4, 1e-5, 0.0)
-    backlog = Backlog(10_000, pace=0.001)
-    encoder = Encoder(
-        session, backlog, Limits(4, 64), costs, Metrics(), hidden=WIDTH, workers=2, lone=Watched(), cores=2
-    )
+    encoder = _encoder(session, costs=costs, workers=2, lone=Watched(), cores=2)
     work = encoder.encode([_text(number)], Terms())
     if number == POISON:
         with pytest.raises(InferenceFailed, match="out of luck"):
@@ -306,6 +329,34 @@ async def test_those_who_arrive_together_are_planned_together(session: FakeSessi
     session.open()
     await asyncio.gather(*(encoder.encode([_text(number)], Terms()) for number in range(4)))
     assert sorted(await session.begun.get()) == [0, 1, 2, 3]
+
+
+async def test_a_text_that_was_encoded_is_not_encoded_again(session: FakeSession, metrics: Metrics) -> None:
+    """Known texts of a request come from the cache, the others from the encoder, each in its row."""
+    encoder = _encoder(session, cache=VectorCache(10_000), metrics=metrics)
+    session.open()
+    await encoder.encode([_text(1), _text(2, 20)], Terms())
+    mixed = await encoder.encode([_text(2, 20), _text(3), _text(1)], Terms())
+    assert mixed.embeddings.tolist() == [[2, 20], [3, 10], [1, 10]]
+    assert mixed.encode > 0
+    known = await encoder.encode([_text(3), _text(1)], Terms())
+    assert known.embeddings.tolist() == [[3, 10], [1, 10]]
+    assert (known.queue, known.encode) == (0, 0)
+    numbers = [number for _ in range(session.begun.qsize()) for number in session.begun.get_nowait()]
+    assert sorted(numbers) == [1, 2, 3]
+    assert _count(metrics, "emberline_texts_total", fate="cached") == 4
+    encoder.close()
+
+
+async def test_what_failed_is_not_kept(session: FakeSession, metrics: Metrics) -> None:
+    """A text whose batch failed is encoded when it comes again."""
+    encoder = _encoder(session, limits=Limits(1, 64), cache=VectorCache(10_000), metrics=metrics)
+    session.open()
+    for _ in range(2):
+        with pytest.raises(InferenceFailed):
+            await encoder.encode([_text(POISON)], Terms())
+    assert session.begun.qsize() == 2
+    encoder.close()
 
 
 async def test_padding_and_tokens_are_counted(session: FakeSession, encoder: Encoder, metrics: Metrics) -> None:

@@ -35,6 +35,7 @@ def config(tiny_bundle: Path, tmp_path: Path) -> ServerConfig:
         bundle=tiny_bundle,
         catalogue=tmp_path / "live.sqlite",
         threads=1,
+        max_cache_bytes=0,  # and nothing shall pass it by
         max_waiting_tokens=300,
     )
     return ServerConfig(engine=engine, listen="127.0.0.1:0", metrics_port=0, max_message_bytes=4_000_000)
