@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import BertConfig
 
-from emberline.engine.bundle import PRECISIONS, Bundle, FileRecord, Layout, Manifest, sha256
+from emberline.engine.bundle import Bundle, FileRecord, Layout, Manifest, Precision, sha256
 from emberline.engine.errors import DeviceUnavailable, MissingExtra
 from emberline.engine.tensorrt.library import load_library
 from emberline.export.model import Emberline, ModelConfig, TextEncoder
@@ -29,8 +29,12 @@ from emberline.export.precision.recipe import Recipe
 LABELS = ("genres=Comedy", "genres=Horror", "genres=Sci-Fi")
 
 
-def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe) -> ModelConfig:
-    """Write a BERT in fp32, fp16, int8 and int8-trt; the scales are made up, for nothing here depends on them."""
+#: What engines are built from.
+SOURCES: tuple[Precision, ...] = ("fp32", "fp16", "int8-trt")
+
+
+def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe, *, cpu: bool = False) -> ModelConfig:
+    """Write a BERT's `SOURCES`, and int8 for the CPU; the scales are made up, for nothing here depends on them."""
     config = ModelConfig(encoder.config.to_dict(), LABELS, LABELS, (1.0, 5.0), dimensions=8, tower_width=16)
     model = Emberline(config).eval()
     model.encoder.load_state_dict(encoder.state_dict())
@@ -44,7 +48,8 @@ def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe) -> Mode
         ones = np.ones(len(layers.weight), np.float32)
         grids: Any = {form: Grid.over(-4.0, 4.0, form) for form in ("uint8", "int8")}
         quantised.append(Quantised(layers, recipe.is_fine(layers), 0.0, ones, weight, scales, grids))
-    int8.write(fp32, layout.encoder("int8"), quantised, "uint8")
+    if cpu:
+        int8.write(fp32, layout.encoder("int8"), quantised, "uint8")
     int8.write(fp32, layout.encoder("int8-trt"), quantised, "int8")
     return config
 
@@ -53,12 +58,12 @@ def write_bert_bundle(root: Path, encoder: TextEncoder) -> Bundle:
     """Put a BERT's graphs in place of a bundle's, quantised as `emberline export` does it."""
     layout = Layout(root)
     config = write_encoders(encoder, layout, RECIPES["int8-trt"])
-    graphs = {name: encoder_graph(config, layout.encoder(name).name) for name in PRECISIONS}
+    graphs = {name: encoder_graph(config, layout.encoder(name).name) for name in SOURCES}
     layout.report.write_text(json.dumps({"precisions": {name: {"passed": True, "failures": []} for name in graphs}}))
     files = {
         path.name: FileRecord(sha256(path), path.stat().st_size)
         for path in sorted(root.iterdir())
-        if path.is_file() and path != layout.manifest
+        if path.is_file() and path not in (layout.manifest, layout.encoder("int8"))
     }
     manifest = Manifest.read(layout.manifest)
     replace(manifest, files=files, encoders=graphs, hidden=config.hidden).write(layout.manifest)
@@ -77,7 +82,7 @@ def small_bert() -> TextEncoder:
 def graphs(small_bert: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """The small BERT's graphs, every linear layer quantised once; no test may write to them."""
     layout = Layout(tmp_path_factory.mktemp("graphs"))
-    write_encoders(small_bert, layout, Recipe("int8"))
+    write_encoders(small_bert, layout, Recipe("int8"), cpu=True)
     return layout
 
 

@@ -25,9 +25,9 @@ def emberline(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: object) -> None:
-    """One command builds each precision for each target, by the lengths of the bundle's texts."""
-    root = bert_bundle.layout.root
-    done = emberline(root, "--tensorrt", "fp16,int8-fp16", "--target", "sm86,sm120", "--json")
+    """One command builds each precision for each target, and tells where they are and what they are."""
+    root, profile = bert_bundle.layout.root, "1x1:4x32:8x32"
+    done = emberline(root, "--tensorrt", "fp16,int8-fp16", "--target", "sm86,sm120", "--profiles", profile, "--json")
     assert done.returncode == 0, done.stderr
     engines = json.loads(done.stdout)["engines"]
     assert [(one["precision"], one["target"]) for one in engines] == [
@@ -36,7 +36,7 @@ def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: objec
         ("fp16", "sm120"),
         ("int8-fp16", "sm120"),
     ]
-    assert engines[0]["profiles"][-1].endswith("x32")
+    assert engines[0]["profiles"] == [profile]
     for one in engines:
         assert str(EngineFile.open(bert_bundle, one["precision"], one["target"]).path) == one["file"]
     assert "building fp16 for sm86" in done.stderr
