@@ -1,6 +1,8 @@
+import sys
+
 import pytest
 
-from emberline.engine.errors import DeviceUnavailable, EmberlineError, InferenceFailed
+from emberline.engine.errors import DeviceUnavailable, EmberlineError, InferenceFailed, MissingExtra
 from emberline.engine.gpu import Gpu, check, fault, find_gpu
 
 runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
@@ -47,6 +49,13 @@ def test_machine_without_a_gpu_is_told_so() -> None:
     if runtime.cudaGetDeviceCount()[0] == runtime.cudaError_t.cudaSuccess:
         pytest.skip("this machine has a GPU")
     with pytest.raises(DeviceUnavailable, match=r"looking for a GPU: .*driver"):
+        find_gpu()
+
+
+def test_machine_without_the_bindings_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where cuda-bindings is not installed, as in an environment for CPUs, the search names it and its extra."""
+    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    with pytest.raises(MissingExtra, match=r"'cuda-bindings', which is not installed: pip install 'emberline\[gpu\]'"):
         find_gpu()
 
 

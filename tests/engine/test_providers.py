@@ -8,15 +8,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import onnxruntime
 import pytest
 
 from emberline.engine import providers
 from emberline.engine.bundle import Bundle
 from emberline.engine.devices import Device
+from emberline.engine.enginecache import EngineCache
 from emberline.engine.errors import DeviceUnavailable, MissingExtra
 from emberline.engine.gpu import Gpu, find_gpu
-from emberline.engine.providers import check_assignment, check_static, linked_tensorrt, require, tensorrt_options
+from emberline.engine.providers import (
+    CONTEXT,
+    check_assignment,
+    check_static,
+    linked_tensorrt,
+    require,
+    tensorrt_options,
+)
 from emberline.engine.session import OrtSession
 from emberline.engine.tensorrt.profiles import parse_profiles
 
@@ -184,3 +193,24 @@ def test_onnx_runtime_tells_where_nodes_run(tiny_bundle: Path) -> None:
     assert (CPU, "MatMul") in nodes
     with pytest.raises(DeviceUnavailable, match=f"1 × MatMul on {CPU}"):
         check_assignment(nodes, CUDA, "encoder.fp32.onnx")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_a_gpu_gives_the_cpus_vectors(gpu: Gpu, tiny_bundle: Path, tmp_path: Path, device: Device) -> None:
+    """On a GPU, ONNX Runtime runs the encoder there, gives the CPU's vectors, and keeps the engine that it built."""
+    bundle = Bundle.open(tiny_bundle)
+    path, graph = bundle.layout.encoder("fp32"), bundle.manifest.encoders["fp32"]
+    cache = EngineCache(tmp_path, {"gpu": gpu.name}, parse_profiles("1x1:4x16:8x32"))
+    try:
+        require(device, onnxruntime)
+    except DeviceUnavailable as error:
+        pytest.skip(str(error))
+    ids = np.random.default_rng(0).integers(3, 60, (5, 20))
+    mask = (np.arange(20) < np.array([[20], [1], [7], [13], [19]])).astype(np.int64)
+    expected = OrtSession(path, graph, "cpu").run(ids, mask)
+    for _ in range(2):  # built, then kept
+        session = OrtSession(path, graph, device, cache)
+        assert session.device == providers.PROVIDERS[device]
+        assert session.run(ids, mask) == pytest.approx(expected, abs=1e-3)
+    assert (cache.folder / CONTEXT).is_file() == (device == "tensorrt")
