@@ -73,9 +73,10 @@ class TensorRTSession:
         self._resources = cuda.Resources()
         self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
         try:
-            contexts = _Contexts(trt, engine, len(manifest.profiles))
+            # Kept, because nothing says that an execution context keeps its settings.
+            self._contexts = _Contexts(trt, engine, len(manifest.profiles))
             for _ in range(LANES):
-                self._lanes.put(_Lane(self._resources, contexts, self._buckets, self._hidden))
+                self._lanes.put(_Lane(self._resources, self._contexts, self._buckets, self._hidden))
         except EmberlineError:
             self.close()
             raise
