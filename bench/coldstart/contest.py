@@ -12,6 +12,7 @@ from emberline.export.baselines.material import Material
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
+from .contenders import Contender
 from .settings import CUTOFFS
 from .tasks import Round, with_profile
 from .tuning import Choice
@@ -62,23 +63,30 @@ class Entry:
 
 
 def enter(
-    name: str, choices: Mapping[str, Choice], final: Round, material: Material, *, facts: bool = False
+    contender: Contender,
+    choices: Mapping[str, Choice],
+    final: Round,
+    material: Material,
+    *,
+    name: str = "",
+    facts: bool = False,
 ) -> Iterator[Entry]:
     """Put a baseline to all scenarios that it answers.
 
     Args:
-        name: the baseline's.
-        choices: its settings, by scenario.
+        contender: the baseline.
+        choices: its settings, by scenario; where nothing could be chosen, the first of its grid are taken.
         final: the scenarios.
         material: what may be fitted.
+        name: in place of the baseline's own.
         facts: whether the material has facts of a graph.
     """
     fitted: dict[Baseline, tuple[Scorer, float, float]] = {}
     entered: dict[str, Entry] = {}
     popularity = material.popularity()
     for scenario in final.scenarios:
-        choice = choices.get(scenario.name)
-        if choice is None or not choice.baseline.answers(scenario, material.warm_items):
+        choice = choices.get(scenario.name, Choice(contender.grid[0], None, 1))
+        if not choice.baseline.answers(scenario, material.warm_items):
             continue
         twin = entered.get(with_profile(scenario.name))
         if twin is not None and not choice.baseline.reads_profile and twin.settings == repr(choice.baseline):
@@ -94,7 +102,7 @@ def enter(
         cost = Cost(fit_seconds, time.perf_counter() - began, kept_mb)
         entered[scenario.name] = Entry(
             seed=final.split.seed,
-            method=name,
+            method=name or contender.name,
             kind="baseline",
             facts=facts,
             scenario=scenario,

@@ -82,7 +82,7 @@ class Measurement:
             name = self.edition.name(contender.name)
             self.say(f"seed {self.split.seed}: {name}")
             chosen = choose(contender, rounds)
-            self.findings.entries += enter(name, chosen, self.final, material, facts=self.edition.facts)
+            self.findings.entries += enter(contender, chosen, self.final, material, name=name, facts=self.edition.facts)
             if bad_data is not None and contender.reads_items and _ITEM_COLD in chosen:
                 self.findings.spoilt += bad_data.baseline(name, chosen[_ITEM_COLD], material)
 

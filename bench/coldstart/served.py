@@ -143,6 +143,7 @@ def _server(served: ServedModel) -> Iterator[str]:
             "bundle": str(served.bundle.absolute()),
             "precision": served.precision,
             "threads": cores(),
+            "device": "cpu",
             "catalogue": str(Path(folder) / "catalogue.sqlite"),
         }
         try:

@@ -35,9 +35,12 @@ def trained(
     words = [*re.findall("[a-z0-9]+", name.lower()), *(["facts"] if edition.facts else [])]
     moment = "by-time" if split.seed == NO_SEED else str(split.seed)
     folder = RunFolder(plan.folder / "-".join([*words, moment]))
+    description = edition.dataset.description
+    # A description outside a package names a place relative to itself, and its copy lies in the run.
+    data = plan.data or (None if description.package else description.folder())
     if folder.model.is_dir():
-        Recipe.read(folder.config).require_same(Recipe(config, plan.data, split.seed, split.fractions))
+        Recipe.read(folder.config).require_same(Recipe(config, data, split.seed, split.fractions))
     else:
         say(f"seed {split.seed}: training {name}")
-        train(edition.dataset, split, config, folder.root, data_folder=plan.data, resume=folder.config.exists())
+        train(edition.dataset, split, config, folder.root, data_folder=data, resume=folder.config.exists())
     return Subject(name, split.seed, load_run(folder.root))
