@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from .backlog import Backlog
+from .choice import Choice
 from .costs import CostModel
 from .entries import Entry, Ticket
 from .errors import DeadlineExceeded, EmberlineError, InferenceFailed
@@ -72,7 +73,7 @@ class Encoder:
         *,
         hidden: int,
         workers: int,
-        lone: Session | None = None,
+        lone: Sequence[Session] = (),
         cores: int = 1,
     ) -> None:
         """Set up the workers; the running event loop becomes the owner.
@@ -86,8 +87,9 @@ class Encoder:
             metrics: where batches are counted.
             hidden: H, the width of a vector.
             workers: how many batches may be in the session at a time, a core each.
-            lone: runs the batch of a request that is alone, on all cores; None: they are not treated apart.
-            cores: how many those are.
+            lone: what may run the batch of a request that is alone, the likely faster first; empty: it is not treated
+                apart.
+            cores: how many cores the first of them uses.
         """
         self._session = session
         self._backlog = backlog
@@ -97,7 +99,7 @@ class Encoder:
         self._metrics = metrics
         self._hidden = hidden
         self._workers = workers
-        self._lone = lone
+        self._lone = Choice(lone) if lone else None
         self._cores = cores
         self._free = workers
         self._inside = 0  # requests
@@ -180,27 +182,27 @@ class Encoder:
             )
             if self._lone is not None and self._is_alone(len(line)):
                 batch = [line[index] for index in plan(lengths, self._limits, self._costs, order)[0]]
-                self._begin(batch, self._lone, self._workers)
+                self._begin(batch, self._lone.session(), self._workers, lone=True)
                 continue
             for chosen in plan(lengths, self._limits, self._costs, order, self._free)[: self._free]:
-                self._begin([line[index] for index in chosen], self._session, 1)
+                self._begin([line[index] for index in chosen], self._session, 1, lone=False)
 
     def _is_alone(self, texts: int) -> bool:
         # As long as a core a text would leave half of them idle, all are for one batch.
         return self._free == self._workers and self._alone >= _ALONE and texts <= max(1, self._cores // 2)
 
-    def _begin(self, entries: Sequence[Entry], session: Session, workers: int) -> None:
+    def _begin(self, entries: Sequence[Entry], session: Session, workers: int, *, lone: bool) -> None:
         """Run a batch in place of some of the workers, or on the thread of one."""
         self._backlog.take(entries)
         self._free -= workers
-        if session is self._lone and self._costs.batch(len(entries), max(map(len, entries))) <= _SHORT:
-            self._settle(entries, workers, *self._run(entries, session))
+        if lone and self._costs.batch(len(entries), max(map(len, entries))) <= _SHORT:
+            self._settle(entries, session, workers, *self._run(entries, session))
         else:
             self._threads.submit(self._work, entries, session, workers)
 
     def _work(self, entries: Sequence[Entry], session: Session, workers: int) -> None:
         """Run a batch; on a worker's thread."""
-        self._loop.call_soon_threadsafe(self._settle, entries, workers, *self._run(entries, session))
+        self._loop.call_soon_threadsafe(self._settle, entries, session, workers, *self._run(entries, session))
 
     def _run(self, entries: Sequence[Entry], session: Session) -> tuple[Floats | Exception, float, float]:
         """Run a batch; gives its vectors (B, H) or what went wrong, and when it began and ended."""
@@ -217,7 +219,13 @@ class Encoder:
         return outcome, started, time.monotonic()
 
     def _settle(
-        self, entries: Sequence[Entry], workers: int, outcome: Floats | Exception, started: float, finished: float
+        self,
+        entries: Sequence[Entry],
+        session: Session,
+        workers: int,
+        outcome: Floats | Exception,
+        started: float,
+        finished: float,
     ) -> None:
         self._free += workers
         seconds = finished - started
@@ -232,6 +240,8 @@ class Encoder:
         else:
             pace = seconds / padded * workers / self._workers
             self._backlog.pace += (pace - self._backlog.pace) * _SMOOTHING
+            if self._lone is not None and workers == self._workers:
+                self._lone.learn(session, seconds / self._costs.batch(len(entries), padded // len(entries)))
             for row, entry in enumerate(entries):
                 self._cache.put(entry.encoding, outcome[row])
                 for ticket, place in entry.claims:

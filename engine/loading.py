@@ -68,7 +68,7 @@ def load(config: EngineConfig) -> Parts:
 def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:
     """What the encoder's batches cost, as remembered or measured."""
     session, manifest = placement.session, bundle.manifest
-    for one in {session, placement.lone or session}:
+    for one in {session, *placement.lone}:
         warm_up(one, manifest.max_length)
     key = "; ".join(
         (

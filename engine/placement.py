@@ -31,8 +31,8 @@ class Placement:
 
     Attributes:
         session: the encoder.
-        lone: runs what comes to an idle engine, with all cores for one batch; None: `session` does.
-        cores: how many cores that is.
+        lone: what may run a batch that comes to an idle engine, the likely faster first; empty: as any other.
+        cores: how many cores the first of them uses.
         precision: of the graph or engine that runs; ``int8`` on TensorRT is the bundle's ``int8-trt``.
         gate: the accuracy gate's verdict on it.
         notes: why each device that came first cannot run it, and what ``auto`` chose.
@@ -42,7 +42,7 @@ class Placement:
     precision: ServedPrecision
     gate: str
     notes: tuple[str, ...] = ()
-    lone: Session | None = None
+    lone: tuple[Session, ...] = ()
     cores: int = 1
 
 
@@ -92,8 +92,10 @@ def _on_cpu(bundle: Bundle, config: EngineConfig) -> Placement:
     path, graph = bundle.layout.encoder(config.precision), bundle.manifest.encoders[config.precision]
     cores = min(config.cores, _WIDEST)
     session = OrtSession(path, graph, "cpu", cores=cores if config.mode == "latency" else 1)
-    lone = OrtSession(path, graph, "cpu", cores=cores) if config.mode == "auto" and cores > 1 else session
-    return Placement(session, config.precision, gate, lone=None if config.mode == "throughput" else lone, cores=cores)
+    lone: tuple[Session, ...] = () if config.mode == "throughput" else (session,)
+    if config.mode == "auto" and cores > 1:
+        lone = OrtSession(path, graph, "cpu", cores=cores), session
+    return Placement(session, config.precision, gate, lone=lone, cores=cores)
 
 
 def _on_cuda(bundle: Bundle, config: EngineConfig) -> Placement:

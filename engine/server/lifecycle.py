@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
@@ -69,6 +70,9 @@ async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
     server = await Server.start(config)
+    # What is loaded stays to the end: to walk it for garbage would stop everything for some 10 ms now and then.
+    gc.collect()
+    gc.freeze()
     announce(server.description)
     await signals.get()
     drain = asyncio.create_task(server.drain())

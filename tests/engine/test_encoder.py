@@ -1,7 +1,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def _encoder(
     cache: VectorCache | None = None,
     metrics: Metrics | None = None,
     workers: int = 1,
-    lone: Session | None = None,
+    lone: Sequence[Session] = (),
     cores: int = 1,
 ) -> Encoder:
     return Encoder(
@@ -256,7 +256,7 @@ async def lone() -> FakeSession:
 @pytest.fixture
 async def pair(session: FakeSession, lone: FakeSession) -> AsyncIterator[Encoder]:
     """An encoder of two workers, which gives both cores to a request that is alone."""
-    encoder = _encoder(session, workers=2, lone=lone, cores=2)
+    encoder = _encoder(session, workers=2, lone=[lone], cores=2)
     yield encoder
     session.open()
     lone.open()
@@ -313,7 +313,7 @@ async def test_a_short_lone_batch_is_not_handed_over(session: FakeSession, lone:
 
     lone.open()
     costs = CostModel(1e-4, 1e-5, 0.0)
-    encoder = _encoder(session, costs=costs, workers=2, lone=Watched(), cores=2)
+    encoder = _encoder(session, costs=costs, workers=2, lone=[Watched()], cores=2)
     work = encoder.encode([_text(number)], Terms())
     if number == POISON:
         with pytest.raises(InferenceFailed, match="out of luck"):
