@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+
+from emberline.bench.lineup import in_process, through_grpc
+from emberline.bench.peers.entrants import BARE, STANDARD
+from emberline.bench.peers.settings import PeersSettings
+from emberline.bench.views.peers import view
+from emberline.engine.errors import ConfigError
+
+TOOK_PART = {
+    in_process("fp32"),
+    in_process("int8"),
+    STANDARD,
+    BARE["fp32"],
+    through_grpc("fp32"),
+    through_grpc("int8"),
+    "Triton fp32, gRPC",
+}
+
+
+def rows(result, texts, scenario):
+    """The rows of a scenario, without those of another batch size."""
+    found = [one for one in result["measurements"] if (one["texts"], one["scenario"]) == (texts, scenario)]
+    return {one["variant"] for one in found if "batches of" not in one["variant"]}
+
+
+def test_everyone_is_measured_where_they_can_be(result):
+    """In process all at once, over a socket with clients, and everyone with lone requests."""
+    inside = {name for name in TOOK_PART if "gRPC" not in name}
+    assert {one["name"] for one in result["variants"]} == TOOK_PART
+    for texts in ("mixed", "real", "uniform"):
+        assert rows(result, texts, "Offline") == inside
+    assert rows(result, "mixed", "SingleStream") == TOOK_PART
+    for clients in (2, 3):
+        assert rows(result, "mixed", f"{clients} clients") == TOOK_PART - inside
+
+
+def test_every_measurement_has_a_value_for_each_repetition(result):
+    """Nothing is missing and nothing is zero."""
+    for one in result["measurements"]:
+        assert len(one["values"]["repetitions"]) == 2, one
+        assert one["values"]["minimum"] > 0, one
+    assert [one["variant"] for one in result["loads"]] == [through_grpc("fp32"), through_grpc("int8")]
+    assert [one["texts"] for one in result["work"]] == [5, 10]
+    assert {one["scenario"] for one in result["measurements"]} >= {"Recommend of 20", "Recommend of 30"}
+
+
+def test_ratios_are_to_what_everyone_uses(result):
+    """The reference of the ratios is sentence-transformers in PyTorch, whose own ratio is one."""
+    assert result["reference"] == STANDARD
+    own = [one for one in result["measurements"] if one["variant"] == STANDARD]
+    assert own
+    assert all(one["ratio"]["median"] == 1.0 for one in own)
+
+
+def test_a_peer_with_other_vectors_is_not_timed(result):
+    """Times of another model say nothing; the row says how far its vectors are away."""
+    (reason,) = [one["reason"] for one in result["left_out"] if one["variant"] == "other weights"]
+    assert "its fp32 vectors are not PyTorch's (least cosine" in reason
+
+
+def test_a_peer_that_fails_is_named_with_its_error_and_leaves_no_half_rows(result):
+    """Whether it fails at once or in the middle, the others go on without it."""
+    reasons = {one["variant"]: one["reason"] for one in result["left_out"]}
+    assert "RuntimeError: no such model" in reasons["does not open"]
+    assert "MemoryError: nothing is left" in reasons["breaks"]
+    assert not [one for one in result["measurements"] if one["variant"].startswith(("breaks", "does not open"))]
+
+
+def test_vectors_are_compared_with_pytorchs(result):
+    """The same graph gives the same neighbours and vectors; memory was looked at."""
+    for one in result["variants"]:
+        assert one["cosine_minimum"] == pytest.approx(1.0, abs=1e-5)
+        assert one["agreement_at_10"] == 1.0
+        assert one["memory_mb"] > 10
+
+
+def test_targets_are_measured_or_say_why_not(result):
+    """Each has a bound; those without a value name who is missing."""
+    assert len(result["targets"]) > 15
+    for one in result["targets"]:
+        assert (one["value"] is None) == bool(one["reason"]), one
+        if one["value"] is None:
+            assert not one["reached"]
+            assert "Triton int8, gRPC" in one["reason"] or BARE["int8"] in one["reason"], one
+        else:
+            better = one["bound"] / one["value"]["median"] if one["at_most"] else one["value"]["median"] / one["bound"]
+            assert one["share"] == pytest.approx(better)
+            assert one["reached"] is (one["share"] >= 1)
+
+
+def test_the_result_becomes_a_document(result):
+    """Every target, variant and absent peer is in it."""
+    document = view(result)
+    assert [section.title for section in document.sections][:2] == ["Targets", "One table"]
+    table = document.sections[1].blocks[0]
+    names = {row[0].text for row in table.rows}
+    assert names >= TOOK_PART
+    said = [block for section in document.sections for block in section.blocks if isinstance(block, str)]
+    assert any(block.startswith("breaks was left out: breaks cannot be measured") for block in said)
+    assert len(list(document.pictures())) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"repetitions": 0}, {"crowd_seconds": 0.0}, {"seed": -1}, {"work": ()}, {"batches": (0,)}, {"count": 31}]
+)
+def test_a_setting_out_of_its_range_is_refused(wrong):
+    """The error names the setting."""
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        PeersSettings(**wrong)
