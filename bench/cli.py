@@ -144,14 +144,13 @@ def coldstart(
     budget: command.Budget = 1.0,
     bad_data: command.BadData = True,
     setting: command.Setting = [],  # noqa: B006  # see above
-    seeds: command.Seeds = command.SEEDS,
+    seeds: command.Seeds = None,
     known: command.Known = command.KNOWN,
     tune: command.Tune = command.SETTINGS.tune,
     out: _Out = _RESULTS,
     as_json: AsJson = False,
 ) -> None:
     """Measure what the model is worth to new items and new users, beside baselines tuned on what both may know."""
-    settings = command.settings_of(seeds, known, tune)
     plan = command.plan_of(
         description=description,
         data=data,
@@ -166,6 +165,7 @@ def coldstart(
         folder=runs or out / "runs",
         bad_data=bad_data,
     )
+    settings = command.settings_of(plan, seeds, known, tune)
     _need("bench", "matplotlib")
     _need("export", "torch", "transformers", "polars", "sklearn")
     from .coldstart.coldstart import bench_coldstart

@@ -11,6 +11,8 @@ from emberline.export.training.config import TrainConfig
 
 #: The complete training, beside which the others stand.
 COMPLETE: Final = "complete"
+#: The same with facts of a graph.
+WITH_FACTS: Final = "with facts"
 
 #: By name, the settings that are changed.
 ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {

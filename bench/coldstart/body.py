@@ -163,8 +163,11 @@ def _losses(findings: Findings) -> list[Loss]:
 def _ablations(trials: Findings, plan: Plan, settings: ColdStartSettings) -> list[dict[str, Any]]:
     places = by_place(trials.entries)
     found = []
-    for name in (ablations.COMPLETE, *plan.ablations) if places else ():
+    names = (ablations.COMPLETE, *plan.ablations, ablations.WITH_FACTS)
+    for name in names:
         whole = {scenario: entries for (scenario, method), entries in places.items() if method == name}
+        if not whole:
+            continue
         found.append(
             {
                 "name": name,

@@ -48,6 +48,7 @@ def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
     with steps("coldstart", _count(plan, settings)) as say:
         say("reading the data set")
         subjects = load_subjects(plan.runs)
+        _require_seeds(subjects, settings)
         editions = _editions(plan, subjects)
         served = _served(plan, subjects)
         for seed in settings.seeds:
@@ -64,7 +65,7 @@ def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
                     for one in served:
                         if one.subject is subject:
                             measurement.served(one)
-                if plan.ablations and not edition.facts:
+                if plan.ablations:
                     _ablate(Measurement(plan, settings, edition, final, (), trials, say))
         _by_time(plan, settings, editions[0], findings, say)
     return make(
@@ -73,6 +74,12 @@ def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
         {**asdict(settings), **_described(plan)},
         body(editions[0].dataset, findings, trials, plan, settings),
     )
+
+
+def _require_seeds(subjects: Sequence[Subject], settings: ColdStartSettings) -> None:
+    for one in subjects:
+        if one.seed not in settings.seeds:
+            raise BenchError(f"{one.run.folder.root} is of seed {one.seed}, which is not measured; add it to --seeds")
 
 
 def _of(measurement: Measurement, subjects: Sequence[Subject]) -> list[Subject]:
@@ -85,9 +92,13 @@ def _of(measurement: Measurement, subjects: Sequence[Subject]) -> list[Subject]:
 
 
 def _ablate(measurement: Measurement) -> None:
-    """Train the complete model and variants of it, all with the same budget, and measure them."""
+    """Train the complete model and variants of it, all with the same budget, and measure them.
+
+    Facts are a variant too: with them, the complete model alone is trained.
+    """
     plan = measurement.plan
-    for name in (ablations.COMPLETE, *plan.ablations):
+    names = (ablations.WITH_FACTS,) if measurement.edition.facts else (ablations.COMPLETE, *plan.ablations)
+    for name in names:
         config = ablations.variant(plan.training, name, plan.budget)
         folder = f"{name} {plan.budget:.0%}"
         measurement.subject(measurement.train(folder, config).renamed(name), None)

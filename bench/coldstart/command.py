@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SETTINGS: Final = ColdStartSettings()
 BUILT_IN: Final = "ml-100k"
-SEEDS: Final = ",".join(map(str, SETTINGS.seeds))
 KNOWN: Final = ",".join(map(str, SETTINGS.known))
 
 DescriptionOf = Annotated[
@@ -93,7 +92,14 @@ Budget = Annotated[
     float,
     typer.Option(metavar="SHARE", help="Of its steps that each training of --ablate makes, above 0 and at most 1."),
 ]
-Seeds = Annotated[str, typer.Option(metavar="N,…", help="Each draws other cold items and users.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,…",
+        help="Each draws other cold items and users.",
+        show_default=f"those of the runs; {','.join(map(str, SETTINGS.seeds))} without any",
+    ),
+]
 Known = Annotated[str, typer.Option(metavar="N,…", help="How many likes of new users are known.")]
 Tune = Annotated[
     bool,
@@ -104,13 +110,24 @@ BadData = Annotated[
 ]
 
 
-def settings_of(seeds: str, known: str, tune: bool) -> ColdStartSettings:
+def settings_of(plan: Plan, seeds: str | None, known: str, tune: bool) -> ColdStartSettings:
     """The settings, out of the command line's texts.
+
+    Without seeds, they are those of the runs: a model beside baselines that were measured under more seeds than it was
+    would look better or worse than it is.
 
     Raises:
         ConfigError: one is out of its range, or no list of numbers.
+        DataError: a run cannot be read.
     """
-    return ColdStartSettings(seeds=_numbers("--seeds", seeds), known=_numbers("--known", known), tune=tune)
+    from emberline.export.training.run import Recipe, RunFolder
+
+    found = SETTINGS.seeds
+    if seeds is not None:
+        found = _numbers("--seeds", seeds)
+    elif plan.runs and not plan.train:
+        found = tuple(sorted({Recipe.read(RunFolder(path).config).split_seed for _, path in plan.runs}))
+    return ColdStartSettings(seeds=found, known=_numbers("--known", known), tune=tune)
 
 
 def plan_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -93,24 +94,30 @@ class Measurement:
         if self._has_labels():
             self.findings.attributes += attributes.baselines(self.edition, self.split)
 
-    def rankings(self, subject: Subject) -> None:
-        """Put a model to all scenarios."""
+    def rankings(self, subject: Subject) -> Vectors:
+        """Put a model to all scenarios.
+
+        Returns:
+            Its encoder's vectors of the data set.
+        """
         self.say(f"seed {self.split.seed}: {subject.name}")
-        self.findings.entries += enter_subject(subject, self.edition, self.final)
+        began = time.perf_counter()
+        vectors = Vectors.of(subject.model, self.edition.dataset)
+        self.findings.entries += enter_subject(subject, vectors, time.perf_counter() - began, self.final)
+        return vectors
 
     def subject(self, subject: Subject, bad_data: BadData | None) -> None:
         """Put a model to all scenarios, to both tasks and to bad data."""
-        self.rankings(subject)
+        vectors = self.rankings(subject)
         dataset, model = self.edition.dataset, subject.model
         if self._has_likes():
-            vectors = Vectors.of(model, dataset)
             probability, _ = predictions(model, vectors, dataset, self.split, self.split.test)
             liked = dataset.interactions.positive[self.split.test]
             self.findings.behaviour.append(behaviour.measure(self.split.seed, subject.name, probability, liked))
         if self._has_labels():
             self.findings.attributes += attributes.of_model(subject.name, model, dataset, self.split)
         if bad_data is not None:
-            self.findings.spoilt += bad_data.subject(subject)
+            self.findings.spoilt += bad_data.subject(subject, vectors)
 
     def served(self, served: ServedModel) -> None:
         """Put a served model to all scenarios."""

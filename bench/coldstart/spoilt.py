@@ -14,7 +14,7 @@ from emberline.export.baselines.material import Material
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.evaluation.evaluation import evaluate
-from emberline.export.evaluation.scenarios import Scenario
+from emberline.export.evaluation.scenarios import Indexes, Scenario
 from emberline.export.training.measure import Vectors, scores
 
 from .editions import Edition, encode_texts
@@ -49,12 +49,14 @@ class BadData:
 
     Attributes:
         seed: of the split.
+        cold: the items whose data is spoilt.
         scenario: what is asked.
         datasets: by the way they were spoilt; the first is clean.
         contents: the same as baselines read them.
     """
 
     seed: int
+    cold: Indexes
     scenario: Scenario
     datasets: Mapping[str, Dataset]
     contents: Mapping[str, Content]
@@ -71,7 +73,7 @@ class BadData:
             if how:
                 vectors[cold] = encode_texts(edition.encoder, [texts[item] for item in cold])
             contents[how] = Content(dataset.description, dataset.items, vectors)
-        return cls(split.seed, scenario, datasets, contents)
+        return cls(split.seed, cold, scenario, datasets, contents)
 
     def baseline(self, name: str, choice: Choice, material: Material) -> Iterator[Spoilt]:
         """Measure a baseline that was fitted to clean data."""
@@ -81,8 +83,13 @@ class BadData:
             value = evaluate(self.scenario, given, _K).means()[MEASURE]
             yield Spoilt(self.seed, name, how, value)
 
-    def subject(self, subject: Subject) -> Iterator[Spoilt]:
-        """Measure a model."""
+    def subject(self, subject: Subject, vectors: Vectors) -> Iterator[Spoilt]:
+        """Measure a model, given its encoder's vectors of the clean data; only what is spoilt is encoded again."""
+        cold = self.cold
         for how, dataset in self.datasets.items():
-            given = scores(subject.model, Vectors.of(subject.model, dataset), self.scenario)
+            items = vectors.items.copy()
+            if how:
+                texts = dataset.item_texts()
+                items[cold] = subject.model.encode([texts[item] for item in cold])
+            given = scores(subject.model, Vectors(items, vectors.profiles), self.scenario)
             yield Spoilt(self.seed, subject.name, how, evaluate(self.scenario, given, _K).means()[MEASURE])

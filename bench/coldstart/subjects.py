@@ -17,7 +17,6 @@ from emberline.export.training.run import Run, load_run
 from emberline.export.training.trained import TrainedModel
 
 from .contest import Cost, Entry
-from .editions import Edition
 from .settings import CUTOFFS
 from .tasks import Round
 
@@ -94,22 +93,19 @@ def load_subjects(runs: Sequence[tuple[str, Path]]) -> list[Subject]:
     return found
 
 
-def enter_subject(subject: Subject, edition: Edition, final: Round) -> Iterator[Entry]:
+def enter_subject(subject: Subject, vectors: Vectors, encode_seconds: float, final: Round) -> Iterator[Entry]:
     """Put a model to all scenarios.
 
     Args:
         subject: trained on the training rows of this split.
-        edition: the data set as the model was trained to read it.
+        vectors: its encoder's, of the data set.
+        encode_seconds: that these took. They belong to fitting: a catalogue is encoded once, whoever asks.
         final: the scenarios.
     """
-    began = time.perf_counter()
-    vectors = Vectors.of(subject.model, edition.dataset)
-    encoding = time.perf_counter() - began
+    fit_seconds = None if subject.fit_seconds is None else subject.fit_seconds + encode_seconds
     for scenario in final.scenarios:
         began = time.perf_counter()
         given = scores(subject.model, vectors, scenario)
-        # Encoding the catalogue belongs to fitting: it is done once, whoever asks.
-        fit = None if subject.fit_seconds is None else subject.fit_seconds + encoding
         yield Entry(
             seed=final.split.seed,
             method=subject.name,
@@ -120,5 +116,5 @@ def enter_subject(subject: Subject, edition: Edition, final: Round) -> Iterator[
             settings=str(subject.run.folder.root),
             tuned_to=None,
             tried=1,
-            cost=Cost(fit, time.perf_counter() - began, subject.kept_mb),
+            cost=Cost(fit_seconds, time.perf_counter() - began, subject.kept_mb),
         )

@@ -78,12 +78,22 @@ def _overview(result: Result) -> Section:
     scenarios = [one["name"] for one in result["scenarios"]]
     cells = {(row["method"], row["scenario"]): _mean(row, "ndcg@10") for row in result["rankings"]}
     methods = list(dict.fromkeys(row["method"] for row in result["rankings"]))
+    fewer = {
+        (row["method"], row["scenario"]): f"{len(row['chosen'])} of {len(scenario['seeds'])} seeds"
+        for scenario in result["scenarios"]
+        for row in result["rankings"]
+        if row["scenario"] == scenario["name"] and len(row["chosen"]) < len(scenario["seeds"])
+    }
     best = {name: best_of([cells.get((method, name)) for method in methods], True) for name in scenarios}
     rows = tuple(
         (
             Cell(method),
             *(
-                Cell(_three(cells.get((method, name))), best=_is(cells.get((method, name)), best[name]))
+                Cell(
+                    _three(cells.get((method, name))),
+                    fewer.get((method, name), ""),
+                    best=_is(cells.get((method, name)), best[name]),
+                )
                 for name in scenarios
             ),
         )

@@ -100,7 +100,8 @@ def test_bad_data_is_measured(shop_result):
 
 def test_an_ablation_stands_beside_the_complete_training_of_its_length(shop_result):
     """Both have all measures; the ablation is compared with the complete one, whose length is the budget's."""
-    complete, changed = shop_result["ablations"]
+    complete, changed, facts = shop_result["ablations"]
+    assert facts["name"] == "with facts"
     assert (complete["name"], changed["name"]) == ("complete", "no teacher")
     assert changed["changes"] == {"alignment": 0.0}
     assert not complete["comparisons"]

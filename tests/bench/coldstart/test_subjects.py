@@ -43,7 +43,7 @@ def copied(run, folder):
 def test_a_served_model_ranks_as_the_model_does(run, bundle, tmp_path):
     """The table through a real server is PyTorch's, in every scenario; the data set is that of the run."""
     command = ["coldstart", "--run", str(run), "--bundle", str(bundle), "--precision", "fp32", "--out", str(tmp_path)]
-    options = ["--no-tune", "--no-bad-data", "--seeds", "0", "--known", "0,2"]
+    options = ["--no-tune", "--no-bad-data", "--known", "0,2"]
     done = CliRunner().invoke(bench, [*command, *options], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     result = json.loads((tmp_path / "coldstart.json").read_text())
@@ -54,6 +54,7 @@ def test_a_served_model_ranks_as_the_model_does(run, bundle, tmp_path):
         assert one["ratio"] == pytest.approx(1, abs=0.02), one["scenario"]
     assert any(served in one["what"] and one["reached"] for one in result["targets"])
     assert result["settings"]["data_set"] == "shop"
+    assert result["settings"]["seeds"] == [0]
 
 
 def test_a_bundle_of_another_run_is_refused(run, bundle, runs, described):
@@ -73,6 +74,13 @@ def test_runs_of_one_name_are_seeds_of_one_model(run, tmp_path):
     with pytest.raises(BenchError, match=r"both of seed 0.*--run NAME="):
         load_subjects([(MODEL, run), (MODEL, other)])
     assert [one.name for one in load_subjects([(MODEL, run), ("other", other)])] == [MODEL, "other"]
+
+
+def test_a_run_of_a_seed_that_is_not_measured_is_refused(run, described, training):
+    """It would be left out without a word otherwise."""
+    plan = Plan(description=described("shop"), runs=((MODEL, run),), training=training)
+    with pytest.raises(BenchError, match="add it to --seeds"):
+        bench_coldstart(plan, replace(QUICK, seeds=(1,)))
 
 
 def test_a_run_of_another_split_is_refused(run, tmp_path):
