@@ -63,8 +63,8 @@ def contenders(
         Contender("untouched encoder, mean of history", _means([Encoded()])),
         Contender("untouched encoder, kNN", _neighbours([Encoded()])),
         Contender("ridge to ALS, attributes", _ridges([Attributes(10)], (10.0, 1.0, 100.0), seed)),
-        Contender("ridge to ALS, TF-IDF", _ridges([TfIdf(True)], (1.0, 0.3, 3.0), seed)),
-        Contender("ridge to ALS, untouched encoder", _ridges([Encoded()], (1.0, 0.1, 0.3, 3.0), seed)),
+        Contender("ridge to ALS, TF-IDF", _ridges([TfIdf(True)], (1.0, 0.1, 0.3, 3.0), seed)),
+        Contender("ridge to ALS, untouched encoder", _ridges([Encoded()], (1.0, 0.03, 0.1, 0.3, 3.0, 10.0), seed)),
         Contender("ALS", tuple(_factors(seed))),
         Contender(
             "EASE", tuple(Ease(penalty) for penalty in (500.0, 100.0, 200.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0))
@@ -104,7 +104,7 @@ def _ridges(spaces: Sequence[Space], penalties: Sequence[float], seed: int) -> t
     # cold pool; many under weak regularisation are needed to tell new items from known ones.
     shapes = (
         *((64, 20.0, 10.0), (32, 100.0, 10.0), (32, 50.0, 5.0), (32, 200.0, 10.0), (32, 200.0, 40.0)),
-        *((64, 5.0, 1.0), (128, 20.0, 10.0)),
+        *((64, 5.0, 1.0), (64, 1.0, 1.0), (128, 20.0, 10.0)),
     )
     factors = [Als(size, regularisation, confidence, seed=seed) for size, regularisation, confidence in shapes]
     return tuple(RidgeToAls(space, penalty, als) for space, als, penalty in product(spaces, factors, penalties))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ class Material:
         warm_items: (I,) those of training.
         warm_users: (U,) those of training.
         likes: (U, I) who likes what in training; made from the interactions.
+        shared: what several baselines compute of the material, by the settings that it was computed with. A copy by
+            `replace` begins anew.
     """
 
     content: Content
@@ -53,6 +56,7 @@ class Material:
     warm_items: Mask
     warm_users: Mask
     likes: csr_matrix = field(init=False)
+    shared: dict[object, Any] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         liked = self.interactions.take(self.interactions.positive)

@@ -43,7 +43,9 @@ class RidgeToAls:
 
     def fit(self, material: Material) -> PredictedFactors:
         """Fit ALS, and the regression to the factors of the items that somebody likes."""
-        factors = self.als.fit(material)
+        if self.als not in material.shared:
+            material.shared[self.als] = self.als.fit(material)
+        factors: AlsFactors = material.shared[self.als]
         layout = self.space.fit(material.content, material.warm_items)
         liked = np.flatnonzero(material.popularity() > 0)
         features = _small(layout.place(material.content).documents[liked])
