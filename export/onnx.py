@@ -7,7 +7,6 @@ padding on either side or with holes.
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +18,11 @@ from optimum.exporters.onnx import export, validate_model_outputs
 from optimum.exporters.onnx.base import OnnxConfig
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
-from transformers import PretrainedConfig
+from transformers import BertConfig, PretrainedConfig
 
 from emberline.engine.bundle import Graph, Layout, TensorSpec
 
-from .model import Emberline, ModelConfig
+from .model import Emberline, ModelConfig, TextEncoder
 
 #: Old enough for every runtime that reads bundles, new enough for LayerNormalization and per-channel QuantizeLinear.
 OPSET: Final = 18
@@ -71,16 +70,16 @@ def export_graphs(model: Emberline, layout: Layout) -> None:
     Raises:
         optimum.exporters.onnx.convert.AtolError: a graph does not compute what its module does.
     """
-    # Optimum sets the model's configuration as it exports, and so do we.
-    model = copy.deepcopy(model).eval()
-    model.encoder.set_attn_implementation("eager")
+    # The kind of attention is chosen as BERT is built. Optimum changes the configuration of what it exports.
+    written_out = TextEncoder(BertConfig(**model.config.encoder, attn_implementation="eager")).eval()
+    written_out.load_state_dict(model.encoder.state_dict())
     heads: Mapping[str, nn.Module] = {
         "item_tower": _ItemHead(model),
         "user_tower": _UserHead(model),
         "match": _MatchHead(model),
     }
     encoder = encoder_graph(model.config, layout.encoder("fp32").name)
-    _write(model.encoder, encoder, layout.root, model.encoder.config)
+    _write(written_out, encoder, layout.root, written_out.config)
     for name, graph in head_graphs(model.config, layout).items():
         _write(heads[name], graph, layout.root, PretrainedConfig())
 

@@ -54,6 +54,7 @@ class Rewrite:
         for node in self._graph.node:
             ordered += [*self._before.get(node.name, ()), node, *self._after.get(node.name, ())]
         read = {name for node in ordered for name in node.input}
+        ordered = [node for node in ordered if node.op_type != "Constant" or node.output[0] in read]
         kept = [tensor for name, tensor in self._initializers.items() if name in read]
         del self._graph.node[:]
         self._graph.node.extend(ordered)

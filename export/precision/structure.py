@@ -14,6 +14,7 @@ from onnx import TensorProto
 
 from emberline.engine.errors import ExportError
 
+from . import fp16
 from .grid import Activations
 from .layer import Quantised
 
@@ -57,17 +58,28 @@ def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activati
 
 
 def check_fp16(path: Path) -> None:
-    """Check that an encoder computes in fp16 and still reads int64 and gives fp32.
+    """Check that an encoder multiplies in fp16 and still gives fp32.
 
     Raises:
-        ExportError: a weight is fp32, the output is not, or the graph has operators of one runtime alone.
+        ExportError: a product reads fp32, a matrix is stored in it, the output is not, or the graph has operators of
+            one runtime alone.
     """
     graph = _standard(path)
-    wide = [tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT]
+    types = fp16.element_types(onnx.load(path)) | {tensor.name: tensor.data_type for tensor in graph.initializer}
+    wide = [tensor.name for tensor in graph.initializer if _is_fp32_matrix(tensor)]
+    wide += [node.name for node in graph.node if node.op_type == "MatMul" and _reads_fp32(node, types)]
     if wide:
-        raise ExportError(f"{path.name} keeps {len(wide)} constants in fp32, {wide[0]} for one")
-    if graph.output[0].type.tensor_type.elem_type != TensorProto.FLOAT:
+        raise ExportError(f"{path.name} has {len(wide)} matrices or products in fp32, {wide[0]} for one")
+    if types[graph.output[0].name] != TensorProto.FLOAT:
         raise ExportError(f"{path.name} does not give fp32")
+
+
+def _is_fp32_matrix(tensor: onnx.TensorProto) -> bool:
+    return tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1
+
+
+def _reads_fp32(node: onnx.NodeProto, types: Mapping[str, int]) -> bool:
+    return any(types[name] != TensorProto.FLOAT16 for name in node.input)
 
 
 def kernels(path: Path) -> dict[str, int]:
