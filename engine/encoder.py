@@ -184,7 +184,8 @@ class Encoder:
                 batch = [line[index] for index in plan(lengths, self._limits, self._costs, order)[0]]
                 self._begin(batch, self._lone.session(), self._workers, lone=True)
                 continue
-            for chosen in plan(lengths, self._limits, self._costs, order, self._free)[: self._free]:
+            # For all workers, also those that are still busy: one that took the last texts alone would leave them idle.
+            for chosen in plan(lengths, self._limits, self._costs, order, self._workers)[: self._free]:
                 self._begin([line[index] for index in chosen], self._session, 1, lone=False)
 
     def _is_alone(self, texts: int) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
+from threading import Thread
 from typing import Final, Self, TypeVar
 
 import numpy as np
@@ -96,6 +97,13 @@ class Engine:
             cores=parts.placement.cores,
         )
         self._threads = ThreadPoolExecutor(config.cores, "engine")
+        snapshot = parts.catalogue.snapshot()
+        Thread(
+            target=snapshot.contents.columns.prepare,
+            args=(manifest.item_fields, len(snapshot.live)),
+            name="columns",
+            daemon=True,  # it reads what is in memory, so it may be cut off at any time
+        ).start()
         self._started = time.monotonic()
         self._version = version("emberline")
         self._door = Door()

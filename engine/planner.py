@@ -72,8 +72,7 @@ def plan(
         limits: what a batch may be.
         costs: of a batch.
         order: all indices, the most urgent first.
-        lanes: how many batches can start at once; a batch then has no more than its share of the work, unless it is a
-            single text.
+        lanes: how many workers share the work; a batch has no more than one's share, unless it is a single text.
 
     Returns:
         Each index in exactly one batch, the batch with the most urgent text first.

@@ -1,7 +1,7 @@
 import math
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emberline.engine.costs import CostModel
@@ -79,6 +79,7 @@ def test_a_plan_is_no_worse_than_one_call_a_text_or_one_call_for_all(line: Line,
     assert not order or cost <= _cost([tuple(order)], lengths, costs) * (1 + 1e-9)
 
 
+@settings(deadline=None)  # all cuts of a line take long on a busy machine
 @given(_line(most=9), limits_st, costs_st)
 def test_no_other_cut_of_the_line_costs_less(line: Line, limits: Limits, costs: CostModel) -> None:
     """A plan is as good as the best of all cuts of the sorted line that keep to the limits."""
