@@ -41,6 +41,10 @@ class ModelConfig:
         tower_width: width of the towers' and the match head's hidden layer.
         temperature: τ of ``s(u, i) = z_u·z_i / τ + b_i``.
         max_length: tokens a text; longer ones are cut.
+        memory: M, how many items of training the item tower remembers.
+        nearness: the cosine at which an item is as much a remembered one as a new one. Above that of different items,
+            below that of the same text through an encoder in another precision.
+        sharpness: how quickly memory fades below that cosine.
     """
 
     encoder: Mapping[str, Any]
@@ -48,9 +52,12 @@ class ModelConfig:
     user_labels: tuple[str, ...]
     rating_range: tuple[float, float]
     dimensions: int = 64
-    tower_width: int = 512
+    tower_width: int = 256
     temperature: float = 8.0
     max_length: int = 128
+    memory: int = 0
+    nearness: float = 0.95
+    sharpness: float = 100.0
 
     @property
     def hidden(self) -> int:
@@ -97,18 +104,49 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
 
 
 class ItemTower(nn.Module):
-    """An item's vector, its bias (how popular it is likely to be) and its attributes, all from its text alone."""
+    """An item's vector, its bias (how popular it is likely to be) and its attributes, all from `sentence_embedding`.
+
+    What the text alone says is a linear map. Training also leaves a memory: for the items that many users met, what
+    their interactions say beyond their text. It is recalled by nearness, so an item whose text is none of the
+    remembered ones, a new item, is placed by its text alone, and a remembered one is placed as if by its id.
+    """
+
+    keys: Tensor
+    values: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.body = _Residual(config.hidden, config.tower_width, config.dimensions + 1)
-        self.attributes = _Residual(config.hidden, config.tower_width, len(config.item_labels))
         self.dimensions = config.dimensions
+        self.nearness, self.sharpness = config.nearness, config.sharpness
+        self.text = nn.Linear(config.hidden, config.dimensions + 1)
+        self.scale = math.sqrt(config.hidden)
+        self.attributes = _Residual(config.hidden, config.tower_width, len(config.item_labels))
+        self.register_buffer("keys", torch.zeros(config.memory, config.hidden))
+        self.register_buffer("values", torch.zeros(config.memory, config.dimensions + 1))
+
+    def recall(self, sentence_embedding: Tensor) -> Tensor:
+        """What the memory adds to what the text says, (B, D + 1): about nothing for an item that is not remembered.
+
+        A softmax over the cosines with the M remembered items, with one place more for "none of them".
+
+        Args:
+            sentence_embedding: (B, H), of unit length.
+        """
+        near = self.sharpness * (sentence_embedding @ self.keys.T - self.nearness)  # (B, M)
+        weights = torch.softmax(nn.functional.pad(near, (0, 1)), dim=-1)  # (B, M + 1)
+        return weights[:, :-1] @ self.values
 
     def rank(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Give `item_embedding` (B, D) and `item_bias` (B,), what ranking needs, of (B, H)."""
-        both = self.body(sentence_embedding)  # (B, D + 1)
+        both = self.text(sentence_embedding)  # (B, D + 1)
+        if len(self.keys):
+            both = both + self.recall(sentence_embedding)
         return both[:, : self.dimensions], both[:, self.dimensions]
+
+    def describe(self, sentence_embedding: Tensor) -> Tensor:
+        """The logits of `item_attributes` (B, A), of (B, H)."""
+        logits: Tensor = self.attributes(sentence_embedding * self.scale)
+        return logits
 
     def forward(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give `item_embedding` (B, D), `item_bias` (B,) and the logits of `item_attributes` (B, A).
@@ -117,7 +155,7 @@ class ItemTower(nn.Module):
             sentence_embedding: (B, H).
         """
         vector, bias = self.rank(sentence_embedding)
-        return vector, bias, self.attributes(sentence_embedding)
+        return vector, bias, self.describe(sentence_embedding)
 
 
 class UserTower(nn.Module):
@@ -126,7 +164,8 @@ class UserTower(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.body = _Residual(2 * config.hidden + 1, config.tower_width, config.dimensions)
-        self.attributes = nn.Linear(config.dimensions, len(config.user_labels))
+        self.scale = math.sqrt(config.hidden)
+        self.attributes = _linear(config.dimensions, len(config.user_labels))
 
     def forward(self, history: Tensor, profile: Tensor, history_length: Tensor) -> tuple[Tensor, Tensor]:
         """Give `user_embedding` (B, D) and the logits of `user_attributes` (B, C).
@@ -137,7 +176,8 @@ class UserTower(nn.Module):
             history_length: (B,) float32, how many liked items there are.
         """
         length = torch.log1p(history_length).unsqueeze(-1)  # (B, 1)
-        user = self.body(torch.cat([history, profile, length], dim=-1))  # (B, D)
+        # Entries of a vector of unit length are about 1/√H; beside them the length would drown all else.
+        user = self.body(torch.cat([history * self.scale, profile * self.scale, length], dim=-1))  # (B, D)
         return user, self.attributes(user)
 
 
@@ -223,19 +263,28 @@ class Emberline(nn.Module):
 
 
 class _Residual(nn.Module):
-    """A linear map plus a correction by one hidden layer that starts at zero, so that training begins linear."""
+    """A linear map plus a correction by one hidden layer; the correction starts at zero."""
 
     def __init__(self, inputs: int, width: int, outputs: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(inputs, outputs)
+        self.linear = _linear(inputs, outputs)
         self.hidden = nn.Linear(inputs, width)
-        self.output = nn.Linear(width, outputs, bias=False)
-        nn.init.zeros_(self.output.weight)
-        # Inputs have unit length, hence entries of about 1/√H; the hidden layer wants them near 1.
-        nn.init.normal_(self.hidden.weight, std=1.0)
-        nn.init.normal_(self.linear.weight, std=1.0 / math.sqrt(outputs or 1))
+        self.drop = nn.Dropout(0.2)
+        self.output = _linear(width, outputs, bias=False)
+        with torch.no_grad():
+            self.output.weight.zero_()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        correction: Tensor = self.output(nn.functional.gelu(self.hidden(inputs)))
+        correction: Tensor = self.output(self.drop(nn.functional.gelu(self.hidden(inputs))))
         linear: Tensor = self.linear(inputs)
         return linear + correction
+
+
+def _linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
+    """A linear map; data without labels has maps to nothing, which torch warns of when it initialises them."""
+    linear = nn.Linear(inputs, max(1, outputs), bias=bias)
+    if not outputs:
+        linear.out_features = 0
+        for name, weight in list(linear.named_parameters()):
+            setattr(linear, name, nn.Parameter(weight.detach()[:0]))
+    return linear

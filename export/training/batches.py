@@ -52,15 +52,25 @@ class Batch:
     rating: Floats
 
 
-def draw(examples: Examples, config: TrainConfig, rng: np.random.Generator) -> Batch:
-    """Draw a batch."""
+def draw(examples: Examples, config: TrainConfig, fresh: Indexes | None, rng: np.random.Generator) -> Batch:
+    """Draw a batch.
+
+    Args:
+        examples: what to draw from.
+        config: how much.
+        fresh: items that are seen as if they were new: in no history, and asked for first; None: none.
+        rng: what to draw by.
+    """
+    new = np.zeros(len(examples.items), dtype=np.bool_)
+    if fresh is not None:
+        new[fresh] = True
     users = rng.permutation(len(examples.users))[: config.users]
     histories, targets, rated, liked, ratings = [], [], [], [], []
     for user in users:
-        known, rest = _part(examples.likes[user], config, rng)
+        known, rest = _part(examples.likes[user], new, config, rng)
         histories.append(known)
         targets.append(rest)
-        columns, is_liked, rating = _rated(examples, int(user), known, rng)
+        columns, is_liked, rating = _rated(examples, int(user), known, new, rng)
         rated.append(columns)
         liked.append(is_liked)
         ratings.append(rating)
@@ -92,7 +102,9 @@ def draw_candidates(
     return np.sort(first[np.sort(place)[: config.candidates]])
 
 
-def _part(likes: Indexes, config: TrainConfig, rng: np.random.Generator) -> tuple[Indexes, Indexes]:
+def _part(
+    likes: Indexes, new: NDArray[np.bool_], config: TrainConfig, rng: np.random.Generator
+) -> tuple[Indexes, Indexes]:
     """Cut a user's likes into what is known and what is to be predicted; at least one like is to be predicted."""
     count = len(likes)
     if rng.random() < config.no_history:
@@ -104,11 +116,14 @@ def _part(likes: Indexes, config: TrainConfig, rng: np.random.Generator) -> tupl
     known = min(known, count - 1)
     # In half of the cases the earliest, as a new user's are; else any, which tells more of what goes with what.
     order = np.arange(count) if rng.random() < 0.5 else rng.permutation(count)
-    return likes[order[:known]], likes[order[known:]]
+    is_known = np.zeros(count, dtype=np.bool_)
+    is_known[order[:known]] = True
+    is_known &= ~new[likes]
+    return likes[is_known], likes[~is_known]
 
 
 def _rated(
-    examples: Examples, user: int, known: Indexes, rng: np.random.Generator
+    examples: Examples, user: int, known: Indexes, new: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[Indexes, NDArray[np.bool_], Floats]:
     columns, liked, rating = examples.rated[user], examples.liked[user], examples.ratings[user]
     if not examples.has_negatives:
@@ -118,7 +133,8 @@ def _rated(
         liked = np.concatenate([liked, np.zeros(len(drawn), dtype=np.bool_)])
         rating = np.concatenate([rating, np.full(len(drawn), np.nan, dtype=np.float32)])
     open_ = np.flatnonzero(~np.isin(columns, known))
-    chosen = np.sort(rng.permutation(open_)[:RATED])
+    shuffled = rng.permutation(open_)
+    chosen = np.sort(shuffled[np.argsort(~new[columns[shuffled]], kind="stable")][:RATED])
     return columns[chosen], liked[chosen], rating[chosen]
 
 

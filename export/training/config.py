@@ -24,13 +24,17 @@ class TrainConfig:
         user_task: weight of behaviour prediction: likes, ratings, attributes of the next likes; 0 is off.
         item_task: weight of attribute prediction from the item's text; 0 is off.
         pair_task: weight of the match of users and items and of the alignment with the teacher; 0 is off.
-        alignment: weight of the alignment within the pair task; 0 trains without a teacher.
+        alignment: weight, within the pair task, of meeting the items' vectors, which start as the teacher's, from their
+            text; 0 trains without a teacher.
         tower_steps: steps on the towers alone over the pretrained encoder's vectors, before it is touched.
         joint_steps: steps on encoder and towers together.
         final_steps: steps on the towers alone over the trained encoder's vectors.
         items: items encoded in a joint step; on a CPU the time of a step grows in proportion.
         profiles: profiles encoded in a joint step.
         users: users in a step.
+        forget: share of the items that a step sees by their text alone, as if they were new.
+        table_decay: weight decay of what an item's vector has beyond its text.
+        memory: items that the trained item tower remembers, at most; the most popular ones.
         candidates: items that a step ranks, at most; a smaller catalogue is ranked whole.
         encoder_rate: peak learning rate of the encoder's top layer.
         layer_decay: each layer below learns at this share of the rate of the one above.
@@ -46,6 +50,7 @@ class TrainConfig:
         teacher_regularisation: of the ALS teacher; higher is smoother.
         teacher_confidence: how much more a like counts than its absence.
         teacher_iterations: of the ALS teacher.
+        average: share of the joint steps, the last ones, over which the encoder's weights are averaged.
         threads: of torch.
         max_minutes: after this time the joint steps end early, and the run says so. Results of a run that was cut
             depend on the machine.
@@ -55,33 +60,37 @@ class TrainConfig:
     encoder: str = "minilm"
     max_length: int = 128
     dimensions: int = 64
-    tower_width: int = 512
+    tower_width: int = 256
     temperature: float = 8.0
     seed: int = 0
     user_task: float = 1.0
     item_task: float = 1.0
     pair_task: float = 1.0
     alignment: float = 1.0
-    tower_steps: int = 200
-    joint_steps: int = 500
+    forget: float = 0.3
+    table_decay: float = 1.0
+    memory: int = 4096
+    tower_steps: int = 300
+    joint_steps: int = 300
     final_steps: int = 200
     items: int = 32
-    profiles: int = 8
-    users: int = 128
+    profiles: int = 4
+    users: int = 256
     candidates: int = 4096
     encoder_rate: float = 1e-4
     layer_decay: float = 0.9
     tower_rate: float = 2e-3
-    weight_decay: float = 0.05
+    weight_decay: float = 0.1
     frozen_layers: int = 0
     dropout: float = 0.1
     hide_labels: float = 0.5
     field_dropout: float = 0.05
     no_history: float = 0.15
     no_profile: float = 0.2
-    teacher_regularisation: float = 20.0
+    teacher_regularisation: float = 60.0
     teacher_confidence: float = 10.0
     teacher_iterations: int = 15
+    average: float = 0.5
     threads: int = 2
     max_minutes: float = 6.5
     checkpoint_seconds: float = 30.0
@@ -94,11 +103,12 @@ class TrainConfig:
         for name in (
             *("user_task", "item_task", "pair_task", "alignment", "tower_steps", "joint_steps", "final_steps", "seed"),
             *("profiles", "encoder_rate", "tower_rate", "weight_decay", "frozen_layers", "checkpoint_seconds"),
-            "teacher_regularisation",
+            *("teacher_regularisation", "table_decay", "memory"),
         ):
             self._require(name, getattr(self, name) >= 0, "at least 0")
-        for name in ("dropout", "hide_labels", "field_dropout", "no_history", "no_profile"):
+        for name in ("dropout", "hide_labels", "field_dropout", "no_history", "no_profile", "forget"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        self._require("average", 0 <= self.average <= 1, "from 0 to 1")
         self._require("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1")
         if not self.user_task + self.item_task + self.pair_task:
             raise ConfigError("TrainConfig: user_task, item_task and pair_task are all 0; switch one of them on")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.optim import AdamW
 from torch.utils.tensorboard import SummaryWriter
 
@@ -23,6 +24,7 @@ from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
 
 from . import curves, schedule
+from .average import Average
 from .bank import Bank, Profiles
 from .calibration import calibrate
 from .checkpoint import Checkpoint
@@ -32,7 +34,9 @@ from .measure import Vectors, measure, measure_validation, predictions
 from .objective import Objective
 from .progress import Progress, silent
 from .run import Recipe, RunFolder
-from .teacher import item_factors
+from .start import fit_text, start
+from .table import ItemTable, remember
+from .teacher import Teacher, teach
 from .trained import TrainedModel
 
 #: Gradients are cut to this norm; the first joint steps would otherwise throw the encoder about.
@@ -99,8 +103,10 @@ class _Trainer:
     folder: RunFolder
     progress: Progress
     model: Emberline
+    table: ItemTable
     bank: Bank
     objective: Objective
+    average: Average
     optimizer: AdamW
     at: Checkpoint
 
@@ -121,23 +127,32 @@ class _Trainer:
                 tower_width=config.tower_width,
                 temperature=config.temperature,
                 max_length=config.max_length,
+                memory=min(config.memory, len(examples.items)),
             )
         )
         model.encoder.load_state_dict(source.encoder.state_dict())
+        table = ItemTable(len(examples.items), config.dimensions)
         profiles = Profiles.among(examples)
+        average = Average()
         resumed = Checkpoint.read(folder.checkpoint) if folder.checkpoint.exists() else None
         if resumed is None:
             progress("teacher", 0, 1, {})
-            factors = torch.from_numpy(item_factors(examples, config))
+            teacher = teach(examples, config)
             progress("encoding", 0, 1, {})
             bank = Bank.encode(examples, profiles, model.encoder, source.tokenizer)
+            if config.pair_task and config.alignment:
+                start(model, table, bank, examples, profiles, teacher)
+            at = Checkpoint(stage=0, step=0, seconds=0.0, cut=False, tensors={}, curves=[])
         else:
-            factors = resumed.tensors["factors"]
-            bank = Bank(**resumed.tensors["bank"])
-            model.load_state_dict(resumed.tensors["model"])
-        objective = Objective(examples, config, profiles, source.tokenizer, factors, torch.from_numpy(examples.labels))
-        at = resumed or Checkpoint(stage=0, step=0, seconds=0.0, cut=False, tensors={}, curves=[])
-        trainer = cls(config, folder, progress, model, bank, objective, AdamW(model.parameters()), at)
+            at = resumed
+            teacher = Teacher(**{name: value.numpy() for name, value in at.tensors["teacher"].items()})
+            bank = Bank(**at.tensors["bank"])
+            average = Average(**at.tensors["average"])
+            model.load_state_dict(at.tensors["model"])
+            table.load_state_dict(at.tensors["table"])
+        objective = Objective(examples, config, profiles, source.tokenizer, teacher)
+        optimizer = AdamW(model.parameters())  # until a stage is entered
+        trainer = cls(config, folder, progress, model, table, bank, objective, average, optimizer, at)
         trainer._enter(resumed)
         return trainer
 
@@ -193,11 +208,14 @@ class _Trainer:
 
     def save(self) -> None:
         """Write a checkpoint."""
+        teacher = self.objective.teacher
         self.at.tensors = {
             "model": self.model.state_dict(),
+            "table": self.table.state_dict(),
+            "average": {"count": self.average.count, "weights": self.average.weights},
             "optimizer": self.optimizer.state_dict(),
             "bank": self.bank.state(),
-            "factors": self.objective.factors,
+            "teacher": {name: torch.from_numpy(getattr(teacher, name)) for name in ("items", "users", "popularity")},
         }
         self.at.write(self.folder.checkpoint)
 
@@ -210,11 +228,15 @@ class _Trainer:
             self.model.encoder.eval()
         columns = self._columns() if stage.joint else None
         schedule.set_rate(self.optimizer, stage.share(self.at.step))
-        loss, values = self.objective(self.model, self.bank, rng, columns)
-        self.optimizer.zero_grad(set_to_none=True)
+        loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
+        # All, also what this stage does not train: a gradient left from one that did would count.
+        self.model.zero_grad(set_to_none=True)
+        self.table.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        torch.nn.utils.clip_grad_norm_(self.model.encoder.parameters(), CLIP)
         self.optimizer.step()
+        if stage.joint and self.at.step >= stage.steps * (1 - self.config.average):
+            self.average.add(self._averaged())
         return values
 
     def _columns(self) -> Indexes:
@@ -235,20 +257,34 @@ class _Trainer:
 
     def _leave(self, stage: schedule.Stage) -> None:
         if stage.joint and self.at.step:
+            self.average.give(self._averaged())
             self.progress("encoding", 0, 1, {})
-            examples, tokenizer = self.objective.examples, self.objective.tokenizer
-            self.bank = Bank.encode(examples, self.objective.profiles, self.model.encoder, tokenizer)
+            objective = self.objective
+            self.bank = Bank.encode(objective.examples, objective.profiles, self.model.encoder, objective.tokenizer)
+            with torch.no_grad():
+                self.table.rebase(self.model.item_tower.text(self.bank.items))
         self.at.stage += 1
         self.at.step = 0
         self._enter(None)
 
     def _enter(self, resumed: Checkpoint | None) -> None:
-        """Make the optimizer of the stage that training stands in."""
+        """Make ready for the stage that training stands in."""
         stages = schedule.stages(self.config)
-        if self.at.stage < len(stages):
-            self.optimizer = schedule.optimizer(self.model, self.config, stages[self.at.stage])
-            if resumed is not None:
-                self.optimizer.load_state_dict(resumed.tensors["optimizer"])
+        if self.at.stage == len(stages):
+            remember(self.model.item_tower, self.bank, self.table, self.objective.teacher.popularity)
+            return
+        stage = stages[self.at.stage]
+        self.optimizer = schedule.optimizer(self.model, self.table, self.config, stage)
+        if resumed is not None:
+            self.optimizer.load_state_dict(resumed.tensors["optimizer"])
+        elif stage.joint and self.config.pair_task and self.config.alignment:
+            # What texts say is fitted anew to the table as the towers' stage has left it.
+            fit_text(self.model, self.bank, self.table.rows().numpy(), self.objective.teacher.weights)
+
+    def _averaged(self) -> nn.Module:
+        """What is averaged over steps: all that learns from the encoder's gradients."""
+        tower = self.model.item_tower
+        return nn.ModuleList([self.model.encoder.bert.encoder, tower.text, tower.attributes])
 
 
 def _write_model(trained: TrainedModel, folder: Path) -> None:

@@ -6,32 +6,41 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+#: Rows and columns of pairs of a user and a candidate.
+Pairs = tuple[Tensor, Tensor]
 
-def ranking(scores: Tensor, known: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
-    """Softmax over the candidates, for every liked item in turn; what is known is no candidate.
 
-    A user's likes count by their share of the batch's likes per user, as in a multinomial likelihood (Liang et al.,
-    "Variational Autoencoders for Collaborative Filtering", WWW 2018): users who like much say more.
+def log_shares(scores: Tensor, known: Pairs) -> Tensor:
+    """Log of the softmax over the candidates, (B, C).
 
     Args:
         scores: (B, C).
-        known: rows and columns of what is known to be liked, which is neither right nor wrong.
-        target: rows and columns of what is liked.
+        known: what a user is known to like, which is no candidate for them.
     """
-    masked = scores.index_put(known, scores.new_full((), -1e4))
-    return -functional.log_softmax(masked, dim=1)[target].mean()
+    return functional.log_softmax(scores.index_put(known, scores.new_full((), -1e4)), dim=1)
 
 
-def alignment(item_embedding: Tensor, factors: Tensor) -> Tensor:
-    """1 − the cosine with the teacher's factors, over the items that the teacher knows.
+def ranking(shares: Tensor, target: Pairs) -> Tensor:
+    """Multinomial likelihood of what is liked (Liang et al., "Variational Autoencoders for Collaborative Filtering",
+    WWW 2018): a softmax over the candidates for every liked one in turn.
 
     Args:
-        item_embedding: (C, D).
-        factors: (C, D), of unit length, or zeros where the teacher knows nothing.
+        shares: (B, C), of `log_shares`.
+        target: what is liked; without any, the loss is 0.
     """
-    known = factors.pow(2).sum(-1) > 0  # (C,)
-    gap = 1 - functional.cosine_similarity(item_embedding, factors, dim=-1)  # (C,)
-    return (gap * known).sum() / known.sum().clamp(min=1)
+    return -shares[target].sum() / max(1, len(target[0]))
+
+
+def alignment(item: Tensor, rows: Tensor, weights: Tensor, scale: float) -> Tensor:
+    """Weighted squared distance from the rows to be met, in units of their variance.
+
+    Args:
+        item: (B, D + 1) vectors and biases from texts.
+        rows: (B, D + 1).
+        weights: (B,) 1 on average.
+        scale: the rows' variance, summed over D + 1.
+    """
+    return ((item - rows).pow(2).sum(-1) * weights).mean() / scale
 
 
 def attributes(logits: Tensor, labels: Tensor) -> Tensor:
@@ -51,7 +60,7 @@ def behaviour(logits: Tensor, liked: Tensor) -> Tensor:
         logits: (P,).
         liked: (P,) 0 or 1.
     """
-    return functional.binary_cross_entropy_with_logits(logits, liked)
+    return functional.binary_cross_entropy_with_logits(logits, liked, reduction="sum") / max(1, len(liked))
 
 
 def rating(predicted: Tensor, actual: Tensor, span: float) -> Tensor:

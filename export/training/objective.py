@@ -19,20 +19,34 @@ from .batches import Batch, draw, draw_candidates
 from .config import TrainConfig
 from .encoding import tokens
 from .examples import Examples, Indexes
+from .table import ItemTable
+from .teacher import Teacher
 from .texts import varied_texts
 
 #: Items whose attributes are predicted in a step that encodes none.
 DESCRIBED = 256
 
+#: Weight, within the user task, of the attributes of the next likes: their loss is a sum over all labels, and a
+#: user's vector is to rank first of all.
+NEXT = 0.1
 
-@dataclass(slots=True)
-class _Vectors:
-    """The encoder's vectors that a step reads; those that it encoded itself carry gradients."""
+#: A loss with its weight, by name.
+Parts = dict[str, tuple[float, Tensor]]
 
-    items: Tensor  # (n, H)
-    profiles: Tensor  # (p, H)
-    described: Tensor  # (m, H) items whose attributes are to be predicted
-    columns: Indexes  # (m,) which they are
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What a step encoded itself, with gradients.
+
+    Attributes:
+        columns: (b,) items.
+        items: (b, H) their vectors.
+        profiles: (p, H) of all different profiles, those that were encoded among them.
+    """
+
+    columns: Indexes
+    items: Tensor
+    profiles: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,71 +58,52 @@ class Objective:
         config: the settings.
         profiles: the different profile texts.
         tokenizer: of the encoder.
-        factors: (n, D) the teacher's.
-        labels: (n, A) zeros and ones.
+        teacher: what the table started from.
     """
 
     examples: Examples
     config: TrainConfig
     profiles: Profiles
     tokenizer: Tokenizer
-    factors: Tensor
-    labels: Tensor
+    teacher: Teacher
 
     def __call__(
-        self, model: Emberline, bank: Bank, rng: np.random.Generator, columns: Indexes | None
+        self, model: Emberline, table: ItemTable, bank: Bank, rng: np.random.Generator, columns: Indexes | None
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss of one step.
 
         Args:
             model: in training mode.
+            table: the items as training knows them.
             bank: of its rows, those that the step encodes from complete texts are renewed.
             rng: all chance comes from it, but for dropout's, which comes from torch's generator.
-            columns: the items to encode and so to train the encoder on; None: only the towers are trained.
+            columns: the items to encode, as if they were new; None: the encoder is not trained.
 
         Returns:
             The loss, and its parts and itself by name.
         """
-        batch = draw(self.examples, self.config, rng)
-        vectors = self._known(bank, rng) if columns is None else self._encoded(model, bank, batch, columns, rng)
-        required = columns if columns is not None else np.empty(0, dtype=np.int64)
-        candidates = draw_candidates(len(vectors.items), required, batch.target_column, self.config, rng)
-        parts = self._match(model, vectors, batch, candidates)
-        if self.config.item_task and self.labels.shape[1]:
-            logits = model.item_tower.attributes(self._drop(vectors.described))
-            loss = losses.attributes(logits, self.labels[vectors.columns])
-            parts["attributes"] = (self.config.item_task, loss)
+        batch = draw(self.examples, self.config, columns, rng)
+        fresh = None if columns is None else self._encode(model, bank, batch, columns, rng)
+        parts = self._match(model, table, bank, batch, fresh, rng)
+        if self.config.item_task and self.examples.label_names:
+            parts["attributes"] = (self.config.item_task, self._attributes(model, bank, fresh, rng))
         total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
         told = {name: float(loss.detach()) for name, (_, loss) in parts.items()}
         return total, {"loss": float(total.detach()), **told}
 
-    def _known(self, bank: Bank, rng: np.random.Generator) -> _Vectors:
-        columns = rng.permutation(len(bank.items))[:DESCRIBED]
-        hide = torch.from_numpy(rng.random((len(columns), 1)) < self.config.hide_labels)
-        described = torch.where(hide, bank.hidden[columns], bank.items[columns])
-        return _Vectors(bank.items, bank.profiles, described, columns)
-
-    def _encoded(
-        self, model: Emberline, bank: Bank, batch: Batch, columns: Indexes, rng: np.random.Generator
-    ) -> _Vectors:
+    def _encode(self, model: Emberline, bank: Bank, batch: Batch, columns: Indexes, rng: np.random.Generator) -> Fresh:
         texts, complete = varied_texts(self.examples, columns, self.config, rng)
-        profiles = np.unique(self.profiles.of[batch.users])
-        profiles = np.asarray([row for row in rng.permutation(profiles) if self.profiles.texts[row]], dtype=np.int64)
-        profiles = profiles[: self.config.profiles]
-        fresh = self._encode(model, [*texts, *(self.profiles.texts[row] for row in profiles)])
-        item, profile = fresh[: len(columns)], fresh[len(columns) :]
-        found = _Vectors(
-            bank.items.index_copy(0, torch.from_numpy(columns), item),
-            bank.profiles.index_copy(0, torch.from_numpy(profiles), profile),
-            item,
-            columns,
-        )
+        asked = rng.permutation(np.unique(self.profiles.of[batch.users]))
+        some = np.asarray([row for row in asked if self.profiles.texts[row]], dtype=np.int64)[: self.config.profiles]
+        vectors = self._vectors(model, [*texts, *(self.profiles.texts[row] for row in some)])
+        items, profiles = vectors[: len(columns)], vectors[len(columns) :]
+        fresh = Fresh(columns, items, bank.profiles.index_copy(0, torch.from_numpy(some), profiles))
         whole = np.flatnonzero(complete)
-        bank.items[columns[whole]] = item.detach()[whole]
-        bank.profiles[profiles] = profile.detach()
-        return found
+        bank.items[columns[whole]] = items.detach()[whole]
+        bank.profiles[some] = profiles.detach()
+        return fresh
 
-    def _encode(self, model: Emberline, texts: Sequence[str]) -> Tensor:
+    def _vectors(self, model: Emberline, texts: Sequence[str]) -> Tensor:
         """Encode with gradients, in two parts by length, so that little is padded."""
         order = np.argsort([len(text) for text in texts], kind="stable")
         parts = [part for part in np.array_split(order, 2) if len(part)]
@@ -118,43 +113,73 @@ class Objective:
         return torch.cat(encoded)[torch.from_numpy(np.argsort(np.concatenate(parts), kind="stable"))]
 
     def _match(
-        self, model: Emberline, vectors: _Vectors, batch: Batch, candidates: Indexes
-    ) -> dict[str, tuple[float, Tensor]]:
-        """The losses of the pair task and of the user task, each with its weight."""
-        place = np.full(len(vectors.items), -1, dtype=np.int64)
+        self,
+        model: Emberline,
+        table: ItemTable,
+        bank: Bank,
+        batch: Batch,
+        fresh: Fresh | None,
+        rng: np.random.Generator,
+    ) -> Parts:
+        """The losses of the pair task and of the user task."""
+        count, width = table.correction.shape
+        forgotten = torch.from_numpy(rng.random((count, 1)) < self.config.forget)
+        items = table(forgotten)  # (n, D + 1)
+        columns = np.empty(0, dtype=np.int64)
+        parts: Parts = {}
+        if fresh is not None:
+            columns = fresh.columns
+            chosen = torch.from_numpy(columns)
+            texts = model.item_tower.text(self._drop(fresh.items))  # (b, D + 1)
+            if self.config.pair_task and self.config.alignment:
+                rows = table.rows()
+                weights = torch.from_numpy(self.teacher.weights)
+                scale = float((rows.var(dim=0, correction=0)).sum())
+                loss = losses.alignment(texts, rows[chosen], weights[chosen], max(scale, 1e-12))
+                parts["alignment"] = (self.config.pair_task * self.config.alignment, loss)
+            items = items.index_copy(0, chosen, texts)
+        candidates = draw_candidates(count, columns, batch.target_column, self.config, rng)
+        place = np.full(count, -1, dtype=np.int64)
         place[candidates] = np.arange(len(candidates))
-        item, bias = model.item_tower.rank(self._drop(vectors.items[torch.from_numpy(candidates)]))
-        user, next_labels = self._users(model, vectors, batch)
-        parts: dict[str, tuple[float, Tensor]] = {}
+        items = items[torch.from_numpy(candidates)]
+        item, bias = items[:, : width - 1], items[:, width - 1]
+        user, next_labels = self._users(model, bank, bank.profiles if fresh is None else fresh.profiles, batch)
         if self.config.pair_task:
             known = _pairs(batch.history_row, place[batch.history_column])
+            shares = losses.log_shares(model.similarity(user, item, bias), known)
             target = _pairs(batch.target_row, place[batch.target_column])
-            scores = model.similarity(user, item, bias)  # (B, C)
-            parts["ranking"] = (self.config.pair_task, losses.ranking(scores, known, target))
-            if self.config.alignment:
-                loss = losses.alignment(item, self.factors[torch.from_numpy(candidates)])
-                parts["alignment"] = (self.config.pair_task * self.config.alignment, loss)
+            parts["ranking"] = (self.config.pair_task, losses.ranking(shares, target))
+            if fresh is not None:
+                new = np.isin(batch.target_column, columns)
+                target = _pairs(batch.target_row[new], place[batch.target_column[new]])
+                parts["ranking of new"] = (self.config.pair_task, losses.ranking(shares, target))
         if self.config.user_task:
-            row, column = _pairs(batch.rated_row, place[batch.rated_column])
-            ranked = torch.from_numpy(place[batch.rated_column] >= 0)
-            logit, rating = model.match(user[row], item[column], bias[column])
-            liked = torch.from_numpy(batch.liked).float()[ranked]
-            parts["behaviour"] = (self.config.user_task, losses.behaviour(logit, liked))
-            if self.examples.has_ratings:
-                low, high = self.examples.rating_range
-                loss = losses.rating(rating, torch.from_numpy(batch.rating)[ranked], high - low)
-                parts["rating"] = (self.config.user_task, loss)
-            if self.labels.shape[1]:
+            parts |= self._behaviour(model, batch, place, user, item, bias)
+            if self.examples.label_names:
                 loss = losses.attributes(next_labels, self._next_labels(batch))
-                parts["next attributes"] = (self.config.user_task, loss)
+                parts["next attributes"] = (self.config.user_task * NEXT, loss)
         return parts
 
-    def _users(self, model: Emberline, vectors: _Vectors, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _behaviour(
+        self, model: Emberline, batch: Batch, place: Indexes, user: Tensor, item: Tensor, bias: Tensor
+    ) -> Parts:
+        row, column = _pairs(batch.rated_row, place[batch.rated_column])
+        ranked = torch.from_numpy(place[batch.rated_column] >= 0)
+        logit, rating = model.match(user[row], item[column], bias[column])
+        liked = torch.from_numpy(batch.liked).float()[ranked]
+        parts: Parts = {"behaviour": (self.config.user_task, losses.behaviour(logit, liked))}
+        if self.examples.has_ratings:
+            low, high = self.examples.rating_range
+            loss = losses.rating(rating, torch.from_numpy(batch.rating)[ranked], high - low)
+            parts["rating"] = (self.config.user_task, loss)
+        return parts
+
+    def _users(self, model: Emberline, bank: Bank, profiles: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         offsets = np.searchsorted(batch.history_row, np.arange(len(batch.users)))
         history = functional.embedding_bag(
-            torch.from_numpy(batch.history_column), vectors.items, torch.from_numpy(offsets), mode="mean"
+            torch.from_numpy(batch.history_column), bank.items, torch.from_numpy(offsets), mode="mean"
         )  # (B, H)
-        profile = vectors.profiles[torch.from_numpy(self.profiles.of[batch.users])]
+        profile = profiles[torch.from_numpy(self.profiles.of[batch.users])]
         profile = profile * torch.from_numpy(batch.with_profile)[:, None]
         found: tuple[Tensor, Tensor] = model.user_tower(
             self._drop(history), self._drop(profile), torch.from_numpy(batch.length)
@@ -164,15 +189,26 @@ class Objective:
     def _next_labels(self, batch: Batch) -> Tensor:
         """The share of each user's targets that have each label, (B, A): how likely the next like has it."""
         row = torch.from_numpy(batch.target_row)
-        count = torch.zeros(len(batch.users), self.labels.shape[1])
-        count.index_add_(0, row, self.labels[torch.from_numpy(batch.target_column)])
+        labels = torch.from_numpy(self.examples.labels)
+        count = torch.zeros(len(batch.users), labels.shape[1])
+        count.index_add_(0, row, labels[torch.from_numpy(batch.target_column)])
         return count / torch.bincount(row, minlength=len(batch.users))[:, None]
+
+    def _attributes(self, model: Emberline, bank: Bank, fresh: Fresh | None, rng: np.random.Generator) -> Tensor:
+        if fresh is not None:
+            columns, vectors = fresh.columns, fresh.items
+        else:
+            columns = rng.permutation(len(bank.items))[:DESCRIBED]
+            hide = torch.from_numpy(rng.random((len(columns), 1)) < self.config.hide_labels)
+            vectors = torch.where(hide, bank.hidden[columns], bank.items[columns])
+        logits = model.item_tower.describe(self._drop(vectors))
+        return losses.attributes(logits, torch.from_numpy(self.examples.labels[columns]))
 
     def _drop(self, vectors: Tensor) -> Tensor:
         return functional.dropout(vectors, self.config.dropout)
 
 
-def _pairs(row: Indexes, place: Indexes) -> tuple[Tensor, Tensor]:
+def _pairs(row: Indexes, place: Indexes) -> losses.Pairs:
     """Rows and candidates' places of the pairs whose item is among the candidates."""
     among = place >= 0
     return torch.from_numpy(row[among]), torch.from_numpy(place[among])

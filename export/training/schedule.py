@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from torch.optim import AdamW
@@ -12,9 +13,13 @@ from torch.optim import AdamW
 from emberline.export.model import Emberline, TextEncoder
 
 from .config import TrainConfig
+from .table import ItemTable
 
 #: Share of a stage's steps over which the learning rate rises from 0 to its peak.
 RISE = 0.1
+
+#: Weight decay of what is pretrained: BERT's usual.
+ENCODER_DECAY = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +55,22 @@ def stages(config: TrainConfig) -> tuple[Stage, ...]:
     )
 
 
-def optimizer(model: Emberline, config: TrainConfig, stage: Stage) -> AdamW:
-    """The optimizer of a stage. Each group keeps its peak learning rate as `peak`."""
-    heads = nn.ModuleList([model.item_tower, model.user_tower, model.match])
-    groups = [{"params": list(heads.parameters()), "peak": stage.rate, "weight_decay": config.weight_decay}]
-    for parameter in model.encoder.parameters():
-        parameter.requires_grad_(False)
-    if stage.joint:
+def optimizer(model: Emberline, table: ItemTable, config: TrainConfig, stage: Stage) -> AdamW:
+    """The optimizer of a stage. Each group keeps its peak learning rate as `peak`.
+
+    What texts say of items is trained with the encoder alone: trained over texts that do not change, it would learn
+    them by heart. The table rests then, since it is what the encoder learns to meet.
+    """
+    heads = nn.ModuleList([model.item_tower.attributes, model.user_tower, model.match])
+    groups = [_group(heads, stage.rate, config.weight_decay)]
+    model.encoder.requires_grad_(False)
+    if not stage.joint:
+        groups.append(_group(table, stage.rate, config.table_decay))
+    else:
         for peak, layer in _layers(model.encoder, config):
-            for parameter in layer.parameters():
-                parameter.requires_grad_(True)
-            groups.append({"params": list(layer.parameters()), "peak": peak, "weight_decay": 0.01})
+            layer.requires_grad_(True)
+            groups.append(_group(layer, peak, ENCODER_DECAY))
+        groups.append(_group(model.item_tower.text, stage.rate, ENCODER_DECAY))
     return AdamW(groups, lr=stage.rate)
 
 
@@ -68,6 +78,10 @@ def set_rate(optimizer: AdamW, share: float) -> None:
     """Set every group's learning rate to a share of its peak."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * share
+
+
+def _group(module: nn.Module, peak: float, decay: float) -> dict[str, Any]:
+    return {"params": list(module.parameters()), "peak": peak, "weight_decay": decay}
 
 
 def _layers(encoder: TextEncoder, config: TrainConfig) -> Iterator[tuple[float, nn.Module]]:

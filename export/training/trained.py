@@ -21,6 +21,9 @@ from .encoding import encode
 
 Floats = NDArray[np.float32]
 
+#: Items that the tower takes at once.
+ITEMS: Final = 1024
+
 TOKENIZER: Final = "tokenizer.json"
 
 
@@ -49,7 +52,11 @@ class TrainedModel:
         Args:
             embeddings: (N, H) sentence embeddings.
         """
-        vector, bias, attributes = self.model.item_tower(_tensor(embeddings))
+        # In parts: the tower compares every item with all that it remembers.
+        given = _tensor(embeddings)
+        starts = range(0, max(1, len(given)), ITEMS)
+        parts = [self.model.item_tower(given[start : start + ITEMS]) for start in starts]
+        vector, bias, attributes = (torch.cat(column) for column in zip(*parts, strict=True))
         return _array(vector), _array(bias), _array(attributes.sigmoid())
 
     @torch.inference_mode()

@@ -1,0 +1,104 @@
+"""A small data set in files, and settings for a run of a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emberline.export.data.description import Description
+from emberline.export.data.reader import read
+from emberline.export.data.records import Dataset
+from emberline.export.data.split import Split, split
+from emberline.export.training.config import TrainConfig
+from emberline.export.training.examples import Examples
+
+GENRES = ("Comedy", "Drama", "Horror")
+USERS, ITEMS = 24, 30
+
+TOML = """\
+name = "films"
+
+[data]
+path = "."
+
+[item]
+file = "items.csv"
+id = "id"
+labels = ["genres"]
+
+[item.fields]
+title = { kind = "text" }
+genres = { kind = "list", separator = "|" }
+
+[user]
+file = "users.csv"
+id = "id"
+
+[user.fields]
+age = { kind = "number" }
+
+[interaction]
+file = "ratings.csv"
+user = "user"
+item = "item"
+rating = "rating"
+timestamp = "time"
+positive = "rating >= 4"
+"""
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The description file of a small data set; each user likes one genre."""
+    folder = tmp_path_factory.mktemp("films")
+    rng = np.random.default_rng(0)
+    items = [f"i{i},Film {i},{GENRES[i % 3]}" + ("|Old" if i % 5 == 0 else "") for i in range(ITEMS)]
+    users = [f"u{u},{20 + u}" for u in range(USERS)]
+    rows = []
+    for user in range(USERS):
+        for time, item in enumerate(rng.permutation(ITEMS)[:20]):
+            likes = item % 3 == user % 3 or rng.random() < 0.2
+            rows.append(f"u{user},i{item},{5 if likes else 2},{1000 + time}")
+    (folder / "items.csv").write_text("\n".join(["id,title,genres", *items]) + "\n", encoding="utf-8")
+    (folder / "users.csv").write_text("\n".join(["id,age", *users]) + "\n", encoding="utf-8")
+    (folder / "ratings.csv").write_text("\n".join(["user,item,rating,time", *rows]) + "\n", encoding="utf-8")
+    (folder / "films.toml").write_text(TOML, encoding="utf-8")
+    return folder / "films.toml"
+
+
+@pytest.fixture(scope="session")
+def dataset(films: Path) -> Dataset:
+    """The small data set."""
+    return read(Description.read(films))[0]
+
+
+@pytest.fixture(scope="session")
+def parts(dataset: Dataset) -> Split:
+    """A split of the small data set."""
+    return split(dataset, seed=0)
+
+
+@pytest.fixture(scope="session")
+def examples(dataset: Dataset, parts: Split) -> Examples:
+    """What may be learnt from."""
+    return Examples.of(dataset, parts)
+
+
+@pytest.fixture(scope="session")
+def config(tiny_bert: Path) -> TrainConfig:
+    """Settings for a run of a second."""
+    return TrainConfig(
+        encoder=str(tiny_bert),
+        max_length=64,
+        dimensions=8,
+        tower_width=16,
+        tower_steps=4,
+        joint_steps=6,
+        final_steps=3,
+        items=8,
+        users=12,
+        threads=1,
+        teacher_iterations=2,
+    )

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+
+from emberline.engine.errors import ConfigError
+from emberline.export.training.config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("dimensions", 0),
+        ("temperature", 0.0),
+        ("user_task", -1.0),
+        ("joint_steps", -1),
+        ("dropout", 1.0),
+        ("layer_decay", 0.0),
+        ("average", 1.5),
+        ("encoder_rate", float("nan")),
+        ("max_minutes", 0.0),
+    ],
+)
+def test_a_setting_out_of_range_is_named(setting: str, value: float) -> None:
+    """A setting out of its range is refused by name, with its value."""
+    with pytest.raises(ConfigError, match=rf"TrainConfig\.{setting} is {value}"):
+        replace(TrainConfig(), **{setting: value})
+
+
+def test_one_task_must_be_on() -> None:
+    """With all three tasks switched off there is nothing to train."""
+    with pytest.raises(ConfigError, match="user_task, item_task and pair_task"):
+        TrainConfig(user_task=0, item_task=0, pair_task=0)
+
+
+def test_every_setting_is_explained() -> None:
+    """The docstring has a line for every setting."""
+    for field in fields(TrainConfig):
+        assert f"        {field.name}: " in (TrainConfig.__doc__ or "")
+
+
+def test_differences_name_settings_and_values() -> None:
+    """What differs between two configurations is told by name, with both values."""
+    assert TrainConfig(seed=1).differences(TrainConfig(seed=2, users=8)) == ["seed: 1, 2", "users: 256, 8"]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from emberline.export.training import losses
+
+
+def _pairs(*pairs: tuple[int, int]) -> losses.Pairs:
+    rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
+    return torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)
+
+
+def test_ranking_is_the_softmax_over_what_is_not_known() -> None:
+    """A known item takes no share: with two of three left and equal scores, the loss is log 2."""
+    shares = losses.log_shares(torch.zeros(1, 3), _pairs((0, 0)))
+    assert losses.ranking(shares, _pairs((0, 1))).item() == pytest.approx(math.log(2))
+
+
+def test_ranking_without_targets_is_nothing() -> None:
+    """A step whose new items nobody likes has no ranking loss of them."""
+    assert losses.ranking(losses.log_shares(torch.zeros(2, 3), _pairs()), _pairs()).item() == 0
+
+
+def test_a_known_item_has_no_gradient() -> None:
+    """A masked score is pushed neither up nor down."""
+    scores = torch.zeros(1, 3, requires_grad=True)
+    losses.ranking(losses.log_shares(scores, _pairs((0, 0))), _pairs((0, 1))).backward()
+    assert scores.grad is not None
+    assert scores.grad[0, 0] == 0
+    assert scores.grad[0, 1] < 0 < scores.grad[0, 2]
+
+
+def test_alignment_weighs_items() -> None:
+    """Twice the weight counts twice, and a row that is met costs nothing."""
+    item, rows = torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.zeros(2, 2)
+    assert losses.alignment(item, rows, torch.tensor([2.0, 0.0]), scale=1.0).item() == pytest.approx(1.0)
+    assert losses.alignment(rows, rows, torch.ones(2), scale=1.0).item() == 0
+
+
+def test_rating_leaves_out_what_has_none() -> None:
+    """The rating loss is in units of the span and ignores pairs without a rating."""
+    loss = losses.rating(torch.tensor([3.0, 1.0]), torch.tensor([5.0, float("nan")]), span=4.0)
+    assert loss.item() == pytest.approx(0.25)
+
+
+def test_rating_of_nothing_has_a_finite_gradient() -> None:
+    """No rating at all gives no loss and no NaN gradient."""
+    predicted = torch.zeros(2, requires_grad=True)
+    loss = losses.rating(predicted, torch.full((2,), float("nan")), span=4.0)
+    loss.backward()
+    assert loss.item() == 0
+    assert predicted.grad is not None
+    assert torch.equal(predicted.grad, torch.zeros(2))
+
+
+def test_behaviour_of_no_pairs_is_nothing() -> None:
+    """A batch in which nothing is asked has no behaviour loss, rather than NaN."""
+    assert losses.behaviour(torch.zeros(0), torch.zeros(0)).item() == 0
+
+
+def test_attributes_sum_over_labels() -> None:
+    """An undecided prediction costs log 2 for each label."""
+    assert losses.attributes(torch.zeros(4, 3), torch.ones(4, 3)).item() == pytest.approx(3 * math.log(2))
