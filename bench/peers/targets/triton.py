@@ -1,15 +1,17 @@
 """NVIDIA Triton: the server out of the wheel of pytriton, started directly, and its own asyncio client.
 
 pytriton itself would put a proxy between server and model. Here Triton's Python backend runs the model, with dynamic
-batching on, one instance a thread: that answered more than one instance on all threads.
+batching on, one instance a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +30,8 @@ _MODEL: Final = "encoder"
 #: Seconds for a server to start, and to end.
 _START: Final = 120.0
 _END: Final = 15.0
+#: Of Linux's `prctl`.
+_PR_SET_PDEATHSIG: Final = 1
 
 
 class TritonTarget:
@@ -143,12 +147,18 @@ def _start(given: Material, folder: Path, port: int, threads: int, precision: st
             "--log-info=false",
         ],
         stdin=subprocess.DEVNULL,
+        preexec_fn=_end_with_parent,
         env={
             **os.environ,
             "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
             "PEER_PACKAGES": sysconfig.get_path("purelib"),
         },
     )
+
+
+def _end_with_parent() -> None:
+    """Have Linux end the server when this process ends, however it does: a server outlives its parent otherwise."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _config(given: Material, threads: int, precision: str) -> str:
