@@ -52,7 +52,7 @@ class EngineConfig:
     mode: Mode = "auto"
     #: Texts a batch. On a CPU a larger one gains little, and holds up what comes after it.
     max_batch: int = 32
-    #: Tokens a batch, padding included; 0: as many as make a call's fixed cost negligible on this machine, some 200
+    #: Tokens a batch, padding included; 0: as many as make a call's fixed cost negligible on this machine, some 250
     #: for MiniLM-L6 on one core. Each batch that runs keeps a newcomer waiting.
     max_batch_tokens: int = 0
     #: Tokens in line, beyond which the server answers "overloaded". More of them ride out longer peaks; but each waits.
