@@ -21,6 +21,7 @@ from emberline.engine.cli.options import AsJson
 from emberline.engine.cli.output import print_json, print_table
 from emberline.engine.errors import ConfigError, MissingExtra
 
+from .precision.recipe import RECIPES
 from .training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -156,6 +157,14 @@ def export(
             show_default="all; with --triton, fp16",
         ),
     ] = None,
+    fine: Annotated[
+        str,
+        typer.Option(
+            metavar="LAYERS",
+            help="Of int8: layers whose inputs get 16 bits, by kind or one by one (layer.3.ffn_up), or `none`. The more, "
+            "the closer to PyTorch and the slower.",
+        ),
+    ] = ",".join(sorted(RECIPES["int8"].fine)),
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle of that name.")] = False,
     tensorrt: Annotated[
         str | None,
@@ -211,7 +220,12 @@ def export(
 
     with shown() as progress:
         write_bundle(
-            load_run(run), bundle, precisions=_precisions(precision or PRECISIONS), replace=force, progress=progress
+            load_run(run),
+            bundle,
+            precisions=_precisions(precision or PRECISIONS),
+            recipes={**RECIPES, "int8": replace(RECIPES["int8"], fine=_layers(fine))},
+            replace=force,
+            progress=progress,
         )
     opened = Bundle.open(bundle)
     verdicts = opened.report["precisions"]
@@ -224,7 +238,8 @@ def export(
             (
                 name,
                 f"{verdict['bytes'] / 1e6:.1f}",
-                f"{verdict['measured']['agreement@10']:.4f}",
+                # A graph that gives no numbers was not measured.
+                f"{verdict['measured']['agreement@10']:.4f}" if verdict["measured"] else "–",
                 "passed" if verdict["passed"] else f"failed: {'; '.join(verdict['failures'])}",
             )
             for name, verdict in verdicts.items()
@@ -312,6 +327,11 @@ def _precisions(named: Sequence[str]) -> list[Precision]:
     if unknown:
         raise ConfigError(f"--precision {min(unknown)}: choose from {', '.join(PRECISIONS)}")
     return [precision for precision in PRECISIONS if precision in named]
+
+
+def _layers(named: str) -> frozenset[str]:
+    """The layers of a recipe, from ``ffn_up,ffn_down``."""
+    return frozenset() if named == "none" else frozenset(name.strip() for name in named.split(","))
 
 
 def settings_from(given: Sequence[str]) -> dict[str, Any]:

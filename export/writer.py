@@ -16,8 +16,9 @@ from .gate.report import judge
 from .gate.thresholds import Thresholds
 from .identity import fingerprint, manifest
 from .onnx import encoder_graph, export_graphs, head_graphs
-from .precision.encoders import RECIPES, write_encoders
-from .precision.recipe import Recipe
+from .precision.encoders import write_encoders
+from .precision.recipe import RECIPES, Recipe
+from .precision.texts import calibration_texts
 from .seed import write_seed
 from .training.progress import Progress, silent
 from .training.run import Run
@@ -68,7 +69,8 @@ def write_bundle(
         export_graphs(trained.model, layout)
         progress("onnx", 1, 1, {})
         tokeniser = Tokeniser(layout.tokenizer, config.max_length)
-        made = write_encoders(layout, wanted, recipes or RECIPES, tokeniser.encode(exam.calibration()), progress)
+        texts = calibration_texts(exam.seen(), trained.tokenizer.get_vocab())
+        made = write_encoders(layout, wanted, recipes or RECIPES, tokeniser.encode(texts), progress)
         encoders = {precision: encoder_graph(config, layout.encoder(precision).name) for precision in wanted}
         heads = head_graphs(config, layout)
 

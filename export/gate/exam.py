@@ -16,8 +16,6 @@ from emberline.export.evaluation.scenarios import Scenario, item_cold, item_cold
 
 #: Likes that are known of a cold user: few, and more than none, so that both halves of the user tower's input count.
 KNOWN: Final = 3
-#: Texts that calibration reads at most; MiniLM needs about a minute for a hundred times as many.
-CALIBRATION: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,12 @@ class Exam:
             rankings.append(user_cold(dataset, split, KNOWN))
         return cls(dataset, split, tuple(rankings), recommendations, split.item_cold)
 
-    def calibration(self) -> list[str]:
-        """Texts to calibrate on: of items and users that training has seen, none of them in the exam."""
+    def seen(self) -> list[str]:
+        """The texts that training has seen and the exam does not ask about, each once: what may be calibrated on."""
         items = self.dataset.item_texts()
         profiles = self.dataset.user_texts()
-        seen = [items[row] for row in np.flatnonzero(self.split.warm_items)]
-        seen += [profiles[row] for row in np.flatnonzero(self.split.warm_users)]
-        held_out = {items[row] for row in np.flatnonzero(self.split.cold_items)}
-        texts = sorted({text for text in seen if text} - held_out)
-        chosen = np.random.default_rng(0).permutation(len(texts))[:CALIBRATION]
-        return [texts[row] for row in np.sort(chosen)]
+        seen = {items[row] for row in np.flatnonzero(self.split.warm_items)}
+        seen |= {profiles[row] for row in np.flatnonzero(self.split.warm_users)}
+        asked = {items[row] for row in np.flatnonzero(self.split.cold_items)}
+        asked |= {profiles[row] for row in np.flatnonzero(self.split.cold_users)}
+        return sorted(text for text in seen - asked if text)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final
 
 import onnx
 
@@ -18,16 +16,6 @@ from .calibration import observe
 from .layer import Quantised, quantise
 from .linears import Linears, find
 from .recipe import Recipe
-
-#: What was measured best on MiniLM: with all inputs in 8 bits, int8 is 2.4 times as fast as fp32 on a CPU with VNNI and
-#: keeps 93 % of the neighbours; with the feed-forward network's in 16 bits it is 1.7 times as fast and keeps 97 %. On a
-#: GPU twice the products would cost more than fp16 does, so there only the most sensitive layers get 16 bits.
-RECIPES: Final[Mapping[Precision, Recipe]] = MappingProxyType(
-    {
-        "int8": Recipe("uint8", fine=frozenset({"ffn_up", "ffn_down"})),
-        "int8-trt": Recipe("int8", fine=frozenset({"ffn_down"})),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import onnx
@@ -12,10 +12,7 @@ from onnx import numpy_helper
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
 
-#: Query, key and value read one input and are quantised as one; then the layer behind the attention, and the two of the
-#: feed-forward network.
-Kind = Literal["attention_in", "attention_out", "ffn_up", "ffn_down"]
-KINDS: Final[tuple[Kind, ...]] = ("attention_in", "attention_out", "ffn_up", "ffn_down")
+from .recipe import Kind
 
 _SUFFIXES: Final[dict[str, Kind]] = {
     "attention/self/query": "attention_in",

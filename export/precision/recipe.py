@@ -1,14 +1,23 @@
-"""What an int8 encoder keeps in how many bits."""
+"""What an int8 encoder keeps in how many bits. Light to import: the command line reads its defaults here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
 
+from emberline.engine.bundle import Precision
 from emberline.engine.errors import ConfigError
 
-from .grid import Activations
-from .linears import KINDS, Linears
+if TYPE_CHECKING:
+    from .grid import Activations
+    from .linears import Linears
+
+#: Kinds of linear layers. Query, key and value read one input and are quantised as one; then comes the layer behind the
+#: attention, and the two of the feed-forward network.
+Kind = Literal["attention_in", "attention_out", "ffn_up", "ffn_down"]
+KINDS: Final[tuple[Kind, ...]] = ("attention_in", "attention_out", "ffn_up", "ffn_down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +41,19 @@ class Recipe:
         """Check that the recipe speaks of the layers that there are.
 
         Raises:
-            ConfigError: it names one that there is not, or one both as fine and as fp32.
+            ConfigError: it names one that there is not, or one both as fine and as fp32, or leaves none to quantise.
         """
         known = {*KINDS, *(one.name for one in layers)}
         for name in sorted(self.fine | self.fp32):
             if name not in known:
                 raise ConfigError(
-                    f"the encoder has no layers {name!r}; there are {', '.join(KINDS)} in each of layer.0, layer.1, …"
+                    f"the encoder has no layers {name!r}; there are {', '.join(KINDS)}, each also as layer.0.{KINDS[0]}"
                 )
         both = [one.name for one in layers if _among(one, self.fine) and _among(one, self.fp32)]
         if both:
             raise ConfigError(f"{both[0]} is to be both fine and fp32; choose one")
+        if not self.quantised(layers):
+            raise ConfigError("all layers are to stay fp32, so there is nothing to quantise; export fp32 alone")
 
     def quantised(self, layers: Iterable[Linears]) -> list[Linears]:
         """The layers that are quantised."""
@@ -55,3 +66,14 @@ class Recipe:
 
 def _among(layers: Linears, names: frozenset[str]) -> bool:
     return layers.kind in names or layers.name in names
+
+
+#: What was measured best on MiniLM: with all inputs in 8 bits, int8 is 2.4 times as fast as fp32 on a CPU with VNNI and
+#: keeps 93 % of the neighbours; with the feed-forward network's in 16 bits it is 1.7 times as fast and keeps 97 %. On a
+#: GPU twice the products would cost more than fp16 does, so there only the most sensitive layers get 16 bits.
+RECIPES: Final[Mapping[Precision, Recipe]] = MappingProxyType(
+    {
+        "int8": Recipe("uint8", fine=frozenset({"ffn_up", "ffn_down"})),
+        "int8-trt": Recipe("int8", fine=frozenset({"ffn_down"})),
+    }
+)
