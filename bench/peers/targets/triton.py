@@ -1,7 +1,8 @@
 """NVIDIA Triton: the server out of the wheel of pytriton, started directly, and its own asyncio client.
 
 pytriton itself would put a proxy between server and model. Here Triton's Python backend runs the model, with dynamic
-batching on, one instance a thread.
+batching on, one instance a thread, batches of up to 8 texts. Both were tried: one instance on all threads, and batches
+of up to 16 or 32, answered fewer texts of mixed lengths under many clients, because each batch is padded.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from typing import Any, Final
 import numpy as np
 import tritonclient.grpc.aio as triton
 
-from .material import BATCH, Material, by_length, packages
+from .material import Material, by_length, packages
 
 _MODEL: Final = "encoder"
+#: Texts a batch, at most.
+_BATCH: Final = 8
 #: Seconds for a server to start, and to end.
 _START: Final = 120.0
 _END: Final = 15.0
@@ -54,7 +57,7 @@ class TritonTarget:
         }
 
     async def encode(self, texts: Sequence[str]) -> Any:
-        """One request of up to 32 texts: (B, H)."""
+        """One request of up to 8 texts: (B, H)."""
         data = np.array([[text.encode()] for text in texts], dtype=object)  # (B, 1)
         asked = triton.InferInput("text", list(data.shape), "BYTES")
         asked.set_data_from_numpy(data)
@@ -66,10 +69,10 @@ class TritonTarget:
         return await self.encode([text])
 
     async def bulk(self, texts: Sequence[str], order: str) -> Any:
-        """Requests of up to 32 texts of like lengths, one after the other: (N, H)."""
+        """Requests of up to 8 texts of like lengths, one after the other: (N, H)."""
         del order
         vectors = np.empty((len(texts), self._hidden), np.float32)
-        for places in by_length(texts, BATCH):
+        for places in by_length(texts, _BATCH):
             vectors[places] = await self.encode([texts[place] for place in places])
         return vectors
 
@@ -92,7 +95,7 @@ async def open_target(material: dict[str, Any], threads: int, precision: str) ->
         RuntimeError: the server did not start.
     """
     given = Material(**material)
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir=given.work))
     port = _free_port()
     process = _start(given, folder, port, threads, precision)
     client = triton.InferenceServerClient(f"127.0.0.1:{port}")
@@ -173,7 +176,7 @@ def _config(given: Material, threads: int, precision: str) -> str:
     )
     return f"""
 backend: "python"
-max_batch_size: {BATCH}
+max_batch_size: {_BATCH}
 dynamic_batching {{ }}
 instance_group [ {{ kind: KIND_CPU count: {threads} }} ]
 input [ {{ name: "text" data_type: TYPE_STRING dims: [ 1 ] }} ]
