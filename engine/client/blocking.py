@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -35,7 +36,7 @@ from emberline.proto.emberline_pb2_grpc import EmberlineStub
 from . import calls
 from .bulk import Window, parts
 from .channel import OPTIONS, TIMEOUT, check
-from .failures import from_rpc, unfinished
+from .failures import from_rpc, from_status, unfinished
 from .requests import Input, listed
 from .retries import Attempts
 
@@ -123,6 +124,7 @@ class Client:
         """
         window = Window(listed(outputs, "outputs"), priority, in_flight, self._retries, self._target)
         outbox: SimpleQueue[pb.EncodeStreamRequest | None] = SimpleQueue()
+        ends = math.inf if timeout is None else time.monotonic() + timeout
         stream = self._stub.EncodeStream(iter(outbox.get, None), timeout=timeout)
 
         def take() -> Iterator[Encoded]:
@@ -132,6 +134,8 @@ class Client:
                 raise from_rpc(error, self._target) from None
             except StopIteration:
                 raise unfinished(self._target) from None
+            if time.monotonic() >= ends:  # the answer was quicker than gRPC's own clock
+                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._target)
             again = window.receive(answer)
             if again:
                 time.sleep(again.pause)
