@@ -37,8 +37,9 @@ _TIMEOUT: Final = 300.0
 _DRAIN: Final = 40.0
 #: Items that are upserted in one request.
 _PART: Final = 256
-#: Below this mean cosine to the run's vectors of the items, a bundle cannot have come from that run.
-_SAME_MODEL: Final = 0.95
+#: Below this mean cosine to the item tower's vectors of the run, a bundle cannot have come from it: another precision
+#: keeps more, another training of the same encoder less.
+_SAME_MODEL: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,10 @@ def _ask(client: Client, dataset: Dataset, scenario: Scenario, query: int, most:
 def _require_same_model(served: ServedModel, dataset: Dataset, client: Client) -> None:
     items = dataset.items[:32]
     stored = client.get_items([item.id for item in items], vectors=True).items
-    theirs = np.stack([item.embedding for item in stored])
-    ours = served.subject.model.encode(dataset.item_texts()[: len(items)])
-    cosine = float((theirs * ours).sum(axis=1).mean())  # both have unit length
+    theirs = np.stack([item.vector for item in stored])  # (items, D)
+    ours, _, _ = served.subject.model.item(served.subject.model.encode(dataset.item_texts()[: len(items)]))
+    length = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    cosine = float(((theirs * ours).sum(axis=1) / np.maximum(length, 1e-12)).mean())
     if cosine < _SAME_MODEL:
         raise BenchError(
             f"{served.bundle} gives other vectors than {served.subject.run.folder.root} (mean cosine {cosine:.3f}): it "

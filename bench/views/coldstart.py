@@ -11,6 +11,7 @@ from emberline.bench.result import Result
 from .coldstart_plots import against_known, cold_against_warm
 from .wording import best_of, conditions, number
 
+_NO_PROFILE: Final = ", no profile"
 _EXPLAINED: Final = {
     "item cold": "Items that training never saw, ranked among themselves for users that it knows.",
     "item cold, mixed": "The same items have to hold their own against all others that the user has not met. A method "
@@ -74,8 +75,17 @@ def _targets(result: Result) -> Iterator[Section]:
 
 
 def _overview(result: Result) -> Section:
-    """NDCG@10 of every method in every scenario."""
-    scenarios = [one["name"] for one in result["scenarios"]]
+    """NDCG@10 of every method in every scenario; those without profiles in a table of their own."""
+    note = "A dash: the method cannot tell the candidates apart there, for instance without a history."
+    names = [one["name"] for one in result["scenarios"]]
+    strangers = [name for name in names if name.endswith(_NO_PROFILE)]
+    blocks: list[Block] = [_ndcg(result, [name for name in names if name not in strangers], note)]
+    if strangers:
+        blocks.append(_ndcg(result, strangers, ""))
+    return Section("Overview", (*blocks, *against_known(result), *cold_against_warm(result)))
+
+
+def _ndcg(result: Result, scenarios: Sequence[str], note: str) -> Table:
     cells = {(row["method"], row["scenario"]): _mean(row, "ndcg@10") for row in result["rankings"]}
     methods = list(dict.fromkeys(row["method"] for row in result["rankings"]))
     fewer = {
@@ -100,11 +110,7 @@ def _overview(result: Result) -> Section:
         for method in methods
     )
     columns = (Column("NDCG@10", number=False), *(Column(name) for name in scenarios))
-    note = "A dash: the method cannot tell the candidates apart there, for instance without a history."
-    return Section(
-        "Overview",
-        (Table(columns, rows, note), *against_known(result), *cold_against_warm(result)),
-    )
+    return Table(columns, rows, note)
 
 
 def _scenario(result: Result, scenario: Mapping[str, Any]) -> Section:
@@ -234,12 +240,14 @@ def _task_table(found: Sequence[Mapping[str, Any]], keys: Sequence[tuple[str, st
 
 
 def _facts(result: Result) -> Iterator[Section]:
-    """Methods with facts beside the same without."""
+    """Methods with facts beside the same without, where these make a difference."""
     cells = {(row["method"], row["scenario"]): _mean(row, "ndcg@10") for row in result["rankings"]}
     rows = []
     for (method, scenario), value in cells.items():
         plain = cells.get((method.removesuffix(" + facts"), scenario))
-        if method.endswith(" + facts") and plain and value is not None:
+        if not method.endswith(" + facts") or scenario.endswith(_NO_PROFILE):
+            continue
+        if plain and value is not None and value != plain:
             rows.append(
                 (
                     Cell(method.removesuffix(" + facts")),

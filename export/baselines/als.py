@@ -43,16 +43,16 @@ class Als:
 
     def fit(self, material: Material) -> AlsFactors:
         """Factorise the likes of training."""
-        model = AlternatingLeastSquares(
-            factors=self.factors,
-            regularization=self.regularisation,
-            alpha=self.confidence,
-            iterations=self.iterations,
-            random_state=self.seed,
-            num_threads=1,
-        )
         # implicit warns where BLAS would run threads of its own inside each of implicit's.
         with threadpoolctl.threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.regularisation,
+                alpha=self.confidence,
+                iterations=self.iterations,
+                random_state=self.seed,
+                num_threads=1,
+            )
             model.fit(material.likes, show_progress=False)
         return AlsFactors(model, np.asarray(model.item_factors, dtype=np.float32))
 
