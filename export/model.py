@@ -133,7 +133,7 @@ class ItemTower(nn.Module):
             sentence_embedding: (B, H), of unit length.
         """
         near = self.sharpness * (sentence_embedding @ self.keys.T - self.nearness)  # (B, M)
-        weights = torch.softmax(nn.functional.pad(near, (0, 1)), dim=-1)  # (B, M + 1)
+        weights = torch.softmax(torch.cat([near, torch.zeros_like(near[:, :1])], dim=-1), dim=-1)  # (B, M + 1)
         return weights[:, :-1] @ self.values
 
     def rank(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor]:
