@@ -134,7 +134,9 @@ def _ratios(found: Answers, reference: Answers, exam: Exam, measure: str) -> dic
         ratios[name] = {"value": float(values.mean()), "ratio": None, "interval": None}
         if theirs[name].mean() > 0:
             interval = paired_interval(values, theirs[name], "ratio")
-            ratios[name].update(ratio=interval.estimate, interval=[interval.low, interval.high])
+            # With few queries, samples may hold none that the reference answers: the ratio has no upper bound then.
+            high = interval.high if np.isfinite(interval.high) else None
+            ratios[name].update(ratio=interval.estimate, interval=[interval.low, high])
     return ratios
 
 
