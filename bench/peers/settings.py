@@ -24,7 +24,7 @@ class PeersSettings:
     #: Lone requests a repetition; their p99 is the slowest or the second slowest.
     single: int = 100
     #: Texts a batch that are tried for peers whose batch size is their caller's choice, besides their default.
-    batches: tuple[int, ...] = (4, 8, 16)
+    batches: tuple[int, ...] = (1, 4, 8, 16)
     #: How many callers keep a server busy.
     clients: tuple[int, ...] = (8, 32)
     #: Seconds of that a repetition. The p99 of 200 answers a second is then the 12th slowest.

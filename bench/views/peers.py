@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from matplotlib.axes import Axes
-
-from emberline.bench.document import Block, Cell, Column, Document, Picture, Section, Table
-from emberline.bench.plots import COLOURS, INK, colour, name_rows, picture
+from emberline.bench.document import Block, Cell, Column, Document, Section, Table
 from emberline.bench.result import Result
 
 from .latency import find
+from .peers_plots import MIXED, against_agreement, throughputs, variant_rows
 from .wording import best_of, conditions, fraction, number, spread, times
-
-_MIXED: Final = "mixed"
 
 
 def view(result: Result) -> Document:
@@ -66,46 +62,36 @@ def _targets(result: Result) -> Section:
     return Section("Targets", (Table(columns, rows, note),))
 
 
-def _rows(result: Result) -> list[tuple[str, Mapping[str, Any]]]:
-    """The rows of the one table with their variants: each one, and behind it the same with another batch size."""
-    rows = []
-    for one in result["variants"]:
-        rows.append((one["name"], one))
-        if one["batch"] is not None:
-            rows.append((f"{one['name']}, batches of {one['batch']}", one))
-    return rows
-
-
 def _overview(result: Result) -> Section:
     names = [one["name"] for one in result["texts"]]
     columns = [Column("Variant", number=False)]
     columns += [Column(f"{name} texts", "texts/s") for name in names]
     columns += [Column("p50", "ms"), Column("p99", "ms"), Column("agreement@10"), Column("memory", "MB, peak")]
     offline = [(name, "Offline", "throughput") for name in names]
-    lone = [(_MIXED, "SingleStream", metric) for metric in ("p50", "p99")]
+    lone = [(MIXED, "SingleStream", metric) for metric in ("p50", "p99")]
     best = {
         place: best_of(
-            [found["values"]["median"] for row, _ in _rows(result) if (found := find(result, *_at(place, row)))],
+            [found["values"]["median"] for row, _ in variant_rows(result) if (found := find(result, *_at(place, row)))],
             place[1] == "Offline",
         )
         for place in (*offline, *lone)
     }
-    rows = []
-    for row, record in _rows(result):
+    found = []
+    for row, record in variant_rows(result):
         cells = [Cell(row)]
         for place in (*offline, *lone):
-            cells.append(_measured(find(result, *_at(place, row)), best[place], ratio=place[0] == _MIXED))
+            cells.append(_measured(find(result, *_at(place, row)), best[place], ratio=place[0] == MIXED))
         again = row != record["name"]
         cells.append(Cell("" if again else fraction(record["agreement_at_10"])))
         cells.append(Cell("" if again else number(record["memory_mb"])))
-        rows.append(tuple(cells))
+        found.append(tuple(cells))
     note = (
         "texts/s with all texts at once; p50 and p99 of one mixed text at a time. Agreement@10 is the share of an "
         "item's ten nearest neighbours by PyTorch's fp32 vectors that are among its ten nearest by the variant's."
     )
     if result["reference"]:
         note += f" Small: how many times better than {result['reference']}."
-    blocks: list[Block] = [Table(tuple(columns), tuple(rows), note), _throughputs(result), _against_agreement(result)]
+    blocks: list[Block] = [Table(tuple(columns), tuple(found), note), throughputs(result), against_agreement(result)]
     return Section("One table", tuple(blocks))
 
 
@@ -122,64 +108,6 @@ def _measured(found: Mapping[str, Any] | None, best: float | None, *, ratio: boo
     return Cell(number(median), detail, median is not None and median == best)
 
 
-def _tint(record: Mapping[str, Any]) -> str:
-    """Emberline's precisions have their colours; peers stand back."""
-    return colour("emberline", record["precision"]) if record["engine"] == "emberline" else COLOURS["baseline"]
-
-
-def _throughputs(result: Result) -> Picture:
-    found = [
-        (row, record, one)
-        for row, record in _rows(result)
-        if (one := find(result, _MIXED, "Offline", row, "throughput"))
-    ]
-    found.sort(key=lambda entry: -entry[2]["values"]["median"])
-
-    def draw(axes: Axes) -> None:
-        for place, (_, record, one) in enumerate(reversed(found)):
-            values = one["values"]
-            axes.barh(place, values["median"], height=0.62, color=_tint(record), alpha=0.9)
-            axes.plot([values["minimum"], values["maximum"]], [place, place], color=INK, linewidth=1.4)
-            axes.annotate(
-                number(values["median"]),
-                (values["maximum"], place),
-                (6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-            )
-        name_rows(axes, [row for row, _, _ in found])
-        axes.grid(axis="y", visible=False)
-        axes.margins(x=0.15)
-        axes.set_xlim(left=0)
-        axes.set_xlabel("texts/s")
-
-    caption = "Throughput, mixed texts, all at once; the line is the range of the repetitions. More is better."
-    return picture("peers-offline", caption, 0.9 + 0.32 * len(found), draw)
-
-
-def _against_agreement(result: Result) -> Picture:
-    points = [
-        (record, one["values"]["median"])
-        for record in result["variants"]
-        if (one := find(result, _MIXED, "Offline", record["name"], "throughput"))
-    ]
-
-    def draw(axes: Axes) -> None:
-        for place, (record, speed) in enumerate(points):
-            height = 100 * record["agreement_at_10"]
-            axes.plot([speed], [height], "o", color=_tint(record), markersize=8)
-            axes.annotate(str(place + 1), (speed, height), (0, 6), textcoords="offset points", ha="center", fontsize=8)
-        axes.set_xlim(left=0)
-        axes.margins(y=0.12)
-        axes.set_xlabel("texts/s, mixed texts")
-        axes.set_ylabel("agreement@10, %")
-
-    named = "; ".join(f"{place + 1} {record['name']}" for place, (record, _) in enumerate(points))
-    caption = f"Throughput against agreement. Further right and higher is better. {named}."
-    return picture("peers-agreement", caption, 3.4, draw)
-
-
 def _clients(result: Result) -> Section:
     served = [one["name"] for one in result["variants"] if one["path"] == "grpc"]
     scenarios = [f"{count} clients" for count in result["settings"]["clients"]]
@@ -189,8 +117,8 @@ def _clients(result: Result) -> Section:
     places = [(scenario, metric) for scenario in scenarios for metric in ("throughput", "p50", "p99")]
     rows = []
     for name in served:
-        cells = [Cell(name), _range(find(result, _MIXED, "SingleStream", name, "p50"))]
-        cells += [_range(find(result, _MIXED, scenario, name, metric)) for scenario, metric in places]
+        cells = [Cell(name), _range(find(result, MIXED, "SingleStream", name, "p50"))]
+        cells += [_range(find(result, MIXED, scenario, name, metric)) for scenario, metric in places]
         rows.append(tuple(cells))
     said = (
         "Over gRPC, with so many callers always waiting for the answer to one mixed text. Clients and server share "
