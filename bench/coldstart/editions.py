@@ -45,9 +45,9 @@ class Edition:
         vectors = Vectors(encode_texts(encoder, dataset.item_texts()), encode_texts(encoder, profiles.tolist())[of])
         return cls(dataset.description.graph is not None, dataset, encoder, vectors)
 
-    def name(self, method: str, reads_items: bool = True) -> str:
-        """A method's name in tables that show both editions."""
-        return f"{method} + facts" if self.facts and reads_items else method
+    def name(self, method: str) -> str:
+        """The name of a method that reads this edition's items, in tables that show both editions."""
+        return f"{method} + facts" if self.facts else method
 
 
 def encode_texts(encoder: pretrained.Pretrained, texts: Sequence[str]) -> Floats:
