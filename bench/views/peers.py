@@ -76,7 +76,7 @@ def _overview(result: Result) -> Section:
         )
         for place in (*offline, *lone)
     }
-    found = []
+    lines = []
     for row, record in variant_rows(result):
         cells = [Cell(row)]
         for place in (*offline, *lone):
@@ -84,14 +84,14 @@ def _overview(result: Result) -> Section:
         again = row != record["name"]
         cells.append(Cell("" if again else fraction(record["agreement_at_10"])))
         cells.append(Cell("" if again else number(record["memory_mb"])))
-        found.append(tuple(cells))
+        lines.append(tuple(cells))
     note = (
         "texts/s with all texts at once; p50 and p99 of one mixed text at a time. Agreement@10 is the share of an "
         "item's ten nearest neighbours by PyTorch's fp32 vectors that are among its ten nearest by the variant's."
     )
     if result["reference"]:
         note += f" Small: how many times better than {result['reference']}."
-    blocks: list[Block] = [Table(tuple(columns), tuple(found), note), throughputs(result), against_agreement(result)]
+    blocks: list[Block] = [Table(tuple(columns), tuple(lines), note), throughputs(result), against_agreement(result)]
     return Section("One table", tuple(blocks))
 
 
