@@ -161,8 +161,8 @@ def export(
         str,
         typer.Option(
             metavar="LAYERS",
-            help="Of int8: layers whose inputs get 16 bits, by kind or one by one (layer.3.ffn_up), or `none`. The more, "
-            "the closer to PyTorch and the slower.",
+            help="Of int8: layers whose inputs get 16 bits, by kind or one by one (layer.3.ffn_up), or `none`. More is "
+            "closer to PyTorch, and slower.",
         ),
     ] = ",".join(sorted(RECIPES["int8"].fine)),
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle of that name.")] = False,

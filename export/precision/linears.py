@@ -69,8 +69,9 @@ def find(model: onnx.ModelProto) -> list[Linears]:
 
 def _place(node: str) -> str:
     """``/bert/encoder/layer.3/output/dense/MatMul`` is at ``layer.3.ffn_down``."""
+    kind = _SUFFIXES[_module(node)]
     layer = next(part for part in node.split("/") if part.startswith("layer."))
-    return f"{layer}.{_SUFFIXES[_module(node)]}"
+    return f"{layer}.{kind}"
 
 
 def _module(node: str) -> str:

@@ -11,12 +11,19 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from emberline.engine.bundle import Graph, Layout
 from emberline.engine.records import Item
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
 from emberline.export.data.records import Dataset, Interactions, Person
 from emberline.export.data.report import ReadReport
 from emberline.export.data.schema import Entity, Field, Interaction, Positive
+from emberline.export.data.split import Fractions
+from emberline.export.model import Emberline, ModelConfig
+from emberline.export.onnx import encoder_graph, export_graphs
+from emberline.export.training.config import TrainConfig
+from emberline.export.training.run import Recipe, Run, RunFolder, load_run
+from emberline.export.training.trained import TrainedModel
 
 MakeDataset = Callable[..., Dataset]
 
@@ -96,3 +103,100 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+_WORDS = (
+    "night",
+    "day",
+    "river",
+    "house",
+    "king",
+    "last",
+    "blue",
+    "dead",
+    "love",
+    "star",
+    "road",
+    "ghost",
+    "war",
+    "sun",
+)
+_GENRES = ("Comedy", "Drama", "Horror")
+_DESCRIPTION = """\
+name = "small"
+[data]
+[item]
+file = "items.csv"
+id = "id"
+labels = ["genres"]
+[item.fields]
+title = {}
+genres = { kind = "list", separator = "|" }
+[user]
+file = "users.csv"
+id = "id"
+[user.fields]
+age = { kind = "number" }
+[interaction]
+file = "ratings.csv"
+user = "user"
+item = "item"
+rating = "rating"
+timestamp = "time"
+positive = "rating >= 4"
+"""
+
+
+def _write_data(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    titles = [" ".join(rng.choice(_WORDS, rng.integers(1, 6), replace=False)) for _ in range(60)]
+    items = [f"i{index},{title},{_GENRES[index % 3]}" for index, title in enumerate(titles)]
+    users = [f"u{index},{18 + index}" for index in range(30)]
+    ratings = [
+        f"u{user},i{item},{5 if item % 3 == user % 3 else 2},{time}"
+        for user in range(30)
+        for time, item in enumerate(rng.permutation(60)[:30])
+    ]
+    for name, head, lines in (
+        ("items", "id,title,genres", items),
+        ("users", "id,age", users),
+        ("ratings", "user,item,rating,time", ratings),
+    ):
+        (folder / f"{name}.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def small_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run on 60 items and 30 users. The model is random, of weights so large that texts lie far apart."""
+    root = tmp_path_factory.mktemp("small-run")
+    _write_data(root)
+    folder = RunFolder(root / "run")
+    folder.model.mkdir(parents=True)
+    tokenizer = Tokenizer.from_file(str(tiny_bert / "tokenizer.json"))
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    encoder = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, initializer_range=0.15, **sizes
+    ).to_dict()
+    labels = tuple(f"genres={name}" for name in _GENRES)
+    torch.manual_seed(0)
+    model = Emberline(ModelConfig(encoder, labels, labels, (2.0, 5.0), dimensions=8, tower_width=16, max_length=64))
+    TrainedModel(model.eval(), tokenizer).save(folder.model)
+    Recipe(TrainConfig(), root, 0, Fractions()).write(folder.config)
+    folder.description.write_text(_DESCRIPTION, encoding="utf-8")
+    folder.metrics.write_text("{}", encoding="utf-8")
+    return load_run(folder.root)
+
+
+@pytest.fixture(scope="session")
+def small_graphs(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """The small run's graphs in fp32 and its tokenizer; no test may write to them."""
+    layout = Layout(tmp_path_factory.mktemp("small-graphs"))
+    small_run.trained.tokenizer.save(str(layout.tokenizer))
+    export_graphs(small_run.trained.model, layout)
+    return layout
+
+
+@pytest.fixture(scope="session")
+def small_encoder(small_run: Run) -> Graph:
+    """What every encoder of the small run must be."""
+    return encoder_graph(small_run.trained.model.config, "encoder.onnx")

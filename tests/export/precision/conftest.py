@@ -1,0 +1,82 @@
+"""The small run's layers, watched and quantised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from emberline.engine.bundle import Graph, Layout
+from emberline.engine.records import Encoding, Floats
+from emberline.engine.session import OrtSession
+from emberline.engine.tokens import Tokeniser
+from emberline.export.precision.calibration import Statistics, observe
+from emberline.export.precision.int8 import write
+from emberline.export.precision.layer import Quantised, quantise
+from emberline.export.precision.linears import Linears, find
+from emberline.export.precision.recipe import Recipe
+from emberline.export.training.run import Run
+from emberline.export.vectors import encode
+
+#: Writes the small run's encoder by a recipe, and gives its file.
+WriteInt8 = Callable[[Recipe], Path]
+#: The vectors that an encoder's file gives of the small run's items.
+Vectors = Callable[[Path], Floats]
+
+
+@pytest.fixture(scope="session")
+def layers(small_graphs: Layout) -> list[Linears]:
+    """The small run's linear layers."""
+    return find(onnx.load(small_graphs.encoder("fp32")))
+
+
+@pytest.fixture(scope="session")
+def encodings(small_run: Run, small_graphs: Layout) -> list[Encoding]:
+    """The small run's items."""
+    return Tokeniser(small_graphs.tokenizer, 64).encode(small_run.data()[0].item_texts())
+
+
+@pytest.fixture(scope="session")
+def statistics(small_graphs: Layout, layers: list[Linears], encodings: list[Encoding]) -> list[Statistics]:
+    """What those layers read."""
+    return observe(small_graphs.encoder("fp32"), layers, encodings)
+
+
+@pytest.fixture(scope="session")
+def parts(layers: list[Linears], statistics: list[Statistics]) -> Callable[[Recipe], list[Quantised]]:
+    """Quantises the layers by a recipe."""
+
+    def make(recipe: Recipe) -> list[Quantised]:
+        seen = dict(zip((one.name for one in layers), statistics, strict=True))
+        return [quantise(one, seen[one.name], fine=recipe.is_fine(one)) for one in recipe.quantised(layers)]
+
+    return make
+
+
+@pytest.fixture
+def write_int8(small_graphs: Layout, parts: Callable[[Recipe], list[Quantised]], tmp_path: Path) -> WriteInt8:
+    """Writes the small run's encoder by a recipe."""
+
+    def make(recipe: Recipe) -> Path:
+        path = tmp_path / "encoder.onnx"
+        write(small_graphs.encoder("fp32"), path, parts(recipe), recipe.activations)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def vectors(small_encoder: Graph, encodings: list[Encoding]) -> Vectors:
+    """Gives the vectors of the small run's items."""
+    return lambda path: encode(OrtSession(path, small_encoder, "cpu"), encodings)
+
+
+@pytest.fixture(scope="session")
+def fp32(vectors: Vectors, small_graphs: Layout) -> Floats:
+    """The vectors in fp32."""
+    found = vectors(small_graphs.encoder("fp32"))
+    assert np.linalg.matrix_rank(found, tol=0.1) > 5  # else all that follows would hold for any encoder
+    return found

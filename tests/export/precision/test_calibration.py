@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from emberline.engine.records import Encoding, Floats
+from emberline.export.precision.calibration import Statistics
+from emberline.export.precision.linears import Linears
+from emberline.export.training.run import Run
+
+
+def _inputs(run: Run, encodings: list[Encoding]) -> list[Floats]:
+    """What the two layers' feed-forward networks read, (tokens, K), seen by PyTorch one text at a time."""
+    found: list[list[Floats]] = [[], []]
+    layers = run.trained.model.encoder.bert.encoder.layer
+    hooks = [
+        layer.intermediate.dense.register_forward_hook(
+            lambda _module, read, _output, place=place: found[place].append(read[0][0].numpy())
+        )
+        for place, layer in enumerate(layers)
+    ]
+    with torch.no_grad():
+        for encoding in encodings:
+            ids = torch.from_numpy(encoding.ids)[None]
+            run.trained.model.encoder(ids, torch.ones_like(ids))
+    for hook in hooks:
+        hook.remove()
+    return [np.concatenate(parts) for parts in found]
+
+
+def test_statistics_are_those_of_the_tokens_alone(
+    small_run: Run, encodings: list[Encoding], layers: list[Linears], statistics: list[Statistics]
+) -> None:
+    """Bounds and moments are PyTorch's over all tokens; the padding of batches of several texts counts nothing."""
+    seen = {one.name: stats for one, stats in zip(layers, statistics, strict=True)}
+    for place, inputs in enumerate(_inputs(small_run, encodings)):
+        found = seen[f"layer.{place}.ffn_up"]
+        np.testing.assert_allclose(found.low, inputs.min(axis=0), atol=1e-4)
+        np.testing.assert_allclose(found.high, inputs.max(axis=0), atol=1e-4)
+        np.testing.assert_allclose(found.moments, inputs.T @ inputs / len(inputs), atol=1e-3)

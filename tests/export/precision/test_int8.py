@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from emberline.engine.bundle import Layout
+from emberline.engine.errors import ExportError
+from emberline.engine.records import Floats
+from emberline.export.precision.int8 import write
+from emberline.export.precision.recipe import KINDS, Recipe
+
+WriteInt8 = Callable[[Recipe], Path]
+Vectors = Callable[[Path], Floats]
+
+PLAIN = Recipe("uint8")
+FINE = Recipe("uint8", fine=frozenset(KINDS))
+
+
+def _lost(found: Floats, wanted: Floats) -> float:
+    """The mean square of what the vectors are off by."""
+    return float(((found - wanted) ** 2).mean())
+
+
+def test_vectors_stay_near_fp32(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
+    """With all inputs in 8 bits every vector still points where PyTorch's does."""
+    found = vectors(write_int8(PLAIN))
+    assert (found * fp32).sum(axis=1).min() > 0.99
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+def test_inputs_of_16_bits_come_nearer(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
+    """What is left of the loss is that of the weights and the embeddings."""
+    assert _lost(vectors(write_int8(FINE)), fp32) < 0.9 * _lost(vectors(write_int8(PLAIN)), fp32)
+
+
+def test_symmetric_activations_are_near_as_well(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
+    """The form that TensorRT takes computes the same on a CPU."""
+    found = vectors(write_int8(Recipe("int8", fine=frozenset({"ffn_down"}))))
+    assert (found * fp32).sum(axis=1).min() > 0.99
+
+
+def test_large_tables_are_stored_in_8_bits(write_int8: WriteInt8) -> None:
+    """No weight of a linear layer and no word embedding is left in fp32, and none is stored twice."""
+    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(FINE)).graph.initializer}
+    matrices = [name for name, one in tensors.items() if one.data_type == TensorProto.FLOAT and len(one.dims) == 2]
+    matrices.remove("embeddings.scale")
+    assert sorted(matrices) == [
+        "bert.embeddings.position_embeddings.weight",
+        "bert.embeddings.token_type_embeddings.weight",
+    ]
+    stored = sum(one.data_type == TensorProto.INT8 and len(one.dims) == 2 for one in tensors.values())
+    assert stored == 12 + 1  # six linear layers in each of two, and the word embeddings
+
+
+def test_tensorrts_graph_keeps_embeddings_in_fp32(write_int8: WriteInt8) -> None:
+    """TensorRT reads no rows of 8-bit integers."""
+    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(Recipe("int8"))).graph.initializer}
+    assert tensors["bert.embeddings.word_embeddings.weight"].data_type == TensorProto.FLOAT
+
+
+def test_layers_that_stay_fp32_are_left_alone(write_int8: WriteInt8, small_graphs: Layout) -> None:
+    """A recipe that leaves a kind out leaves its weights and its nodes as they were."""
+    recipe = Recipe("uint8", fp32=frozenset({"ffn_down"}))
+    kept = onnx.load(write_int8(recipe)).graph
+    before = onnx.load(small_graphs.encoder("fp32")).graph
+    nodes = {node.name: node for node in kept.node}
+    constants = {tensor.name: tensor.SerializeToString() for tensor in kept.initializer}
+    left = [node for node in before.node if node.name.endswith("/output/dense/MatMul") and "attention" not in node.name]
+    assert len(left) == 2
+    for node in left:
+        assert nodes[node.name] == node
+        assert node.input[1] in constants
+
+
+def test_a_graph_without_word_embeddings_is_refused(small_graphs: Layout, tmp_path: Path) -> None:
+    """Half the file would silently stay as large as it was."""
+    model = onnx.load(small_graphs.encoder("fp32"))
+    for tensor in model.graph.initializer:
+        tensor.name = tensor.name.replace("word_embeddings", "table")
+    for node in model.graph.node:
+        node.input[:] = [name.replace("word_embeddings", "table") for name in node.input]
+    onnx.save(model, tmp_path / "renamed.onnx")
+    with pytest.raises(ExportError, match=r"reads no word_embeddings\.weight"):
+        write(tmp_path / "renamed.onnx", tmp_path / "int8.onnx", [], "uint8")

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from emberline.engine.errors import ConfigError
+from emberline.export.precision.linears import Linears
+from emberline.export.precision.recipe import KINDS, RECIPES, Recipe
+
+
+def test_layers_are_named_by_kind_or_one_by_one(layers: list[Linears]) -> None:
+    """A kind means that part of every layer, a name means one of them."""
+    recipe = Recipe("uint8", fine=frozenset({"layer.1.ffn_up"}), fp32=frozenset({"ffn_down"}))
+    recipe.require_known(layers)
+    assert [one.name for one in layers if recipe.is_fine(one)] == ["layer.1.ffn_up"]
+    assert [one.name for one in recipe.quantised(layers)] == [one.name for one in layers if one.kind != "ffn_down"]
+
+
+def test_defaults_fit_every_encoder(layers: list[Linears]) -> None:
+    """The recipes that are used unless another is given name kinds that every BERT has."""
+    for recipe in RECIPES.values():
+        recipe.require_known(layers)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "complaint"),
+    [
+        (Recipe("uint8", fine=frozenset({"ffn"})), "no layers 'ffn'; there are attention_in"),
+        (Recipe("uint8", fp32=frozenset({"layer.7.ffn_up"})), r"no layers 'layer\.7\.ffn_up'"),
+        (
+            Recipe("uint8", fine=frozenset({"ffn_up"}), fp32=frozenset({"layer.1.ffn_up"})),
+            r"layer\.1\.ffn_up is to be both",
+        ),
+        (Recipe("uint8", fp32=frozenset(KINDS)), "nothing to quantise"),
+    ],
+)
+def test_recipes_that_cannot_be_followed_are_refused(layers: list[Linears], recipe: Recipe, complaint: str) -> None:
+    """The error names the layer and what there is."""
+    with pytest.raises(ConfigError, match=complaint):
+        recipe.require_known(layers)

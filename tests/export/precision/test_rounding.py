@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from emberline.engine.records import Floats
+from emberline.export.precision.grid import nearest, weight_scales
+from emberline.export.precision.rounding import compensated
+
+
+def _layer(seed: int, channels: int, correlated: bool) -> tuple[Floats, NDArray[np.float64]]:
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((channels, 7)).astype(np.float32)
+    inputs = rng.standard_normal((4 * channels, channels))
+    if correlated:
+        inputs = inputs @ (np.eye(channels) + rng.standard_normal((channels, channels)))
+    return weight, inputs.T @ inputs / len(inputs)
+
+
+def _error(weight: Floats, rounded: NDArray[np.int8], moments: NDArray[np.float64]) -> float:
+    wrong = rounded * weight_scales(weight) - weight
+    return float(np.einsum("kn,kl,ln->", wrong, moments, wrong))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), channels=st.integers(20, 150))
+def test_errors_cancel_on_correlated_inputs(seed: int, channels: int) -> None:
+    """The layer's output is off by less than with weights rounded to the nearest."""
+    weight, moments = _layer(seed, channels, correlated=True)
+    plain = nearest(weight, weight_scales(weight)).astype(np.int8)
+    rounded = compensated(weight, weight_scales(weight), moments)
+    assert _error(weight, rounded, moments) < 0.8 * _error(weight, plain, moments)
+
+
+def test_without_correlation_nothing_can_cancel() -> None:
+    """On white inputs every weight is rounded to the nearest."""
+    weight, _ = _layer(0, 100, correlated=False)
+    rounded = compensated(weight, weight_scales(weight), np.eye(100))
+    np.testing.assert_array_equal(rounded, nearest(weight, weight_scales(weight)))
+
+
+def test_channels_that_are_always_zero_do_no_harm() -> None:
+    """A channel that calibration never saw used has no moments; its weights are rounded like the others."""
+    weight, moments = _layer(1, 30, correlated=True)
+    moments[5], moments[:, 5] = 0.0, 0.0
+    rounded = compensated(weight, weight_scales(weight), moments)
+    np.testing.assert_array_equal(rounded[5], nearest(weight, weight_scales(weight))[5])

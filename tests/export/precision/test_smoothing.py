@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emberline.engine.records import Floats
+from emberline.export.precision.calibration import Statistics
+from emberline.export.precision.grid import Grid, nearest, weight_scales
+from emberline.export.precision.smoothing import ALPHAS, input_grid, noise, smooth
+
+WIDE = 3
+
+
+@pytest.fixture(scope="module")
+def inputs() -> Floats:
+    """Inputs of 32 channels, one of them thirty times as wide as the others."""
+    drawn = np.random.default_rng(0).standard_normal((2000, 32)).astype(np.float32)
+    drawn[:, WIDE] *= 30
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def seen(inputs: Floats) -> Statistics:
+    """What calibration sees of the inputs."""
+    wide = inputs.astype(np.float64)
+    return Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.T @ wide / len(wide))
+
+
+@pytest.fixture(scope="module")
+def weight() -> Floats:
+    """(32, 16)."""
+    return np.random.default_rng(1).standard_normal((32, 16)).astype(np.float32)
+
+
+def _output_error(inputs: Floats, weight: Floats, divisors: Floats, seen: Statistics) -> float:
+    """The error of the layer's output, rounded as ONNX would."""
+    grid: Grid = input_grid(seen, divisors, "uint8", fine=False)
+    steps = np.clip(np.rint(inputs / divisors / grid.scale) + grid.zero_point, 0, 255) - grid.zero_point
+    smoothed = weight * divisors[:, None]
+    scales = weight_scales(smoothed)
+    output = (steps * grid.scale) @ (nearest(smoothed, scales) * scales)
+    return float(((output - inputs @ weight) ** 2).mean())
+
+
+def test_a_wide_channel_is_narrowed(inputs: Floats, seen: Statistics, weight: Floats) -> None:
+    """The wide channel is divided by the most, and the layer's output loses less than without smoothing."""
+    divisors, alpha = smooth(seen, weight, fine=False)
+    assert divisors.argmax() == WIDE
+    assert np.log(divisors).mean() == pytest.approx(0, abs=1e-4)
+    assert alpha in ALPHAS
+    plain = np.ones_like(divisors)
+    assert _output_error(inputs, weight, divisors, seen) < 0.3 * _output_error(inputs, weight, plain, seen)
+
+
+def test_inputs_of_16_bits_leave_the_weights_in_peace(seen: Statistics, weight: Floats) -> None:
+    """Where rounding the inputs costs nothing, less of their spread is moved into the weights."""
+    assert smooth(seen, weight, fine=True)[1] < smooth(seen, weight, fine=False)[1]
+
+
+def test_inputs_of_16_bits_have_a_margin(seen: Statistics) -> None:
+    """Their grid reaches beyond what was seen, and still rounds a hundred times finer."""
+    plain = np.ones(32, np.float32)
+    coarse = input_grid(seen, plain, "uint8", fine=False)
+    wide = input_grid(seen, plain, "uint8", fine=True)
+    assert wide.scale == pytest.approx(2 * coarse.scale)
+    assert noise(wide, fine=True) < noise(coarse, fine=False) / 10_000
+
+
+def test_channels_that_are_always_zero_are_left_finite(weight: Floats) -> None:
+    """A dead channel, or a dead row of the weight, gives no division by zero."""
+    dead = Statistics(np.zeros(32, np.float32), np.zeros(32, np.float32), np.zeros((32, 32)))
+    divisors, _ = smooth(dead, np.zeros_like(weight), fine=False)
+    assert np.isfinite(divisors).all()

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from emberline.engine.errors import ExportError
+from emberline.export.precision.layer import Quantised
+from emberline.export.precision.recipe import RECIPES, Recipe
+from emberline.export.precision.structure import INTEGER_PRODUCTS, check_int8, check_kernels, kernels
+
+WriteInt8 = Callable[[Recipe], Path]
+Parts = Callable[[Recipe], list[Quantised]]
+
+RECIPE = RECIPES["int8"]
+
+
+def test_onnx_runtime_multiplies_integers(write_int8: WriteInt8, parts: Parts) -> None:
+    """On this machine each quantised product, twice where inputs have 16 bits, runs in a kernel on 8-bit integers."""
+    path = write_int8(RECIPE)
+    check_int8(path, parts(RECIPE), "uint8")
+    found = check_kernels(path, parts(RECIPE))
+    assert sum(found.values()) == 2 * (3 + 1 + 2 * 1 + 2 * 1)
+    # What remains are the attention's own products, two in each of two layers.
+    assert kernels(path)["MatMul"] + kernels(path)["FusedMatMul"] == 4
+
+
+def test_weights_alone_do_not_pass_for_int8(write_int8: WriteInt8, parts: Parts) -> None:
+    """A graph whose activations are not quantised is small, and as slow as fp32: that is told, by both checks."""
+    path = write_int8(RECIPE)
+    model = onnx.load(path)
+    quantisers = {node.output[0]: node for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in quantisers:
+            source = quantisers[node.input[0]].input[0]
+            node.op_type, node.input[:] = "Identity", [source]
+    kept = [node for node in model.graph.node if node.op_type != "QuantizeLinear"]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    onnx.save(model, path)
+    with pytest.raises(ExportError, match=r"quantises 0 activations, not 12"):
+        check_int8(path, parts(RECIPE), "uint8")
+    with pytest.raises(ExportError, match=r"makes 0 of the 16 products .* on integers"):
+        check_kernels(path, parts(RECIPE))
+
+
+def test_a_layer_left_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
+    """One layer that the quantiser left out is noticed."""
+    path = write_int8(Recipe("uint8", fine=RECIPE.fine, fp32=frozenset({"layer.1.attention_out"})))
+    with pytest.raises(ExportError, match="quantises 11 activations, not 12"):
+        check_int8(path, parts(RECIPE), "uint8")
+
+
+def test_a_weight_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
+    """Quantised activations on a weight in fp32 are no product in 8 bits."""
+    path = write_int8(RECIPE)
+    model = onnx.load(path)
+    node = next(node for node in model.graph.node if node.output[0] == "layer.0.ffn_up.weight.0")
+    quantised = next(one for one in model.graph.initializer if one.name == node.input[0])
+    wide = numpy_helper.from_array(numpy_helper.to_array(quantised).astype("float32"), "wide")
+    model.graph.initializer.append(wide)
+    node.op_type, node.input[:] = "Identity", ["wide"]
+    del node.attribute[:]
+    onnx.save(model, path)
+    with pytest.raises(ExportError, match="multiplies in 8 bits 15 times, not 16"):
+        check_int8(path, parts(RECIPE), "uint8")
+
+
+def test_activations_of_another_type_are_told(write_int8: WriteInt8, parts: Parts) -> None:
+    """TensorRT's graph and the CPU's are not taken for each other."""
+    path = write_int8(RECIPE)
+    with pytest.raises(ExportError, match="in another type than int8"):
+        check_int8(path, parts(RECIPE), "int8")
+
+
+def test_operators_of_one_runtime_are_told(write_int8: WriteInt8, parts: Parts) -> None:
+    """A graph that was saved after fusion runs in ONNX Runtime alone, so a bundle must not hold it."""
+    path = write_int8(RECIPE)
+    model = onnx.load(path)
+    model.graph.node.append(helper.make_node("MatMulNBits", ["a", "b", "c"], ["d"], "late", domain="com.microsoft"))
+    onnx.save(model, path)
+    with pytest.raises(ExportError, match="operators of one runtime alone: MatMulNBits"):
+        check_int8(path, parts(RECIPE), "uint8")
+
+
+def test_integer_kernels_are_named_as_onnx_runtime_names_them(write_int8: WriteInt8) -> None:
+    """The names that are counted occur: a renamed kernel would make every check fail, not pass."""
+    assert set(INTEGER_PRODUCTS) & set(kernels(write_int8(RECIPE)))
