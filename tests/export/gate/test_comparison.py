@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emberline.export.gate.answers import Answers, examine
+from emberline.export.gate.comparison import agreement, compare, quality
+from emberline.export.gate.exam import Exam
+from emberline.export.training.measure import Vectors
+from emberline.export.training.run import Run
+
+
+def test_agreement_is_the_share_of_the_best_that_are_kept() -> None:
+    """Order within the best does not count, and what is no candidate is never among them."""
+    reference = np.array([[9.0, 8.0, 7.0, 1.0, -np.inf]], np.float32)
+    found = np.array([[8.0, 9.0, 1.0, 7.0, -np.inf]], np.float32)
+    assert agreement(found, reference, 2) == 1
+    assert agreement(found, reference, 3) == pytest.approx(2 / 3)
+    assert agreement(found, reference, 99) == pytest.approx(1)
+
+
+def test_equally_good_ones_are_interchangeable() -> None:
+    """Of two that the reference holds equal, either may be shown: which one was chance there too."""
+    reference = np.array([[1.0, 0.5, 0.5 + 1e-8, 0.1]], np.float32)
+    assert agreement(np.array([[1.0, 0.9, 0.2, 0.1]], np.float32), reference, 2) == 1
+    assert agreement(np.array([[1.0, 0.2, 0.9, 0.1]], np.float32), reference, 2) == 1
+    assert agreement(np.array([[1.0, 0.2, 0.1, 0.9]], np.float32), reference, 2) == 0.5
+
+
+@given(seed=st.integers(0, 100), k=st.integers(1, 12))
+def test_agreement_is_counted_as_sets_are(seed: int, k: int) -> None:
+    """Without ties it is the size of the intersection of the two sets of the k best."""
+    rng = np.random.default_rng(seed)
+    reference, found = rng.permutation(12).astype(np.float32)[None], rng.permutation(12).astype(np.float32)[None]
+    both = set(np.argsort(-reference[0])[:k]) & set(np.argsort(-found[0])[:k])
+    assert agreement(found, reference, k) == pytest.approx(len(both) / k)
+
+
+@pytest.fixture(scope="module")
+def exam(small_run: Run) -> Exam:
+    """What the small run's forms are asked."""
+    return Exam.of(*small_run.data())
+
+
+@pytest.fixture(scope="module")
+def reference(small_run: Run, exam: Exam) -> Answers:
+    """PyTorch's answers."""
+    return examine(small_run.trained, exam)
+
+
+def test_a_model_agrees_with_itself(reference: Answers, exam: Exam) -> None:
+    """Every measure of a model against itself is perfect, and its quality is the reference's."""
+    measured = compare(reference, reference, exam)
+    assert measured["cosine"]["min"] == pytest.approx(1)
+    for name in ("agreement@1", "agreement@10", "agreement@100", "recommendations@10"):
+        assert measured[name] == 1
+    assert measured["kendall_tau"]["min"] == pytest.approx(1)
+    for scenario, found in measured["ndcg@10"].items():
+        assert found["ratio"] == 1
+        assert found["value"] == quality(reference, exam)["ndcg@10"][scenario]
+    assert all(away == {"mean": 0, "worst": 0} for away in measured["drift"].values())
+    assert measured["ece"] == quality(reference, exam)["ece"]
+
+
+def test_each_head_drifts_on_its_own(reference: Answers, exam: Exam) -> None:
+    """A head that is off by some amount shows that amount, the others none; ratings as a share of their range of 3."""
+    heads = dict(reference.heads)
+    heads["rating"] = heads["rating"] + np.float32(0.3)
+    heads["probability"] = heads["probability"].copy()
+    heads["probability"][0] += 0.25
+    drift = compare(replace(reference, heads=heads), reference, exam)["drift"]
+    assert drift["rating"] == {"mean": pytest.approx(0.1, rel=1e-4), "worst": pytest.approx(0.1, rel=1e-4)}
+    assert drift["probability"]["worst"] == pytest.approx(0.25, rel=1e-4)
+    assert drift["item_attributes"] == drift["user_attributes"] == {"mean": 0, "worst": 0}
+
+
+def test_reversed_rankings_are_told(reference: Answers, exam: Exam) -> None:
+    """Scores of the opposite sign give a Kendall's tau of −1."""
+    turned = replace(reference, rankings=tuple(-scores for scores in reference.rankings))
+    assert compare(turned, reference, exam)["kendall_tau"]["mean"] == pytest.approx(-1, abs=0.01)
+
+
+def test_only_what_was_held_out_counts(reference: Answers, exam: Exam) -> None:
+    """Vectors of items that calibration saw may change as they like: cosine is taken of the others."""
+    items = reference.vectors.items.copy()
+    items[exam.split.warm_items] *= -1
+    away = replace(reference, vectors=Vectors(items, reference.vectors.profiles))
+    measured = compare(away, reference, exam)
+    assert measured["cosine"]["min"] == pytest.approx(1)
+    assert measured["agreement@10"] < 1  # they are still neighbours
+
+
+def test_the_exam_asks_nothing_that_calibration_has_read(exam: Exam) -> None:
+    """No text of a held-out item or user is among those to calibrate on."""
+    seen = set(exam.seen())
+    items, profiles = exam.dataset.item_texts(), exam.dataset.user_texts()
+    assert seen
+    assert not seen & {items[row] for row in np.flatnonzero(exam.split.cold_items)}
+    assert not seen & {profiles[row] for row in np.flatnonzero(exam.split.cold_users)}

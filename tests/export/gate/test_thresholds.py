@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from emberline.engine.bundle import PRECISIONS
+from emberline.engine.errors import ConfigError
+from emberline.export.gate.thresholds import Threshold, Thresholds
+from emberline.export.gate.verdict import verdict
+
+MEASURED = {
+    "agreement@10": 0.97,
+    "recommendations@10": 0.96,
+    "kendall_tau": {"mean": 0.98, "min": 0.5},
+    "ndcg@10": {
+        "item cold": {"value": 0.3, "ratio": 0.99, "interval": [0.98, 1.0]},
+        "user cold": {"value": 0.0, "ratio": None, "interval": None},
+    },
+    "drift": {"probability": {"mean": 0.001, "worst": 0.1}, "rating": {"mean": 0.002, "worst": 0.1}},
+}
+
+
+def _threshold(**changes: object) -> Threshold:
+    return Threshold(
+        **{"agreement": 0.9, "recommendations": 0.9, "ndcg": 0.98, "kendall_tau": 0.9, "drift": {"rating": 0.01}}
+        | changes
+    )
+
+
+def test_what_reaches_all_passes() -> None:
+    """A ratio that could not be taken, and a head that data without labels does not have, fail nothing."""
+    assert verdict(MEASURED, _threshold(drift={"rating": 0.01, "item_attributes": 0.01})) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "failure"),
+    [
+        ({"agreement": 0.98}, "agreement@10 of neighbours is 0.9700, below 0.98"),
+        ({"recommendations": 0.98}, "agreement@10 of recommendations is 0.9600, below 0.98"),
+        ({"ndcg": 0.995}, "NDCG@10 (item cold) as a share of PyTorch's is 0.9900, below 0.995"),
+        ({"kendall_tau": 0.99}, "Kendall's tau of Score's rankings is 0.9800, below 0.99"),
+        ({"drift": {"rating": 0.001}}, "rating drifts by 0.0020 on average, above 0.001"),
+    ],
+)
+def test_each_failure_is_a_sentence_with_both_figures(changes: dict[str, object], failure: str) -> None:
+    """The reader learns what failed, by how much, and what was wanted."""
+    assert verdict(MEASURED, _threshold(**changes)) == [failure]
+
+
+def test_what_is_no_number_fails() -> None:
+    """A measure that came out as NaN is below every threshold."""
+    broken = {**MEASURED, "agreement@10": float("nan"), "drift": {"rating": {"mean": float("nan"), "worst": 0.0}}}
+    assert len(verdict(broken, _threshold())) == 2
+
+
+def test_every_precision_has_a_threshold() -> None:
+    """None can pass for want of one, and fp32 must be the model itself."""
+    assert set(Thresholds().of) == set(PRECISIONS)
+    assert Thresholds().of["fp32"].agreement >= 0.999
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"agreement": 90.0}, "agreement must be from 0 to 1"),
+        ({"drift": {"atributes": 0.1}}, "'atributes', which is no"),
+    ],
+)
+def test_thresholds_that_make_no_sense_are_refused(changes: dict[str, object], complaint: str) -> None:
+    """A percentage in place of a share, or a misspelt head, would pass or fail everything."""
+    with pytest.raises(ConfigError, match=complaint):
+        _threshold(**changes)
