@@ -21,10 +21,9 @@ from emberline.engine.tensorrt.library import load_library
 from emberline.export.model import Emberline, ModelConfig, TextEncoder
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.precision import fp16, int8, linears
-from emberline.export.precision.recipe import RECIPES
 from emberline.export.precision.grid import Grid, nearest, weight_scales
 from emberline.export.precision.layer import Quantised
-from emberline.export.precision.recipe import Recipe
+from emberline.export.precision.recipe import RECIPES, Recipe
 
 LABELS = ("genres=Comedy", "genres=Horror", "genres=Sci-Fi")
 
