@@ -16,6 +16,8 @@ from .exam import Exam
 
 #: The heads whose drift is measured.
 HEADS: Final = ("item_attributes", "user_attributes", "probability", "rating")
+#: Those of them that are probabilities.
+PROBABILITIES: Final = HEADS[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,15 @@ class Answers:
     recommendations: Floats
     heads: Mapping[str, Floats]
 
-    def finite(self) -> bool:
-        """Whether they are numbers at all."""
+    def fault(self) -> str:
+        """What makes them no answers at all; empty if nothing does."""
         arrays = [self.vectors.items, self.vectors.profiles, *self.rankings, self.recommendations, *self.heads.values()]
-        return all(bool(np.isfinite(array).all()) for array in arrays)
+        if not all(bool(np.isfinite(array).all()) for array in arrays):
+            return "gives values that are infinite or no numbers"
+        for name in PROBABILITIES:
+            if ((self.heads[name] < 0) | (self.heads[name] > 1)).any():
+                return f"gives values of {name} that are not within 0 and 1"
+        return ""
 
 
 def examine(model: Predictor, exam: Exam) -> Answers:

@@ -15,6 +15,7 @@ counts as one of the reference's best if its score there reaches the k-th best u
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -51,7 +52,7 @@ def compare(found: Answers, reference: Answers, exam: Exam) -> dict[str, Any]:
     """Measure a form of a model against the reference; see the module for the definitions.
 
     Args:
-        found: the form's answers, all finite.
+        found: the form's answers, without fault.
         reference: the reference's.
         exam: what both were asked.
 
@@ -60,10 +61,7 @@ def compare(found: Answers, reference: Answers, exam: Exam) -> dict[str, Any]:
     """
     cosine = _cosines(found, reference, exam)
     neighbours = _neighbours(found, exam), _neighbours(reference, exam)
-    tau = [
-        float(kendalltau(ours, theirs).statistic)
-        for ours, theirs in zip(found.rankings[0], reference.rankings[0], strict=True)
-    ]
+    tau = [_tau(ours, theirs) for ours, theirs in zip(found.rankings[0], reference.rankings[0], strict=True)]
     return {
         "cosine": {"mean": float(cosine.mean()), "min": float(cosine.min())},
         **{f"agreement@{k}": agreement(*neighbours, k) for k in _KS},
@@ -91,6 +89,12 @@ def agreement(found: Floats, reference: Floats, k: int) -> float:
     best = np.argpartition(-found, k - 1, axis=1)[:, :k]
     last = -np.partition(-reference, k - 1, axis=1)[:, k - 1 : k]  # (Q, 1) the reference's k-th best
     return float((np.take_along_axis(reference, best, axis=1) >= last - TIE).mean())
+
+
+def _tau(found: Floats, reference: Floats) -> float:
+    """Kendall's τ-b of two rows of scores; 0 where one of them does not order anything."""
+    tau = float(kendalltau(found, reference).statistic)
+    return 0.0 if math.isnan(tau) else tau
 
 
 def _cosines(found: Answers, reference: Answers, exam: Exam) -> NDArray[np.float64]:

@@ -82,8 +82,8 @@ def judge(
 
 
 def _judged(answers: Answers, reference: Answers, exam: Exam, threshold: Threshold) -> dict[str, Any]:
-    if not answers.finite():
-        return {"passed": False, "failures": ["gives values that are infinite or no numbers"], "measured": {}}
+    if fault := answers.fault():
+        return {"passed": False, "failures": [fault], "measured": {}}
     measured = compare(answers, reference, exam)
     failures = verdict(measured, threshold)
     return {"passed": not failures, "failures": failures, "measured": measured}

@@ -14,7 +14,7 @@ from .calibration import Statistics
 from .grid import Activations, Grid, weight_scales
 from .linears import Linears
 from .rounding import compensated
-from .smoothing import input_grid, noise, smooth
+from .smoothing import input_grid, noise, smooth, weight_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ def quantise(layers: Linears, statistics: Statistics, *, fine: bool) -> Quantise
         form: input_grid(statistics, divisors, form, fine=fine) for form in ("uint8", "int8")
     }
     smoothed = layers.weight * divisors[:, None]
-    scales = weight_scales(smoothed)
+    limit = weight_limit(fine=fine)
+    scales = weight_scales(smoothed, limit)
     moments = statistics.moments / np.outer(divisors, divisors)
     moments[np.diag_indices_from(moments)] += noise(grids["uint8"], fine=fine)
-    return Quantised(layers, fine, alpha, divisors, compensated(smoothed, scales, moments), scales, grids)
+    return Quantised(layers, fine, alpha, divisors, compensated(smoothed, scales, moments, limit), scales, grids)

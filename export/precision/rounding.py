@@ -22,7 +22,9 @@ _BLOCK: Final = 64
 _DAMPING: Final = 0.01
 
 
-def compensated(weight: Floats, scales: Floats, moments: NDArray[np.float64]) -> NDArray[np.int8]:
+def compensated(
+    weight: Floats, scales: Floats, moments: NDArray[np.float64], limit: int = WEIGHT_LIMIT
+) -> NDArray[np.int8]:
     """Round a weight to its grid.
 
     Args:
@@ -30,9 +32,10 @@ def compensated(weight: Floats, scales: Floats, moments: NDArray[np.float64]) ->
         scales: (N,) of its columns.
         moments: (K, K) the mean of x xᵀ over the layer's inputs, as they will be: smoothed, with the noise of their own
             rounding on the diagonal.
+        limit: the greatest step of the grid.
 
     Returns:
-        (K, N), from −127 to 127.
+        (K, N), from −limit to limit.
     """
     power = np.diag(moments)
     order = np.argsort(-power, kind="stable")
@@ -46,7 +49,7 @@ def compensated(weight: Floats, scales: Floats, moments: NDArray[np.float64]) ->
         stop = min(start + _BLOCK, len(rest))
         errors = np.empty((stop - start, rest.shape[1]), np.float32)
         for row in range(start, stop):
-            rounded[row] = np.clip(np.rint(rest[row] / scales), -WEIGHT_LIMIT, WEIGHT_LIMIT)
+            rounded[row] = np.clip(np.rint(rest[row] / scales), -limit, limit)
             error = (rest[row] - rounded[row] * scales) / factor[row, row]
             errors[row - start] = error
             rest[row + 1 : stop] -= factor[row, row + 1 : stop, None] * error

@@ -16,7 +16,7 @@ import numpy as np
 from emberline.engine.records import Floats
 
 from .calibration import Statistics
-from .grid import Activations, Grid, nearest, weight_scales
+from .grid import SAFE_WEIGHT_LIMIT, WEIGHT_LIMIT, Activations, Grid, nearest, weight_scales
 
 #: The α that are tried: high ones ease inputs of 8 bits, low ones the weights of layers whose inputs have 16.
 ALPHAS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -63,10 +63,16 @@ def noise(grid: Grid, *, fine: bool) -> float:
     return step**2 / 12
 
 
+def weight_limit(*, fine: bool) -> int:
+    """The greatest weight on the grid of a layer."""
+    # The margin of fine inputs keeps their sums small enough.
+    return WEIGHT_LIMIT if fine else SAFE_WEIGHT_LIMIT
+
+
 def _error(statistics: Statistics, weight: Floats, divisors: Floats, *, fine: bool) -> float:
     """The mean square error of a layer's output, were it quantised so, up to the constant 1/N."""
     smoothed = weight * divisors[:, None]
-    scales = weight_scales(smoothed)
+    scales = weight_scales(smoothed, weight_limit(fine=fine))
     wrong = (nearest(smoothed, scales) * scales - smoothed) / divisors[:, None]  # in the unsmoothed inputs' terms
     rounding = float(((statistics.moments @ wrong) * wrong).sum())
     grid = input_grid(statistics, divisors, "uint8", fine=fine)

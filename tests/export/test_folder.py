@@ -29,9 +29,14 @@ def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     """An error while the folder is filled leaves neither the target nor a part of it."""
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "bundle", replace=False) as folder:
-        (folder / "manifest.json").write_text("new")
-        raise RuntimeError
+
+    def fail() -> None:
+        with whole_folder(tmp_path / "bundle", replace=False) as folder:
+            (folder / "manifest.json").write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert not list(tmp_path.iterdir())
 
 
@@ -73,9 +78,14 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
 def test_a_name_that_was_taken_meanwhile_stays_taken(tmp_path: Path) -> None:
     """If somebody else wrote a bundle of that name while this one was made, theirs stays."""
     target = tmp_path / "bundle"
-    with pytest.raises(ExportError, match="exists"), whole_folder(target, replace=False) as folder:
-        (folder / "manifest.json").write_text("ours")
-        _bundle(target, "theirs")
+
+    def write() -> None:
+        with whole_folder(target, replace=False) as folder:
+            (folder / "manifest.json").write_text("ours")
+            _bundle(target, "theirs")
+
+    with pytest.raises(ExportError, match="exists"):
+        write()
     assert (target / "manifest.json").read_text() == "theirs"
     assert list(tmp_path.iterdir()) == [target]
 

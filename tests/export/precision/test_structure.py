@@ -47,6 +47,18 @@ def test_weights_alone_do_not_pass_for_int8(write_int8: WriteInt8, parts: Parts)
         check_kernels(path, parts(RECIPE))
 
 
+def test_sums_fit_every_processor(write_int8: WriteInt8) -> None:
+    """Where inputs have 8 bits, no two products can overflow the 16 that processors without VNNI add them in."""
+    tensors = {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in onnx.load(write_int8(Recipe("uint8"))).graph.initializer
+    }
+    weights = [value for name, value in tensors.items() if ".weight." in name and name.endswith(".quantised")]
+    assert len(weights) == 12
+    for weight in weights:
+        assert 2 * 255 * int(abs(weight.astype(int)).max()) <= 32767
+
+
 def test_a_layer_left_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
     """One layer that the quantiser left out is noticed."""
     path = write_int8(Recipe("uint8", fine=RECIPE.fine, fp32=frozenset({"layer.1.attention_out"})))

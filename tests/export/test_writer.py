@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emberline.engine.bundle import PRECISIONS, Bundle, Layout
+from emberline.engine.catalogue import Catalogue
+from emberline.engine.errors import ConfigError, ExportError
+from emberline.engine.heads import Heads
+from emberline.export.gate.thresholds import Thresholds
+from emberline.export.precision.recipe import RECIPES, Recipe
+from emberline.export.training.run import Run
+from emberline.export.writer import write_bundle
+
+
+@pytest.fixture(scope="module")
+def stages() -> list[str]:
+    """What the export below told of its progress."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def exported(small_run: Run, stages: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the small run in every precision."""
+
+    def progress(stage: str, step: int, total: int, values: object) -> None:
+        assert 0 <= step <= total
+        stages.append(stage)
+
+    # Six users rank at random: their NDCG is a matter of chance.
+    lenient = Thresholds({name: replace(one, ndcg=0.8) for name, one in Thresholds().of.items()})
+    out = tmp_path_factory.mktemp("written") / "bundle"
+    return write_bundle(small_run, out, thresholds=lenient, progress=progress)
+
+
+def test_a_bundle_can_be_opened_and_served(exported: Path) -> None:
+    """The engine opens it, admits every precision, and finds the heads to be what the manifest says."""
+    bundle = Bundle.open(exported)
+    assert tuple(bundle.manifest.encoders) == PRECISIONS
+    assert [bundle.admit(precision) for precision in PRECISIONS] == ["passed"] * 4
+    heads = Heads(bundle)
+    assert heads.item(np.zeros((2, 32), np.float32)).attributes.shape == (2, 3)
+    assert {path.name for path in exported.iterdir()} == {*bundle.manifest.files, "manifest.json"}
+
+
+def test_the_manifest_describes_the_run(exported: Path, small_run: Run) -> None:
+    """What the engine needs to know of the model and its data is told."""
+    manifest = Bundle.open(exported).manifest
+    assert manifest.model_id == f"small-{manifest.model_id[-8:]}"
+    assert (manifest.hidden, manifest.dimensions, manifest.max_length) == (32, 8, 64)
+    assert manifest.item_fields == ("title", "genres")
+    assert manifest.user_fields == ("age",)
+    assert manifest.label_fields == ("genres",)
+    assert manifest.item_labels == ("genres=Comedy", "genres=Drama", "genres=Horror")
+    assert manifest.rating_range == (2.0, 5.0)
+    assert manifest.positive == "rating >= 4"
+    assert manifest.temperature == small_run.trained.model.config.temperature
+    assert set(manifest.tasks) == {"user", "item", "pair"}
+    assert {"emberline", "onnxruntime", "torch"} <= set(manifest.versions)
+
+
+def test_the_seed_holds_every_item_as_the_engine_would_store_it(exported: Path, small_run: Run) -> None:
+    """The catalogue's items, cold ones among them, have the vectors that the model gives their texts."""
+    manifest = Bundle.open(exported).manifest
+    dataset, _ = small_run.data()
+    live = exported.parent / "live.sqlite"
+    sizes = {"hidden": manifest.hidden, "dimensions": manifest.dimensions}
+    with Catalogue.open(live, Layout(exported).catalogue, fingerprint=manifest.fingerprint, **sizes) as catalogue:
+        stored, missing = catalogue.get([item.id for item in dataset.items])
+    assert not missing
+    assert [one.item for one in stored] == list(dataset.items)
+    embeddings = small_run.trained.encode(dataset.item_texts())
+    vectors, biases, _ = small_run.trained.item(embeddings)
+    np.testing.assert_allclose([one.embedding for one in stored], embeddings, atol=1e-5)
+    np.testing.assert_allclose([one.vector for one in stored], vectors, atol=1e-4)
+    np.testing.assert_allclose([one.bias for one in stored], biases, atol=1e-4)
+
+
+def test_exporting_again_gives_the_same_model(exported: Path, small_run: Run, tmp_path: Path) -> None:
+    """The same run has the same id and fingerprint, and the same graphs to the byte, int8 included."""
+    again = Bundle.open(write_bundle(small_run, tmp_path / "again", precisions=["int8"])).manifest
+    first = Bundle.open(exported).manifest
+    assert (again.model_id, again.fingerprint) == (first.model_id, first.fingerprint)
+    for name in again.files:
+        if name.endswith(".onnx"):
+            assert again.files[name] == first.files[name], name
+
+
+def test_the_report_tells_how_each_precision_was_made(exported: Path) -> None:
+    """Layers, smoothing, calibration, kernels and size are in the report, beside what was measured."""
+    report = Bundle.open(exported).report
+    assert set(report) == {"precisions", "reference", "thresholds", "machine"}
+    int8 = report["precisions"]["int8"]
+    assert int8["bytes"] == Layout(exported).encoder("int8").stat().st_size
+    assert set(int8["made"]["fine"]) == {f"layer.{layer}.{kind}" for layer in (0, 1) for kind in ("ffn_up", "ffn_down")}
+    assert set(int8["made"]["smoothing"]) >= set(int8["made"]["fine"])
+    assert int8["made"]["calibration"] > 100
+    assert sum(int8["made"]["kernels"].values()) == 16
+    assert report["precisions"]["fp32"]["made"]["kernels"] == {}
+    assert report["machine"]["cores"]
+    assert set(report["thresholds"]) == set(PRECISIONS)
+
+
+def test_progress_is_told_by_stage(exported: Path, stages: list[str]) -> None:
+    """Every stage is told of, in the order of work, and none is returned to."""
+    assert list(dict.fromkeys(stages)) == ["onnx", "quantising", "gate", "catalogue"]
+    assert stages == sorted(stages, key=["onnx", "quantising", "gate", "catalogue"].index)
+
+
+def test_fp32_is_always_written_and_nothing_unasked(small_run: Run, tmp_path: Path) -> None:
+    """The catalogue and the fingerprint come from fp32; other precisions are written on demand alone."""
+    root = write_bundle(small_run, tmp_path / "bundle", precisions=["fp16"])
+    assert tuple(Bundle.open(root).manifest.encoders) == ("fp32", "fp16")
+    assert not Layout(root).encoder("int8").exists()
+
+
+def test_a_bundle_is_not_overwritten_unasked(exported: Path, small_run: Run) -> None:
+    """The error comes before any work, and the bundle stays."""
+
+    def progress(*_: object) -> None:
+        pytest.fail("no work may be done")
+
+    with pytest.raises(ExportError, match="exists"):
+        write_bundle(small_run, exported, progress=progress)
+    Bundle.open(exported)
+
+
+def test_an_export_that_fails_leaves_nothing(small_run: Run, tmp_path: Path) -> None:
+    """Killed at the gate, when all graphs are written, it leaves no folder that could be taken for a bundle."""
+
+    def progress(stage: str, *_: object) -> None:
+        if stage == "gate":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(small_run, tmp_path / "bundle", precisions=["fp32"], progress=progress)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_for_other_encoders_is_refused(small_run: Run, tmp_path: Path) -> None:
+    """A layer that the encoder does not have is named, and nothing is written."""
+    recipes = {**RECIPES, "int8": Recipe("uint8", fine=frozenset({"layer.5.ffn_up"}))}
+    with pytest.raises(ConfigError, match=r"layer\.5\.ffn_up"):
+        write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], recipes=recipes)
+    assert not list(tmp_path.iterdir())
