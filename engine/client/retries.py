@@ -6,7 +6,7 @@ import random
 import time
 from typing import Final
 
-from emberline.engine.errors import EmberlineError, Overloaded, ServerUnreachable, ShuttingDown
+from emberline.engine.errors import DeadlineExceeded, EmberlineError, Overloaded, ServerUnreachable, ShuttingDown
 
 #: Seconds before the first new attempt at a server that is gone; each later one waits twice as long.
 _FIRST_PAUSE: Final = 0.1
@@ -48,8 +48,15 @@ class Attempts:
 
     @property
     def left(self) -> float:
-        """Seconds that the attempt beginning now has."""
-        return self._deadline - time.monotonic()
+        """Seconds that the attempt beginning now has.
+
+        Raises:
+            DeadlineExceeded: none. Sent all the same, it might be answered, for gRPC's clock is coarser than a server.
+        """
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
+            raise DeadlineExceeded("the call's time was up before it was sent; allow it more (timeout)")
+        return seconds
 
     def pause(self, error: EmberlineError) -> float:
         """Seconds to wait before the next attempt.
@@ -58,7 +65,7 @@ class Attempts:
             error: why the last one failed; raised if there is no use in another, or no time.
         """
         seconds = pause(error, self._failed) if self._failed < self._retries else None
-        if seconds is None or seconds >= self.left:
+        if seconds is None or time.monotonic() + seconds >= self._deadline:
             raise error
         self._failed += 1
         return seconds
