@@ -38,6 +38,8 @@ class Stream(Generic[Request, Answer]):
         self._work = work
         self._refuse = refuse
         self._line: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(most)
+        self._at_work = 0
+        self._done = asyncio.Event()  # set, and replaced, when a request's work has ended
 
     async def run(self, ending: asyncio.Event) -> None:
         """Answer what comes, until the sender ends or the event is set; what was read by then is answered."""
@@ -48,11 +50,9 @@ class Stream(Generic[Request, Answer]):
 
     async def _take(self, group: asyncio.TaskGroup, ending: asyncio.Event) -> None:
         end = asyncio.create_task(ending.wait())
-        before: asyncio.Task[Answer] | None = None
         try:
             while (request := await self._next(end)) is not None:
-                before = group.create_task(self._answer(request, before))
-                await self._line.put(before)
+                await self._line.put(group.create_task(self._answer(request)))
         finally:
             end.cancel()
         await self._line.put(None)
@@ -65,14 +65,23 @@ class Stream(Generic[Request, Answer]):
         finally:
             read.cancel()
 
-    async def _answer(self, request: Request, before: asyncio.Task[Answer] | None) -> Answer:
+    async def _answer(self, request: Request) -> Answer:
         while True:
             try:
-                return await self._work(request)
+                return await self._counted(request)
             except Overloaded as error:
-                # The stream's own earlier requests may be what fills the line: then it gives way to itself.
-                if before is None or before.done():
+                # The stream's own other requests may be what fills the line: then it gives way to itself.
+                if not self._at_work:
                     return self._refuse(request, error)
-                await asyncio.wait({before})
+                await self._done.wait()
             except Exception as error:  # whatever it is, it is this request's and not the stream's
                 return self._refuse(request, error)
+
+    async def _counted(self, request: Request) -> Answer:
+        self._at_work += 1
+        try:
+            return await self._work(request)
+        finally:
+            self._at_work -= 1
+            self._done.set()
+            self._done = asyncio.Event()

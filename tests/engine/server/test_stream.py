@@ -90,6 +90,25 @@ async def test_a_stream_gives_way_to_itself() -> None:
     assert channel.written == ["one", "two"]
 
 
+async def test_a_later_request_that_slipped_in_does_not_get_an_earlier_one_refused() -> None:
+    """What fills the line may be the stream's later request: the earlier one waits for that, too."""
+    channel = Channel()
+    channel.send(1, 2, 3, None)
+    await channel.settle()
+    channel.finish[2].set_exception(Overloaded(10, 5, 0.1))
+    await channel.settle()
+    channel.finish[1].set_result("one")
+    await channel.settle()
+    channel.finish[2].set_exception(Overloaded(10, 5, 0.1))  # 3 has taken the place that 1 left
+    await channel.settle()
+    channel.finish[3].set_result("three")
+    await channel.settle()
+    assert channel.begun == [1, 2, 3, 2, 2]
+    channel.finish[2].set_result("two")
+    await channel.run
+    assert channel.written == ["one", "two", "three"]
+
+
 async def test_an_overload_by_others_is_answered() -> None:
     """With nothing of its own in line there is nothing to wait for, and the client is told to come back."""
     channel = Channel()
