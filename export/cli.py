@@ -6,6 +6,7 @@ commands have to work without them.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -130,6 +131,7 @@ def train(
             data_folder=data or (None if described.package else described.folder()),
             resume=resume,
         )
+    RunFolder(run).data.write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
     metrics = load_run(run).metrics
     if as_json:
         print_json({"run": str(run), "data": found.as_dict(), "metrics": metrics})

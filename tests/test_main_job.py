@@ -87,7 +87,8 @@ def address(bundle: Path) -> Iterator[str]:
 
 
 def test_a_run_keeps_its_curves_and_its_measures(run: Path) -> None:
-    """Training leaves event files, a picture, and measures of every scenario that was held out."""
+    """Training leaves what it read, event files, a picture, and measures of every scenario that was held out."""
+    assert json.loads((run / "data.json").read_text(encoding="utf-8"))["items"] == ITEMS
     metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert {"item cold", "user cold, 0 known", "warm", "attributes", "behaviour"} <= metrics.keys()
     assert list((run / "events").iterdir())

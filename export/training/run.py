@@ -3,6 +3,7 @@
 ```
 config.json        the settings, the split and where the data was
 description.toml   the data set's description
+data.json          what was read, and what was odd or left out
 checkpoint.pt      where training stands
 model/             the trained model with its tokenizer
 events/            TensorBoard's event files
@@ -47,6 +48,11 @@ class RunFolder:
     def description(self) -> Path:
         """The data set's description."""
         return self.root / "description.toml"
+
+    @property
+    def data(self) -> Path:
+        """What was read, and what was odd or left out."""
+        return self.root / "data.json"
 
     @property
     def checkpoint(self) -> Path:
