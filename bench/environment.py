@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from emberline.engine.machine import cores, processor
+
 #: CPU features that decide how fast float and integer matrix products are.
 FLAGS: Final = (
     "avx2",
@@ -27,7 +29,6 @@ FLAGS: Final = (
     "asimddp",
     "i8mm",
 )
-_CPUINFO: Final = Path("/proc/cpuinfo")
 _STAT: Final = Path("/proc/stat")
 #: Seconds: fifty ticks a core.
 _LOOK: Final = 0.5
@@ -120,7 +121,7 @@ def observe(beginning: Beginning) -> Environment:
     Args:
         beginning: what `begin` found.
     """
-    model, flags = _cpu()
+    model, flags = processor()
     now = _ticks()
     return Environment(
         created=beginning.at.isoformat(timespec="seconds"),
@@ -138,11 +139,6 @@ def observe(beginning: Beginning) -> Environment:
         busy_before=beginning.busy,
         stolen=round(_share(now.stolen - beginning.ticks.stolen, now.total - beginning.ticks.total), 4),
     )
-
-
-def cores() -> int:
-    """The number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_average() -> float:
@@ -167,18 +163,6 @@ def _share(part: int, whole: int) -> float:
 def _command_line() -> str:
     program, *arguments = sys.argv
     return shlex.join([Path(program).name, *arguments])
-
-
-def _cpu() -> tuple[str, frozenset[str]]:
-    """The CPU's model and its features."""
-    try:
-        lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine(), frozenset()
-    # The first core's lines; ARM calls its features "Features" and gives no model name.
-    entries = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
-    flags = entries.get("flags", entries.get("Features", ""))
-    return entries.get("model name", platform.machine()), frozenset(flags.split())
 
 
 def _packages() -> tuple[Package, ...]:

@@ -17,9 +17,10 @@ import numpy as np
 
 from emberline.engine.bundle import Bundle
 from emberline.engine.errors import BenchError
+from emberline.engine.machine import cores
 from emberline.engine.records import Floats
 
-from .environment import begin, cores, observe
+from .environment import begin, observe
 from .lineup import PYTORCH, SAME_MODEL, choose, lineup
 from .load import SHARES, Load, LoadPoint, highest_rate, point, under_load
 from .measure import RATE, SATURATION, Measurement, Samples, interleaved

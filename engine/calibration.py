@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from .costs import CostModel, Sample, fit
+from .machine import cores, processor
 from .session import Session
 
 _log: Final = logging.getLogger(__name__)
@@ -95,10 +95,7 @@ def _run(session: Session, texts: int, length: int, clock: Callable[[], float]) 
 
 def machine() -> str:
     """This machine, as far as an encoder's speed depends on it: the CPU and how many of its cores may be used."""
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+    return f"{processor()[0]}, {cores()} cores"
 
 
 class CostFile:

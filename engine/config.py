@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -10,6 +9,7 @@ from typing import Final, Literal, get_args
 from .bundle import Layout
 from .devices import parse_devices
 from .errors import ConfigError
+from .machine import cores
 
 #: A bundle's precisions, and those that only engines built ahead of time have.
 ServedPrecision = Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]
@@ -86,7 +86,7 @@ class EngineConfig:
     @property
     def cores(self) -> int:
         """How many cores the encoder may keep busy."""
-        return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or cores()
 
     @property
     def workers(self) -> int:

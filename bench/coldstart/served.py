@@ -16,11 +16,11 @@ from typing import Final
 
 import numpy as np
 
-from emberline.bench.environment import cores
 from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.client.blocking import Client
 from emberline.engine.client.references import by_id
 from emberline.engine.errors import BenchError
+from emberline.engine.machine import cores
 from emberline.engine.records import Floats, User
 from emberline.export.data.records import Dataset
 from emberline.export.evaluation.evaluation import evaluate

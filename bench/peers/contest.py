@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from emberline.bench.environment import begin, cores, observe
+from emberline.bench.environment import begin, observe
 from emberline.bench.lineup import PYTORCH, LeftOut, in_process, through_grpc
 from emberline.bench.participants import summarise
 from emberline.bench.progress import Steps, steps
@@ -17,6 +17,7 @@ from emberline.bench.texts import TextSet, describe, item_texts
 from emberline.bench.variants import Variant, Worker
 from emberline.engine.bundle import Bundle
 from emberline.engine.errors import BenchError
+from emberline.engine.machine import cores
 from emberline.export.training.run import load_run
 
 from . import records, rounds

@@ -6,12 +6,12 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
 
 from emberline.engine.bundle import Layout, Precision
+from emberline.engine.machine import processor
 from emberline.export.precision.encoders import Made
 from emberline.export.predictor import Predictor
 from emberline.export.training.measure import Vectors
@@ -90,14 +90,9 @@ def _judged(answers: Answers, reference: Answers, exam: Exam, threshold: Thresho
 
 
 def _machine() -> dict[str, Any]:
-    return {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform(), "onnxruntime": ort.__version__}
-
-
-def _cpu() -> str:
-    """The processor's name; Linux has it in a file only."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
+    return {
+        "cpu": processor()[0],
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "onnxruntime": ort.__version__,
+    }

@@ -3,8 +3,6 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-import pytest
-
 from emberline.bench import environment
 
 
@@ -47,12 +45,3 @@ def test_a_machine_without_counters_is_taken_for_idle(monkeypatch, tmp_path):
 def test_a_folder_that_no_repository_tracks_has_no_commit(tmp_path):
     """An installed wheel does not name the commit of a repository in which it happens to lie."""
     assert environment._commit(tmp_path) == ""
-
-
-@pytest.mark.parametrize(("key", "flags"), [("flags", "fpu avx2 avx512_vnni"), ("Features", "fp asimddp")])
-def test_cpu_features_of_interest_are_kept(key, flags, monkeypatch, tmp_path):
-    """The first core's features, whatever the architecture calls them."""
-    found = tmp_path / "cpuinfo"
-    found.write_text(f"processor : 0\nmodel name : Some CPU\n{key} : {flags}\n\nprocessor : 1\n{key} : none\n")
-    monkeypatch.setattr(environment, "_CPUINFO", found)
-    assert environment._cpu() == ("Some CPU", frozenset(flags.split()))
