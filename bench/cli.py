@@ -7,13 +7,13 @@ other commands have to work without the bench's packages.
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, get_args
 
 import typer
 from rich.console import Console
 
+from emberline.engine.cli.extras import need
 from emberline.engine.cli.options import AsJson, Bundle
 from emberline.engine.cli.output import print_json
 from emberline.engine.devices import Device
@@ -95,7 +95,7 @@ def latency(
         seed=seed,
         device=device,
     )
-    _need("bench", "matplotlib")
+    need("emberline bench", "bench", "matplotlib")
     from .latency import bench_latency
     from .views.latency import view
 
@@ -120,8 +120,8 @@ def recall(
     as_json: AsJson = False,
 ) -> None:
     """Measure what each precision keeps of PyTorch's vectors, rankings and scores."""
-    _need("bench", "matplotlib")
-    _need("export", "torch", "transformers", "polars", "sklearn")
+    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
     from .recall import bench_recall
     from .views.recall import view
 
@@ -166,8 +166,8 @@ def coldstart(
         bad_data=bad_data,
     )
     settings = command.settings_of(plan, seeds, known, tune)
-    _need("bench", "matplotlib")
-    _need("export", "torch", "transformers", "polars", "sklearn")
+    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
     from .coldstart.coldstart import bench_coldstart
     from .views.coldstart import view
 
@@ -226,8 +226,8 @@ def peers(
 ) -> None:
     """Measure Emberline beside the servers and libraries that one would use instead of it."""
     settings = contest.settings_of(quick, repetitions, seed)
-    _need("bench", "matplotlib")
-    _need("export", "torch", "transformers", "polars", "onnx")
+    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "export", "torch", "transformers", "polars", "onnx")
     from .peers.contest import bench_peers
     from .peers.environments import default_folder
     from .views.peers import view
@@ -248,7 +248,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Put the results of a folder on one page: report.html, with report.md and report.json beside it."""
-    _need("bench", "matplotlib")
+    need("emberline bench", "bench", "matplotlib")
     from .report import gather, save
 
     found = gather(folder)
@@ -282,17 +282,6 @@ def _scenario(name: str) -> Scenario:
     raise ConfigError(f"there is no scenario {name!r}; choose from {', '.join(SCENARIOS)}")
 
 
-def _need(extra: str, *packages: str) -> None:
-    """Before anything is measured: a run of half an hour must not end for want of a plot.
-
-    Raises:
-        MissingExtra: one of the packages is not installed.
-    """
-    for package in packages:
-        if find_spec(package) is None:
-            raise MissingExtra("emberline bench", extra, package)
-
-
 def quickstart(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where the run, the bundle, the measurements and the report go.")
@@ -303,7 +292,7 @@ def quickstart(
     precision: Annotated[CpuPrecision, typer.Option(help="What is served.")] = CpuPrecision.INT8,
 ) -> None:
     """Train, export, prove, serve, recommend and measure on MovieLens-100K: the whole way in a quarter of an hour."""
-    _need("bench", "matplotlib")
+    need("emberline quickstart", "bench", "matplotlib")
     from .quickstart import quickstart as tour
 
     typer.echo(str(tour(folder, again=again, precision=precision.value)))

@@ -11,16 +11,16 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from emberline.engine.bundle import PRECISIONS, Precision
+from emberline.engine.cli.extras import need
 from emberline.engine.cli.options import AsJson
 from emberline.engine.cli.output import print_json, print_table
-from emberline.engine.errors import ConfigError, MissingExtra
+from emberline.engine.errors import ConfigError
 
 from .precision.recipe import RECIPES
 from .training.config import TrainConfig
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from .training.run import RunFolder
 
 _TRAIN: Final = TrainConfig()
-#: Modules of the `export` extra whose absence is told before minutes of work, by the package that has each.
-_NEEDED: Final = {
-    "torch": "torch",
-    "transformers": "transformers",
-    "optimum": "optimum",
-    "onnx": "onnx",
-    "polars": "polars",
-    "implicit": "implicit",
-    "sklearn": "scikit-learn",
-    "tensorboard": "tensorboard",
-    "matplotlib": "matplotlib",
-}
+#: Modules of the `export` extra.
+_MODULES: Final = (
+    "torch",
+    "transformers",
+    "optimum",
+    "onnx",
+    "polars",
+    "implicit",
+    "sklearn",
+    "tensorboard",
+    "matplotlib",
+)
 
 _Run = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)]
 
@@ -113,7 +113,7 @@ def train(
     from .data.split import split
     from .progress import shown
     from .training.loop import train as train_model
-    from .training.run import RunFolder, load_run
+    from .training.run import RunFolder
 
     described = _description(description)
     dataset, found = read(described, data, strict=strict)
@@ -132,7 +132,7 @@ def train(
             resume=resume,
         )
     RunFolder(run).data.write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
-    metrics = load_run(run).metrics
+    metrics = json.loads(RunFolder(run).metrics.read_text(encoding="utf-8"))
     if as_json:
         print_json({"run": str(run), "data": found.as_dict(), "metrics": metrics})
         return
@@ -268,8 +268,7 @@ def _further(
 
     built = []
     if tensorrt is not None:
-        if find_spec("onnx") is None:
-            raise MissingExtra("emberline export --tensorrt", "export", "onnx")
+        need("emberline export --tensorrt", "export", "onnx")
         from .tensorrt.command import build_engines
 
         built = build_engines(root, tensorrt, target, profiles, library, Console(stderr=True))
@@ -310,9 +309,7 @@ def _need(command: str) -> None:
     Raises:
         MissingExtra: a package is not installed.
     """
-    for module, package in _NEEDED.items():
-        if find_spec(module) is None:
-            raise MissingExtra(command, "export", package)
+    need(command, "export", *_MODULES)
     # Threads that wait by spinning take the cores from whatever else runs: several times as slow on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emberline.bench import cli
+from emberline.engine.cli import extras
 from emberline.engine.errors import BenchError, ConfigError, MissingExtra
 
 
@@ -53,7 +54,7 @@ def test_a_report_of_nothing_is_an_error(tmp_path):
 
 def test_nothing_is_measured_without_what_draws_it(tiny_bundle, monkeypatch):
     """A missing package is named before the measurement and not after it."""
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "matplotlib" else object())
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "matplotlib" else object())
     with pytest.raises(MissingExtra, match=r"'matplotlib'.*emberline\[bench\]"):
         run("latency", tiny_bundle)
 
