@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from .errors import BundleCorrupt, BundleError, GateRefused, SchemaMismatch
 
 #: Raised with every change of the layout or the manifest.
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 Precision = Literal["fp32", "fp16", "int8", "int8-trt"]
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8", "int8-trt")

@@ -69,7 +69,7 @@ class Heads:
         """Run the user tower.
 
         Args:
-            history: (B, H) the mean of the encoder's vectors of the liked items; zeros without any.
+            history: (B, D) the mean of the liked items' `item_embedding`; zeros without any.
             profile: (B, H) the encoder's vector of the profile; zeros without one.
             length: (B,) how many items were liked.
         """

@@ -51,15 +51,7 @@ class Scorer:
     ) -> dict[str, Floats]:
         """The outputs of a score request, by name, each (C,) for C candidates; for the rest see `encode`."""
         user = self._users([person], snapshot, encoded).embedding[0]  # (D,)
-        stored = candidates.rows >= 0
-        vectors = np.empty((len(candidates), self._manifest.dimensions), np.float32)  # (C, D)
-        biases = np.empty(len(candidates), np.float32)  # (C,)
-        vectors[stored] = snapshot.vectors[candidates.rows[stored]]
-        biases[stored] = snapshot.biases[candidates.rows[stored]]
-        if not stored.all():
-            fresh = self._heads.item(candidates.embeddings(snapshot, encoded)[~stored])
-            vectors[~stored] = fresh.embedding
-            biases[~stored] = fresh.bias
+        vectors, biases = self._items(candidates, snapshot, encoded)
         found = {"similarity": vectors @ (user / np.float32(self._manifest.temperature)) + biases}
         if set(names) != {"similarity"}:
             match = self._heads.match(user, vectors, biases)
@@ -115,14 +107,29 @@ class Scorer:
         ]
 
     def _users(self, people: Sequence[Person], snapshot: Snapshot, encoded: Floats) -> UserHeads:
-        hidden = self._manifest.hidden
-        history = np.zeros((len(people), hidden), np.float32)  # (B, H)
+        history = np.zeros((len(people), self._manifest.dimensions), np.float32)  # (B, D)
         for row, person in enumerate(people):
             if len(person.history):
-                history[row] = person.history.embeddings(snapshot, encoded).mean(axis=0)
-        profile = _placed(np.array([person.profile for person in people], np.int64), encoded, hidden)  # (B, H)
+                history[row] = self._items(person.history, snapshot, encoded)[0].mean(axis=0)
+        profile = _placed(
+            np.array([person.profile for person in people], np.int64), encoded, self._manifest.hidden
+        )  # (B, H)
         length = np.array([len(person.history) for person in people], np.float32)  # (B,)
         return self._heads.user(history, profile, length)
+
+    def _items(self, references: References, snapshot: Snapshot, encoded: Floats) -> tuple[Floats, Floats]:
+        """`item_embedding` (N, D) and `item_bias` (N,) of N items; the stored ones cost nothing."""
+        stored = references.rows >= 0
+        if stored.all():
+            return snapshot.vectors[references.rows], snapshot.biases[references.rows]
+        vectors = np.empty((len(references), self._manifest.dimensions), np.float32)
+        biases = np.empty(len(references), np.float32)
+        vectors[stored] = snapshot.vectors[references.rows[stored]]
+        biases[stored] = snapshot.biases[references.rows[stored]]
+        fresh = self._heads.item(references.embeddings(snapshot, encoded)[~stored])
+        vectors[~stored] = fresh.embedding
+        biases[~stored] = fresh.bias
+        return vectors, biases
 
 
 def _placed(places: Integers, encoded: Floats, hidden: int) -> Floats:

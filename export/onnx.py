@@ -53,7 +53,7 @@ def head_graphs(config: ModelConfig, layout: Layout) -> dict[str, Graph]:
         "item_tower": Graph(layout.item_tower.name, (spec("sentence_embedding", hidden),), item),
         "user_tower": Graph(
             layout.user_tower.name,
-            (spec("history", hidden), spec("profile", hidden), spec("history_length")),
+            (spec("history", width), spec("profile", hidden), spec("history_length")),
             user,
         ),
         "match": Graph(layout.match.name, (user[0], *item[:2]), (spec("probability"), spec("rating"))),

@@ -20,7 +20,7 @@ class Predictor(Protocol):
         ...
 
     def user(self, history: Floats, profile: Floats, length: Floats) -> tuple[Floats, Floats]:
-        """`user_embedding` (N, D) and `user_attributes` (N, C), of what the user tower reads: (N, H), (N, H), (N,)."""
+        """`user_embedding` (N, D) and `user_attributes` (N, C), of what the user tower reads: (N, D), (N, H), (N,)."""
         ...
 
     def match(self, user: Floats, item: Floats, bias: Floats) -> tuple[Floats, Floats]:

@@ -133,7 +133,7 @@ def _user_tower(path: Path) -> Graph:
     node = helper.make_node
     one = weights.constant("one", np.array(1, np.float32))
     last = weights.constant("last", np.array([-1], np.int64))
-    width = 2 * HIDDEN + 1
+    width = DIMENSIONS + HIDDEN + 1
     nodes = [
         node("Add", ["history_length", one], ["count"]),
         node("Log", ["count"], ["log"]),
@@ -144,7 +144,7 @@ def _user_tower(path: Path) -> Graph:
         node("Sigmoid", ["logits"], ["user_attributes"]),
     ]
     inputs = (
-        TensorSpec("history", "float32", ("batch", HIDDEN)),
+        TensorSpec("history", "float32", ("batch", DIMENSIONS)),
         TensorSpec("profile", "float32", ("batch", HIDDEN)),
         TensorSpec("history_length", "float32", ("batch",)),
     )

@@ -91,5 +91,5 @@ class BadData:
             if how:
                 texts = dataset.item_texts()
                 items[cold] = subject.model.encode([texts[item] for item in cold])
-            given = scores(subject.model, Vectors(items, vectors.profiles), self.scenario)
+            given = scores(subject.model, Vectors.with_items(subject.model, items, vectors.profiles), self.scenario)
             yield Spoilt(self.seed, subject.name, how, evaluate(self.scenario, given, _K).means()[MEASURE])

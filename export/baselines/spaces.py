@@ -16,6 +16,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from emberline.engine.rendering import Value
+from emberline.export.data.numbers import Limits, limits, passed
 
 from .content import Content
 from .material import Mask
@@ -140,13 +141,7 @@ class Attributes:
     def fit(self, content: Content, warm_items: Mask) -> AttributesLayout:
         """Learn values and bands."""
         found = _warm(content.attributes(), warm_items)
-        numbers: dict[str, list[float]] = {}
-        for attributes in found:
-            for name, value in attributes.items():
-                if isinstance(value, int | float):
-                    numbers.setdefault(name, []).append(float(value))
-        shares = np.linspace(0, 1, self.bands + 1)[1:-1]
-        edges = {name: np.unique(np.quantile(values, shares)) for name, values in numbers.items()}
+        edges = limits(found, self.bands)
         vectorizer = DictVectorizer(dtype=np.float32)
         vectorizer.fit([_features(attributes, edges) for attributes in found])
         return AttributesLayout(vectorizer, edges)
@@ -162,7 +157,7 @@ class AttributesLayout:
     """
 
     vectorizer: DictVectorizer
-    edges: Mapping[str, NDArray[np.float64]]
+    edges: Limits
 
     def place(self, content: Content) -> Placed:
         """(I, features)."""
@@ -193,13 +188,10 @@ def _warm(values: list[T], warm_items: Mask) -> list[T]:
     return [value for value, warm in zip(values, warm_items, strict=True) if warm]
 
 
-def _features(attributes: Mapping[str, Value], edges: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _features(attributes: Mapping[str, Value], edges: Limits) -> dict[str, float]:
+    found = dict.fromkeys(passed(attributes, edges), 1.0)
     for name, value in attributes.items():
-        if isinstance(value, int | float):
-            # A band holds those above its lower limit: neighbouring numbers then share most of their features.
-            found |= {f"{name}>{edge:g}": 1.0 for edge in edges.get(name, ()) if value > edge}
-        else:
+        if not isinstance(value, int | float):
             texts = [value] if isinstance(value, str) else value
             found |= {f"{name}={text}": 1.0 for text in texts}
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -56,6 +57,10 @@ class Profiles:
 
     texts: list[str]
     of: Indexes
+
+    def vectors(self, bank: Bank) -> Tensor:
+        """(u, H) of each trained user."""
+        return bank.profiles[torch.from_numpy(self.of)]
 
     @classmethod
     def among(cls, examples: Examples) -> Profiles:

@@ -32,13 +32,20 @@ class TrainConfig:
         items: items encoded in a joint step; on a CPU the time of a step grows in proportion.
         profiles: profiles encoded in a joint step.
         users: users in a step.
-        forget: share of the items that a step sees by their text alone, as if they were new.
-        table_decay: weight decay of what an item's vector has beyond its text.
+        table_rate: peak learning rate of the items' own vectors, which start where the teacher puts them; without a
+            teacher they learn at `tower_rate`.
+        group_prior: weight, within the pair task, of expecting of a user without a history what users of like profile
+            like.
+        profile_dropout: share of a profile's entries that is dropped: there are far fewer users than entries.
+        user_decay: weight decay of what makes a user's vector.
+        user_share: share of the usual rate at which users' and items' vectors learn from behaviour prediction, which
+            asks for other things than ranking does; its own heads learn at the full rate.
         memory: items that the trained item tower remembers, at most; the most popular ones.
         candidates: items that a step ranks, at most; a smaller catalogue is ranked whole.
         encoder_rate: peak learning rate of the encoder's top layer.
         layer_decay: each layer below learns at this share of the rate of the one above.
         tower_rate: peak learning rate of the towers and the match head.
+        attribute_rate: peak learning rate of what predicts items' attributes.
         weight_decay: of AdamW.
         frozen_layers: layers, from the bottom, that are not trained; the word embeddings are never, since a
             catalogue's few words would drift away from all the others.
@@ -49,6 +56,7 @@ class TrainConfig:
         no_profile: share of the users that are trained with no profile.
         teacher_regularisation: of the ALS teacher; higher is smoother.
         teacher_confidence: how much more a like counts than its absence.
+        teacher_choice: how much a choice that was not liked counts beside a like.
         teacher_iterations: of the ALS teacher.
         average: share of the joint steps, the last ones, over which the encoder's weights are averaged.
         threads: of torch.
@@ -67,19 +75,23 @@ class TrainConfig:
     item_task: float = 1.0
     pair_task: float = 1.0
     alignment: float = 1.0
-    forget: float = 0.3
-    table_decay: float = 1.0
+    table_rate: float = 2e-4
+    group_prior: float = 10.0
+    profile_dropout: float = 0.7
+    user_decay: float = 15.0
+    user_share: float = 0.05
     memory: int = 4096
-    tower_steps: int = 300
+    tower_steps: int = 150
     joint_steps: int = 300
-    final_steps: int = 200
+    final_steps: int = 50
     items: int = 32
     profiles: int = 4
-    users: int = 256
+    users: int = 1024
     candidates: int = 4096
     encoder_rate: float = 1e-4
     layer_decay: float = 0.9
     tower_rate: float = 2e-3
+    attribute_rate: float = 1.2e-2
     weight_decay: float = 0.1
     frozen_layers: int = 0
     dropout: float = 0.1
@@ -87,8 +99,9 @@ class TrainConfig:
     field_dropout: float = 0.05
     no_history: float = 0.15
     no_profile: float = 0.2
-    teacher_regularisation: float = 60.0
+    teacher_regularisation: float = 20.0
     teacher_confidence: float = 10.0
+    teacher_choice: float = 0.1
     teacher_iterations: int = 15
     average: float = 0.5
     threads: int = 2
@@ -102,11 +115,19 @@ class TrainConfig:
             self._require(name, getattr(self, name) > 0, "above 0")
         for name in (
             *("user_task", "item_task", "pair_task", "alignment", "tower_steps", "joint_steps", "final_steps", "seed"),
-            *("profiles", "encoder_rate", "tower_rate", "weight_decay", "frozen_layers", "checkpoint_seconds"),
-            *("teacher_regularisation", "table_decay", "memory"),
+            *("profiles", "encoder_rate", "tower_rate", "table_rate", "attribute_rate", "weight_decay", "user_decay"),
+            *(
+                "teacher_regularisation",
+                "teacher_choice",
+                "group_prior",
+                "memory",
+                "frozen_layers",
+                "checkpoint_seconds",
+            ),
         ):
             self._require(name, getattr(self, name) >= 0, "at least 0")
-        for name in ("dropout", "hide_labels", "field_dropout", "no_history", "no_profile", "forget"):
+        shares = ("dropout", "profile_dropout", "hide_labels", "field_dropout", "no_history", "no_profile")
+        for name in (*shares, "user_share"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._require("average", 0 <= self.average <= 1, "from 0 to 1")
         self._require("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1")

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emberline.export.data.numbers import limit_name, limits, passed
 from emberline.export.data.records import Dataset, label_matrix
 from emberline.export.data.split import Split, train_view
 
 Indexes = NDArray[np.int64]
 Floats = NDArray[np.float32]
+
+#: Bands that an item's numbers are cut into.
+BANDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Examples:
         ratings: of each trained user, the rating of each of `rated`; NaN without one.
         label_names: the A labels that occur on warm items, as ``field=value``.
         labels: (n, A) zeros and ones.
+        limit_names: N limits of the items' numbers, as ``field>limit``.
+        limits: (n, N) zeros and ones: which the items' numbers lie above.
         rating_range: lowest and highest rating; equal if the data has none.
     """
 
@@ -44,6 +50,8 @@ class Examples:
     ratings: tuple[Floats, ...]
     label_names: tuple[str, ...]
     labels: Floats
+    limit_names: tuple[str, ...]
+    limits: Floats
     rating_range: tuple[float, float]
 
     @property
@@ -55,6 +63,16 @@ class Examples:
     def has_ratings(self) -> bool:
         """Whether there is a rating to learn."""
         return self.rating_range[0] < self.rating_range[1]
+
+    @property
+    def told(self) -> Floats:
+        """(n, A + N) what a complete text tells of an item: its labels and the limits that it passes."""
+        return np.concatenate([self.labels, self.limits], axis=1)
+
+    @property
+    def popularity(self) -> Floats:
+        """(n,) likes of each column."""
+        return np.bincount(np.concatenate(self.likes), minlength=len(self.items)).astype(np.float32)
 
     @classmethod
     def of(cls, dataset: Dataset, split: Split) -> Examples:
@@ -71,6 +89,9 @@ class Examples:
         kept = [(index, found) for index, found in zip(users, per_user, strict=True) if rows.positive[found].any()]
         names = tuple(sorted({name for found in view.item_labels() for name in found}))
         ratings = rows.rating[~np.isnan(rows.rating)]
+        attributes = [view.items[index].attributes for index in items]
+        edges = limits(attributes, BANDS)
+        limit_names = tuple(limit_name(field, limit) for field, found in edges.items() for limit in found)
         return cls(
             view=view,
             items=items,
@@ -81,5 +102,7 @@ class Examples:
             ratings=tuple(rows.rating[found] for _, found in kept),
             label_names=names,
             labels=label_matrix(view.item_labels(), names)[items],
+            limit_names=limit_names,
+            limits=label_matrix([passed(found, edges) for found in attributes], limit_names),
             rating_range=(float(ratings.min()), float(ratings.max())) if len(ratings) else (0.0, 0.0),
         )

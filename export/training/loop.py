@@ -24,6 +24,7 @@ from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
 
 from . import curves, schedule
+from .aim import take_aim
 from .average import Average
 from .bank import Bank, Profiles
 from .calibration import calibrate
@@ -32,6 +33,7 @@ from .config import TrainConfig
 from .examples import Examples, Indexes
 from .measure import Vectors, measure, measure_validation, predictions
 from .objective import Objective
+from .prior import GroupPrior
 from .progress import Progress, silent
 from .run import Recipe, RunFolder
 from .start import fit_text, start
@@ -106,6 +108,7 @@ class _Trainer:
     table: ItemTable
     bank: Bank
     objective: Objective
+    teacher: Teacher | None
     average: Average
     optimizer: AdamW
     at: Checkpoint
@@ -121,6 +124,7 @@ class _Trainer:
             ModelConfig(
                 encoder=pretrained.encoder_fields(source.encoder),
                 item_labels=examples.label_names,
+                item_limits=examples.limit_names,
                 user_labels=examples.label_names,
                 rating_range=examples.rating_range,
                 dimensions=config.dimensions,
@@ -135,24 +139,27 @@ class _Trainer:
         profiles = Profiles.among(examples)
         average = Average()
         resumed = Checkpoint.read(folder.checkpoint) if folder.checkpoint.exists() else None
+        teacher = None
         if resumed is None:
-            progress("teacher", 0, 1, {})
-            teacher = teach(examples, config)
+            if config.pair_task and config.alignment:
+                progress("teacher", 0, 1, {})
+                teacher = teach(examples, config)
             progress("encoding", 0, 1, {})
             bank = Bank.encode(examples, profiles, model.encoder, source.tokenizer)
-            if config.pair_task and config.alignment:
-                start(model, table, bank, examples, profiles, teacher)
+            start(model, table, teacher, examples.popularity, len(examples.users))
             at = Checkpoint(stage=0, step=0, seconds=0.0, cut=False, tensors={}, curves=[])
         else:
             at = resumed
-            teacher = Teacher(**{name: value.numpy() for name, value in at.tensors["teacher"].items()})
+            if at.tensors["teacher"]:
+                teacher = Teacher(**{name: value.numpy() for name, value in at.tensors["teacher"].items()})
             bank = Bank(**at.tensors["bank"])
             average = Average(**at.tensors["average"])
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
-        objective = Objective(examples, config, profiles, source.tokenizer, teacher)
+        prior = GroupPrior.of(examples, config.seed)
+        objective = Objective(examples, config, profiles, source.tokenizer, prior)
         optimizer = AdamW(model.parameters())  # until a stage is entered
-        trainer = cls(config, folder, progress, model, table, bank, objective, average, optimizer, at)
+        trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, optimizer, at)
         trainer._enter(resumed)
         return trainer
 
@@ -208,14 +215,14 @@ class _Trainer:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        teacher = self.objective.teacher
+        teacher = {} if self.teacher is None else {"items": self.teacher.items, "users": self.teacher.users}
         self.at.tensors = {
             "model": self.model.state_dict(),
             "table": self.table.state_dict(),
             "average": {"count": self.average.count, "weights": self.average.weights},
             "optimizer": self.optimizer.state_dict(),
             "bank": self.bank.state(),
-            "teacher": {name: torch.from_numpy(getattr(teacher, name)) for name in ("items", "users", "popularity")},
+            "teacher": {name: torch.from_numpy(factors) for name, factors in teacher.items()},
         }
         self.at.write(self.folder.checkpoint)
 
@@ -261,8 +268,6 @@ class _Trainer:
             self.progress("encoding", 0, 1, {})
             objective = self.objective
             self.bank = Bank.encode(objective.examples, objective.profiles, self.model.encoder, objective.tokenizer)
-            with torch.no_grad():
-                self.table.rebase(self.model.item_tower.text(self.bank.items))
         self.at.stage += 1
         self.at.step = 0
         self._enter(None)
@@ -270,21 +275,26 @@ class _Trainer:
     def _enter(self, resumed: Checkpoint | None) -> None:
         """Make ready for the stage that training stands in."""
         stages = schedule.stages(self.config)
+        model, table, examples = self.model, self.table, self.objective.examples
+        model.eval()
         if self.at.stage == len(stages):
-            remember(self.model.item_tower, self.bank, self.table, self.objective.teacher.popularity)
+            remember(model.item_tower, self.bank, table, examples.popularity)
             return
         stage = stages[self.at.stage]
-        self.optimizer = schedule.optimizer(self.model, self.table, self.config, stage)
+        self.optimizer = schedule.optimizer(model, table, self.config, stage)
         if resumed is not None:
             self.optimizer.load_state_dict(resumed.tensors["optimizer"])
-        elif stage.joint and self.config.pair_task and self.config.alignment:
-            # What texts say is fitted anew to the table as the towers' stage has left it.
-            fit_text(self.model, self.bank, self.table.rows().numpy(), self.objective.teacher.weights)
+            return
+        profiles = self.objective.profiles.vectors(self.bank)
+        model.user_tower.settle(profiles)
+        if stage.joint and self.teacher is not None:
+            take_aim(model, table, self.teacher, examples, self.bank.items.numpy(), profiles)
+            fit_text(model, self.bank, table, examples)
 
     def _averaged(self) -> nn.Module:
         """What is averaged over steps: all that learns from the encoder's gradients."""
         tower = self.model.item_tower
-        return nn.ModuleList([self.model.encoder.bert.encoder, tower.text, tower.attributes])
+        return nn.ModuleList([self.model.encoder.bert.encoder, tower.text, tower.described, tower.attributes])
 
 
 def _write_model(trained: TrainedModel, folder: Path) -> None:

@@ -31,16 +31,26 @@ def ranking(shares: Tensor, target: Pairs) -> Tensor:
     return -shares[target].sum() / max(1, len(target[0]))
 
 
-def alignment(item: Tensor, rows: Tensor, weights: Tensor, scale: float) -> Tensor:
-    """Weighted squared distance from the rows to be met, in units of their variance.
+def alignment(difference: Tensor, known: Tensor, scale: float) -> Tensor:
+    """Squared distance from what is to be met, in units of its variance.
 
     Args:
-        item: (B, D + 1) vectors and biases from texts.
-        rows: (B, D + 1).
-        weights: (B,) 1 on average.
-        scale: the rows' variance, summed over D + 1.
+        difference: (B, D + 1) of what texts say from what they shall say.
+        known: (B,) 1, or 0 for an item of which there is nothing to be met.
+        scale: the variance of what is to be met, summed over D + 1.
     """
-    return ((item - rows).pow(2).sum(-1) * weights).mean() / scale
+    return (difference.pow(2).sum(-1) * known).sum() / (scale * known.sum().clamp(min=1))
+
+
+def prior(shares: Tensor, expected: Tensor, asked: Tensor) -> Tensor:
+    """Cross-entropy between what is expected of users of whom only the profile is known, and what they are shown.
+
+    Args:
+        shares: (B, C), of `log_shares`.
+        expected: (b, C) of those users.
+        asked: (B,) which they are; the loss is 0 without any, and grows with their share of all.
+    """
+    return -(shares[asked] * expected).sum() / len(shares)
 
 
 def attributes(logits: Tensor, labels: Tensor) -> Tensor:

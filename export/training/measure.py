@@ -28,28 +28,38 @@ KNOWN = (0, 1, 3, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """The encoder's vectors of a data set.
+    """What a model makes of the texts of a data set.
 
     Attributes:
-        items: (I, H).
-        profiles: (U, H), zeros where nothing is known of a user.
+        items: (I, H) `sentence_embedding`.
+        embeddings: (I, D) `item_embedding`.
+        biases: (I,) `item_bias`.
+        profiles: (U, H) `sentence_embedding`, zeros where nothing is known of a user.
     """
 
     items: Floats
+    embeddings: Floats
+    biases: Floats
     profiles: Floats
 
     @classmethod
     def of(cls, trained: Predictor, dataset: Dataset) -> Vectors:
         """Encode every item and, once each, every profile."""
         profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
-        return cls(trained.encode(dataset.item_texts()), trained.encode(profiles.tolist())[of])
+        return cls.with_items(trained, trained.encode(dataset.item_texts()), trained.encode(profiles.tolist())[of])
+
+    @classmethod
+    def with_items(cls, trained: Predictor, items: Floats, profiles: Floats) -> Vectors:
+        """Vectors of items (I, H) and profiles (U, H) that are encoded already."""
+        embeddings, biases, _ = trained.item(items)
+        return cls(items, embeddings, biases, profiles)
 
 
 def scores(trained: Predictor, vectors: Vectors, scenario: Scenario) -> Floats:
     """The model's ranking scores in a scenario, (Q, C)."""
     user = users(trained, vectors, scenario.users, scenario.history, profile=scenario.profile)
-    item, bias, _ = trained.item(vectors.items[scenario.candidates])
-    return trained.similarity(user, item, bias)
+    candidates = scenario.candidates
+    return trained.similarity(user, vectors.embeddings[candidates], vectors.biases[candidates])
 
 
 def users(
@@ -63,11 +73,10 @@ def users(
 def user_inputs(
     vectors: Vectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
 ) -> tuple[Floats, Floats, Floats]:
-    """What the user tower reads of Q users with the given histories: (Q, H), (Q, H) and (Q,)."""
-    width = vectors.items.shape[1]
-    nothing = np.zeros(width, dtype=np.float32)
-    mean = np.stack([vectors.items[liked].mean(axis=0) if len(liked) else nothing for liked in history])
-    known = vectors.profiles[indexes] if profile else np.zeros((len(indexes), width), dtype=np.float32)
+    """What the user tower reads of Q users with the given histories: (Q, D), (Q, H) and (Q,)."""
+    nothing = np.zeros(vectors.embeddings.shape[1], dtype=np.float32)
+    mean = np.stack([vectors.embeddings[liked].mean(axis=0) if len(liked) else nothing for liked in history])
+    known = vectors.profiles[indexes] if profile else np.zeros_like(vectors.profiles[indexes])
     return mean, known, np.asarray([len(liked) for liked in history], dtype=np.float32)
 
 
@@ -135,8 +144,7 @@ def predictions(
     train = dataset.interactions.take(split.train)
     liked = {user: train.item[(train.user == user) & train.positive] for user in asked.tolist()}
     user = users(trained, vectors, asked, [liked[index] for index in asked.tolist()])
-    item, bias, _ = trained.item(vectors.items)
-    return trained.match(user[place], item[told.item], bias[told.item])
+    return trained.match(user[place], vectors.embeddings[told.item], vectors.biases[told.item])
 
 
 def attributes(trained: TrainedModel, dataset: Dataset, items: Rows) -> dict[str, float]:

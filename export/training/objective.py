@@ -19,12 +19,12 @@ from .batches import Batch, draw, draw_candidates
 from .config import TrainConfig
 from .encoding import tokens
 from .examples import Examples, Indexes
+from .prior import GroupPrior
 from .table import ItemTable
-from .teacher import Teacher
 from .texts import varied_texts
 
 #: Items whose attributes are predicted in a step that encodes none.
-DESCRIBED = 256
+DESCRIBED = 1024
 
 #: Weight, within the user task, of the attributes of the next likes: their loss is a sum over all labels, and a
 #: user's vector is to rank first of all.
@@ -40,11 +40,13 @@ class Fresh:
 
     Attributes:
         columns: (b,) items.
+        complete: (b,) whether their texts were.
         items: (b, H) their vectors.
         profiles: (p, H) of all different profiles, those that were encoded among them.
     """
 
     columns: Indexes
+    complete: Tensor
     items: Tensor
     profiles: Tensor
 
@@ -58,14 +60,14 @@ class Objective:
         config: the settings.
         profiles: the different profile texts.
         tokenizer: of the encoder.
-        teacher: what the table started from.
+        prior: what to expect of users without a history.
     """
 
     examples: Examples
     config: TrainConfig
     profiles: Profiles
     tokenizer: Tokenizer
-    teacher: Teacher
+    prior: GroupPrior
 
     def __call__(
         self, model: Emberline, table: ItemTable, bank: Bank, rng: np.random.Generator, columns: Indexes | None
@@ -85,7 +87,7 @@ class Objective:
         batch = draw(self.examples, self.config, columns, rng)
         fresh = None if columns is None else self._encode(model, bank, batch, columns, rng)
         parts = self._match(model, table, bank, batch, fresh, rng)
-        if self.config.item_task and self.examples.label_names:
+        if self.config.item_task and self.examples.label_names + self.examples.limit_names:
             parts["attributes"] = (self.config.item_task, self._attributes(model, bank, fresh, rng))
         total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
         told = {name: float(loss.detach()) for name, (_, loss) in parts.items()}
@@ -97,7 +99,9 @@ class Objective:
         some = np.asarray([row for row in asked if self.profiles.texts[row]], dtype=np.int64)[: self.config.profiles]
         vectors = self._vectors(model, [*texts, *(self.profiles.texts[row] for row in some)])
         items, profiles = vectors[: len(columns)], vectors[len(columns) :]
-        fresh = Fresh(columns, items, bank.profiles.index_copy(0, torch.from_numpy(some), profiles))
+        fresh = Fresh(
+            columns, torch.tensor(complete), items, bank.profiles.index_copy(0, torch.from_numpy(some), profiles)
+        )
         whole = np.flatnonzero(complete)
         bank.items[columns[whole]] = items.detach()[whole]
         bank.profiles[some] = profiles.detach()
@@ -122,39 +126,47 @@ class Objective:
         rng: np.random.Generator,
     ) -> Parts:
         """The losses of the pair task and of the user task."""
-        count, width = table.correction.shape
-        forgotten = torch.from_numpy(rng.random((count, 1)) < self.config.forget)
-        items = table(forgotten)  # (n, D + 1)
-        columns = np.empty(0, dtype=np.int64)
+        count = len(table.biases)
+        items = table()  # (n, D + 1)
+        history = self._history(items[:, :-1], batch)
+        columns = none = np.empty(0, dtype=np.int64)
         parts: Parts = {}
         if fresh is not None:
             columns = fresh.columns
             chosen = torch.from_numpy(columns)
-            texts = model.item_tower.text(self._drop(fresh.items))  # (b, D + 1)
+            texts = self._read(model, fresh)  # (b, D + 1)
             if self.config.pair_task and self.config.alignment:
-                rows = table.rows()
-                weights = torch.from_numpy(self.teacher.weights)
-                scale = float((rows.var(dim=0, correction=0)).sum())
-                loss = losses.alignment(texts, rows[chosen], weights[chosen], max(scale, 1e-12))
+                known = torch.from_numpy(np.minimum(self.examples.popularity, 1))[chosen]
+                scale = float((table.aim @ table.root).var(dim=0, correction=0).sum())
+                difference = (texts - table.aim[chosen]) @ table.root
+                loss = losses.alignment(difference, known, max(scale, 1e-12))
                 parts["alignment"] = (self.config.pair_task * self.config.alignment, loss)
             items = items.index_copy(0, chosen, texts)
         candidates = draw_candidates(count, columns, batch.target_column, self.config, rng)
         place = np.full(count, -1, dtype=np.int64)
         place[candidates] = np.arange(len(candidates))
         items = items[torch.from_numpy(candidates)]
-        item, bias = items[:, : width - 1], items[:, width - 1]
-        user, next_labels = self._users(model, bank, bank.profiles if fresh is None else fresh.profiles, batch)
+        item, bias = items[:, :-1], items[:, -1]
+        profiles = bank.profiles if fresh is None else fresh.profiles
+        user, next_labels = self._users(model, history, profiles, batch)
         if self.config.pair_task:
-            known = _pairs(batch.history_row, place[batch.history_column])
-            shares = losses.log_shares(model.similarity(user, item, bias), known)
+            known_pairs = _pairs(batch.history_row, place[batch.history_column])
+            shares = losses.log_shares(model.similarity(user, item, bias), known_pairs)
             target = _pairs(batch.target_row, place[batch.target_column])
             parts["ranking"] = (self.config.pair_task, losses.ranking(shares, target))
             if fresh is not None:
-                new = np.isin(batch.target_column, columns)
-                target = _pairs(batch.target_row[new], place[batch.target_column[new]])
-                parts["ranking of new"] = (self.config.pair_task, losses.ranking(shares, target))
+                of_new = np.full(count, -1, dtype=np.int64)
+                of_new[columns] = np.arange(len(columns))
+                among = torch.from_numpy(place[columns])
+                shares_of_new = losses.log_shares(model.similarity(user, item[among], bias[among]), _pairs(none, none))
+                target = _pairs(batch.target_row, of_new[batch.target_column])
+                parts["ranking of new"] = (self.config.pair_task, losses.ranking(shares_of_new, target))
+            if self.config.group_prior:
+                loss = self._prior(shares, batch, candidates)
+                parts["group prior"] = (self.config.pair_task * self.config.group_prior, loss)
         if self.config.user_task:
-            parts |= self._behaviour(model, batch, place, user, item, bias)
+            slight = self.config.user_share
+            parts |= self._behaviour(model, batch, place, _slowed(user, slight), _slowed(item, slight), bias.detach())
             if self.examples.label_names:
                 loss = losses.attributes(next_labels, self._next_labels(batch))
                 parts["next attributes"] = (self.config.user_task * NEXT, loss)
@@ -174,17 +186,34 @@ class Objective:
             parts["rating"] = (self.config.user_task, loss)
         return parts
 
-    def _users(self, model: Emberline, bank: Bank, profiles: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _read(self, model: Emberline, fresh: Fresh) -> Tensor:
+        """Where items are put by their texts. What a complete text tells is taken as known: it will be, in the end."""
+        tower = model.item_tower
+        items = self._drop(fresh.items)
+        guessed = tower.describe(items).sigmoid().detach()
+        known = torch.from_numpy(self.examples.told[fresh.columns])
+        return tower.read(items, torch.where(fresh.complete[:, None], known, guessed))
+
+    def _history(self, vectors: Tensor, batch: Batch) -> Tensor:
+        """The mean of the vectors (n, D) of what each user is known to like, (B, D)."""
         offsets = np.searchsorted(batch.history_row, np.arange(len(batch.users)))
-        history = functional.embedding_bag(
-            torch.from_numpy(batch.history_column), bank.items, torch.from_numpy(offsets), mode="mean"
-        )  # (B, H)
+        return functional.embedding_bag(
+            torch.from_numpy(batch.history_column), vectors, torch.from_numpy(offsets), mode="mean"
+        )
+
+    def _users(self, model: Emberline, history: Tensor, profiles: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         profile = profiles[torch.from_numpy(self.profiles.of[batch.users])]
         profile = profile * torch.from_numpy(batch.with_profile)[:, None]
-        found: tuple[Tensor, Tensor] = model.user_tower(
-            self._drop(history), self._drop(profile), torch.from_numpy(batch.length)
-        )
-        return found
+        history, profile, length = model.user_tower.inputs(history, profile, torch.from_numpy(batch.length))
+        profile = functional.dropout(profile, self.config.profile_dropout)
+        user, _ = model.user_tower.read(history, profile, length)
+        return user, model.user_tower.attributes(_slowed(user, self.config.user_share))
+
+    def _prior(self, shares: Tensor, batch: Batch, candidates: Indexes) -> Tensor:
+        asked = (batch.length == 0) & (batch.with_profile > 0)
+        expected = self.prior.expected(batch.users[asked])[:, candidates]
+        expected /= expected.sum(axis=1, keepdims=True)
+        return losses.prior(shares, torch.from_numpy(expected), torch.from_numpy(asked))
 
     def _next_labels(self, batch: Batch) -> Tensor:
         """The share of each user's targets that have each label, (B, A): how likely the next like has it."""
@@ -202,10 +231,15 @@ class Objective:
             hide = torch.from_numpy(rng.random((len(columns), 1)) < self.config.hide_labels)
             vectors = torch.where(hide, bank.hidden[columns], bank.items[columns])
         logits = model.item_tower.describe(self._drop(vectors))
-        return losses.attributes(logits, torch.from_numpy(self.examples.labels[columns]))
+        return losses.attributes(logits, torch.from_numpy(self.examples.told[columns]))
 
     def _drop(self, vectors: Tensor) -> Tensor:
         return functional.dropout(vectors, self.config.dropout)
+
+
+def _slowed(vectors: Tensor, share: float) -> Tensor:
+    """The vectors, which learn at a share of the usual rate from what is made of these."""
+    return vectors.detach() + share * (vectors - vectors.detach())
 
 
 def _pairs(row: Indexes, place: Indexes) -> losses.Pairs:

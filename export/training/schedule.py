@@ -58,19 +58,27 @@ def stages(config: TrainConfig) -> tuple[Stage, ...]:
 def optimizer(model: Emberline, table: ItemTable, config: TrainConfig, stage: Stage) -> AdamW:
     """The optimizer of a stage. Each group keeps its peak learning rate as `peak`.
 
-    What texts say of items is trained with the encoder alone: trained over texts that do not change, it would learn
-    them by heart. The table rests then, since it is what the encoder learns to meet.
+    What is read from items' texts is trained with the encoder, or before it is: over the texts that an encoder was
+    trained on, it would learn them by heart. A user's vector rests meanwhile: it is what texts learn to meet.
     """
-    heads = nn.ModuleList([model.item_tower.attributes, model.user_tower, model.match])
-    groups = [_group(heads, stage.rate, config.weight_decay)]
-    model.encoder.requires_grad_(False)
+    taught = config.pair_task and config.alignment
+    rest = nn.ModuleList([model.user_tower.attributes, model.match])
+    groups = [
+        _group(rest, stage.rate, config.weight_decay),
+        _group(table, config.table_rate * stage.rate / config.tower_rate if taught else stage.rate, 0.0),
+    ]
     if not stage.joint:
-        groups.append(_group(table, stage.rate, config.table_decay))
-    else:
+        groups.append(_group(model.user_tower.body, stage.rate, config.user_decay))
+    if stage.name != "final":
+        rate = config.attribute_rate * stage.rate / config.tower_rate
+        groups.append(_group(model.item_tower.attributes, rate, config.weight_decay))
+    model.encoder.requires_grad_(False)
+    if stage.joint:
         for peak, layer in _layers(model.encoder, config):
             layer.requires_grad_(True)
             groups.append(_group(layer, peak, ENCODER_DECAY))
-        groups.append(_group(model.item_tower.text, stage.rate, ENCODER_DECAY))
+        read = nn.ModuleList([model.item_tower.text, model.item_tower.described])
+        groups.append(_group(read, stage.rate, ENCODER_DECAY))
     return AdamW(groups, lr=stage.rate)
 
 

@@ -1,63 +1,70 @@
-"""Where towers and table start: as close to the teacher as linear maps come. In steps, this saves some hundreds."""
+"""Where training starts: items where the teacher puts them, users as the mean of what they like."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from sklearn.linear_model import Ridge
+from torch import nn
 
-from emberline.export.model import Emberline
+from emberline.export.model import TOLD, Emberline
 
-from .bank import Bank, Profiles
+from .bank import Bank
 from .examples import Examples, Floats
 from .table import ItemTable
 from .teacher import Teacher
 
-#: Ridge penalties for inputs of unit length; found on inner splits of MovieLens-100K.
-ITEM_PENALTY = 3.0
-USER_PENALTY = 30.0
+#: Ridge penalty for inputs of unit length; found on inner splits of MovieLens-100K.
+PENALTY = 3.0
+#: What the body of the user tower makes of a history at first; it learns the rest.
+ECHO = 0.3
 
 
-def start(
-    model: Emberline, table: ItemTable, bank: Bank, examples: Examples, profiles: Profiles, teacher: Teacher
-) -> None:
-    """Set the linear parts of both towers, and the table, from the teacher's factors."""
-    # The product of the factors lies between 0 and 1; as logits over a catalogue that says too little.
-    scale = model.config.temperature
-    _, width = teacher.items.shape
-    items = np.concatenate([teacher.items * scale, np.zeros((len(teacher.items), 1), dtype=np.float32)], axis=1)
-    fit_text(model, bank, items, teacher.weights)
-    history, length = _histories(bank, examples)
-    profile = bank.profiles.numpy()[profiles.of]
-    root = np.float32(model.user_tower.scale)
-    inputs = np.concatenate([history * root, profile * root, np.log1p(length)], axis=1)
-    fit = Ridge(alpha=USER_PENALTY).fit(inputs, teacher.users * scale)
+@torch.no_grad()
+def start(model: Emberline, table: ItemTable, teacher: Teacher | None, popularity: Floats, users: int) -> None:
+    """Set the table, and what the user tower makes of histories.
+
+    Args:
+        model: its user tower is set.
+        table: vectors are the teacher's, about √τ long, and biases what is popular.
+        teacher: None: vectors are random.
+        popularity: (n,) likes of each item.
+        users: u, who gave them.
+    """
+    if teacher is None:
+        nn.init.normal_(table.vectors)
+    else:
+        table.vectors.copy_(torch.from_numpy(teacher.items))
+    table.vectors.mul_(model.config.temperature**0.5 / table.vectors.norm(dim=1).mean().clamp(min=1e-6))
+    table.biases.copy_(torch.from_numpy(np.log((popularity + 1) / (users + 1))))
+    width = model.config.dimensions
     linear = model.user_tower.body.linear
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(fit.coef_.reshape(width, -1).astype(np.float32)))
-        linear.bias.copy_(torch.from_numpy(np.broadcast_to(fit.intercept_, width).astype(np.float32)))
-        table.text.copy_(model.item_tower.text(bank.items))
-        known = torch.from_numpy(teacher.known)[:, None]
-        table.correction.copy_(torch.where(known, torch.from_numpy(items) - table.text, 0.0))
+    linear.weight.zero_()
+    linear.bias.zero_()
+    linear.weight[:, :width] = ECHO * torch.eye(width)
 
 
-def fit_text(model: Emberline, bank: Bank, rows: Floats, weights: Floats) -> None:
-    """Set what the item tower reads from texts alone, by ridge regression.
+@torch.no_grad()
+def fit_text(model: Emberline, bank: Bank, table: ItemTable, examples: Examples) -> None:
+    """Set what the item tower reads from texts alone, by ridge regression to the table's `aim`.
 
     Args:
         model: its item tower is set.
         bank: of the encoder as it is.
-        rows: (n, D + 1) vectors and biases to be met.
-        weights: (n,) how much each counts.
+        table: what is to be met.
+        examples: what the texts tell, and which items are known.
     """
-    fit = Ridge(alpha=ITEM_PENALTY).fit(bank.items.numpy(), rows, sample_weight=weights)
-    with torch.no_grad():
-        model.item_tower.text.weight.copy_(torch.from_numpy(fit.coef_.astype(np.float32)))
-        model.item_tower.text.bias.copy_(torch.from_numpy(fit.intercept_.astype(np.float32)))
+    tower = model.item_tower
+    hidden = model.config.hidden
+    known = np.minimum(examples.popularity, 1)
+    inputs = text_inputs(bank.items.numpy(), examples)
+    fit = Ridge(alpha=PENALTY).fit(inputs, table.aim.numpy(), sample_weight=known)
+    weight = torch.from_numpy(fit.coef_.astype(np.float32))
+    tower.text.weight.copy_(weight[:, :hidden])
+    tower.described.weight.copy_(weight[:, hidden:])
+    tower.text.bias.copy_(torch.from_numpy(fit.intercept_.astype(np.float32)))
 
 
-def _histories(bank: Bank, examples: Examples) -> tuple[Floats, Floats]:
-    items = bank.items.numpy()
-    history = np.stack([items[liked].mean(axis=0) for liked in examples.likes])
-    length = np.asarray([[len(liked)] for liked in examples.likes], dtype=np.float32)
-    return history, length
+def text_inputs(items: Floats, examples: Examples) -> Floats:
+    """(n, H + A + N) what items are placed by, of the vectors (n, H) of their complete texts."""
+    return np.concatenate([items, TOLD * examples.told], axis=1)

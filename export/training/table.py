@@ -1,8 +1,7 @@
 """The item table: in training, a vector and a bias of their own for the items that users met.
 
-Each is what the item's text says plus a correction, and only the correction is trained: weight decay draws it to zero,
-so an item that few users met stays where its text puts it. After training, the corrections become the item tower's
-memory.
+The text of an item says where a new item would be put; the table says where this one is. After training, the difference
+becomes the item tower's memory.
 """
 
 from __future__ import annotations
@@ -18,33 +17,29 @@ from .examples import Floats, Indexes
 
 
 class ItemTable(nn.Module):
-    """Vectors and biases of n items."""
+    """Vectors and biases of n items.
 
-    text: Tensor
+    Attributes:
+        vectors: (n, D).
+        biases: (n,).
+        aim: (n, D + 1) what the texts shall say: vector and bias of the items, were they new.
+        root: (D + 1, D + 1) turns differences of rows into differences of users' scores, in the root of their mean
+            square.
+    """
+
+    aim: Tensor
+    root: Tensor
 
     def __init__(self, count: int, dimensions: int) -> None:
         super().__init__()
-        self.register_buffer("text", torch.zeros(count, dimensions + 1))
-        self.correction = nn.Parameter(torch.zeros(count, dimensions + 1))
+        self.vectors = nn.Parameter(torch.zeros(count, dimensions))
+        self.biases = nn.Parameter(torch.zeros(count))
+        self.register_buffer("aim", torch.zeros(count, dimensions + 1))
+        self.register_buffer("root", torch.eye(dimensions + 1))
 
-    def forward(self, forgotten: Tensor) -> Tensor:
-        """Vector and bias of every item, (n, D + 1).
-
-        Args:
-            forgotten: (n, 1) true for the items to be seen as if they were new, by their text alone.
-        """
-        return self.text + self.correction.masked_fill(forgotten, 0.0)
-
-    @torch.no_grad()
-    def rows(self) -> Tensor:
-        """Vector and bias of every item, (n, D + 1), without gradients."""
-        return self.text + self.correction
-
-    @torch.no_grad()
-    def rebase(self, text: Tensor) -> None:
-        """Say anew what the texts say, (n, D + 1); the rows stay as they are."""
-        self.correction.add_(self.text - text)
-        self.text.copy_(text)
+    def forward(self) -> Tensor:
+        """Vector and bias of every item, (n, D + 1)."""
+        return torch.cat([self.vectors, self.biases[:, None]], dim=1)
 
 
 @torch.no_grad()
@@ -52,12 +47,11 @@ def remember(tower: ItemTower, bank: Bank, table: ItemTable, popularity: Floats)
     """Make the table the item tower's memory.
 
     Args:
-        tower: has room for M items.
+        tower: in evaluation mode; has room for M items.
         bank: of the trained encoder.
-        table: the corrections are taken from it.
+        table: what shall be remembered.
         popularity: (n,) if there are more than M items, the most popular are remembered.
     """
     chosen: Indexes = np.sort(np.argsort(-popularity, kind="stable")[: len(tower.keys)])
-    text = tower.text(bank.items)
     tower.keys.copy_(bank.items[chosen])
-    tower.values.copy_((table.rows() - text)[chosen])
+    tower.values.copy_((table() - tower.read(bank.items))[chosen])

@@ -64,7 +64,7 @@ class TrainedModel:
         """`user_embedding` (N, D) and the probabilities `user_attributes` (N, C).
 
         Args:
-            history: (N, H) mean of the liked items' sentence embeddings; zeros without any.
+            history: (N, D) mean of the liked items' `item_embedding`; zeros without any.
             profile: (N, H) sentence embedding of the profile; zeros without one.
             length: (N,) how many liked items there are.
         """

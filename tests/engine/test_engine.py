@@ -103,7 +103,7 @@ async def test_long_texts_are_marked_as_cut(engine: Engine) -> None:
 
 
 async def test_a_user_is_made_of_profile_and_history(engine: Engine, tiny_bundle: Path) -> None:
-    """The history is the mean of its items' vectors, whether they are given by id, by text or by vector."""
+    """The history is the mean of its items' own vectors, whether they are given by id, by text or by vector."""
     film = "title: Alien; year: 1979; genres: Horror, Sci-Fi"
     vector = _bare(tiny_bundle, [film])[0]
     profile = {"gender": "F", "age": 25.0}
@@ -115,9 +115,9 @@ async def test_a_user_is_made_of_profile_and_history(engine: Engine, tiny_bundle
     assert found[1] == pytest.approx(found[0], abs=1e-4)
     assert found[2] == pytest.approx(found[0], abs=1e-4)
     tower = ort.InferenceSession(Layout(tiny_bundle).user_tower, providers=["CPUExecutionProvider"])
-    (brazil,) = (await engine.get(["brazil"], TERMS)).items
+    alien, brazil = (await engine.get(["alien", "brazil"], TERMS)).items
     inputs = {
-        "history": ((vector + brazil.embedding) / 2)[None, :],
+        "history": ((alien.vector + brazil.vector) / 2)[None, :],
         "profile": _bare(tiny_bundle, ["age: 25; gender: F"]),
         "history_length": np.array([2], np.float32),
     }

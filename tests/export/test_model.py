@@ -8,7 +8,7 @@ import torch
 from transformers import BertConfig
 
 from emberline.engine.errors import DataError
-from emberline.export.model import CONFIG, Emberline, ModelConfig, TextEncoder
+from emberline.export.model import CONFIG, PROFILE, TOLD, Emberline, ModelConfig, TextEncoder
 
 
 def _config(**changed: Any) -> ModelConfig:
@@ -20,7 +20,16 @@ def _config(**changed: Any) -> ModelConfig:
         "intermediate_size": 16,
         "max_position_embeddings": 16,
     }
-    return ModelConfig(encoder, ("g=a", "g=b"), ("g=a",), (1.0, 5.0), dimensions=4, tower_width=8, **changed)
+    return ModelConfig(
+        encoder,
+        ("g=a", "g=b"),
+        ("g=a",),
+        (1.0, 5.0),
+        item_limits=("year>1990",),
+        dimensions=4,
+        tower_width=8,
+        **changed,
+    )
 
 
 @pytest.fixture
@@ -54,13 +63,41 @@ def test_shapes(model: Emberline) -> None:
     """Every output has the shape that the bundle's layout gives it."""
     h = torch.nn.functional.normalize(torch.randn(5, 8), dim=1)
     vector, bias, attributes = model.item_tower(h)
-    user, user_attributes = model.user_tower(h, h, torch.ones(5))
+    user, user_attributes = model.user_tower(vector, h, torch.ones(5))
     logit, rating = model.match(user, vector, bias)
     assert [tuple(part.shape) for part in (vector, bias, attributes)] == [(5, 4), (5,), (5, 2)]
     assert [tuple(part.shape) for part in (user, user_attributes)] == [(5, 4), (5, 1)]
     assert [tuple(part.shape) for part in (logit, rating)] == [(5,), (5,)]
     assert model.similarity(user[:2], vector, bias).shape == (2, 5)
     assert ((rating >= 1) & (rating <= 5)).all()
+
+
+def test_an_item_is_placed_by_what_its_text_tells_of_it(model: Emberline) -> None:
+    """Predicted attributes and limits move an item's vector; without weight they do not."""
+    h = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
+    tower = model.item_tower
+    plain = tower.read(h)
+    torch.testing.assert_close(plain, tower.text(h))
+    torch.nn.init.ones_(tower.described.weight)
+    told = tower.describe(h).sigmoid().sum(dim=1, keepdim=True)  # two labels and a limit
+    torch.testing.assert_close(tower.read(h), plain + TOLD * told)
+
+
+def test_profiles_are_read_by_what_tells_them_apart(model: Emberline) -> None:
+    """Settled, profiles have entries of a given size around zero; a user without one reads as the mean profile."""
+    profiles = torch.nn.functional.normalize(torch.randn(50, 8) + 5, dim=1)
+    model.user_tower.settle(torch.cat([profiles, torch.zeros(1, 8)]))
+    _, read, _ = model.user_tower.inputs(torch.zeros(51, 4), torch.cat([profiles, torch.zeros(1, 8)]), torch.zeros(51))
+    torch.testing.assert_close(read.mean(dim=0), torch.zeros(8), atol=1e-5, rtol=0)
+    assert read[:50].pow(2).mean().sqrt().item() == pytest.approx(PROFILE, rel=1e-4)
+    assert not read[50].any()
+
+
+def test_a_history_adds_up_ever_more_slowly(model: Emberline) -> None:
+    """Four likes of one kind say twice as much as one."""
+    mean = torch.ones(2, 4)
+    history, _, _ = model.user_tower.inputs(mean, torch.zeros(2, 8), torch.tensor([1.0, 4.0]))
+    torch.testing.assert_close(history[1], 2 * history[0])
 
 
 def test_the_ranking_score_is_the_one_that_the_match_head_sees(model: Emberline) -> None:

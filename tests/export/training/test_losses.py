@@ -33,11 +33,19 @@ def test_a_known_item_has_no_gradient() -> None:
     assert scores.grad[0, 1] < 0 < scores.grad[0, 2]
 
 
-def test_alignment_weighs_items() -> None:
-    """Twice the weight counts twice, and a row that is met costs nothing."""
-    item, rows = torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.zeros(2, 2)
-    assert losses.alignment(item, rows, torch.tensor([2.0, 0.0]), scale=1.0).item() == pytest.approx(1.0)
-    assert losses.alignment(rows, rows, torch.ones(2), scale=1.0).item() == 0
+def test_alignment_leaves_out_what_is_not_known() -> None:
+    """It is the mean over the items that there is something to be met of, in units of the scale."""
+    difference = torch.tensor([[1.0, 1.0], [9.0, 9.0]])
+    assert losses.alignment(difference, torch.tensor([1.0, 0.0]), scale=4.0).item() == pytest.approx(0.5)
+    assert losses.alignment(difference, torch.zeros(2), scale=4.0).item() == 0
+
+
+def test_the_prior_is_met_by_those_without_a_history() -> None:
+    """The loss is the cross-entropy of the users who are asked, as a share of all, and 0 without any."""
+    shares = losses.log_shares(torch.zeros(2, 2), _pairs())
+    asked = torch.tensor([True, False])
+    assert losses.prior(shares, torch.tensor([[0.3, 0.7]]), asked).item() == pytest.approx(math.log(2) / 2)
+    assert losses.prior(shares, torch.empty(0, 2), ~asked & asked).item() == 0
 
 
 def test_rating_leaves_out_what_has_none() -> None:
