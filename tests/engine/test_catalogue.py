@@ -108,9 +108,7 @@ def test_an_item_comes_back_as_it_was_upserted(catalogue: Catalogue) -> None:
     assert found.embedding.dtype == found.vector.dtype == np.float32
 
 
-def test_replaced_items_are_counted_and_keep_their_place(
-    catalogue: Catalogue, path: Path, kind: VectorKind
-) -> None:
+def test_replaced_items_are_counted_and_keep_their_place(catalogue: Catalogue, path: Path, kind: VectorKind) -> None:
     """An upsert tells new from replaced items; a replaced one keeps its place, now and after a restart."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
     assert catalogue.upsert([stored("c", 3.0), stored("a", 4.0)]) == (1, 1)
