@@ -13,6 +13,8 @@ from .storedvectors import StoredVectors
 
 #: Items at a time; see `store.py`.
 _ROWS: Final = 8192
+#: Stands among the meta data as long as the file holds the room of vectors that have become smaller.
+_LOOSE: Final = "loose"
 
 
 def check_convertible(path: Path, found: VectorKind, wanted: VectorKind) -> None:
@@ -64,3 +66,13 @@ def convert(
         connection.executemany("UPDATE items SET embedding = ?, vector = ? WHERE place = ?", changed)
         last = places[-1]
     connection.execute("UPDATE meta SET value = ? WHERE name = 'storage'", (NUMBERS[wanted],))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, '')", (_LOOSE,))
+
+
+def compact(connection: sqlite3.Connection) -> None:
+    """Give back the room of vectors that were converted, now or before a kill; outside of any transaction."""
+    if connection.execute("SELECT count(*) FROM meta WHERE name = ?", (_LOOSE,)).fetchone() == (0,):
+        return
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log, if there is one, is as long as the file was
+    connection.execute("DELETE FROM meta WHERE name = ?", (_LOOSE,))

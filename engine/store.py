@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from .blobs import from_blobs, to_blobs
-from .conversion import check_convertible, convert
+from .conversion import check_convertible, compact, convert
 from .errors import CatalogueError
 from .kinds import NUMBERS, VectorKind
 from .rows import Batch
@@ -95,7 +95,9 @@ class Store:
                         "again with the bundle's items"
                     )
                 if found != meta.kind:
-                    _convert(path, connection, found, meta)
+                    with _transaction(connection):
+                        convert(path, connection, found, meta.kind, hidden=meta.hidden, dimensions=meta.dimensions)
+                compact(connection)
                 # A commit is then one write and one flush at the end of a log.
                 connection.execute("PRAGMA journal_mode = WAL")
         except BaseException:
@@ -263,14 +265,6 @@ def _copy(seed: Path, connection: sqlite3.Connection, meta: Meta) -> None:
             source.backup(connection)
         finally:
             source.close()
-
-
-def _convert(path: Path, connection: sqlite3.Connection, found: VectorKind, meta: Meta) -> None:
-    """Turn the file's vectors into smaller ones, all or none, and give back the room."""
-    with _transaction(connection):
-        convert(path, connection, found, meta.kind, hidden=meta.hidden, dimensions=meta.dimensions)
-    connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log, if there is one, is as long as the file was
 
 
 def _check(path: Path, connection: sqlite3.Connection, meta: Meta) -> VectorKind:

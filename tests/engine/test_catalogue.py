@@ -356,6 +356,23 @@ def test_the_room_of_large_vectors_is_given_back(path: Path) -> None:
     assert path.stat().st_size < large / 3
 
 
+def test_room_that_was_not_given_back_is_at_the_next_start(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill after the conversion and before the file has become shorter is made good."""
+    sizes = {"fingerprint": FINGERPRINT, "hidden": 384, "dimensions": 64}
+    ones = np.ones(384, np.float32)
+    with Catalogue.open(path, **sizes) as catalogue:
+        catalogue.upsert([StoredItem(Item(str(number)), ones, ones[:64], 0.0, 0.0) for number in range(500)])
+    large = path.stat().st_size
+    with monkeypatch.context() as killed:
+        killed.setattr(store_module, "compact", lambda _connection: None)
+        Catalogue.open(path, kind="int8", **sizes).close()
+    assert path.stat().st_size == large
+    for _ in range(2):
+        with Catalogue.open(path, kind="int8", **sizes) as catalogue:
+            assert len(catalogue.snapshot()) == 500
+        assert path.stat().st_size < large / 3
+
+
 @pytest.mark.parametrize(("before", "after"), [("fp16", "fp32"), ("int8", "fp32"), ("int8", "fp16")])
 def test_a_catalogue_does_not_become_larger_again(path: Path, before: VectorKind, after: VectorKind) -> None:
     """What was lost cannot be restored: the error says so and what to do, and the file stays as it is."""
