@@ -1,7 +1,8 @@
 """`emberline bench recall`: what each precision keeps of PyTorch's vectors, rankings and scores.
 
 It puts the accuracy gate's exam to the run's model and to the bundle's graphs, with the gate's own arithmetic, and adds
-what the gate does not need: simple baselines to see the rankings beside, and how the scores' drift is distributed.
+what the gate does not need: simple baselines to see the rankings beside, how the scores' drift is distributed, and what
+smaller embeddings cost.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from emberline.export.gate.comparison import compare, quality
 from emberline.export.gate.exam import Exam
 from emberline.export.training.run import Run, load_run
 
+from .embeddings import KNOWN, smaller_embeddings
 from .environment import begin, observe
 from .likeness import drifts, likeness
 from .lineup import PYTORCH, SAME_MODEL, choose, in_process
@@ -59,21 +61,26 @@ def bench_recall(
     chosen = choose(bundle, precisions, settings.device)
     for precision in chosen:
         bundle.admit(precision, allow_failed_gate=True)
-    with steps("recall", 3 + len(chosen)) as step:
+    with steps("recall", 4 + len(chosen)) as step:
         step("reading the run and its data")
         run = load_run(run_folder)
         exam = _exam(run, data)
         step(f"{PYTORCH}: exam")
         reference = examine(run.trained, exam)
         answers: dict[str, Answers] = {}
+        models: dict[str, ExportedModel] = {}
         for precision in chosen:
             step(f"{in_process(precision)}: exam")
-            answers[precision] = examine(_exported(bundle, precision, run, settings.device), exam)
+            models[precision] = _exported(bundle, precision, run, settings.device)
+            answers[precision] = examine(models[precision], exam)
         step("comparing")
         measured = {precision: compare(given, reference, exam) for precision, given in answers.items()}
         if "fp32" in measured:
             _require_same_model(measured["fp32"])
         ranked = rankings(exam, reference, answers, settings)
+        dearest = chosen[0]
+        step(f"{in_process(dearest)}: smaller embeddings")
+        smaller = smaller_embeddings(models[dearest], answers[dearest].vectors, exam)
     return make(
         "recall",
         observe(beginning),
@@ -94,6 +101,7 @@ def bench_recall(
                 for precision, found in measured.items()
                 for drift in drifts(precision, found, answers[precision], reference)
             ],
+            "embeddings": {"variant": in_process(dearest), "known": KNOWN, "sizes": smaller},
         },
     )
 

@@ -16,10 +16,12 @@ from typing import Self
 import numpy as np
 
 from .errors import InvalidInput
+from .kinds import VectorKind
 from .records import Floats, StoredItem
 from .rows import Batch, Rows
 from .snapshot import Snapshot
 from .store import Meta, Store
+from .storedvectors import StoredVectors
 
 
 class Catalogue:
@@ -29,14 +31,23 @@ class Catalogue:
         self._store = store
         self._meta = meta
         self._lock = Lock()
-        self._rows = Rows(meta.hidden, meta.dimensions, expected=store.count())
+        self._rows = Rows(meta.hidden, meta.dimensions, meta.kind, expected=store.count())
         self._snapshot = self._rows.empty()
         for batch in store.read():
             self._snapshot = self._rows.stage(self._snapshot, batch)
             self._rows.publish(self._snapshot)
 
     @classmethod
-    def open(cls, path: Path, seed: Path | None = None, *, fingerprint: str, hidden: int, dimensions: int) -> Catalogue:
+    def open(
+        cls,
+        path: Path,
+        seed: Path | None = None,
+        *,
+        fingerprint: str,
+        hidden: int,
+        dimensions: int,
+        kind: VectorKind = "fp32",
+    ) -> Catalogue:
         """Open a live catalogue, making it first if there is none.
 
         Args:
@@ -46,22 +57,25 @@ class Catalogue:
             fingerprint: of the encoder and tower that vectors come from.
             hidden: H.
             dimensions: D.
+            kind: how vectors are kept, in the file and in memory. A file that keeps larger ones is converted.
 
         Raises:
-            CatalogueError: the file or the seed is damaged, was made by another encoder, is held by another server, or
-                cannot be written.
+            CatalogueError: the file or the seed is damaged, was made by another encoder, keeps smaller vectors, is held
+                by another server, or cannot be written.
         """
-        meta = Meta(fingerprint, hidden, dimensions)
+        meta = Meta(fingerprint, hidden, dimensions, kind)
         return cls._over(Store.open(path, seed, meta), meta)
 
     @classmethod
     def create(cls, path: Path, fingerprint: str, hidden: int, dimensions: int) -> Catalogue:
-        """Begin a catalogue in a file of its own, for instance a bundle's seed. Closed, it is that one file.
+        """Begin a catalogue in a file of its own, for instance a bundle's seed, with vectors as float32.
+
+        Closed, it is that one file.
 
         Raises:
             CatalogueError: the file exists or cannot be written.
         """
-        meta = Meta(fingerprint, hidden, dimensions)
+        meta = Meta(fingerprint, hidden, dimensions, "fp32")
         return cls._over(Store.create(path, meta), meta)
 
     @classmethod
@@ -161,19 +175,20 @@ def _batch(items: Sequence[StoredItem], meta: Meta) -> Batch:
         ids=tuple(first),
         texts=[stored.item.text for stored in items],
         documents=documents,
-        embeddings=_matrix("sentence_embedding", [stored.embedding for stored in items], meta.hidden),
-        vectors=_matrix("item_embedding", [stored.vector for stored in items], meta.dimensions),
-        biases=_matrix("item_bias", [np.array([stored.bias], np.float32) for stored in items], 1)[:, 0],
+        embeddings=_kept("sentence_embedding", [stored.embedding for stored in items], meta.hidden, meta.kind),
+        vectors=_kept("item_embedding", [stored.vector for stored in items], meta.dimensions, meta.kind),
+        biases=_kept("item_bias", [np.array([stored.bias], np.float32) for stored in items], 1, "fp32").values[:, 0],
         updated=np.array([stored.updated for stored in items], np.float64),
     )
 
 
-def _matrix(name: str, arrays: Sequence[Floats], width: int) -> Floats:
+def _kept(name: str, arrays: Sequence[Floats], width: int, kind: VectorKind) -> StoredVectors:
     for index, array in enumerate(arrays):
         if array.shape != (width,):
             raise InvalidInput(f"items[{index}].{name}", f"has shape {list(array.shape)}, not [{width}]")
-    matrix = np.array(arrays, np.float32).reshape(-1, width)
-    finite = np.isfinite(matrix).all(axis=1)
+    kept = StoredVectors.of(np.array(arrays, np.float32).reshape(-1, width), kind)
+    finite = kept.finite()
     if not finite.all():
-        raise InvalidInput(f"items[{int(np.argmin(finite))}].{name}", "has a number that is infinite or not a number")
-    return matrix
+        place = f"items[{int(np.argmin(finite))}].{name}"
+        raise InvalidInput(place, f"has a number that is infinite, not a number, or too large for {kind}")
+    return kept

@@ -9,6 +9,7 @@ from typing import Final, Literal, get_args
 from .bundle import Layout
 from .devices import parse_devices
 from .errors import ConfigError
+from .kinds import VECTOR_KINDS, VectorKind
 from .machine import cores
 
 #: A bundle's precisions, and those that only engines built ahead of time have.
@@ -39,6 +40,10 @@ class EngineConfig:
     allow_failed_gate: bool = False
     #: The live catalogue's file; None: beside the bundle. It needs a disk that survives the server.
     catalogue: Path | None = None
+    #: How the live catalogue keeps vectors, in its file and in memory. fp16 takes half of fp32's room and int8 a
+    #: quarter; what each costs in recall is what `emberline bench recall` measures. A catalogue becomes smaller at the
+    #: start, but never larger again.
+    catalogue_vectors: VectorKind = "fp32"
     #: Where engines are kept that ONNX Runtime's TensorRT provider builds, for minutes; None: the user's cache folder.
     cache: Path | None = None
     #: Memory for vectors of texts that were encoded before, those asked for last; 0: each text is encoded anew. At
@@ -70,6 +75,10 @@ class EngineConfig:
             raise ConfigError(f"precision is {self.precision!r}; choose one of {', '.join(SERVED_PRECISIONS)}")
         if self.mode not in MODES:
             raise ConfigError(f"mode is {self.mode!r}; choose one of {', '.join(MODES)}")
+        if self.catalogue_vectors not in VECTOR_KINDS:
+            raise ConfigError(
+                f"catalogue_vectors is {self.catalogue_vectors!r}; choose one of {', '.join(VECTOR_KINDS)}"
+            )
         parse_devices(self.device)
         if self.threads < 0:
             raise ConfigError(f"threads is {self.threads}; set how many, or 0 for one a core")

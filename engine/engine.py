@@ -114,7 +114,13 @@ class Engine:
             version=self._version,
             notes=parts.placement.notes,
         )
-        self.metrics.watch(lambda: backlog.waiting, lambda: cache.size, lambda: len(parts.catalogue.snapshot()))
+        self.metrics.watch(
+            waiting=lambda: backlog.waiting,
+            cached=lambda: cache.size,
+            items=lambda: len(parts.catalogue.snapshot()),
+            vectors=lambda: parts.catalogue.snapshot().vector_bytes,
+            kind=config.catalogue_vectors,
+        )
 
     @classmethod
     async def start(cls, config: EngineConfig) -> Self:
@@ -236,6 +242,7 @@ class Engine:
     def info(self) -> Info:
         """Say what runs."""
         manifest, config, placement = self._manifest, self._config, self._parts.placement
+        snapshot = self._parts.catalogue.snapshot()
         return Info(
             model_id=manifest.model_id,
             precision=placement.precision,
@@ -247,7 +254,7 @@ class Engine:
             outputs=ENCODE_OUTPUTS,
             item_labels=manifest.item_labels,
             user_labels=manifest.user_labels,
-            catalogue_items=len(self._parts.catalogue.snapshot()),
+            catalogue_items=len(snapshot),
             max_inputs=config.max_inputs,
             max_text_bytes=config.max_text_bytes,
             max_k=config.max_k,
@@ -257,6 +264,8 @@ class Engine:
             user_fields=manifest.user_fields,
             uptime=time.monotonic() - self._started,
             device_notes=placement.notes,
+            catalogue_vectors=config.catalogue_vectors,
+            catalogue_bytes=snapshot.vector_bytes,
         )
 
     async def drain(self) -> None:

@@ -61,6 +61,7 @@ def load(config: EngineConfig) -> Parts:
         fingerprint=manifest.fingerprint,
         hidden=manifest.hidden,
         dimensions=manifest.dimensions,
+        kind=config.catalogue_vectors,
     )
     return Parts(bundle, tokeniser, placement, heads, catalogue, costs)
 

@@ -48,6 +48,12 @@ class Metrics:
         self._waiting = Gauge("emberline_waiting_tokens", "Tokens in line for the encoder", registry=self.registry)
         self._cache = Gauge("emberline_cache_bytes", "Memory in use for vectors of texts", registry=self.registry)
         self._catalogue = Gauge("emberline_catalogue_items", "Items in the catalogue", registry=self.registry)
+        self._vectors = Gauge(
+            "emberline_catalogue_bytes",
+            "Memory in use for the catalogue's vectors, by the kind of their numbers",
+            ["vectors"],
+            registry=self.registry,
+        )
         self._model = Info("emberline_model", "What runs", registry=self.registry)
         self._notes = Gauge("emberline_device_note", "Why it runs where it does", ["note"], registry=self.registry)
 
@@ -57,11 +63,28 @@ class Metrics:
             self._notes.labels(note).set(1)
         self._model.info({"model_id": model_id, "precision": precision, "device": device, "version": version})
 
-    def watch(self, waiting: Callable[[], int], cached: Callable[[], int], items: Callable[[], int]) -> None:
-        """Name the functions that are asked for tokens in line, bytes of cached vectors and items of the catalogue."""
+    def watch(
+        self,
+        *,
+        waiting: Callable[[], int],
+        cached: Callable[[], int],
+        items: Callable[[], int],
+        vectors: Callable[[], int],
+        kind: str,
+    ) -> None:
+        """Name the functions that are asked for what there is at the moment.
+
+        Args:
+            waiting: tokens in line.
+            cached: bytes of cached vectors.
+            items: of the catalogue.
+            vectors: bytes of the catalogue's vectors.
+            kind: of these.
+        """
         self._waiting.set_function(waiting)
         self._cache.set_function(cached)
         self._catalogue.set_function(items)
+        self._vectors.labels(kind).set_function(vectors)
 
     def request(self, method: str, code: str, seconds: float) -> None:
         """Count an answered request; `code` is the gRPC status code's name."""

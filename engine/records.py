@@ -255,6 +255,8 @@ class Info:
     user_fields: tuple[str, ...]
     uptime: float
     device_notes: tuple[str, ...]
+    catalogue_vectors: str
+    catalogue_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import Columns
+from .kinds import VectorKind
 from .records import Floats
 from .snapshot import Contents, Snapshot
+from .storedvectors import StoredVectors
 
 #: Rows are compacted when the dead are more than these and than a quarter of the living: the upserts that made the copy
 #: needful pay for it, and a search wastes at most a fifth of its time on the dead.
@@ -36,8 +38,8 @@ class Batch:
         ids: of the items.
         texts: their texts; mostly empty.
         documents: their attributes as JSON.
-        embeddings: (N, H).
-        vectors: (N, D).
+        embeddings: (N, H), as the catalogue keeps them.
+        vectors: (N, D), likewise.
         biases: (N,).
         updated: (N,) Unix time, seconds.
     """
@@ -45,8 +47,8 @@ class Batch:
     ids: Sequence[str]
     texts: Sequence[str]
     documents: Sequence[str]
-    embeddings: Floats
-    vectors: Floats
+    embeddings: StoredVectors
+    vectors: StoredVectors
     biases: Floats
     updated: NDArray[np.float64]
 
@@ -57,14 +59,15 @@ class Rows:
     Args:
         hidden: H, the width of an embedding.
         dimensions: D, the width of a vector.
+        kind: how both are kept.
         expected: how many rows will come at once; room for more is reserved, which costs no memory until it is used.
     """
 
-    def __init__(self, hidden: int, dimensions: int, expected: int = 0) -> None:
+    def __init__(self, hidden: int, dimensions: int, kind: VectorKind, expected: int = 0) -> None:
         capacity = math.ceil(expected * _GROWTH)
         self._length = 0
-        self._embeddings = np.empty((capacity, hidden), np.float32)
-        self._vectors = np.empty((capacity, dimensions), np.float32)
+        self._embeddings = StoredVectors.empty(capacity, hidden, kind)
+        self._vectors = StoredVectors.empty(capacity, dimensions, kind)
         self._biases = np.empty(capacity, np.float32)
         self._updated = np.empty(capacity, np.float64)
         self._order = np.empty(capacity, np.int64)
@@ -87,8 +90,8 @@ class Rows:
         """
         start, end = self._length, self._length + len(batch.ids)
         self._reserve(end)
-        self._embeddings[start:end] = batch.embeddings
-        self._vectors[start:end] = batch.vectors
+        self._embeddings.write(start, batch.embeddings)
+        self._vectors.write(start, batch.vectors)
         self._biases[start:end] = batch.biases
         self._updated[start:end] = batch.updated
         # No place is higher than its row's number, so a new row's own number is the next place.
@@ -138,12 +141,12 @@ class Rows:
             ids=[contents.ids[row] for row in numbers],
             texts=[contents.texts[row] for row in numbers],
             documents=[contents.documents[row] for row in numbers],
-            embeddings=now.embeddings[rows],
-            vectors=now.vectors[rows],
+            embeddings=now.embeddings.take(rows),
+            vectors=now.vectors.take(rows),
             biases=now.biases[rows],
             updated=now.updated[rows],
         )
-        fresh = Rows(now.embeddings.shape[1], now.vectors.shape[1], expected=len(rows))
+        fresh = Rows(now.embeddings.shape[1], now.vectors.shape[1], now.vectors.kind, expected=len(rows))
         staged = fresh.stage(fresh.empty(), batch)
         fresh.publish(staged)
         return fresh, staged
@@ -151,25 +154,27 @@ class Rows:
     def _reserve(self, rows: int) -> None:
         if rows > len(self._order):
             capacity = max(rows, math.ceil(len(self._order) * _GROWTH))
-            self._embeddings = _grown(self._embeddings, capacity)
-            self._vectors = _grown(self._vectors, capacity)
+            self._embeddings = self._embeddings.grown(capacity)
+            self._vectors = self._vectors.grown(capacity)
             self._biases = _grown(self._biases, capacity)
             self._updated = _grown(self._updated, capacity)
             self._order = _grown(self._order, capacity)
 
     def _view(self, live: NDArray[np.bool_]) -> Snapshot:
         length = len(live)
-        arrays = (
-            self._embeddings[:length],
-            self._vectors[:length],
-            self._biases[:length],
-            self._updated[:length],
-            self._order[:length],
-            live,
-        )
-        for array in arrays:
+        biases, updated, order = self._biases[:length], self._updated[:length], self._order[:length]
+        for array in (biases, updated, order, live):
             array.flags.writeable = False
-        return Snapshot(*arrays, count=int(np.count_nonzero(live)), contents=self._contents)
+        return Snapshot(
+            self._embeddings.head(length),
+            self._vectors.head(length),
+            biases,
+            updated,
+            order,
+            live,
+            count=int(np.count_nonzero(live)),
+            contents=self._contents,
+        )
 
 
 def _grown(array: NDArray[T], capacity: int) -> NDArray[T]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .columns import Columns, Mask
 from .records import Floats, Item, StoredItem
 from .rendering import Value
+from .storedvectors import StoredVectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class Snapshot:
         contents: what the rows hold beside.
     """
 
-    embeddings: Floats
-    vectors: Floats
+    embeddings: StoredVectors
+    vectors: StoredVectors
     biases: Floats
     updated: NDArray[np.float64]
     order: NDArray[np.int64]
@@ -78,6 +79,11 @@ class Snapshot:
         while row >= len(self.live):  # the item was upserted after this snapshot was taken
             row = self.contents.previous[row]
         return row if row >= 0 and self.live[row] else None
+
+    @property
+    def vector_bytes(self) -> int:
+        """The memory that the vectors of all rows take."""
+        return self.embeddings.nbytes + self.vectors.nbytes
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -99,7 +105,7 @@ class Snapshot:
         return attributes
 
     def stored(self, row: int) -> StoredItem:
-        """A row as the record that was upserted; its arrays are views, not writable."""
+        """A row as the record that was upserted; its arrays may be views, not writable."""
         return StoredItem(
             item=Item(self.contents.ids[row], self.attributes(row), self.contents.texts[row]),
             embedding=self.embeddings[row],

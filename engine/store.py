@@ -9,21 +9,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from .blobs import from_blobs, to_blobs
+from .conversion import check_convertible, compact, convert
 from .errors import CatalogueError
-from .records import Floats
+from .kinds import NUMBERS, VectorKind
 from .rows import Batch
 
 #: Raised with every change of the tables.
 SCHEMA: Final = 1
 
-#: How vectors are kept: little-endian, in C order.
-_STORAGE: Final = np.dtype("<f4")
 #: Rows read at a time: enough to make the cost of a call small, and only 20 MB.
 _READ_ROWS: Final = 8192
 #: Seconds to wait for a file that another server holds: one that is being replaced lets go of it when it has drained.
@@ -58,11 +58,13 @@ class Meta:
         fingerprint: of the encoder and tower that made them.
         hidden: H, the width of an embedding.
         dimensions: D, the width of a vector.
+        kind: how both are kept.
     """
 
     fingerprint: str
     hidden: int
     dimensions: int
+    kind: VectorKind
 
 
 class Store:
@@ -84,7 +86,7 @@ class Store:
                         _begin(connection, meta)
                     else:
                         _copy(seed, connection, meta)
-                _check(path, connection, meta)
+                found = _check(path, connection, meta)
                 # Half a second for 200,000 items; a file that was copied by halves is found now and not in a request.
                 ((verdict,),) = connection.execute("PRAGMA integrity_check(1)")
                 if verdict != "ok":
@@ -92,6 +94,10 @@ class Store:
                         f"{path} is damaged ({verdict}); put back a copy of it, or delete it to begin "
                         "again with the bundle's items"
                     )
+                if found != meta.kind:
+                    with _transaction(connection):
+                        convert(path, connection, found, meta.kind, hidden=meta.hidden, dimensions=meta.dimensions)
+                compact(connection)
                 # A commit is then one write and one flush at the end of a log.
                 connection.execute("PRAGMA journal_mode = WAL")
         except BaseException:
@@ -133,8 +139,8 @@ class Store:
                     ids=ids,
                     texts=texts,
                     documents=documents,
-                    embeddings=self._matrix(embeddings, self._meta.hidden),
-                    vectors=self._matrix(vectors, self._meta.dimensions),
+                    embeddings=from_blobs(embeddings, self._meta.kind, self._meta.hidden, self._path),
+                    vectors=from_blobs(vectors, self._meta.kind, self._meta.dimensions, self._path),
                     biases=np.array(biases, np.float32),
                     updated=np.array(updated, np.float64),
                 )
@@ -149,8 +155,8 @@ class Store:
             batch.ids,
             batch.texts,
             batch.documents,
-            map(_bytes, batch.embeddings),
-            map(_bytes, batch.vectors),
+            to_blobs(batch.embeddings),
+            to_blobs(batch.vectors),
             batch.biases.tolist(),
             batch.updated.tolist(),
             strict=True,
@@ -170,13 +176,6 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
-
-    def _matrix(self, blobs: Sequence[bytes], width: int) -> Floats:
-        if any(len(blob) != width * _STORAGE.itemsize for blob in blobs):
-            raise CatalogueError(
-                f"{self._path} is damaged: a vector does not have {width} numbers; put back a copy of it"
-            )
-        return np.frombuffer(b"".join(blobs), _STORAGE).reshape(-1, width).astype(np.float32, copy=False)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -250,7 +249,7 @@ def _entries(meta: Meta) -> dict[str, str]:
         "fingerprint": meta.fingerprint,
         "hidden": str(meta.hidden),
         "dimensions": str(meta.dimensions),
-        "storage": _STORAGE.name,
+        "storage": NUMBERS[meta.kind],
     }
 
 
@@ -268,8 +267,8 @@ def _copy(seed: Path, connection: sqlite3.Connection, meta: Meta) -> None:
             source.close()
 
 
-def _check(path: Path, connection: sqlite3.Connection, meta: Meta) -> None:
-    """Check that the vectors in the file may be compared with the model's."""
+def _check(path: Path, connection: sqlite3.Connection, meta: Meta) -> VectorKind:
+    """Check that the vectors in the file may be compared with the model's; returns how they are kept."""
     try:
         found = dict(connection.execute("SELECT name, value FROM meta"))
     except sqlite3.OperationalError:
@@ -284,10 +283,14 @@ def _check(path: Path, connection: sqlite3.Connection, meta: Meta) -> None:
             f"{meta.fingerprint}), so their vectors cannot be compared; name another file with --catalogue PATH and "
             "upsert its items there, which encodes them anew, or delete it to begin again with the bundle's items"
         )
-    for name, value in _entries(meta).items():
+    kinds = {numbers: kind for kind, numbers in NUMBERS.items()}
+    kind = kinds.get(found.get("storage", ""))
+    if kind is None:
+        raise CatalogueError(
+            f"{path} has storage {found.get('storage')}, this Emberline reads {', '.join(kinds)}; name another file"
+        )
+    for name, value in _entries(replace(meta, kind=kind)).items():
         if found.get(name) != value:
             raise CatalogueError(f"{path} has {name} {found.get(name)}, the bundle has {value}; name another file")
-
-
-def _bytes(array: Floats) -> bytes:
-    return array.astype(_STORAGE, copy=False).tobytes()
+    check_convertible(path, kind, meta.kind)
+    return kind

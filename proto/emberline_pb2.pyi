@@ -302,7 +302,7 @@ class InfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class InfoResponse(_message.Message):
-    __slots__ = ("model_id", "precision", "device", "version", "max_length", "hidden", "dimensions", "outputs", "item_labels", "user_labels", "catalogue_items", "max_inputs", "max_text_bytes", "max_k", "gate", "fingerprint", "item_fields", "user_fields", "uptime", "device_notes")
+    __slots__ = ("model_id", "precision", "device", "version", "max_length", "hidden", "dimensions", "outputs", "item_labels", "user_labels", "catalogue_items", "max_inputs", "max_text_bytes", "max_k", "gate", "fingerprint", "item_fields", "user_fields", "uptime", "device_notes", "catalogue_vectors", "catalogue_bytes")
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     PRECISION_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
@@ -323,6 +323,8 @@ class InfoResponse(_message.Message):
     USER_FIELDS_FIELD_NUMBER: _ClassVar[int]
     UPTIME_FIELD_NUMBER: _ClassVar[int]
     DEVICE_NOTES_FIELD_NUMBER: _ClassVar[int]
+    CATALOGUE_VECTORS_FIELD_NUMBER: _ClassVar[int]
+    CATALOGUE_BYTES_FIELD_NUMBER: _ClassVar[int]
     model_id: str
     precision: str
     device: str
@@ -343,4 +345,6 @@ class InfoResponse(_message.Message):
     user_fields: _containers.RepeatedScalarFieldContainer[str]
     uptime: float
     device_notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model_id: _Optional[str] = ..., precision: _Optional[str] = ..., device: _Optional[str] = ..., version: _Optional[str] = ..., max_length: _Optional[int] = ..., hidden: _Optional[int] = ..., dimensions: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., item_labels: _Optional[_Iterable[str]] = ..., user_labels: _Optional[_Iterable[str]] = ..., catalogue_items: _Optional[int] = ..., max_inputs: _Optional[int] = ..., max_text_bytes: _Optional[int] = ..., max_k: _Optional[int] = ..., gate: _Optional[str] = ..., fingerprint: _Optional[str] = ..., item_fields: _Optional[_Iterable[str]] = ..., user_fields: _Optional[_Iterable[str]] = ..., uptime: _Optional[float] = ..., device_notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    catalogue_vectors: str
+    catalogue_bytes: int
+    def __init__(self, model_id: _Optional[str] = ..., precision: _Optional[str] = ..., device: _Optional[str] = ..., version: _Optional[str] = ..., max_length: _Optional[int] = ..., hidden: _Optional[int] = ..., dimensions: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., item_labels: _Optional[_Iterable[str]] = ..., user_labels: _Optional[_Iterable[str]] = ..., catalogue_items: _Optional[int] = ..., max_inputs: _Optional[int] = ..., max_text_bytes: _Optional[int] = ..., max_k: _Optional[int] = ..., gate: _Optional[str] = ..., fingerprint: _Optional[str] = ..., item_fields: _Optional[_Iterable[str]] = ..., user_fields: _Optional[_Iterable[str]] = ..., uptime: _Optional[float] = ..., device_notes: _Optional[_Iterable[str]] = ..., catalogue_vectors: _Optional[str] = ..., catalogue_bytes: _Optional[int] = ...) -> None: ...

@@ -18,7 +18,7 @@ def view(result: Result) -> Document:
     """Vectors first, then what they are worth in ranking, then how far the scores moved."""
     sections = [_vectors(result)]
     sections += [_ranking(result, scenario) for scenario in result["scenarios"]]
-    sections += [_kept(result), _drift(result), conditions(result)]
+    sections += [_kept(result), _drift(result), _embeddings(result), conditions(result)]
     reference = result["reference"]
     return Document(
         "Recall",
@@ -171,6 +171,41 @@ def _drift(result: Result) -> Section:
     if curves:
         blocks.append(_curves(curves, reference))
     return Section("Score drift", tuple(blocks))
+
+
+def _embeddings(result: Result) -> Section:
+    measured = result["embeddings"]
+    sizes = measured["sizes"]
+    whole = sizes[0]
+    new_users = f"user cold, {measured['known']} known"
+    columns = (
+        Column("item_embedding", number=False),
+        Column("bytes an item", "with sentence_embedding"),
+        Column("agreement@10", "recommendations"),
+        Column("NDCG@10, item cold", "kept"),
+        Column(f"NDCG@10, {new_users}", "kept"),
+    )
+    rows = tuple(
+        (
+            Cell(f"{one['kind']}, {one['dimensions']} numbers"),
+            Cell(f"{one['vector_bytes']:,}", f"{one['item_bytes']:,}"),
+            Cell(fraction(one["recommendations_at_10"])),
+            *(_share(one[key], whole[key]) for key in ("item_cold_ndcg_at_10", "user_cold_ndcg_at_10")),
+        )
+        for one in sizes
+    )
+    first = f"{whole['kind']} with {whole['dimensions']} numbers"
+    note = (
+        f"By the vectors of {measured['variant']}. Items' vectors are kept as a catalogue keeps them "
+        "(`--catalogue-vectors`), and of `item_embedding` and `user_embedding` only the first numbers make the ranking "
+        f"score. Agreement is that of users' recommendations over the whole catalogue with those by {first}; what is "
+        f"kept is a share of {first}, too."
+    )
+    return Section("Smaller embeddings", (Table(columns, rows, note),))
+
+
+def _share(value: float | None, whole: float | None) -> Cell:
+    return Cell(fraction(value), _percent(value / whole) if value is not None and whole else "")
 
 
 def _curves(curves: Sequence[Mapping[str, Any]], reference: str) -> Picture:

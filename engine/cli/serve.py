@@ -11,6 +11,7 @@ import typer
 
 from emberline.engine.config import EngineConfig, Mode, ServedPrecision
 from emberline.engine.devices import DEVICES
+from emberline.engine.kinds import VectorKind
 from emberline.engine.server.config import ServerConfig
 
 from .options import Bundle
@@ -48,6 +49,13 @@ def serve(
             show_default="BUNDLE.catalogue.sqlite, beside the bundle",
         ),
     ] = _ENGINE.catalogue,
+    catalogue_vectors: Annotated[
+        VectorKind,
+        typer.Option(
+            help="How the live catalogue keeps vectors, in its file and in memory. A catalogue becomes smaller at the "
+            "start; it cannot become larger again."
+        ),
+    ] = _ENGINE.catalogue_vectors,
     allow_failed_gate: Annotated[
         bool,
         typer.Option("--allow-failed-gate", help="Serve a precision that its accuracy gate failed, for measuring."),
@@ -110,6 +118,7 @@ def serve(
             precision=precision,
             device=device,
             catalogue=catalogue,
+            catalogue_vectors=catalogue_vectors,
             allow_failed_gate=allow_failed_gate,
             cache=cache,
             max_cache_bytes=max_cache_bytes,

@@ -95,6 +95,8 @@ def info(answer: pb.InfoResponse) -> Info:
         user_fields=tuple(answer.user_fields),
         uptime=answer.uptime,
         device_notes=tuple(answer.device_notes),
+        catalogue_vectors=answer.catalogue_vectors,
+        catalogue_bytes=answer.catalogue_bytes,
     )
 
 

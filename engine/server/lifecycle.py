@@ -138,8 +138,8 @@ class Server:
         info = self._engine.info()
         metrics = "" if self.metrics_port is None else f", metrics on {self._config.host}:{self.metrics_port}"
         return (
-            f"serving {info.model_id} in {info.precision} by {info.device} with {info.catalogue_items} items{metrics}, "
-            f"on {self.address}"
+            f"serving {info.model_id} in {info.precision} by {info.device} with {info.catalogue_items} items "
+            f"(vectors in {info.catalogue_vectors}, {info.catalogue_bytes / 1e6:.1f} MB){metrics}, on {self.address}"
         )
 
     async def drain(self) -> bool:

@@ -66,8 +66,8 @@ def compare(found: Answers, reference: Answers, exam: Exam) -> dict[str, Any]:
         "cosine": {"mean": float(cosine.mean()), "min": float(cosine.min())},
         **{f"agreement@{k}": agreement(*neighbours, k) for k in _KS},
         "recommendations@10": agreement(
-            _unmet(found.recommendations, exam.recommendations),
-            _unmet(reference.recommendations, exam.recommendations),
+            unmet(found.recommendations, exam.recommendations),
+            unmet(reference.recommendations, exam.recommendations),
             10,
         ),
         "kendall_tau": {"mean": float(np.mean(tau)), "min": float(np.min(tau))},
@@ -116,11 +116,12 @@ def _neighbours(answers: Answers, exam: Exam) -> Floats:
     return near
 
 
-def _unmet(scores: Floats, scenario: Scenario) -> Floats:
-    unmet = scores.copy()
+def unmet(scores: Floats, scenario: Scenario) -> Floats:
+    """Scores (Q, C), −∞ for what a user has met before."""
+    left = scores.copy()
     for row, known in enumerate(scenario.known):
-        unmet[row, np.searchsorted(scenario.candidates, known)] = -np.inf
-    return unmet
+        left[row, np.searchsorted(scenario.candidates, known)] = -np.inf
+    return left
 
 
 def _per_query(answers: Answers, exam: Exam, measure: str) -> dict[str, NDArray[np.float64]]:

@@ -148,6 +148,23 @@ def recall() -> Result:
                 for name, scale in (("fp32", 1e-6), ("fp16", 2e-4), ("int8", 1.5e-2))
                 for output in ("similarity", "probability", "rating")
             ],
+            "embeddings": {
+                "variant": "Emberline fp32",
+                "known": 5,
+                "sizes": [
+                    {
+                        "kind": kind,
+                        "dimensions": dimensions,
+                        "vector_bytes": number * dimensions + scale,
+                        "item_bytes": number * (dimensions + 384) + 2 * scale,
+                        "recommendations_at_10": dimensions / 64 - loss,
+                        "item_cold_ndcg_at_10": 0.31 * (1 - loss),
+                        "user_cold_ndcg_at_10": 0.29 * (1 - loss),
+                    }
+                    for kind, number, scale, loss in (("fp32", 4, 0, 0.0), ("fp16", 2, 0, 0.001), ("int8", 1, 4, 0.01))
+                    for dimensions in (64, 32, 16)
+                ],
+            },
         },
     )
 

@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig
 
+from emberline.bench.embeddings import smaller_embeddings, widths
 from emberline.bench.latency import bench_latency
 from emberline.bench.lineup import PYTORCH, in_process
 from emberline.bench.recall import bench_recall
@@ -17,8 +18,10 @@ from emberline.bench.views.recall import view
 from emberline.engine.bundle import Layout
 from emberline.engine.errors import BenchError, ConfigError, DataError
 from emberline.export.data.split import Fractions
+from emberline.export.gate.exam import Exam
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.config import TrainConfig
+from emberline.export.training.measure import Vectors
 from emberline.export.training.run import Recipe, RunFolder, load_run
 from emberline.export.training.trained import TrainedModel
 from emberline.export.writer import write_bundle
@@ -160,10 +163,63 @@ def test_the_drift_of_scores_has_a_distribution(result):
     assert {one["output"] for one in result["drift"]} >= {"similarity", "probability", "rating", "item_attributes"}
 
 
+def test_smaller_embeddings_are_measured_by_kind_and_width(result):
+    """Each kind with all, half and a quarter of the numbers; the first is the bundle's own ranking."""
+    measured = result["embeddings"]
+    sizes = measured["sizes"]
+    assert measured["variant"] == in_process("fp32")
+    assert [(one["kind"], one["dimensions"]) for one in sizes] == [
+        (kind, width) for kind in ("fp32", "fp16", "int8") for width in (8, 4, 2)
+    ]
+    assert [one["vector_bytes"] for one in sizes] == [32, 16, 8, 16, 8, 4, 12, 8, 6]
+    assert [sizes[place]["item_bytes"] for place in (0, 3, 6)] == [32 + 128, 16 + 64, 12 + 36]
+    ranked = {one["scenario"]: one["ndcg_at_10"] for one in result["rankings"] if one["variant"] == in_process("fp32")}
+    assert sizes[0]["recommendations_at_10"] == 1
+    assert sizes[0]["item_cold_ndcg_at_10"] == pytest.approx(ranked["item cold"])
+    for kind in (0, 3, 6):
+        agreed = [one["recommendations_at_10"] for one in sizes[kind : kind + 3]]
+        assert agreed[0] == max(agreed) > 0.99
+        assert min(agreed) < 0.99
+    assert all(0 < one[f"{name}_cold_ndcg_at_10"] < 1 for one in sizes for name in ("item", "user"))
+
+
+def test_only_the_first_numbers_are_searched(run):
+    """Where the second half of every item's vector is zero, half of the numbers rank as all of them do."""
+
+    class Halved:
+        """The run's model, its item tower cut."""
+
+        def __init__(self, whole):
+            self.whole = whole
+
+        def __getattr__(self, name):
+            return getattr(self.whole, name)
+
+        def item(self, embeddings):
+            """Items without their last four numbers."""
+            vector, bias, attributes = self.whole.item(embeddings)
+            return vector * np.repeat([1, 0], 4).astype(np.float32), bias, attributes
+
+    loaded = load_run(run)
+    exam = Exam.of(*loaded.data())
+    model = Halved(loaded.trained)
+    sizes = smaller_embeddings(model, Vectors.of(model, exam.dataset), exam)
+    for whole, half, quarter in (sizes[:3], sizes[3:6], sizes[6:]):
+        assert replace(whole, dimensions=4, vector_bytes=half.vector_bytes, item_bytes=half.item_bytes) == half
+        assert quarter.item_cold_ndcg_at_10 != half.item_cold_ndcg_at_10
+
+
+@pytest.mark.parametrize(("dimensions", "expected"), [(64, [64, 32, 16]), (6, [6, 3, 1]), (3, [3, 1]), (1, [1])])
+def test_widths_are_all_half_and_a_quarter(dimensions, expected):
+    """As far as the vectors have so many numbers."""
+    assert widths(dimensions) == expected
+
+
 def test_a_measured_result_becomes_a_document(result, undocumented):
     """The view shows a real result, and every key of it is documented."""
     titles = [section.title for section in view(result).sections]
     assert "Ranking: item cold" in titles
+    assert "Smaller embeddings" in titles
     assert undocumented(result) == set()
 
 

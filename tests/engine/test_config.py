@@ -14,6 +14,7 @@ from emberline.engine.errors import ConfigError
         ("device", "tpu"),
         ("threads", -1),
         ("mode", "fast"),
+        ("catalogue_vectors", "fp8"),
         ("max_batch", 0),
         ("max_batch_tokens", -1),
         ("max_waiting_tokens", -5),

@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from emberline.engine.catalogue import Catalogue
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
 from emberline.engine.errors import BundleCorrupt, BundleError, CatalogueError, GateRefused
-from emberline.engine.records import Item, Terms
+from emberline.engine.kinds import VECTOR_KINDS, VectorKind, vector_bytes
+from emberline.engine.records import Item, ItemReference, RecommendWork, ScoreWork, Terms, User
 
 
 async def test_a_failed_gate_is_served_only_on_demand(config: EngineConfig) -> None:
@@ -67,3 +69,40 @@ async def test_the_bundle_stays_as_it_is(make_tiny_bundle: Callable[[], Path], t
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == {
         path.name: path.read_bytes() for path in (tmp_path / "before").iterdir()
     }
+
+
+@pytest.mark.parametrize("kind", VECTOR_KINDS)
+async def test_a_catalogue_of_every_kind_serves(config: EngineConfig, kind: VectorKind) -> None:
+    """The seed's items and new ones are recommended and scored nearly as from float32, also after a restart."""
+    user = User(profile="age: 25", history=(ItemReference(id="alien"), ItemReference(id="brazil")))
+    work = RecommendWork(user, 6, reasons=True, outputs=("probability", "rating"))
+    nova = Item("nova", {"title": "Nova", "genres": ["Sci-Fi"]})
+    exact = await Engine.start(replace(config, catalogue=config.live_catalogue.with_name("exact.sqlite")))
+    await exact.upsert((nova,), Terms())
+    expected = {item.id: item for item in (await exact.recommend(work, Terms())).items}
+    await exact.drain()
+    for again in (False, True):
+        engine = await Engine.start(replace(config, catalogue_vectors=kind))
+        if not again:
+            assert (await engine.upsert((nova,), Terms())).inserted == 1
+        found = {item.id: item for item in (await engine.recommend(work, Terms())).items}
+        assert found.keys() == expected.keys()
+        scored = await engine.score(ScoreWork(user, tuple(ItemReference(id=one) for one in found)), Terms())
+        for item, score in zip(found.values(), scored.outputs["similarity"].tolist(), strict=True):
+            assert item.similarity == pytest.approx(score, abs=1e-4)
+            assert item.similarity == pytest.approx(expected[item.id].similarity, abs=0.5)
+            assert item.attributes == expected[item.id].attributes
+        info = engine.info()
+        assert info.catalogue_vectors == kind
+        assert info.catalogue_bytes == 7 * (vector_bytes(kind, info.hidden) + vector_bytes(kind, info.dimensions))
+        assert engine.metrics.registry.get_sample_value("emberline_catalogue_bytes", {"vectors": kind}) == (
+            info.catalogue_bytes
+        )
+        await engine.drain()
+
+
+async def test_a_catalogue_that_was_made_smaller_says_how_it_can_be_served(config: EngineConfig) -> None:
+    """Without the option it would have to become float32 again, which it cannot."""
+    await (await Engine.start(replace(config, catalogue_vectors="int8"))).drain()
+    with pytest.raises(CatalogueError, match="--catalogue-vectors int8"):
+        await Engine.start(config)

@@ -12,31 +12,42 @@ from hypothesis import strategies as st
 
 from emberline.engine.columns import written
 from emberline.engine.errors import InvalidInput
+from emberline.engine.kinds import VECTOR_KINDS, VectorKind
 from emberline.engine.ranking import Ranking, rank
 from emberline.engine.records import Filter, Floats, RecommendWork, User
 from emberline.engine.rendering import Value
 from emberline.engine.rows import Batch, Rows
 from emberline.engine.snapshot import Snapshot
+from emberline.engine.storedvectors import StoredVectors
 
 Attributes = dict[str, Value]
 TEMPERATURE = 0.5
 
 
-def catalogue(vectors: Sequence[Sequence[float]], attributes: Sequence[Attributes] | None = None) -> Snapshot:
+def batch(names: Sequence[str], numbers: Floats, documents: Sequence[str], kind: VectorKind = "fp32") -> Batch:
+    """Items with the given vectors; the last number of each is its bias."""
+    return Batch(
+        ids=names,
+        texts=[""] * len(names),
+        documents=documents,
+        embeddings=StoredVectors.of(np.zeros((len(names), 1), np.float32), kind),
+        vectors=StoredVectors.of(numbers[:, :-1], kind),
+        biases=numbers[:, -1],
+        updated=np.zeros(len(names)),
+    )
+
+
+def catalogue(
+    vectors: Sequence[Sequence[float]],
+    attributes: Sequence[Attributes] | None = None,
+    kind: VectorKind = "fp32",
+) -> Snapshot:
     """Items "0", "1", … with the given vectors; the last number of each is its bias."""
     count = len(vectors)
-    numbers = np.array(vectors, np.float32).reshape(count, len(vectors[0]) if vectors else 3)
-    batch = Batch(
-        ids=[str(index) for index in range(count)],
-        texts=[""] * count,
-        documents=[dumps(entry) for entry in attributes or [{}] * count],
-        embeddings=np.zeros((count, 1), np.float32),
-        vectors=numbers[:, :-1],
-        biases=numbers[:, -1],
-        updated=np.zeros(count),
-    )
-    rows = Rows(1, numbers.shape[1] - 1)
-    snapshot = rows.stage(rows.empty(), batch)
+    numbers = np.array(vectors, np.float32).reshape(count, len(vectors[0]) if vectors else 4)
+    documents = [dumps(entry) for entry in attributes or [{}] * count]
+    rows = Rows(1, numbers.shape[1] - 1, kind)
+    snapshot = rows.stage(rows.empty(), batch([str(index) for index in range(count)], numbers, documents, kind))
     rows.publish(snapshot)
     return snapshot
 
@@ -129,7 +140,7 @@ def test_a_user_without_a_finite_vector_is_refused(films: Snapshot) -> None:
 
 def test_a_filter_on_an_empty_catalogue_leaves_nothing() -> None:
     """Without items no field is known, and none is wrong."""
-    assert rank(catalogue([]), np.zeros(2, np.float32), 1.0, ask(10, Filter("genres", ("x",)))).considered == 0
+    assert rank(catalogue([]), np.zeros(3, np.float32), 1.0, ask(10, Filter("genres", ("x",)))).considered == 0
 
 
 def test_history_and_named_items_are_left_out(films: Snapshot) -> None:
@@ -142,19 +153,18 @@ def test_history_and_named_items_are_left_out(films: Snapshot) -> None:
 
 def test_filters_see_items_that_came_later() -> None:
     """A column that was built for one snapshot serves younger and older ones, each with its own items."""
-    rows = Rows(1, 1)
+    rows = Rows(1, 1, "fp32")
 
-    def batch(item_id: str, genre: str) -> Batch:
-        one = np.ones((1, 1), np.float32)
-        return Batch([item_id], [""], [dumps({"genre": genre})], one, one, one[0], np.zeros(1))
+    def one(item_id: str, genre: str) -> Batch:
+        return batch([item_id], np.ones((1, 2), np.float32), [dumps({"genre": genre})])
 
-    first = rows.stage(rows.empty(), batch("a", "Horror"))
+    first = rows.stage(rows.empty(), one("a", "Horror"))
     rows.publish(first)
     horror, comedy = Filter("genre", ("Horror",)), Filter("genre", ("Comedy",))
     assert rank(first, USER, 1.0, ask(10, horror)).considered == 1
-    second = rows.stage(first, batch("b", "Horror"))
+    second = rows.stage(first, one("b", "Horror"))
     rows.publish(second)
-    third = rows.stage(second, batch("a", "Comedy"))
+    third = rows.stage(second, one("a", "Comedy"))
     rows.publish(third)
     assert rank(third, USER, 1.0, ask(10, horror)).rows.tolist() == [1]
     assert rank(third, USER, 1.0, ask(10, comedy)).rows.tolist() == [2]
@@ -165,15 +175,14 @@ def test_filters_see_items_that_came_later() -> None:
 
 def test_equal_scores_keep_the_catalogues_order_after_a_replacement() -> None:
     """A replaced item's row is at the end, but among equals the item keeps its place."""
-    rows = Rows(1, 1)
+    rows = Rows(1, 1, "fp32")
 
-    def batch(*names: str) -> Batch:
-        ones = np.ones((len(names), 1), np.float32)
-        return Batch(names, [""] * len(names), ["{}"] * len(names), ones, ones, ones[:, 0], np.zeros(len(names)))
+    def alike(*names: str) -> Batch:
+        return batch(names, np.ones((len(names), 2), np.float32), ["{}"] * len(names))
 
-    snapshot = rows.stage(rows.empty(), batch("a", "b", "c"))
+    snapshot = rows.stage(rows.empty(), alike("a", "b", "c"))
     rows.publish(snapshot)
-    snapshot = rows.stage(snapshot, batch("a"))
+    snapshot = rows.stage(snapshot, alike("a"))
     rows.publish(snapshot)
     ranking = rank(snapshot, USER, 1.0, ask(2))
     assert [snapshot.id(row) for row in ranking.rows.tolist()] == ["a", "b"]
@@ -212,6 +221,7 @@ def naive_filter(attributes: Attributes, wanted: Filter) -> bool:
     k=st.integers(1, 40),
     filters=st.lists(FILTERS, max_size=2),
     excluded=st.sets(st.integers(0, 29), max_size=5),
+    kind=st.sampled_from(VECTOR_KINDS),
     data=st.data(),
 )
 def test_a_ranking_is_what_sorting_all_items_gives(
@@ -220,11 +230,13 @@ def test_a_ranking_is_what_sorting_all_items_gives(
     k: int,
     filters: list[Filter],
     excluded: set[int],
+    kind: VectorKind,
     data: st.DataObject,
 ) -> None:
     """Items, order, scores and count are those of filtering and sorting one item after the other."""
     attributes = [data.draw(st.fixed_dictionaries({"f": VALUES, "g": VALUES})) for _ in vectors]
-    snapshot = catalogue(vectors, attributes)
+    # With 127 as its largest number an int8 vector of whole numbers is kept exactly.
+    snapshot = catalogue([(v[0], v[1], 127.0, v[2]) for v in vectors], attributes, kind)
     scores = [(user[0] * v[0] + user[1] * v[1]) / TEMPERATURE + v[2] for v in vectors]
     left = [
         row
@@ -236,7 +248,7 @@ def test_a_ranking_is_what_sorting_all_items_gives(
     work = ask(k, *(f for f in filters if f.field in known), exclude_ids=tuple(map(str, excluded)))
     if work.filters != tuple(filters):
         return  # a field that no item has is another test's
-    ranking = rank(snapshot, np.array(user, np.float32), TEMPERATURE, work)
+    ranking = rank(snapshot, np.array([*user, 0.0], np.float32), TEMPERATURE, work)
     assert ranking.rows.tolist() == expected
     assert ranking.similarities.tolist() == [scores[row] for row in expected]
     assert ranking.considered == len(left)
@@ -264,16 +276,17 @@ def naive_mmr(vectors: Floats, scores: list[float], k: int, diversity: float) ->
     return chosen
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.05, 1.0))
-def test_diversity_is_maximal_marginal_relevance(seed: int, k: int, diversity: float) -> None:
-    """The choice is the paper's, one item after the other."""
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.05, 1.0), st.sampled_from(VECTOR_KINDS))
+def test_diversity_is_maximal_marginal_relevance(seed: int, k: int, diversity: float, kind: VectorKind) -> None:
+    """The choice among the vectors that are kept is the paper's, one item after the other."""
     generator = np.random.default_rng(seed)
     numbers = generator.standard_normal((12, 4))
-    snapshot = catalogue(numbers.tolist())
+    snapshot = catalogue(numbers.tolist(), kind=kind)
     user = np.array([1.0, 0.5, -1.0], np.float32)
-    scores = (snapshot.vectors @ user / TEMPERATURE + snapshot.biases).tolist()
+    vectors = snapshot.vectors[:]
+    scores = (vectors @ user / TEMPERATURE + snapshot.biases).tolist()
     ranking = rank(snapshot, user, TEMPERATURE, ask(k, diversity=diversity))
-    assert ranking.rows.tolist() == naive_mmr(snapshot.vectors, scores, k, diversity)
+    assert ranking.rows.tolist() == naive_mmr(vectors, scores, k, diversity)
 
 
 def test_diversity_prefers_the_unlike() -> None:

@@ -63,6 +63,7 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
         "precision": "int8",
         "device": "cuda",
         "mode": "latency",
+        "catalogue_vectors": "int8",
         "catalogue": str(tmp_path / "x"),
         "listen": "127.0.0.1:7",
         "metrics_port": "8",

@@ -153,5 +153,7 @@ def test_answers_arrive() -> None:
         ("a",),
         9.5,
         ("n",),
+        "int8",
+        10,
     )
     assert read.info(written.info(info)) == info

@@ -115,7 +115,9 @@ async def test_a_drain_is_bounded(config: ServerConfig, gate: Any) -> None:
 def test_sigterm_drains_and_ends_well(start: Callable[[], Any]) -> None:
     """A server in its own process says where it is ready, and ends with code 0 and nothing to complain of."""
     process = start()
-    assert process.announcement.startswith("serving tiny-00000000 in fp32 by CPUExecutionProvider with 6 items")
+    assert process.announcement.startswith(
+        "serving tiny-00000000 in fp32 by CPUExecutionProvider with 6 items (vectors in fp32, 0.0 MB)"
+    )
     with grpc.insecure_channel(process.address) as channel:
         assert list(emberline_pb2_grpc.EmberlineStub(channel).Encode(HELLO, timeout=30).tokens) == [7]
         process.signal(signal.SIGTERM)
