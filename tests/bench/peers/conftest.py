@@ -21,6 +21,7 @@ from emberline.bench.peers.settings import PeersSettings
 from emberline.bench.peers.targets.material import Material
 from emberline.bench.peers.texts import text_sets
 from emberline.bench.result import Result, make
+from emberline.bench.runs import RunRecord
 from emberline.bench.texts import item_texts
 from emberline.bench.variants import Variant
 from emberline.engine.bundle import Bundle
@@ -83,6 +84,7 @@ def result(tiny_bundle: Path, peer: Callable[..., Variant], environment: Any, tm
     bundle = Bundle.open(tiny_bundle)
     contest = Contest(
         bundle=bundle,
+        run=RunRecord("run", "films", "e" * 64, 32),
         reference=peer("PyTorch fp32"),
         variants=[
             *own_variants(bundle, 1),
