@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -63,6 +64,7 @@ def peer(material: Material) -> Callable[..., Variant]:
     """Makes a variant that `fake_peer.py` opens: the tiny model in plain ONNX Runtime, sound or with a fault."""
 
     def make_variant(name: str, precision: str = "fp32", path: str = "process", **fault: Any) -> Variant:
+        folders = [str(HERE), os.environ.get("PYTHONPATH", "")]
         return Variant(
             name=name,
             target="fake_peer:open_target",
@@ -72,7 +74,7 @@ def peer(material: Material) -> Callable[..., Variant]:
             path=path,
             threads=1,
             python=sys.executable,
-            environment={"PYTHONPATH": str(HERE)},
+            environment={"PYTHONPATH": os.pathsep.join(folder for folder in folders if folder)},
         )
 
     return make_variant
