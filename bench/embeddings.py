@@ -63,7 +63,7 @@ def smaller_embeddings(model: Predictor, vectors: Vectors, exam: Exam) -> list[S
     Returns:
         By kind and falling width; the first is what all are compared with.
     """
-    embeddings, biases, _ = model.item(vectors.items)
+    embeddings, biases = vectors.embeddings, vectors.biases
     width = embeddings.shape[1]
     new_items, everything = item_cold(exam.dataset, exam.split), exam.recommendations
     new_users = None
@@ -105,7 +105,7 @@ def widths(dimensions: int) -> list[int]:
 
 def _kept(vectors: Vectors, kind: VectorKind) -> Vectors:
     """The vectors as the user tower reads them of items in a catalogue."""
-    return replace(vectors, items=StoredVectors.of(vectors.items, kind)[:])
+    return replace(vectors, embeddings=StoredVectors.of(vectors.embeddings, kind)[:])
 
 
 def _ndcg(scenario: Scenario, scores: Floats) -> float:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from .scenarios import multi_stream, offline, single_stream
 from .settings import LatencySettings
 from .texts import TextSet, describe, text_set
 from .variants import Variant, Worker
+
+if TYPE_CHECKING:
+    from .runs import RunRecord
 
 #: PyTorch fed in the order in which the texts come, as a program does that does not sort them.
 PYTORCH_UNSORTED: Final = f"{PYTORCH}, arrival order"
@@ -85,13 +88,15 @@ def bench_latency(
                     measurements += server
                     loads += points
         records = [record(worker, bundle, gates, closeness) for worker in workers]
+    compared = any(variant.name == PYTORCH for variant in variants)
     return make(
         "latency",
         observe(beginning),
         asdict(settings),
         {
             "bundle": summarise(bundle),
-            "reference": PYTORCH if any(variant.name == PYTORCH for variant in variants) else None,
+            "run": _run(run) if run is not None and compared else None,
+            "reference": PYTORCH if compared else None,
             "texts": [describe(texts) for texts in sets],
             "variants": records,
             "left_out": left_out,
@@ -99,6 +104,12 @@ def bench_latency(
             "loads": loads,
         },
     )
+
+
+def _run(folder: Path) -> RunRecord:
+    from .runs import summarise_run  # it needs what PyTorch needs, which a measurement without reference does without
+
+    return summarise_run(folder)
 
 
 def _count(variants: Sequence[Variant], settings: LatencySettings) -> int:

@@ -30,6 +30,7 @@ from .participants import summarise
 from .progress import steps
 from .rankings import rankings
 from .result import Result, make
+from .runs import summarise_run
 from .settings import RecallSettings
 
 
@@ -87,6 +88,7 @@ def bench_recall(
         asdict(settings),
         {
             "bundle": summarise(bundle),
+            "run": summarise_run(run_folder),
             "reference": PYTORCH,
             "left_out": [],
             "vectors": [likeness(precision, found, exam) for precision, found in measured.items()],

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from emberline.bench.participants import summarise
+from emberline.engine.bundle import Bundle
 from emberline.export.data.records import Dataset
 
 from . import ablations
@@ -75,6 +77,8 @@ def body(
     attributes = _task(findings.attributes, _ATTRIBUTES)
     behaviour = _task(findings.behaviour, _BEHAVIOUR)
     return {
+        "bundles": [summarise(Bundle.open(bundle)) for bundle in plan.bundles],
+        "runs": findings.runs,
         "left_out": findings.left_out,
         "scenarios": _scenarios(findings.entries),
         "rankings": standings,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from emberline.bench.lineup import LeftOut
+from emberline.bench.runs import RunRecord
 
 from .attributes import Attributes
 from .behaviour import Behaviour
@@ -21,6 +22,7 @@ class Findings:
         attributes: predictions of labels.
         behaviour: predictions of likes.
         spoilt: rankings on bad data.
+        runs: whose models were measured.
         left_out: what was not measured, and why.
     """
 
@@ -28,6 +30,7 @@ class Findings:
     attributes: list[Attributes] = field(default_factory=list)
     behaviour: list[Behaviour] = field(default_factory=list)
     spoilt: list[Spoilt] = field(default_factory=list)
+    runs: list[RunRecord] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
     def leave_out(self, name: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from emberline.bench.progress import Steps
+from emberline.bench.runs import summarise_run
 from emberline.export.baselines.material import Material
 from emberline.export.data.split import Split
 from emberline.export.evaluation.groups import groupable
@@ -101,6 +102,7 @@ class Measurement:
             Its encoder's vectors of the data set.
         """
         self.say(f"seed {self.split.seed}: {subject.name}")
+        self.findings.runs.append(summarise_run(subject.run.folder.root))
         began = time.perf_counter()
         vectors = Vectors.of(subject.model, self.edition.dataset)
         self.findings.entries += enter_subject(subject, vectors, time.perf_counter() - began, self.final)

@@ -13,6 +13,7 @@ from emberline.bench.lineup import PYTORCH, LeftOut, in_process, through_grpc
 from emberline.bench.participants import summarise
 from emberline.bench.progress import Steps, steps
 from emberline.bench.result import Result, make
+from emberline.bench.runs import RunRecord, summarise_run
 from emberline.bench.texts import TextSet, describe, item_texts
 from emberline.bench.variants import Variant, Worker
 from emberline.engine.bundle import Bundle
@@ -45,6 +46,7 @@ class Contest:
 
     Attributes:
         bundle: what Emberline serves.
+        run: the training run that it was exported from, as the result names it.
         reference: PyTorch, which is asked for its vectors and not timed.
         variants: who is timed; Emberline's own are among them.
         left_out: who could not even be made ready.
@@ -56,6 +58,7 @@ class Contest:
     """
 
     bundle: Bundle
+    run: RunRecord
     reference: Variant
     variants: Sequence[Variant]
     left_out: Sequence[LeftOut]
@@ -131,7 +134,8 @@ def bench_peers(
         with steps("peers", _KITCHEN) as say:
             variants, left_out = peers(entrants, material, Kitchen(environments, work, threads, say))
         variants = [*own_variants(bundle, threads), *variants]
-        contest = Contest(bundle, reference, variants, left_out, sets, items, arithmetic, work, threads)
+        named = summarise_run(run)
+        contest = Contest(bundle, named, reference, variants, left_out, sets, items, arithmetic, work, threads)
         body = hold(contest, settings)
     return make("peers", observe(beginning), asdict(settings), body)
 
@@ -158,13 +162,13 @@ def hold(contest: Contest, settings: PeersSettings) -> Mapping[str, object]:
         close = _compare(field, contest, step)
         rounds.choose_batches(field, mixed, notes, settings, step)
         rounds.in_bulk(field, contest.sets, notes, settings, lambda: dict(peaks(contest.threads)), step)
-        took_part = [records.record(worker, close, notes) for worker in field.on("process")]
+        took_part = [records.record(worker, contest.bundle, close, notes) for worker in field.on("process")]
         for worker in field.on("process"):
             if worker.variant.engine != OWN:
                 field.dismiss(worker)
         rounds.with_clients(field, mixed, notes, settings, step)
         rounds.by_themselves(field, mixed, notes, settings, step)
-        took_part += [records.record(worker, close, notes) for worker in field.on("grpc")]
+        took_part += [records.record(worker, contest.bundle, close, notes) for worker in field.on("grpc")]
         for worker in field.on("grpc"):
             field.dismiss(worker)
         _recommend(contest, notes, settings, step)
@@ -175,6 +179,7 @@ def hold(contest: Contest, settings: PeersSettings) -> Mapping[str, object]:
     evidence = Evidence(notes, close, contest.arithmetic.operations(mixed.tokens))
     return {
         "bundle": summarise(contest.bundle),
+        "run": contest.run,
         "reference": STANDARD if any(one.name == STANDARD for one in took_part) else None,
         "texts": [describe(texts) for texts in contest.sets],
         "variants": [one for one in took_part if one.name not in gone],

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from emberline.bench.load import LoadPoint, point
 from emberline.bench.summary import Summary
 from emberline.bench.variants import Worker
+from emberline.engine.bundle import Bundle
 
 from .closeness import Closeness
+from .field import OWN
 from .memory import peak_mb
 from .notes import Notes
 from .rounds import SHARE
@@ -28,6 +30,7 @@ class PeerRecord:
         threads: that compute.
         packages: that run the model, each with its ``name`` and ``version``; none for Emberline, whose are those of the
             bench.
+        encoder_mb: the encoder's weights, in files or in PyTorch's parameters.
         memory_mb: peak resident memory of the processes that hold the model.
         cosine_mean: of its vectors to PyTorch's.
         cosine_minimum: the same.
@@ -41,6 +44,7 @@ class PeerRecord:
     path: str
     threads: int
     packages: Sequence[Mapping[str, str]]
+    encoder_mb: float
     memory_mb: float
     cosine_mean: float
     cosine_minimum: float
@@ -48,17 +52,21 @@ class PeerRecord:
     batch: int | None
 
 
-def record(worker: Worker, close: Mapping[str, Closeness], notes: Notes) -> PeerRecord:
+def record(worker: Worker, bundle: Bundle, close: Mapping[str, Closeness], notes: Notes) -> PeerRecord:
     """Describe a variant whose worker still runs.
 
     Args:
         worker: the variant's.
+        bundle: what Emberline serves.
         close: of every variant that runs.
         notes: what was measured so far.
     """
     variant = worker.variant
     found = close[variant.name]
     packages = [{"name": name, "version": said} for name, said in worker.about.get("packages", {}).items()]
+    own = variant.engine == OWN
+    manifest = bundle.manifest
+    size = manifest.files[manifest.encoders[variant.precision].file].bytes if own else worker.about["encoder_bytes"]
     return PeerRecord(
         name=variant.name,
         engine=variant.engine,
@@ -66,6 +74,7 @@ def record(worker: Worker, close: Mapping[str, Closeness], notes: Notes) -> Peer
         path=variant.path,
         threads=variant.threads,
         packages=packages,
+        encoder_mb=round(size / 1e6, 1),
         memory_mb=round(peak_mb(worker.model_pid), 1),
         cosine_mean=found.cosine_mean,
         cosine_minimum=found.cosine_minimum,

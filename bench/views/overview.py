@@ -1,32 +1,38 @@
-"""The first page of a report: what each precision costs and what it keeps, in one table and one plot."""
+"""The first page of a report: what every variant costs and what it keeps, in one table and one plot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 
 from emberline.bench.document import Block, Cell, Column, Picture, Section, Table
-from emberline.bench.plots import picture
+from emberline.bench.plots import COLOURS, QUIET, colour, picture
 from emberline.bench.result import Result
 
-from .latency import find, variant_colour
-from .wording import best_of, fraction, number, times
+from .latency import find
+from .pareto import Measured, Row, front, pareto_rows
+from .peers_plots import MIXED
+from .wording import fraction, number, times
+
+_MARKERS: Final = {"latency": "o", "peers": "s"}
 
 
-def overview(latency: Result, recall: Result | None) -> Section:
-    """Latency, throughput, size and, where it was measured, recall of every variant.
+def overview(results: Mapping[str, Result]) -> Section | None:
+    """Size, latency, throughput and quality of every variant; None if there is neither a time nor an agreement.
 
     Args:
-        latency: of `bench latency`.
-        recall: of `bench recall`; None: not measured.
+        results: by command; those that there are.
     """
-    texts = latency["texts"][0]["name"]
-    blocks: list[Block] = [_table(latency, recall, texts)]
-    if recall is not None and _points(latency, recall, texts):
-        blocks.append(_plot(latency, recall, texts))
-    return Section("Latency and recall", tuple(blocks))
+    rows = pareto_rows(results)
+    if not rows:
+        return None
+    chosen = front(rows)
+    blocks: list[Block] = [_table(results, rows, chosen)]
+    if len(chosen) > 0:
+        blocks.append(_plot(results, rows, chosen))
+    return Section("What each variant costs and keeps", tuple(blocks))
 
 
 def headline(latency: Result, recall: Result | None) -> str:
@@ -42,112 +48,114 @@ def headline(latency: Result, recall: Result | None) -> str:
     ratio = fastest["ratio"]
     if ratio and name != latency["reference"]:
         said += f", {number(ratio['median'])} times as fast as {latency['reference']}"
-    kept = _recall_of(recall, _precision(latency, name))
-    return f"{said}, and keeps {kept['agreement_at_10']:.1%} of its top 10." if kept else f"{said}."
+    kept = _kept(latency, recall, name)
+    return f"{said}, and keeps {kept:.1%} of its top 10." if kept is not None else f"{said}."
 
 
-def _table(latency: Result, recall: Result | None, texts: str) -> Table:
-    reference = latency["reference"]
-    rows = []
-    found = {
-        one["name"]: (
-            find(latency, texts, "SingleStream", one["name"], "p50"),
-            find(latency, texts, "SingleStream", one["name"], "p99"),
-            find(latency, texts, "Offline", one["name"], "throughput"),
-        )
-        for one in latency["variants"]
-    }
-    best = [
-        best_of([one["values"]["median"] for one in column if one], place == 2)
-        for place, column in enumerate(zip(*found.values(), strict=True))
-    ]
-    for one in latency["variants"]:
-        measured = found[one["name"]]
-        cells = [_cell(value, best[place], one["name"] == reference) for place, value in enumerate(measured)]
-        row = [Cell(one["name"]), Cell(number(one["encoder_mb"])), *cells]
-        kept = _recall_of(recall, "reference" if one["name"] == reference else one["precision"])
-        if recall is not None:
-            ranking = _ranking_of(recall, one["name"] == reference, one["precision"])
-            agreement = 1.0 if one["name"] == reference else (kept or {}).get("agreement_at_10")
-            row += [Cell(fraction(agreement)), Cell(fraction(ranking))]
-        rows.append(tuple(row))
-    columns = [
+def _kept(latency: Result, recall: Result | None, name: str) -> float | None:
+    found: Sequence[Mapping[str, Any]] = recall["vectors"] if recall and name != latency["reference"] else ()
+    precision = next(one["precision"] for one in latency["variants"] if one["name"] == name)
+    return next((float(one["agreement_at_10"]) for one in found if one["precision"] == precision), None)
+
+
+def _table(results: Mapping[str, Result], rows: Sequence[Row], chosen: Sequence[Row]) -> Table:
+    lines = []
+    for row in rows:
+        reference = row.name == results[row.run]["reference"]
+        cells = [_measured(one, reference) for one in (row.p50, row.p99, row.throughput)]
+        quality = [Cell(fraction(value)) for value in (row.agreement, row.item_cold, row.user_cold)]
+        begun = results[row.run]["environment"]["created"][:16].replace("T", " ")
+        where = Cell("yes" if row in chosen else "")
+        lines.append((Cell(row.name), Cell(row.run, begun), Cell(number(row.encoder_mb)), *cells, *quality, where))
+    columns = (
         Column("Variant", number=False),
+        Column("run", number=False),
         Column("encoder", "MB"),
         Column("p50", "ms"),
         Column("p99", "ms"),
         Column("throughput", "texts/s"),
-    ]
-    if recall is not None:
-        columns += [Column("agreement@10", "of vectors"), Column("NDCG@10", recall["scenarios"][0]["name"])]
-    note = f"{texts} texts: p50 and p99 of one request of one text; throughput with all texts at once."
-    if reference:
-        note += f" Small: how many times better than {reference}."
-    return Table(tuple(columns), tuple(rows), note[0].upper() + note[1:])
+        Column("agreement@10"),
+        Column("NDCG@10", "item cold"),
+        Column("NDCG@10", "user cold"),
+        Column("Pareto front", number=False),
+    )
+    return Table(columns, tuple(lines), " ".join(_note(results, rows)))
 
 
-def _cell(measured: Mapping[str, Any] | None, best: float | None, reference: bool) -> Cell:
+def _measured(measured: Measured, reference: bool) -> Cell:
     if measured is None:
         return Cell("–")
-    median = measured["values"]["median"]
     ratio = measured["ratio"]
-    detail = times(ratio["median"]) if ratio and not reference else ""
-    return Cell(number(median), detail, median is not None and median == best)
+    return Cell(number(measured["values"]["median"]), times(ratio["median"]) if ratio and not reference else "")
 
 
-def _plot(latency: Result, recall: Result, texts: str) -> Picture:
-    points = _points(latency, recall, texts)
+def _note(results: Mapping[str, Result], rows: Sequence[Row]) -> Iterator[str]:
+    runs = list(dict.fromkeys(row.run for row in rows))
+    yield "p50 and p99 are of one request of one text, throughput is with all texts at once; a dash: not measured."
+    for run in runs:
+        if run != "recall":
+            result = results[run]
+            texts = MIXED if run == "peers" else result["texts"][0]["name"]
+            compared = f"; small: how many times better than {result['reference']}" if result["reference"] else ""
+            yield f"Run {run}: {texts} texts{compared}."
+    if "peers" in runs:
+        yield (
+            "A peer's throughput is in its fastest batch size, and its agreement@10 is among all items of the "
+            "catalogue, by encoders' vectors; in run latency it is among unseen items, and from `bench recall`."
+        )
+    if len(runs) > 1:
+        yield "Different runs, at different times: compare rows of one run, never a row of one with a row of another."
+    yield "On the front is what no other variant of the same run equals or beats in both throughput and agreement."
+
+
+def _plot(results: Mapping[str, Result], rows: Sequence[Row], chosen: Sequence[Row]) -> Picture:
+    points = [(row, row.ratio, 100 * row.agreement) for row in rows if row.ratio is not None and row.agreement]
+    numbers = {id(row): place + 1 for place, (row, _, _) in enumerate(points)}
 
     def draw(axes: Axes) -> None:
-        for name, values, agreement, grpc in points:
-            tint = variant_colour(latency, name)
-            height = 100 * agreement
-            axes.plot([values["minimum"], values["maximum"]], [height, height], color=tint, linewidth=1.5, alpha=0.5)
-            face = "white" if grpc else tint
-            axes.plot([values["median"]], [height], "o", color=tint, markerfacecolor=face, markersize=9, label=name)
-        axes.set_xlabel("p50 of one request, ms")
-        axes.set_ylabel("agreement@10, %")
+        for run, marker in _MARKERS.items():
+            mine = [point for point in points if point[0].run == run]
+            if not mine:
+                continue
+            best = sorted((speed, height) for row, speed, height in mine if row in chosen)
+            axes.plot(*zip(*best, strict=True), color=QUIET, linewidth=1, linestyle="--" if run == "peers" else "-")
+            for row, speed, height in mine:
+                tint = _tint(row)
+                face = tint if row in chosen else "white"
+                axes.plot([speed], [height], marker, color=tint, markerfacecolor=face, markersize=8)
+                axes.annotate(
+                    str(numbers[id(row)]),
+                    (speed, height),
+                    (0, 6 + 9 * _crowd(points, row)),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
+                )
+        axes.margins(x=0.08, y=0.25)
         axes.set_xlim(left=0)
-        low = min(100 * agreement for _, _, agreement, _ in points)
-        margin = max(0.5, 0.12 * (100 - low))
-        axes.set_ylim(low - margin, 100 + margin)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+        axes.set_xlabel("throughput, times PyTorch's of the same run")
+        axes.set_ylabel("agreement@10, %")
 
-    caption = (
-        f"Latency against recall, {texts} texts: agreement@10 with {recall['reference']}'s vectors. Hollow: through "
-        "gRPC. Further left and higher is better."
+    named = "; ".join(f"{numbers[id(row)]} {row.name}, {row.run}" for row, _, _ in points)
+    compared = "; ".join(
+        f"run {run}: {results[run]['reference']}" for run in dict.fromkeys(row.run for row, _, _ in points)
     )
-    return picture("overview", caption, 3.4 + 0.22 * ((len(points) + 1) // 2), draw)
+    caption = (
+        f"Throughput, as a ratio to PyTorch in the same run ({compared}), against agreement. Filled, with a line: the "
+        "Pareto front of each run; circles: run latency, squares: run peers, which are not to be compared with each "
+        f"other. Further right and higher is better. {named}."
+    )
+    return picture("overview", caption, 3.8, draw)
 
 
-def _points(latency: Result, recall: Result, texts: str) -> list[tuple[str, Mapping[str, Any], float, bool]]:
-    """Of each variant with both: its name, its p50 over the repetitions, its agreement@10, whether through gRPC."""
-    points = []
-    for one in latency["variants"]:
-        measured = find(latency, texts, "SingleStream", one["name"], "p50")
-        kept = _recall_of(recall, one["precision"])
-        if one["name"] == latency["reference"]:
-            kept = {"agreement_at_10": 1.0}
-        if measured and kept:
-            points.append((one["name"], measured["values"], float(kept["agreement_at_10"]), one["path"] == "grpc"))
-    return points
+def _crowd(points: Sequence[tuple[Row, float, float]], row: Row) -> int:
+    """How many points with a lower number stand nearly where this one does."""
+    place = next(point for point in points if point[0] is row)
+    widest = max(speed for _, speed, _ in points)
+    before = points[: points.index(place)]
+    return sum(abs(speed - place[1]) < 0.04 * widest and abs(height - place[2]) < 1 for _, speed, height in before)
 
 
-def _precision(latency: Result, name: str) -> str:
-    chosen = next(one for one in latency["variants"] if one["name"] == name)
-    return "reference" if name == latency["reference"] else str(chosen["precision"])
-
-
-def _recall_of(recall: Result | None, precision: str) -> Mapping[str, Any] | None:
-    found: list[Mapping[str, Any]] = recall["vectors"] if recall else []
-    return next((one for one in found if one["precision"] == precision), None)
-
-
-def _ranking_of(recall: Result, reference: bool, precision: str) -> float | None:
-    """NDCG@10 in the first scenario."""
-    scenario = recall["scenarios"][0]["name"]
-    kind = "reference" if reference else "precision"
-    for one in recall["rankings"]:
-        if one["scenario"] == scenario and one["kind"] == kind and (reference or one["precision"] == precision):
-            return float(one["ndcg_at_10"])
-    return None
+def _tint(row: Row) -> str:
+    """Emberline's precisions and PyTorch have their colours; peers stand back."""
+    return colour(row.engine, row.precision) if row.engine in ("emberline", "pytorch") else COLOURS["baseline"]

@@ -57,6 +57,20 @@ def recall_result() -> Result:
     return found
 
 
+@pytest.fixture(scope="session")
+def peers_result() -> Result:
+    """A result of `bench peers`."""
+    found: Result = made_up.peers()
+    return found
+
+
+@pytest.fixture(scope="session")
+def coldstart_result() -> Result:
+    """A result of `bench coldstart`."""
+    found: Result = made_up.coldstart()
+    return found
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop on which waiting takes no time: the clock jumps to whatever is due next."""
 
@@ -85,11 +99,17 @@ class _JumpingSelector(selectors.SelectSelector):
 
 
 @pytest.fixture(scope="session")
-def saved(latency_result: Callable[..., Result], recall_result: Result, tmp_path_factory: Any) -> Path:
-    """A folder with both results and their report; not to be changed."""
+def saved(
+    latency_result: Callable[..., Result],
+    recall_result: Result,
+    coldstart_result: Result,
+    peers_result: Result,
+    tmp_path_factory: Any,
+) -> Path:
+    """A folder with all results and their report; not to be changed."""
     folder: Path = tmp_path_factory.mktemp("results")
-    write(latency_result(), folder)
-    write(recall_result, folder)
+    for result in (latency_result(), recall_result, coldstart_result, peers_result):
+        write(result, folder)
     save(gather(folder), folder)
     return folder
 

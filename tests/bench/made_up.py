@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from emberline.bench.environment import Environment, Package
 from emberline.bench.load import SHARES, Load, point
 from emberline.bench.measure import P50, P90, P99, RATE, SATURATION, THROUGHPUT, Samples
+from emberline.bench.peers.settings import PeersSettings
 from emberline.bench.result import Result, make
 from emberline.bench.settings import LatencySettings, RecallSettings
 
@@ -30,6 +31,7 @@ ENVIRONMENT = Environment(
     stolen=0.0,
 )
 BUNDLE = {"path": "bundle", "model_id": "films-0a1b2c3d", "sha256": "f" * 64, "max_length": 128}
+RUN = {"path": "run", "data_set": "films", "sha256": "e" * 64, "max_length": 128}
 #: Milliseconds a text, by variant.
 SPEEDS = {
     "PyTorch fp32": 15.0,
@@ -70,6 +72,7 @@ def latency(reference: bool = True, server: bool = True) -> Result:
         _settings(scenarios),
         {
             "bundle": BUNDLE,
+            "run": RUN,
             "reference": chosen,
             "texts": [
                 {
@@ -110,6 +113,7 @@ def recall() -> Result:
         asdict(RecallSettings()),
         {
             "bundle": BUNDLE,
+            "run": RUN,
             "reference": "PyTorch fp32",
             "vectors": [
                 {
@@ -165,6 +169,112 @@ def recall() -> Result:
                     for dimensions in (64, 32, 16)
                 ],
             },
+        },
+    )
+
+
+def peers() -> Result:
+    """A result of `bench peers`, on a machine that was slower than in the others."""
+    reference = "sentence-transformers, PyTorch fp32"
+    rows = (
+        ("Emberline fp32", "emberline", "fp32", "process", 8.0, 1.0, 90.4),
+        ("Emberline int8", "emberline", "int8", "process", 4.0, 0.955, 22.9),
+        (reference, "sentence-transformers", "fp32", "process", 20.0, 1.0, 90.9),
+        ("sentence-transformers, ONNX int8", "sentence-transformers", "int8", "process", 9.0, 0.874, 23.0),
+        ("CTranslate2 int8", "ctranslate2", "int8", "process", 3.0, 0.941, 23.1),
+        ("Emberline int8, gRPC", "emberline", "int8", "grpc", 5.0, 0.955, 22.9),
+    )
+    offline, lone, crowd = (Samples("mixed", name) for name in ("Offline", "SingleStream", "8 clients"))
+    for name, _, _, path, speed, _, _ in rows:
+        for drift in (1.0, 1.1):
+            lone.add(name, {P50: speed * drift, P99: 3 * speed * drift})
+            if path == "process":
+                offline.add(name, {THROUGHPUT: 1500 / speed / drift})
+            else:
+                crowd.add(name, {THROUGHPUT: 1200 / speed / drift, P50: 8 * speed, P99: 20 * speed})
+            if name == "CTranslate2 int8":
+                offline.add(f"{name}, batches of 8", {THROUGHPUT: 2000 / speed / drift})
+    return make(
+        "peers",
+        replace(
+            ENVIRONMENT, command_line="emberline bench peers bundle --run run", created="2026-01-03T03:04:05+00:00"
+        ),
+        {**asdict(PeersSettings.quick()), "clients": (8,)},
+        {
+            "bundle": BUNDLE,
+            "run": RUN,
+            "reference": reference,
+            "texts": [{"name": "mixed", "tokens_minimum": 10, "tokens_maximum": 128, "tokens_mean": 45.2}],
+            "variants": [
+                {
+                    "name": name,
+                    "engine": engine,
+                    "precision": precision,
+                    "path": path,
+                    "threads": 2,
+                    "packages": [],
+                    "encoder_mb": size,
+                    "memory_mb": 400.0,
+                    "cosine_mean": 0.99,
+                    "cosine_minimum": 0.98,
+                    "agreement_at_10": agreement,
+                    "batch": 8 if name == "CTranslate2 int8" else None,
+                }
+                for name, engine, precision, path, _, agreement, size in rows
+            ],
+            "left_out": [{"variant": "fastembed fp32", "reason": "it cannot be installed"}],
+            "measurements": [one for found in (offline, lone, crowd) for one in found.measurements(reference)],
+            "loads": [],
+            "arithmetic": {"linear": 1000, "attention": 10, "operations": 100_000},
+            "peaks": [],
+            "work": [],
+            "targets": [],
+        },
+    )
+
+
+def coldstart() -> Result:
+    """A result of `bench coldstart` of one model and two baselines."""
+    scenarios = ("item cold", "user cold, 0 known", "user cold, 3 known", "warm")
+    worth = {"Emberline": 0.3, "popularity": 0.2, "EASE": 0.25}
+    return make(
+        "coldstart",
+        replace(ENVIRONMENT, command_line="emberline bench coldstart --run run --bundle bundle"),
+        {"seeds": (0,), "known": (0, 3), "level": 0.95, "samples": 200, "tune": True, "data_set": "films"},
+        {
+            "bundles": [BUNDLE],
+            "runs": [RUN],
+            "left_out": [],
+            "scenarios": [{"name": name, "seeds": (0,), "queries": 100, "candidates": 50} for name in scenarios],
+            "rankings": [
+                {
+                    "method": method,
+                    "kind": "model" if method == "Emberline" else "baseline",
+                    "facts": False,
+                    "scenario": scenario,
+                    "measures": [
+                        {"name": name, "mean": value, "seeds": (value,)}
+                        for name in ("ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr", "coverage@10", "gini@10")
+                    ],
+                    "chosen": [{"seed": 0, "settings": "", "tuned_to": None, "tried": 1}],
+                    "fit_seconds": 1.0,
+                    "score_seconds": 0.1,
+                    "kept_mb": 1.0,
+                }
+                for scenario in scenarios
+                for method, value in worth.items()
+            ],
+            "comparisons": [],
+            **{name: [] for name in ("groups", "attributes", "behaviour", "bad_data", "ablations")},
+            "targets": [
+                {
+                    "what": "item cold: NDCG@10 / best baseline",
+                    "value": 1.2,
+                    "bound": 1.15,
+                    "at_most": False,
+                    "reached": True,
+                }
+            ],
         },
     )
 

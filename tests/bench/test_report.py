@@ -33,9 +33,15 @@ def test_a_report_is_written_in_three_forms(saved):
     """JSON with the results, Markdown with its plots beside it, and one page."""
     assert (saved / "report.html").is_file()
     report = json.loads((saved / "report.json").read_text())
-    assert [one["command"] for one in report["results"]] == ["latency", "recall"]
+    assert [one["command"] for one in report["results"]] == ["latency", "recall", "coldstart", "peers"]
     linked = re.findall(r"\]\(([^)]+)\)", (saved / "report.md").read_text())
-    assert {"overview.png", "latency-load-mixed.png", "recall-drift.png"} <= set(linked)
+    assert {
+        "overview.png",
+        "latency-load-mixed.png",
+        "recall-drift.png",
+        "coldstart-known.png",
+        "peers-agreement.png",
+    } <= set(linked)
     assert all((saved / name).read_bytes().startswith(b"\x89PNG") for name in linked)
 
 
@@ -115,8 +121,18 @@ def test_results_of_two_bundles_are_not_put_side_by_side(saved, recall_result, t
     bundle = {**recall_result["bundle"], "sha256": "0" * 64, "path": "other"}
     shutil.copy(saved / "latency.json", tmp_path)
     write({**recall_result, "bundle": bundle}, tmp_path)
-    with pytest.raises(BenchError, match=r"different bundles \(films-0a1b2c3d in bundle, films-0a1b2c3d in other\)"):
+    said = r"different bundles \(latency of films-0a1b2c3d in bundle and the run run; recall of films-0a1b2c3d in other"
+    with pytest.raises(BenchError, match=said):
         gather(tmp_path)
+
+
+def test_each_result_is_shown_with_the_command_that_made_it(saved):
+    """Cold start and peers have their tables under titles of their own, and every command line is there."""
+    for text in ((saved / "report.md").read_text(), (saved / "report.html").read_text()):
+        for title in ("Cold start: Targets", "Cold start: Overview", "Peers: One table"):
+            assert title in text
+        for command in ("bench latency bundle", "bench coldstart --run run", "bench peers bundle --run run"):
+            assert f"emberline {command}" in text
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import ctranslate2
 import numpy as np
 
-from .material import Material, Peer, batch_size, by_length, packages, restrict, tokeniser
+from .material import Material, Peer, batch_size, by_length, packages, restrict, tokeniser, weight
 
 _MODEL: Final = "model"
 
@@ -19,7 +19,8 @@ class CTranslate2Target(Peer):
     """Two encoders over the same file: one that puts all threads on a request, one that works on several at a time."""
 
     def __init__(self, given: Material, threads: int) -> None:
-        super().__init__(packages("ctranslate2"), batches=True)
+        weights = Path(given.work) / _MODEL / "model.bin"
+        super().__init__(packages("ctranslate2"), batches=True, encoder_bytes=weight(weights))
         self._tokenise = tokeniser(given.tokenizer, given.max_length)
         self._hidden = given.hidden
         folder = str(Path(given.work) / _MODEL)

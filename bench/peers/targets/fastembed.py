@@ -11,7 +11,7 @@ import numpy as np
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 
-from .material import Material, Peer, batch_size, packages, restrict
+from .material import Material, Peer, batch_size, packages, restrict, weight
 
 _NAME: Final = "emberline/encoder"
 _FILE: Final = "encoder.onnx"
@@ -22,8 +22,8 @@ _BATCH: Final = 256
 class FastembedTarget(Peer):
     """A model."""
 
-    def __init__(self, model: Any) -> None:
-        super().__init__(packages("fastembed", "onnxruntime"), batches=True)
+    def __init__(self, model: Any, encoder_bytes: int) -> None:
+        super().__init__(packages("fastembed", "onnxruntime"), batches=True, encoder_bytes=encoder_bytes)
         self._model = model
 
     def run(self, texts: Sequence[str]) -> Any:
@@ -52,7 +52,8 @@ async def open_target(material: dict[str, Any], threads: int) -> Peer:
         dim=given.hidden,
         model_file=_FILE,
     )
-    return FastembedTarget(TextEmbedding(_NAME, threads=threads, specific_model_path=given.work))
+    model = TextEmbedding(_NAME, threads=threads, specific_model_path=given.work)
+    return FastembedTarget(model, weight(given.encoders["fp32"]))
 
 
 def prepare(material: dict[str, Any]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from infinity_emb import AsyncEmbeddingEngine, EngineArgs
 
-from .material import Material, packages, restrict
+from .material import WEIGHTS, Material, packages, restrict, weight
 
 
 class InfinityTarget:
@@ -17,13 +18,14 @@ class InfinityTarget:
 
     Attributes:
         model_pid: this process.
-        about: its packages.
+        about: its packages, and the bytes of the encoder's weights.
     """
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Any, encoder_bytes: int) -> None:
         self._engine = engine
         self.model_pid = os.getpid()
-        self.about: dict[str, Any] = {"packages": packages("infinity-emb", "torch"), "batches": False}
+        about = packages("infinity-emb", "torch")
+        self.about: dict[str, Any] = {"packages": about, "batches": False, "encoder_bytes": encoder_bytes}
 
     async def encode(self, texts: Sequence[str]) -> Any:
         """One request: (B, H)."""
@@ -55,9 +57,10 @@ async def open_target(material: dict[str, Any], threads: int) -> InfinityTarget:
 
     restrict(threads)
     torch.set_num_threads(threads)
+    checkpoint = Material(**material).checkpoint
     engine = AsyncEmbeddingEngine.from_args(
         EngineArgs(
-            model_name_or_path=Material(**material).checkpoint,
+            model_name_or_path=checkpoint,
             engine="torch",
             device="cpu",
             dtype="float32",
@@ -65,4 +68,4 @@ async def open_target(material: dict[str, Any], threads: int) -> InfinityTarget:
         )
     )
     await engine.astart()
-    return InfinityTarget(engine)
+    return InfinityTarget(engine, weight(Path(checkpoint) / WEIGHTS))

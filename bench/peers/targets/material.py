@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 #: Texts a batch, where a library leaves it to its caller: what sentence-transformers and infinity take by default.
 BATCH: Final = 32
+#: The checkpoint's file.
+WEIGHTS: Final = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +86,23 @@ def tokeniser(path: str, max_length: int) -> Callable[[Sequence[str]], dict[str,
     return encode
 
 
+def weight(*paths: Path | str) -> int:
+    """Bytes of the files that hold an encoder's weights, all together."""
+    return sum(Path(path).stat().st_size for path in paths)
+
+
 class Peer:
     """A target whose library is called in its own process, and answers before it returns.
 
     Attributes:
         model_pid: this process.
-        about: the packages that run it, with their versions; whether its batch size is the caller's choice.
+        about: the packages that run it, with their versions; whether its batch size is the caller's choice; the bytes
+            of the encoder's weights.
     """
 
-    def __init__(self, about: dict[str, str], *, batches: bool) -> None:
+    def __init__(self, about: dict[str, str], *, batches: bool, encoder_bytes: int) -> None:
         self.model_pid = os.getpid()
-        self.about: dict[str, Any] = {"packages": about, "batches": batches}
+        self.about: dict[str, Any] = {"packages": about, "batches": batches, "encoder_bytes": encoder_bytes}
 
     def run(self, texts: Sequence[str]) -> Any:
         """Encode one request: (B, H)."""

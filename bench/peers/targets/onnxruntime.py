@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from .material import BATCH, Material, Peer, packages, restrict, tokeniser
+from .material import BATCH, Material, Peer, packages, restrict, tokeniser, weight
 
 
 class OnnxRuntimeTarget(Peer):
     """A session with the runtime's own defaults."""
 
     def __init__(self, given: Material, precision: str, threads: int) -> None:
-        super().__init__(packages("onnxruntime", "tokenizers"), batches=False)
+        size = weight(given.encoders[precision])
+        super().__init__(packages("onnxruntime", "tokenizers"), batches=False, encoder_bytes=size)
         self._tokenise = tokeniser(given.tokenizer, given.max_length)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads

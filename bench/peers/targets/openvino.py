@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import openvino as ov
 
-from .material import Material, Peer, batch_size, by_length, packages, restrict, tokeniser
+from .material import Material, Peer, batch_size, by_length, packages, restrict, tokeniser, weight
 
 _INT8: Final = "encoder.int8.xml"
 
@@ -19,7 +19,9 @@ class OpenVinoTarget(Peer):
     """The model compiled twice, with the runtime's own hints: for a lone request and for many."""
 
     def __init__(self, given: Material, file: str, threads: int, precision: str) -> None:
-        super().__init__(packages("openvino", "nncf"), batches=True)
+        # Its own format keeps the weights beside the graph.
+        files = [file, Path(file).with_suffix(".bin")] if file.endswith(".xml") else [file]
+        super().__init__(packages("openvino", "nncf"), batches=True, encoder_bytes=weight(*files))
         self._tokenise = tokeniser(given.tokenizer, given.max_length)
         self._hidden = given.hidden
         core = ov.Core()

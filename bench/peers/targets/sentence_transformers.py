@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sentence_transformers import SentenceTransformer, export_dynamic_quantized_onnx_model
 
-from .material import Material, Peer, batch_size, packages, restrict
+from .material import WEIGHTS, Material, Peer, batch_size, packages, restrict, weight
 
 #: In the order of preference: what its export offers, and the CPU feature that it is for.
 _TARGETS: Final = (("avx512_vnni", "avx512_vnni"), ("avx512", "avx512f"), ("avx2", "avx2"), ("arm64", "asimd"))
@@ -17,8 +17,8 @@ _TARGETS: Final = (("avx512_vnni", "avx512_vnni"), ("avx512", "avx512f"), ("avx2
 class SentenceTransformersTarget(Peer):
     """A model in any backend. It sorts by length and cuts into batches itself."""
 
-    def __init__(self, model: Any, about: dict[str, str]) -> None:
-        super().__init__(about, batches=True)
+    def __init__(self, model: Any, about: dict[str, str], encoder_bytes: int) -> None:
+        super().__init__(about, batches=True, encoder_bytes=encoder_bytes)
         self._model = model
 
     def run(self, texts: Sequence[str]) -> Any:
@@ -46,11 +46,14 @@ async def open_target(material: dict[str, Any], threads: int, backend: str, prec
 
         torch.set_num_threads(threads)
         return SentenceTransformersTarget(
-            SentenceTransformer(given.checkpoint, device="cpu"), packages("sentence-transformers", "torch")
+            SentenceTransformer(given.checkpoint, device="cpu"),
+            packages("sentence-transformers", "torch"),
+            weight(Path(given.checkpoint) / WEIGHTS),
         )
     file = "model.onnx" if precision == "fp32" else f"model_qint8_{_target()}.onnx"
     model = SentenceTransformer(given.work, device="cpu", backend="onnx", model_kwargs={"file_name": f"onnx/{file}"})
-    return SentenceTransformersTarget(model, packages("sentence-transformers", "onnxruntime"))
+    size = weight(Path(given.work) / "onnx" / file)
+    return SentenceTransformersTarget(model, packages("sentence-transformers", "onnxruntime"), size)
 
 
 def prepare(material: dict[str, Any]) -> None:

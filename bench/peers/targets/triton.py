@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 import tritonclient.grpc.aio as triton
 
-from .material import Material, by_length, packages
+from .material import Material, by_length, packages, weight
 
 _MODEL: Final = "encoder"
 #: Texts a batch, at most.
@@ -42,18 +42,21 @@ class TritonTarget:
 
     Attributes:
         model_pid: the server's process; its instances are children of it.
-        about: the packages.
+        about: the packages, and the bytes of the encoder's weights.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], client: Any, folder: Path, hidden: int) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], client: Any, folder: Path, given: Material, precision: str
+    ) -> None:
         self._process = process
         self._client = client
         self._folder = folder
-        self._hidden = hidden
+        self._hidden = given.hidden
         self.model_pid = process.pid
         self.about: dict[str, Any] = {
             "packages": packages("nvidia-pytriton", "tritonclient", "onnxruntime"),
             "batches": False,
+            "encoder_bytes": weight(given.encoders[precision]),
         }
 
     async def encode(self, texts: Sequence[str]) -> Any:
@@ -110,7 +113,7 @@ async def open_target(material: dict[str, Any], threads: int, precision: str) ->
         _end(process)
         shutil.rmtree(folder)
         raise
-    return TritonTarget(process, client, folder, given.hidden)
+    return TritonTarget(process, client, folder, given, precision)
 
 
 async def _ready(client: Any) -> bool:

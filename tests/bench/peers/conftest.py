@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from emberline.bench.peers.settings import PeersSettings
 from emberline.bench.peers.targets.material import Material
 from emberline.bench.peers.texts import text_sets
 from emberline.bench.result import Result, make
+from emberline.bench.runs import RunRecord
 from emberline.bench.texts import item_texts
 from emberline.bench.variants import Variant
 from emberline.engine.bundle import Bundle
@@ -62,6 +64,7 @@ def peer(material: Material) -> Callable[..., Variant]:
     """Makes a variant that `fake_peer.py` opens: the tiny model in plain ONNX Runtime, sound or with a fault."""
 
     def make_variant(name: str, precision: str = "fp32", path: str = "process", **fault: Any) -> Variant:
+        folders = [str(HERE), os.environ.get("PYTHONPATH", "")]
         return Variant(
             name=name,
             target="fake_peer:open_target",
@@ -71,7 +74,7 @@ def peer(material: Material) -> Callable[..., Variant]:
             path=path,
             threads=1,
             python=sys.executable,
-            environment={"PYTHONPATH": str(HERE)},
+            environment={"PYTHONPATH": os.pathsep.join(folder for folder in folders if folder)},
         )
 
     return make_variant
@@ -83,6 +86,7 @@ def result(tiny_bundle: Path, peer: Callable[..., Variant], environment: Any, tm
     bundle = Bundle.open(tiny_bundle)
     contest = Contest(
         bundle=bundle,
+        run=RunRecord("run", "films", "e" * 64, 32),
         reference=peer("PyTorch fp32"),
         variants=[
             *own_variants(bundle, 1),

@@ -74,6 +74,8 @@ def test_vectors_are_compared_with_pytorchs(result):
         assert one["cosine_minimum"] == pytest.approx(1.0, abs=1e-5)
         assert one["agreement_at_10"] == 1.0
         assert one["memory_mb"] > 10
+        assert one["encoder_mb"] >= 0
+    assert result["run"]["path"] == "run"
 
 
 def test_targets_are_measured_or_say_why_not(result):
@@ -88,6 +90,31 @@ def test_targets_are_measured_or_say_why_not(result):
             better = one["bound"] / one["value"]["median"] if one["at_most"] else one["value"]["median"] / one["bound"]
             assert one["share"] == pytest.approx(better)
             assert one["reached"] is (one["share"] >= 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"offline, mixed texts: texts/s: {in_process('int8')} / {STANDARD}",
+        "offline, mixed texts: texts/s, the best against the best peer that agrees as well",
+        f"offline, mixed texts: texts/s: {in_process('fp32')} / {BARE['fp32']}",
+        f"offline, mixed texts: arithmetic: {in_process('fp32')} / peak of fp32 matrix products",
+        f"offline, mixed texts: arithmetic: {in_process('int8')} / peak of int8 matrix products",
+        f"3 clients: texts/s, against offline in process: {through_grpc('int8')} / {in_process('int8')}",
+        f"lone request: p50, against tokenising and running alone: {through_grpc('int8')} / {BARE['int8']}",
+        f"2 clients: texts/s: {through_grpc('int8')} / Triton int8, gRPC",
+        f"2 clients: p99: {through_grpc('int8')} / Triton int8, gRPC",
+        f"3 clients: p99: {through_grpc('fp32')} / Triton fp32, gRPC",
+        f"70 % load: p99: {through_grpc('int8')} / p50 of its lone requests",
+        f"Recommend by history ids: p50, ms: {through_grpc('int8')}, 20 items",
+        f"Recommend by history ids: p50, ms: {through_grpc('int8')}, 30 items",
+        "growing work: slowest / fastest: 5 and 10 texts",
+        "growing work: memory: after 10 / after 5 texts",
+    ],
+)
+def test_no_line_is_missing_from_the_targets(result, line):
+    """What the comparison has to show stands in its table, measured or with the reason why not."""
+    assert any(f"{one['what']}: {one['compared']}".startswith(line) for one in result["targets"])
 
 
 def test_the_result_becomes_a_document(result):
