@@ -143,7 +143,7 @@ def demanded(threshold: Threshold, quest: Quest, report: dict[str, Any]) -> Thre
     """
     target = quest.target
     if report["held"]:
-        reason = f"the search's own texts reached {report['chosen'][target.measure]:.4f}, other texts do not; "
+        reason = f"the search's own texts reached {_shown(target, report)}, other texts do not; "
         remedy = f"ask for more than {target}, so that the search leaves a margin, or for less, or export fp16"
     elif report["ended"] == "time":
         reason = f"the search ended after {quest.minutes:g} minutes without an assignment that holds {target}; "
@@ -162,7 +162,7 @@ def summary(report: dict[str, Any]) -> str:
     target = Target.parse(report["target"])
     tried = f"{len(report['trials'])} assignments tried"
     figures = (
-        f"{MEASURES[target.measure]} {chosen[target.measure]:.4f} on the search's texts, {chosen['time']:.2f} times "
+        f"{MEASURES[target.measure]} {_shown(target, report)} on the search's texts, {chosen['time']:.2f} times "
         f"the time of all inputs in 8 bits, {chosen['bytes'] / 1e6:.1f} MB"
     )
     what = f"the cheapest that holds {target}" if report["held"] else f"none holds {target}; the nearest"
@@ -173,6 +173,12 @@ def summary(report: dict[str, Any]) -> str:
             f"trials in {report['trials_kept_in']}"
         )
     return f"int8: {tried}; {what}: {figures}{late}"
+
+
+def _shown(target: Target, report: dict[str, Any]) -> str:
+    """What the one that was chosen reaches; cosines differ in their last digits."""
+    reached: float = report["chosen"][target.measure]
+    return f"{reached:.6f}" if target.measure == "cosine" else f"{reached:.4f}"
 
 
 def _row(trial: Trial, costs: Costs) -> dict[str, Any]:

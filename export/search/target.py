@@ -43,14 +43,15 @@ class Target:
         """
         measure, _, value = text.partition("=")
         try:
-            return cls(cast(Measure, measure.strip()), float(value))
+            least = float(value)
         except ValueError:
             raise ConfigError(
                 f"--target {text}: write MEASURE=VALUE with one of {', '.join(MEASURES)}, e.g. agreement=0.97"
             ) from None
+        return cls(cast(Measure, measure.strip()), least)
 
     def __str__(self) -> str:
-        return f"{self.measure}={self.value:g}"
+        return f"{self.measure}={self.value}"
 
 
 @dataclass(frozen=True, slots=True)
