@@ -81,18 +81,20 @@ def search(
     book = Journal(journal, _key(quantiser, pool, queries))
     layers = quantiser.layers
     latest: Trial | None = None
+    pace = 0.0  # seconds that the last trial of this search took
 
     def tell() -> None:
         values = {} if latest is None else {"agreement": latest.figures.agreement, "cosine": latest.figures.cosine}
         progress("searching", min(int(clock() - began), int(limit)), max(int(limit), 1), values)
 
     def attempt(recipe: Recipe) -> Trial:
-        nonlocal latest
+        nonlocal latest, pace
         if recipe not in book.trials:
             # The next one takes about as long as the one before. At least one is made, or there is nothing to take.
-            if book.trials and clock() - began + (latest.seconds if latest else 0) >= limit:
+            if book.trials and clock() - began + pace >= limit:
                 raise TimeIsUp
             book.tried(laboratory.attempt(recipe))
+            pace = book.trials[recipe].seconds
         latest = book.trials[recipe]
         tell()
         return latest
@@ -165,7 +167,7 @@ def summary(report: dict[str, Any]) -> str:
         f"{MEASURES[target.measure]} {_shown(target, report)} on the search's texts, {chosen['time']:.2f} times "
         f"the time of all inputs in 8 bits, {chosen['bytes'] / 1e6:.1f} MB"
     )
-    what = f"the cheapest that holds {target}" if report["held"] else f"none holds {target}; the nearest"
+    what = f"the cheapest of them that holds {target}" if report["held"] else f"none holds {target}; the nearest"
     late = ""
     if report["ended"] == "time":
         late = (

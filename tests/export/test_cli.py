@@ -52,7 +52,9 @@ def test_a_search_is_told_of_in_a_sentence(small_run: Run, tmp_path: Path) -> No
     """How many assignments were tried, what was found, and what it costs."""
     bundle = tmp_path / "bundle"
     said = _export(small_run.folder.root, bundle, "--precision", "int8", "--target", "agreement=0.5")
-    assert "int8: 1 assignments tried; the cheapest that holds agreement=0.5: agreement@10 of neighbours" in said
+    assert (
+        "int8: 1 assignments tried; the cheapest of them that holds agreement=0.5: agreement@10 of neighbours" in said
+    )
     assert "1.00 times the time of all inputs in 8 bits" in said
     searched = Bundle.open(bundle).report["search"]
     assert (searched["minutes"], searched["held"]) == (10.0, True)
