@@ -46,7 +46,8 @@ class Target:
             least = float(value)
         except ValueError:
             raise ConfigError(
-                f"--target {text}: write MEASURE=VALUE with one of {', '.join(MEASURES)}, e.g. agreement=0.97; GPUs are for --tensorrt"
+                f"--target {text}: write MEASURE=VALUE with one of {', '.join(MEASURES)}, e.g. agreement=0.97; "
+                "GPUs are for --tensorrt"
             ) from None
         return cls(cast(Measure, measure.strip()), least)
 

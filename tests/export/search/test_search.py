@@ -142,6 +142,20 @@ def test_the_time_limit_is_kept_and_told(find: Search, tmp_path: Path) -> None:
     assert "stopped by the limit of 1 minutes: export again with --force to go on" in said
 
 
+def test_a_search_that_ran_out_of_time_goes_on(find: Search, target: str, tmp_path: Path) -> None:
+    """Each further search adds trials, however long those of the one before took, until the assignment is found."""
+    made = []
+    for _ in range(60):
+        seconds = itertools.count(step=4.0)
+        latest = find(target, tmp_path / "one.jsonl", clock=lambda: next(seconds), minutes=3.0)  # noqa: B023  # called at once
+        made.append(len(latest.report["trials"]))
+        if latest.report["ended"] != "time":
+            break
+    assert latest.report["ended"] == "found"
+    assert len(made) > 1
+    assert made == sorted(set(made))
+
+
 def test_one_trial_is_made_however_short_the_time(find: Search, target: str, tmp_path: Path) -> None:
     """There must be something to take."""
     seconds = itertools.count(step=100.0)
