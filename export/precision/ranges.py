@@ -32,7 +32,7 @@ def input_range(statistics: Statistics, divisors: Floats, method: Method) -> tup
         divisors: (K,).
         method: ``minmax``: all that calibration saw; ``percentile``: but for the outermost; ``entropy``: what keeps the
             distribution of the rounded inputs nearest to that of the inputs, by Kullback and Leibler's divergence
-            (Migacz, "8-bit inference with TensorRT", GTC 2017).
+            (after Migacz, "8-bit inference with TensorRT", GTC 2017).
 
     Returns:
         The least and the greatest input that is not clipped.

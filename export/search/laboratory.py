@@ -38,6 +38,7 @@ class Laboratory:
         queries: int,
         folder: Path,
         tick: Callable[[], None],
+        clock: Callable[[], float],
     ) -> None:
         """Nothing is read yet.
 
@@ -48,20 +49,21 @@ class Laboratory:
             queries: how many of them, the first, ask for their neighbours.
             folder: for the candidate's file.
             tick: called after each layer that is quantised, since the first candidates take half a minute.
+            clock: seconds.
         """
-        self._tick = tick
+        self._tick, self._clock = tick, clock
         self._quantiser, self._graph, self._pool, self._queries = quantiser, graph, pool, queries
         self._path = folder / "candidate.onnx"
         self._wanted: Floats | None = None
 
     def attempt(self, recipe: Recipe) -> Trial:
         """Make a candidate and measure it against fp32."""
-        began = time.monotonic()
+        began = self._clock()
         if self._wanted is None:
             self._wanted = encode(self._open(self._quantiser.source), self._pool)
         session = self._make(recipe)
         figures = compare(encode(session, self._pool), self._wanted, self._queries)
-        return Trial(recipe, figures, self._path.stat().st_size, time.monotonic() - began)
+        return Trial(recipe, figures, self._path.stat().st_size, self._clock() - began)
 
     def times(self, plain: Recipe, fine: Recipe) -> Times:
         """Measure how fast this machine is in each precision, one thread a text as a server would have it.

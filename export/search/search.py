@@ -101,7 +101,7 @@ def search(
 
     tell()
     with TemporaryDirectory() as folder:
-        laboratory = Laboratory(quantiser, graph, pool, queries, Path(folder), tell)
+        laboratory = Laboratory(quantiser, graph, pool, queries, Path(folder), tell, clock)
         if book.times is None:
             book.timed(laboratory.times(Recipe("uint8"), Recipe("uint8", fine=frozenset(KINDS))))
         assert book.times is not None

@@ -12,6 +12,7 @@ from emberline.engine.records import Encoding
 from emberline.engine.tokens import Tokeniser
 from emberline.export.gate.exam import Exam
 from emberline.export.precision.quantiser import Quantiser
+from emberline.export.precision.recipe import Recipe
 from emberline.export.search.search import Found, search
 from emberline.export.search.target import Quest, Target
 from emberline.export.search.texts import SearchTexts
@@ -62,7 +63,7 @@ def find(quantiser: Quantiser, small_encoder: Graph, pool: list[Encoding], aside
 def make_trial() -> Callable[..., Trial]:
     """Makes a trial of a recipe with the figures that matter."""
 
-    def make(recipe: object, agreement: float, cosine: float = 0.99, error: float = 0.0) -> Trial:
-        return Trial(recipe, Figures(agreement, error, cosine, error, cosine), 1000, 1.0)  # type: ignore[arg-type]
+    def make(recipe: Recipe, agreement: float, cosine: float = 0.99, error: float = 0.0) -> Trial:
+        return Trial(recipe, Figures(agreement, error, cosine, error, cosine), 1000, 1.0)
 
     return make
