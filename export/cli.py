@@ -23,6 +23,7 @@ from emberline.engine.cli.output import print_json, print_table
 from emberline.engine.errors import ConfigError
 
 from .precision.recipe import RECIPES
+from .search.target import MEASURES, MINUTES, Quest, Target
 from .training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -160,13 +161,14 @@ def export(
         ),
     ] = None,
     fine: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="LAYERS",
             help="Of int8: layers whose inputs get 16 bits, by kind or one by one (layer.3.ffn_up), or `none`. More is "
             "closer to PyTorch, and slower.",
+            show_default=",".join(sorted(RECIPES["int8"].fine)),
         ),
-    ] = ",".join(sorted(RECIPES["int8"].fine)),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle of that name.")] = False,
     tensorrt: Annotated[
         str | None,
@@ -178,7 +180,22 @@ def export(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(metavar="GPU[,…]", help="Of the engines, e.g. sm86,sm89.", show_default="the GPU at hand"),
+        typer.Option(
+            metavar="MEASURE=VALUE|GPU[,…]",
+            help="Search for the cheapest int8 that holds this, e.g. agreement=0.97: which layers get 16 bits or stay "
+            f"fp32, how ranges are taken, how inputs are smoothed. Of {', '.join(MEASURES)}. Its trials are kept "
+            "beside the bundle, so that another search goes on from there. With --tensorrt: the GPUs of the engines, "
+            "e.g. sm86,sm89.",
+            show_default="no search; with --tensorrt, the GPU at hand",
+        ),
+    ] = None,
+    search_minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="With --target: after this time the best that was found is taken.",
+            show_default=f"{MINUTES:g}",
+        ),
     ] = None,
     profiles: Annotated[
         str,
@@ -206,6 +223,8 @@ def export(
     With --tensorrt or --triton, take a bundle further: to engines for GPUs, to a repository for Triton (docs/gpu.md).
     """
     if tensorrt is not None or triton is not None:
+        if search_minutes is not None:
+            raise ConfigError("--search-minutes is for a search, which exports a run: emberline export RUN BUNDLE")
         if bundle is not None:
             raise ConfigError("--tensorrt and --triton take a bundle alone: emberline export BUNDLE --tensorrt fp16")
         _further(source, precision, tensorrt, target, profiles, library, triton, as_json=as_json)
@@ -213,6 +232,8 @@ def export(
     if bundle is None:
         raise ConfigError("the folder to be written is missing: emberline export RUN BUNDLE")
     run = source
+    precisions = _precisions(precision or PRECISIONS)
+    quest = _quest(target, search_minutes, fine)
     _need("emberline export")
     from emberline.engine.bundle import Bundle
 
@@ -224,8 +245,9 @@ def export(
         write_bundle(
             load_run(run),
             bundle,
-            precisions=_precisions(precision or PRECISIONS),
-            recipes={**RECIPES, "int8": replace(RECIPES["int8"], fine=_layers(fine))},
+            precisions=precisions,
+            recipes=RECIPES if fine is None else {**RECIPES, "int8": replace(RECIPES["int8"], fine=_layers(fine))},
+            quest=quest,
             replace=force,
             progress=progress,
         )
@@ -247,6 +269,10 @@ def export(
             for name, verdict in verdicts.items()
         ],
     )
+    if quest is not None:
+        from .search.search import summary
+
+        typer.echo(summary(opened.report["search"]))
     typer.echo(f"{bundle} is written ({opened.manifest.model_id}); next: emberline serve {bundle}")
 
 
@@ -331,6 +357,17 @@ def _precisions(named: Sequence[str]) -> list[Precision]:
 def _layers(named: str) -> frozenset[str]:
     """The layers of a recipe, from ``ffn_up,ffn_down``."""
     return frozenset() if named == "none" else frozenset(name.strip() for name in named.split(","))
+
+
+def _quest(target: str | None, minutes: float | None, fine: str | None) -> Quest | None:
+    """The search that is asked for, if one is."""
+    if target is None:
+        if minutes is not None:
+            raise ConfigError("--search-minutes is for a search; add its --target, e.g. agreement=0.97")
+        return None
+    if fine is not None:
+        raise ConfigError("--fine names the layers that --target searches for; give one of them")
+    return Quest(Target.parse(target), MINUTES if minutes is None else minutes)
 
 
 def settings_from(given: Sequence[str]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from emberline.engine.bundle import PRECISIONS, Layout, Precision
+from emberline.engine.errors import ConfigError
 from emberline.engine.tokens import Tokeniser
 
 from .exported import ExportedModel
@@ -17,8 +19,12 @@ from .gate.thresholds import Thresholds
 from .identity import fingerprint, manifest
 from .onnx import encoder_graph, export_graphs, head_graphs
 from .precision.encoders import write_encoders
+from .precision.quantiser import Quantiser
 from .precision.recipe import RECIPES, Recipe
 from .precision.texts import calibration_texts
+from .search.search import demanded, journal_of, search
+from .search.target import Quest
+from .search.texts import SearchTexts
 from .seed import write_seed
 from .training.progress import Progress, silent
 from .training.run import Run
@@ -30,6 +36,7 @@ def write_bundle(
     *,
     precisions: Collection[Precision] = PRECISIONS,
     recipes: Mapping[Precision, Recipe] | None = None,
+    quest: Quest | None = None,
     thresholds: Thresholds | None = None,
     replace: bool = False,
     progress: Progress = silent,
@@ -43,10 +50,11 @@ def write_bundle(
         out: the bundle's folder.
         precisions: of the encoder; fp32 is always written, since the others and the catalogue come from it.
         recipes: how ``int8`` and ``int8-trt`` are made; None: `RECIPES`.
+        quest: a search for the recipe of ``int8``, in place of the one above; its trials are kept beside the bundle.
         thresholds: what each precision must reach; None: the defaults. One that does not is written all the same, with
-            a verdict by which the engine refuses it.
+            a verdict by which the engine refuses it. A quest's target takes their place for ``int8``.
         replace: whether a bundle of that name may be replaced.
-        progress: told of the stages ``onnx``, ``quantising``, ``gate`` and ``catalogue``.
+        progress: told of the stages ``onnx``, ``searching``, ``quantising``, ``gate`` and ``catalogue``.
 
     Returns:
         The bundle's folder.
@@ -54,13 +62,17 @@ def write_bundle(
     Raises:
         ExportError: something of that name must not be replaced, a graph is not what it should be, or the run held
             nothing out to measure on.
-        ConfigError: a recipe names layers that the encoder does not have.
-        DataError: the run's data is not there any more.
+        ConfigError: a recipe names layers that the encoder does not have, or a search is for int8 where none is wanted.
+        DataError: the run's data is not there any more, or has too few items for a search.
     """
     require_free(out, replace=replace)  # before minutes of work
+    if quest is not None and "int8" not in precisions:
+        raise ConfigError("a target is for int8, which is not among the precisions; add it, or leave the target out")
     wanted = [precision for precision in PRECISIONS if precision == "fp32" or precision in precisions]
     dataset, split = run.data()
     exam = Exam.of(dataset, split)
+    aside = SearchTexts.of(exam) if quest is not None else None
+    recipes, thresholds = dict(recipes or RECIPES), thresholds or Thresholds()
     trained, config = run.trained, run.trained.model.config
     with whole_folder(out, replace=replace) as folder:
         layout = Layout(folder)
@@ -69,16 +81,26 @@ def write_bundle(
         export_graphs(trained.model, layout)
         progress("onnx", 1, 1, {})
         tokeniser = Tokeniser(layout.tokenizer, config.max_length)
-        texts = calibration_texts(exam.seen(), trained.tokenizer.get_vocab())
-        made = write_encoders(layout, wanted, recipes or RECIPES, tokeniser.encode(texts), progress)
+        texts = calibration_texts(aside.calibration if aside else exam.seen(), trained.tokenizer.get_vocab())
+        quantiser = Quantiser(layout.encoder("fp32"), tokeniser.encode(texts))
+        searched: dict[str, Any] = {}
+        if quest is not None and aside is not None:
+            graph = encoder_graph(config, layout.encoder("int8").name)
+            pool = tokeniser.encode(aside.pool)
+            found = search(quest, quantiser, graph, pool, aside.queries, journal_of(out), progress)
+            recipes["int8"], searched = found.recipe, {"search": found.report}
+            thresholds = Thresholds({**thresholds.of, "int8": demanded(thresholds.of["int8"], quest, found.report)})
+        made = write_encoders(layout, wanted, recipes, quantiser, progress)
         encoders = {precision: encoder_graph(config, layout.encoder(precision).name) for precision in wanted}
         heads = head_graphs(config, layout)
 
         def load(precision: Precision) -> ExportedModel:
             return ExportedModel(layout, precision, encoders[precision], heads, config)
 
-        judged = judge(trained, load, made, layout, exam, thresholds or Thresholds(), progress)
-        layout.report.write_text(json.dumps(judged.report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        judged = judge(trained, load, made, layout, exam, thresholds, progress)
+        layout.report.write_text(
+            json.dumps({**judged.report, **searched}, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+        )
         progress("catalogue", 0, 1, {})
         write_seed(layout.catalogue, load("fp32"), dataset, judged.vectors.items, fingerprint(layout))
         progress("catalogue", 1, 1, {})

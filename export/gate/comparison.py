@@ -78,17 +78,26 @@ def compare(found: Answers, reference: Answers, exam: Exam) -> dict[str, Any]:
 
 
 def agreement(found: Floats, reference: Floats, k: int) -> float:
-    """The mean share of the k best that are among the reference's k best, or as good there.
+    """The mean of `agreements`."""
+    return float(agreements(found, reference, k).mean())
+
+
+def agreements(found: Floats, reference: Floats, k: int) -> NDArray[np.float64]:
+    """The share of each query's k best that are among the reference's k best, or as good there.
 
     Args:
         found: (Q, C) scores; −∞ where a candidate is no candidate.
         reference: (Q, C) likewise.
         k: at most C.
+
+    Returns:
+        (Q,).
     """
     k = min(k, found.shape[1])
     best = np.argpartition(-found, k - 1, axis=1)[:, :k]
     last = -np.partition(-reference, k - 1, axis=1)[:, k - 1 : k]  # (Q, 1) the reference's k-th best
-    return float((np.take_along_axis(reference, best, axis=1) >= last - TIE).mean())
+    shares: NDArray[np.float64] = (np.take_along_axis(reference, best, axis=1) >= last - TIE).mean(axis=1)
+    return shares
 
 
 def _tau(found: Floats, reference: Floats) -> float:

@@ -22,6 +22,8 @@ class Threshold:
         kendall_tau: least mean τ of the ranking that Score gives.
         drift: by head, the greatest mean absolute difference: of probabilities, and of ratings as a share of their
             range. A damaged head drifts by tenths, a rounded encoder by hundredths.
+        cosine: least mean cosine of the two vectors of a text.
+        remedy: what to do if agreement or cosine are missed; told with the failure.
     """
 
     agreement: float
@@ -29,9 +31,11 @@ class Threshold:
     ndcg: float
     kendall_tau: float
     drift: Mapping[str, float]
+    cosine: float = 0.0
+    remedy: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("agreement", "recommendations", "ndcg", "kendall_tau"):
+        for name in ("agreement", "recommendations", "ndcg", "kendall_tau", "cosine"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"Threshold.{name} must be from 0 to 1, not {getattr(self, name)}")
         unknown = set(self.drift) - set(HEADS)

@@ -20,11 +20,12 @@ def verdict(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
     """
     failures = []
 
-    def at_least(name: str, value: float, limit: float) -> None:
+    def at_least(name: str, value: float, limit: float, remedy: str = "", digits: int = 4) -> None:
         if not value >= limit:
-            failures.append(f"{name} is {value:.4f}, below {limit:g}")
+            failures.append(f"{name} is {value:.{digits}f}, below {limit:g}" + (f"; {remedy}" if remedy else ""))
 
-    at_least("agreement@10 of neighbours", measured["agreement@10"], threshold.agreement)
+    at_least("agreement@10 of neighbours", measured["agreement@10"], threshold.agreement, threshold.remedy)
+    at_least("the mean cosine", measured["cosine"]["mean"], threshold.cosine, threshold.remedy, 6)
     at_least("agreement@10 of recommendations", measured["recommendations@10"], threshold.recommendations)
     for scenario, found in measured["ndcg@10"].items():
         if found["ratio"] is not None:

@@ -22,6 +22,8 @@ from .linears import Linears
 _MOMENTS: Final = 8192
 #: Tokens gathered before they are added up: a few large products of matrices instead of many small ones.
 _CHUNK: Final = 2048
+#: Of the tokens whose moments are taken, one in so many is kept as it is: a thousand, for ranges that clip.
+_KEPT: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,13 @@ class Statistics:
         low: (K,) the least value of each channel.
         high: (K,) the greatest value of each channel.
         moments: (K, K) the mean of x xᵀ.
+        sample: (S, K) some of the inputs, evenly chosen.
     """
 
     low: Floats
     high: Floats
     moments: NDArray[np.float64]
+    sample: Floats
 
 
 def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]) -> list[Statistics]:
@@ -78,6 +82,7 @@ class _Tally:
         self._stride = stride
         self._tokens = 0
         self._waiting: list[Floats] = []
+        self._sample: list[Floats] = []
 
     def add(self, states: Floats) -> None:
         """Take in (tokens, K)."""
@@ -90,10 +95,11 @@ class _Tally:
     def statistics(self) -> Statistics:
         if self._waiting:
             self._settle()
-        return Statistics(self._low, self._high, self._moments / self._tokens)
+        return Statistics(self._low, self._high, self._moments / self._tokens, np.concatenate(self._sample))
 
     def _settle(self) -> None:
         states = np.concatenate(self._waiting)
         self._waiting = []
         self._moments += states.T @ states
         self._tokens += len(states)
+        self._sample.append(states[::_KEPT].copy())  # a view would keep all

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-import onnx
-
 from emberline.engine.bundle import Layout, Precision
-from emberline.engine.records import Encoding
 from emberline.export.training.progress import Progress
 
 from . import fp16, int8, structure
-from .calibration import observe
-from .layer import Quantised, quantise
-from .linears import Linears, find
+from .quantiser import Quantiser
 from .recipe import Recipe
 
 
@@ -26,12 +21,18 @@ class Made:
         calibration: how many texts its activation scales come from.
         smoothing: the α of each of its layers that is quantised.
         fine: its layers whose inputs have 16 bits.
+        fp32: its layers that are not quantised, where others are.
+        method: how the range of inputs of 8 bits was taken: ``minmax``, ``percentile``, ``entropy``.
+        embeddings: how the word embeddings are stored, where layers are quantised: ``int8`` or ``fp32``.
         kernels: how often ONNX Runtime runs each integer kernel on this machine's CPU.
     """
 
     calibration: int = 0
     smoothing: Mapping[str, float] = field(default_factory=dict)
     fine: tuple[str, ...] = ()
+    fp32: tuple[str, ...] = ()
+    method: str = ""
+    embeddings: str = ""
     kernels: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -39,7 +40,7 @@ def write_encoders(
     layout: Layout,
     wanted: Collection[Precision],
     recipes: Mapping[Precision, Recipe],
-    encodings: Sequence[Encoding],
+    quantiser: Quantiser,
     progress: Progress,
 ) -> dict[Precision, Made]:
     """Write encoders beside the fp32 one.
@@ -48,7 +49,7 @@ def write_encoders(
         layout: where they go, and where the fp32 encoder is.
         wanted: the precisions.
         recipes: of those that are int8.
-        encodings: the texts to calibrate int8 on.
+        quantiser: of the fp32 encoder.
         progress: told of the stage ``quantising``.
 
     Returns:
@@ -66,47 +67,39 @@ def write_encoders(
     chosen = {precision: recipes[precision] for precision in wanted if precision in recipes}
     if not chosen:
         return made
-    layers = find(onnx.load(source))
     for recipe in chosen.values():
-        recipe.require_known(layers)
-    quantised = _quantise(layout, layers, list(chosen.values()), encodings, progress)
+        recipe.require_known(quantiser.layers)
+    step = _Steps(quantiser.missing(chosen.values()) + 1, progress)  # one more: the texts are read
     for precision, recipe in chosen.items():
-        parts = [quantised[one.name, recipe.is_fine(one)] for one in recipe.quantised(layers)]
+        parts = quantiser.parts(recipe, step)
         path = layout.encoder(precision)
-        int8.write(source, path, parts, recipe.activations)
+        int8.write(source, path, parts, recipe.activations, embeddings=recipe.embeddings)
         structure.check_int8(path, parts, recipe.activations)
+        names = {one.layers.name for one in parts}
         made[precision] = Made(
-            len(encodings),
+            len(quantiser.encodings),
             {one.layers.name: one.alpha for one in parts},
             tuple(one.layers.name for one in parts if one.fine),
+            tuple(one.name for one in quantiser.layers if one.name not in names),
+            recipe.method,
+            "int8" if recipe.stores_embeddings else "fp32",
             # TensorRT's graph is not for CPUs, and never fast on them.
             structure.check_kernels(path, parts) if recipe.activations == "uint8" else {},
         )
+    step.finish()
     return made
 
 
-def _quantise(
-    layout: Layout,
-    layers: Sequence[Linears],
-    recipes: Sequence[Recipe],
-    encodings: Sequence[Encoding],
-    progress: Progress,
-) -> dict[tuple[str, bool], Quantised]:
-    """Quantise each layer in each of the ways that some recipe wants; by the layer's name and whether it is fine."""
-    ways = [(one, fine) for one in layers for fine in (False, True)]
-    ways = [
-        (one, fine)
-        for one, fine in ways
-        if any(one in recipe.quantised(layers) and recipe.is_fine(one) == fine for recipe in recipes)
-    ]
-    steps = len(ways) + 1  # the first, watching the texts being read, takes as long as the others together
-    progress("quantising", 0, steps, {})
-    statistics = dict(
-        zip((one.name for one in layers), observe(layout.encoder("fp32"), layers, encodings), strict=True)
-    )
-    quantised: dict[tuple[str, bool], Quantised] = {}
-    for done, (one, fine) in enumerate(ways, start=1):
-        progress("quantising", done, steps, {})
-        quantised[one.name, fine] = quantise(one, statistics[one.name], fine=fine)
-    progress("quantising", steps, steps, {})
-    return quantised
+class _Steps:
+    """Tells the progress of quantising."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+        progress("quantising", 0, total, {})
+
+    def __call__(self) -> None:
+        self._done += 1
+        self._progress("quantising", self._done, self._total, {})
+
+    def finish(self) -> None:
+        self._progress("quantising", self._total, self._total, {})

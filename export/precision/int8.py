@@ -33,10 +33,18 @@ from .grid import Activations, Grid, nearest, weight_scales
 from .layer import Quantised
 from .rewrite import Rewrite
 
-_EMBEDDINGS: Final = "word_embeddings.weight"
+#: Ends the name of the table of word embeddings.
+EMBEDDINGS: Final = "word_embeddings.weight"
 
 
-def write(source: Path, target: Path, quantised: Sequence[Quantised], activations: Activations) -> None:
+def write(
+    source: Path,
+    target: Path,
+    quantised: Sequence[Quantised],
+    activations: Activations,
+    *,
+    embeddings: bool = True,
+) -> None:
     """Write an encoder with linear layers in 8 bits; those that are not given stay fp32.
 
     Args:
@@ -45,12 +53,13 @@ def write(source: Path, target: Path, quantised: Sequence[Quantised], activation
         quantised: of its layers.
         activations: how they are stored; ``int8`` also leaves the embeddings in fp32, for TensorRT cannot read rows of
             8-bit integers.
+        embeddings: whether the word embeddings are stored in 8 bits.
     """
     model = onnx.load(source)
     graph = Rewrite(model)
     for one in quantised:
         _quantise(graph, one, activations)
-    if activations == "uint8":
+    if embeddings and activations == "uint8":
         _store_embeddings(graph)
     graph.finish()
     onnx.checker.check_model(model)
@@ -109,10 +118,10 @@ def _multiply(graph: Rewrite, name: str, parts: Sequence[str], weight: str, one:
 
 
 def _store_embeddings(graph: Rewrite) -> None:
-    found = (node for node in graph.nodes.values() if node.op_type == "Gather" and _EMBEDDINGS in node.input[0])
+    found = (node for node in graph.nodes.values() if node.op_type == "Gather" and EMBEDDINGS in node.input[0])
     node = next(found, None)
     if node is None:
-        raise ExportError(f"the encoder's graph reads no {_EMBEDDINGS}; only BertModel encoders are quantised")
+        raise ExportError(f"the encoder's graph reads no {EMBEDDINGS}; only BertModel encoders are quantised")
     table = graph.value(node.input[0])  # (vocabulary, H)
     scales = weight_scales(table.T)[:, None]  # (vocabulary, 1) a row is a token
     ids, embedding = node.input[1], node.output[0]

@@ -13,6 +13,7 @@ from emberline.engine.records import Floats
 from .calibration import Statistics
 from .grid import Activations, Grid, weight_scales
 from .linears import Linears
+from .recipe import Way
 from .rounding import compensated
 from .smoothing import input_grid, noise, smooth, weight_limit
 
@@ -40,17 +41,18 @@ class Quantised:
     grids: Mapping[Activations, Grid]
 
 
-def quantise(layers: Linears, statistics: Statistics, *, fine: bool) -> Quantised:
+def quantise(layers: Linears, statistics: Statistics, way: Way) -> Quantised:
     """Choose the smoothing, the scales and the rounding of linear layers; they serve both forms of activations.
 
     Args:
         layers: as `linears.find` gives them.
         statistics: of their inputs.
-        fine: whether their inputs will be stored in 16 bits.
+        way: what the recipe says of them.
     """
-    divisors, alpha = smooth(statistics, layers.weight, fine=fine)
+    fine = way.fine
+    divisors, alpha = smooth(statistics, layers.weight, fine=fine, alpha=way.alpha)
     grids: dict[Activations, Grid] = {
-        form: input_grid(statistics, divisors, form, fine=fine) for form in ("uint8", "int8")
+        form: input_grid(statistics, divisors, form, fine=fine, method=way.method) for form in ("uint8", "int8")
     }
     smoothed = layers.weight * divisors[:, None]
     limit = weight_limit(fine=fine)

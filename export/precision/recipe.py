@@ -19,6 +19,25 @@ if TYPE_CHECKING:
 Kind = Literal["attention_in", "attention_out", "ffn_up", "ffn_down"]
 KINDS: Final[tuple[Kind, ...]] = ("attention_in", "attention_out", "ffn_up", "ffn_down")
 
+#: How the range of an input of 8 bits is taken from what calibration saw; see `ranges`.
+Method = Literal["minmax", "percentile", "entropy"]
+METHODS: Final[tuple[Method, ...]] = ("minmax", "percentile", "entropy")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one group of linear layers is quantised.
+
+    Attributes:
+        fine: whether its inputs are stored in 16 bits.
+        method: how the range of its inputs is taken; 16 bits always hold all that was seen.
+        alpha: how far the spread of its inputs is moved into the weight; None: as far as it loses least by.
+    """
+
+    fine: bool
+    method: Method = "minmax"
+    alpha: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -31,11 +50,24 @@ class Recipe:
         fine: layers whose inputs are stored in 16 bits, as a coarse part and the rest of 8 bits each. Their products
             are made twice, which costs a good part of what 8 bits gain over fp32, and their inputs lose nothing.
         fp32: layers that are not quantised at all: slower still, and larger.
+        method: how the range of inputs of 8 bits is taken.
+        alpha: the smoothing of all layers, above 0 and up to 1; None: of each layer what it loses least by.
+        embeddings: whether the word embeddings are stored in 8 bits; beside symmetric activations they never are, for
+            TensorRT cannot read rows of 8-bit integers.
     """
 
     activations: Activations
     fine: frozenset[str] = frozenset()
     fp32: frozenset[str] = frozenset()
+    method: Method = "minmax"
+    alpha: float | None = None
+    embeddings: bool = True
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(f"Recipe.method {self.method!r}: choose from {', '.join(METHODS)}")
+        if self.alpha is not None and not 0 < self.alpha <= 1:
+            raise ConfigError(f"Recipe.alpha must be above 0 and at most 1, not {self.alpha}")
 
     def require_known(self, layers: Sequence[Linears]) -> None:
         """Check that the recipe speaks of the layers that there are.
@@ -62,6 +94,16 @@ class Recipe:
     def is_fine(self, layers: Linears) -> bool:
         """Whether the layers' inputs are stored in 16 bits."""
         return _among(layers, self.fine)
+
+    def way(self, layers: Linears) -> Way:
+        """How layers that are quantised are."""
+        fine = self.is_fine(layers)
+        return Way(fine, "minmax" if fine else self.method, self.alpha)
+
+    @property
+    def stores_embeddings(self) -> bool:
+        """Whether the word embeddings are stored in 8 bits."""
+        return self.embeddings and self.activations == "uint8"
 
 
 def _among(layers: Linears, names: frozenset[str]) -> bool:

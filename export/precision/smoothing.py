@@ -17,6 +17,8 @@ from emberline.engine.records import Floats
 
 from .calibration import Statistics
 from .grid import SAFE_WEIGHT_LIMIT, WEIGHT_LIMIT, Activations, Grid, nearest, weight_scales
+from .ranges import input_range
+from .recipe import Method
 
 #: The α that are tried: high ones ease inputs of 8 bits, low ones the weights of layers whose inputs have 16.
 ALPHAS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -26,13 +28,14 @@ _REMAINS: Final = 0.2
 _MARGIN: Final = 2.0
 
 
-def smooth(statistics: Statistics, weight: Floats, *, fine: bool) -> tuple[Floats, float]:
+def smooth(statistics: Statistics, weight: Floats, *, fine: bool, alpha: float | None = None) -> tuple[Floats, float]:
     """Choose the divisors of a layer's inputs.
 
     Args:
         statistics: of its inputs.
         weight: (K, N).
         fine: whether the inputs will be stored in 16 bits.
+        alpha: which α to take; None: the best of `ALPHAS`.
 
     Returns:
         The divisors (K,), their geometric mean 1, and the α that made them.
@@ -40,21 +43,23 @@ def smooth(statistics: Statistics, weight: Floats, *, fine: bool) -> tuple[Float
     widest = np.maximum(np.maximum(-statistics.low, statistics.high), 1e-5)
     heaviest = np.maximum(np.abs(weight).max(axis=1), 1e-5)
     best: tuple[float, Floats, float] | None = None
-    for alpha in ALPHAS:
-        divisors = widest**alpha / heaviest ** (1 - alpha)
+    for strength in ALPHAS if alpha is None else (alpha,):
+        divisors = widest**strength / heaviest ** (1 - strength)
         divisors = (divisors / np.exp(np.log(divisors).mean())).astype(np.float32)
         error = _error(statistics, weight, divisors, fine=fine)
         if best is None or error < best[0]:
-            best = error, divisors, alpha
+            best = error, divisors, strength
     assert best is not None
     return best[1], best[2]
 
 
-def input_grid(statistics: Statistics, divisors: Floats, activations: Activations, *, fine: bool) -> Grid:
+def input_grid(
+    statistics: Statistics, divisors: Floats, activations: Activations, *, fine: bool, method: Method = "minmax"
+) -> Grid:
     """The grid of a layer's smoothed inputs; that of their coarse part if they are fine."""
     margin = _MARGIN if fine else 1.0
-    low, high = (statistics.low / divisors).min(), (statistics.high / divisors).max()
-    return Grid.over(margin * float(low), margin * float(high), activations)
+    low, high = input_range(statistics, divisors, method)
+    return Grid.over(margin * low, margin * high, activations)
 
 
 def noise(grid: Grid, *, fine: bool) -> float:

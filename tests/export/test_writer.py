@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,17 @@ import pytest
 
 from emberline.engine.bundle import PRECISIONS, Bundle, Layout
 from emberline.engine.catalogue import Catalogue
-from emberline.engine.errors import ConfigError, ExportError
+from emberline.engine.errors import ConfigError, ExportError, GateRefused
 from emberline.engine.heads import Heads
 from emberline.export.gate.thresholds import Thresholds
 from emberline.export.precision.recipe import RECIPES, Recipe
+from emberline.export.search.search import journal_of
+from emberline.export.search.target import Quest, Target
 from emberline.export.training.run import Run
 from emberline.export.writer import write_bundle
+
+#: Six users rank at random: their NDCG is a matter of chance.
+LENIENT = Thresholds({name: replace(one, ndcg=0.8) for name, one in Thresholds().of.items()})
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +36,8 @@ def exported(small_run: Run, stages: list[str], tmp_path_factory: pytest.TempPat
         assert 0 <= step <= total
         stages.append(stage)
 
-    # Six users rank at random: their NDCG is a matter of chance.
-    lenient = Thresholds({name: replace(one, ndcg=0.8) for name, one in Thresholds().of.items()})
     out = tmp_path_factory.mktemp("written") / "bundle"
-    return write_bundle(small_run, out, thresholds=lenient, progress=progress)
+    return write_bundle(small_run, out, thresholds=LENIENT, progress=progress)
 
 
 def test_a_bundle_can_be_opened_and_served(exported: Path) -> None:
@@ -99,6 +103,7 @@ def test_the_report_tells_how_each_precision_was_made(exported: Path) -> None:
     assert set(int8["made"]["smoothing"]) >= set(int8["made"]["fine"])
     assert int8["made"]["calibration"] > 100
     assert sum(int8["made"]["kernels"].values()) == 16
+    assert (int8["made"]["method"], int8["made"]["embeddings"], int8["made"]["fp32"]) == ("minmax", "int8", [])
     assert report["precisions"]["fp32"]["made"]["kernels"] == {}
     assert report["machine"]["cores"]
     assert set(report["thresholds"]) == set(PRECISIONS)
@@ -146,3 +151,56 @@ def test_a_recipe_for_other_encoders_is_refused(small_run: Run, tmp_path: Path) 
     with pytest.raises(ConfigError, match=r"layer\.5\.ffn_up"):
         write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], recipes=recipes)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_target_is_searched_for_and_judged(small_run: Run, tmp_path: Path) -> None:
+    """The bundle has the assignment that was found, the report all trials, and the gate asks for the target."""
+    stages: list[str] = []
+    quest = Quest(Target("agreement", 0.5))
+    root = write_bundle(
+        small_run,
+        tmp_path / "bundle",
+        precisions=["int8"],
+        quest=quest,
+        thresholds=LENIENT,
+        progress=lambda stage, *_: stages.append(stage),
+    )
+    bundle = Bundle.open(root)
+    assert bundle.admit("int8") == "passed"
+    assert list(dict.fromkeys(stages)) == ["onnx", "searching", "quantising", "gate", "catalogue"]
+    searched = bundle.report["search"]
+    assert (searched["target"], searched["held"], searched["ended"]) == ("agreement=0.5", True, "found")
+    assert bundle.report["thresholds"]["int8"]["agreement"] == 0.5
+    assert bundle.report["thresholds"]["fp32"]["agreement"] == Thresholds().of["fp32"].agreement
+    chosen = searched["chosen"]
+    assert chosen == searched["trials"][0]
+    assert bundle.report["precisions"]["int8"]["made"]["fine"] == chosen["fine"] == []
+    assert bundle.report["precisions"]["int8"]["bytes"] == chosen["bytes"]
+    assert journal_of(root).parent == root.parent
+    assert len(journal_of(root).read_text().splitlines()) == 2 + len(searched["trials"])
+
+
+def test_a_target_that_is_missed_is_refused_with_what_it_reached(small_run: Run, tmp_path: Path) -> None:
+    """The nearest is written, and the verdict names target, figure and next step."""
+    quest = Quest(Target("cosine", 1.0))
+    bundle = Bundle.open(
+        write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], quest=quest, thresholds=LENIENT)
+    )
+    with pytest.raises(GateRefused):
+        bundle.admit("int8")
+    (failure,) = bundle.report["precisions"]["int8"]["failures"]
+    assert re.fullmatch(
+        r"the mean cosine is 0\.9999\d\d, below 1; none of the \d+ assignments that were tried holds cosine=1\.0; ask "
+        r"for less, or export fp16",
+        failure,
+    )
+    searched = bundle.report["search"]
+    made = bundle.report["precisions"]["int8"]["made"]
+    assert (sorted(made["fine"]), sorted(made["fp32"])) == (searched["chosen"]["fine"], searched["chosen"]["fp32"])
+    assert made["embeddings"] == searched["chosen"]["embeddings"]
+
+
+def test_a_target_is_for_int8(small_run: Run, tmp_path: Path) -> None:
+    """Nobody searches for what is not written."""
+    with pytest.raises(ConfigError, match="a target is for int8"):
+        write_bundle(small_run, tmp_path / "bundle", precisions=["fp16"], quest=Quest(Target("agreement", 0.9)))

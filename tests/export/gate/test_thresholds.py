@@ -8,6 +8,7 @@ from emberline.export.gate.thresholds import Threshold, Thresholds
 from emberline.export.gate.verdict import verdict
 
 MEASURED = {
+    "cosine": {"mean": 0.999, "min": 0.99},
     "agreement@10": 0.97,
     "recommendations@10": 0.96,
     "kendall_tau": {"mean": 0.98, "min": 0.5},
@@ -35,6 +36,8 @@ def test_what_reaches_all_passes() -> None:
     ("changes", "failure"),
     [
         ({"agreement": 0.98}, "agreement@10 of neighbours is 0.9700, below 0.98"),
+        ({"cosine": 0.9995}, "the mean cosine is 0.999000, below 0.9995"),
+        ({"agreement": 0.98, "remedy": "try fp16"}, "agreement@10 of neighbours is 0.9700, below 0.98; try fp16"),
         ({"recommendations": 0.98}, "agreement@10 of recommendations is 0.9600, below 0.98"),
         ({"ndcg": 0.995}, "NDCG@10 (item cold) as a share of PyTorch's is 0.9900, below 0.995"),
         ({"kendall_tau": 0.99}, "Kendall's tau of Score's rankings is 0.9800, below 0.99"),

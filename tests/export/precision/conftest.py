@@ -51,7 +51,7 @@ def parts(layers: list[Linears], statistics: list[Statistics]) -> Callable[[Reci
 
     def make(recipe: Recipe) -> list[Quantised]:
         seen = dict(zip((one.name for one in layers), statistics, strict=True))
-        return [quantise(one, seen[one.name], fine=recipe.is_fine(one)) for one in recipe.quantised(layers)]
+        return [quantise(one, seen[one.name], recipe.way(one)) for one in recipe.quantised(layers)]
 
     return make
 
@@ -62,7 +62,7 @@ def write_int8(small_graphs: Layout, parts: Callable[[Recipe], list[Quantised]],
 
     def make(recipe: Recipe) -> Path:
         path = tmp_path / "encoder.onnx"
-        write(small_graphs.encoder("fp32"), path, parts(recipe), recipe.activations)
+        write(small_graphs.encoder("fp32"), path, parts(recipe), recipe.activations, embeddings=recipe.embeddings)
         return path
 
     return make

@@ -57,6 +57,14 @@ def test_large_tables_are_stored_in_8_bits(write_int8: WriteInt8) -> None:
     assert stored == 12 + 1  # six linear layers in each of two, and the word embeddings
 
 
+def test_embeddings_may_stay_fp32(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
+    """Their table is then the one of fp32, and what it lost in 8 bits is not lost."""
+    finest = Recipe("uint8", fine=frozenset(KINDS), embeddings=False)
+    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(finest)).graph.initializer}
+    assert tensors["bert.embeddings.word_embeddings.weight"].data_type == TensorProto.FLOAT
+    assert _lost(vectors(write_int8(finest)), fp32) < _lost(vectors(write_int8(FINE)), fp32)
+
+
 def test_tensorrts_graph_keeps_embeddings_in_fp32(write_int8: WriteInt8) -> None:
     """TensorRT reads no rows of 8-bit integers."""
     tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(Recipe("int8"))).graph.initializer}

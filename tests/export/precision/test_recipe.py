@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from emberline.engine.errors import ConfigError
@@ -37,3 +39,23 @@ def test_recipes_that_cannot_be_followed_are_refused(layers: list[Linears], reci
     """The error names the layer and what there is."""
     with pytest.raises(ConfigError, match=complaint):
         recipe.require_known(layers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"method": "mean"}, "'mean': choose from minmax, percentile, entropy"),
+        ({"alpha": 0.0}, "above 0 and at most 1"),
+    ],
+)
+def test_settings_that_there_are_not_are_refused(settings: dict[str, Any], complaint: str) -> None:
+    """The error says what there is."""
+    with pytest.raises(ConfigError, match=complaint):
+        Recipe("uint8", **settings)
+
+
+def test_tensorrt_never_stores_embeddings_in_8_bits() -> None:
+    """It cannot read rows of 8-bit integers, whatever a recipe says."""
+    assert Recipe("uint8").stores_embeddings
+    assert not Recipe("uint8", embeddings=False).stores_embeddings
+    assert not Recipe("int8").stores_embeddings

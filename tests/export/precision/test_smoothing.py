@@ -23,7 +23,7 @@ def inputs() -> Floats:
 def seen(inputs: Floats) -> Statistics:
     """What calibration sees of the inputs."""
     wide = inputs.astype(np.float64)
-    return Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.T @ wide / len(wide))
+    return Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.T @ wide / len(wide), inputs)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,7 @@ def test_inputs_of_16_bits_have_a_margin(seen: Statistics) -> None:
 
 def test_channels_that_are_always_zero_are_left_finite(weight: Floats) -> None:
     """A dead channel, or a dead row of the weight, gives no division by zero."""
-    dead = Statistics(np.zeros(32, np.float32), np.zeros(32, np.float32), np.zeros((32, 32)))
+    nothing = np.zeros(32, np.float32)
+    dead = Statistics(nothing, nothing, np.zeros((32, 32)), nothing[None])
     divisors, _ = smooth(dead, np.zeros_like(weight), fine=False)
     assert np.isfinite(divisors).all()

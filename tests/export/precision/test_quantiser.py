@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emberline.engine.bundle import Layout
+from emberline.engine.records import Encoding
+from emberline.export.precision import quantiser as module
+from emberline.export.precision.quantiser import Quantiser
+from emberline.export.precision.recipe import Recipe
+
+PLAIN = Recipe("uint8")
+
+
+@pytest.fixture
+def quantiser(small_graphs: Layout, encodings: list[Encoding]) -> Quantiser:
+    """Of the small run's encoder."""
+    return Quantiser(small_graphs.encoder("fp32"), encodings)
+
+
+def test_nothing_is_done_twice(quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second recipe costs what is new in it alone, and the texts are read once."""
+    done: list[None] = []
+    first = quantiser.parts(PLAIN, lambda: done.append(None))
+    assert len(done) == 1 + len(first) == 9
+    finer = Recipe("uint8", fine=frozenset({"layer.0.ffn_up"}))
+    assert quantiser.missing([PLAIN, finer]) == 1
+    monkeypatch.setattr(module, "observe", lambda *_: pytest.fail("the texts have been read"))
+    second = quantiser.parts(finer, lambda: done.append(None))
+    assert len(done) == 10
+    assert [one.fine for one in second] == [one.layers.name == "layer.0.ffn_up" for one in second]
+    assert second[0] is first[0]
+    assert quantiser.missing([PLAIN, finer]) == 0
+
+
+def test_symmetric_activations_share_what_is_quantised(quantiser: Quantiser) -> None:
+    """The weights serve both graphs."""
+    quantiser.parts(PLAIN)
+    assert quantiser.missing([Recipe("int8")]) == 0
+
+
+def test_the_recipe_decides_range_and_smoothing(quantiser: Quantiser) -> None:
+    """Another method gives other grids, and the strength that is named is the one that is taken."""
+    plain = quantiser.parts(PLAIN)
+    clipped = quantiser.parts(Recipe("uint8", method="percentile"))
+    assert all(a.grids["uint8"].scale >= b.grids["uint8"].scale for a, b in zip(plain, clipped, strict=True))
+    assert any(a.grids["uint8"].scale > b.grids["uint8"].scale for a, b in zip(plain, clipped, strict=True))
+    smoothed = quantiser.parts(Recipe("uint8", alpha=0.5))
+    assert {one.alpha for one in smoothed} == {0.5}
+    assert any(not np.array_equal(a.divisors, b.divisors) for a, b in zip(plain, smoothed, strict=True))
+
+
+def test_inputs_of_16_bits_hold_all_that_was_seen(quantiser: Quantiser) -> None:
+    """Whatever the method: clipping is for those who have few steps."""
+    fine = frozenset({"ffn_up"})
+    quantiser.parts(Recipe("uint8", fine=fine))
+    clipped = Recipe("uint8", fine=fine, method="entropy")
+    assert quantiser.missing([clipped]) == sum(one.kind != "ffn_up" for one in quantiser.layers)

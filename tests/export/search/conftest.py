@@ -1,0 +1,69 @@
+"""A search over the small run's encoder, and its pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emberline.engine.bundle import Graph, Layout
+from emberline.engine.records import Encoding
+from emberline.engine.tokens import Tokeniser
+from emberline.export.gate.exam import Exam
+from emberline.export.precision.quantiser import Quantiser
+from emberline.export.precision.recipe import Recipe
+from emberline.export.search.search import Found, search
+from emberline.export.search.target import Quest, Target
+from emberline.export.search.texts import SearchTexts
+from emberline.export.search.trial import Figures, Trial
+from emberline.export.training.progress import Progress, silent
+from emberline.export.training.run import Run
+
+#: Searches for a target, and keeps its trials in a file.
+Search = Callable[..., Found]
+
+
+@pytest.fixture(scope="session")
+def aside(small_run: Run) -> SearchTexts:
+    """What a search of the small run reads."""
+    return SearchTexts.of(Exam.of(*small_run.data()))
+
+
+@pytest.fixture(scope="session")
+def pool(aside: SearchTexts, small_graphs: Layout) -> list[Encoding]:
+    """The texts that it measures on."""
+    return Tokeniser(small_graphs.tokenizer, 64).encode(aside.pool)
+
+
+@pytest.fixture(scope="session")
+def quantiser(aside: SearchTexts, small_graphs: Layout) -> Quantiser:
+    """Of the small run's encoder; what it quantised in one test serves the others."""
+    return Quantiser(small_graphs.encoder("fp32"), Tokeniser(small_graphs.tokenizer, 64).encode(aside.calibration))
+
+
+@pytest.fixture(scope="session")
+def find(quantiser: Quantiser, small_encoder: Graph, pool: list[Encoding], aside: SearchTexts) -> Search:
+    """Searches the small run's encoder."""
+
+    def make(
+        target: str,
+        journal: Path,
+        clock: Callable[[], float] = lambda: 0.0,
+        progress: Progress = silent,
+        minutes: float = 10.0,
+    ) -> Found:
+        quest = Quest(Target.parse(target), minutes)
+        return search(quest, quantiser, small_encoder, pool, aside.queries, journal, progress, clock)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_trial() -> Callable[..., Trial]:
+    """Makes a trial of a recipe with the figures that matter."""
+
+    def make(recipe: Recipe, agreement: float, cosine: float = 0.99, error: float = 0.0) -> Trial:
+        return Trial(recipe, Figures(agreement, error, cosine, error, cosine), 1000, 1.0)
+
+    return make

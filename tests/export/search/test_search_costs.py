@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emberline.engine.bundle import Layout
+from emberline.export.precision import int8
+from emberline.export.precision.quantiser import Quantiser
+from emberline.export.precision.recipe import Recipe
+from emberline.export.search.costs import Costs, Times
+
+
+@pytest.fixture
+def costs(quantiser: Quantiser) -> Costs:
+    """Of the small run's encoder, where 16 bits take twice the time and fp32 three times."""
+    return Costs.of(quantiser.source, quantiser.layers, Times(2.0, 3.0))
+
+
+def test_time_grows_with_the_share_of_the_arithmetic(costs: Costs) -> None:
+    """From 1, all in 8 bits, to what was measured of all in 16."""
+    assert costs.time(Recipe("uint8")) == 1
+    assert costs.time(Recipe("uint8", fine=frozenset(costs.weights))) == pytest.approx(2)
+    share = costs.weights["layer.0.ffn_up"] / sum(costs.weights.values())
+    assert costs.time(Recipe("uint8", fine=frozenset({"layer.0.ffn_up"}))) == pytest.approx(1 + share)
+    assert costs.time(Recipe("uint8", fp32=frozenset({"layer.0.ffn_up"}))) == pytest.approx(1 + 2 * share)
+
+
+def test_sizes_are_those_of_the_files(costs: Costs, quantiser: Quantiser, small_graphs: Layout, tmp_path: Path) -> None:
+    """What layers or the embeddings add in fp32 is foretold, but for the names that a small file is full of."""
+    recipes = [
+        Recipe("uint8"),
+        Recipe("uint8", fp32=frozenset({"layer.0.ffn_up", "layer.1.ffn_up"})),
+        Recipe("uint8", embeddings=False),
+    ]
+    sizes = []
+    for recipe in recipes:
+        path = tmp_path / "encoder.onnx"
+        int8.write(small_graphs.encoder("fp32"), path, quantiser.parts(recipe), "uint8", embeddings=recipe.embeddings)
+        sizes.append(path.stat().st_size / costs.bytes)
+    first = costs.size(recipes[0])
+    for recipe, size in zip(recipes[1:], sizes[1:], strict=True):
+        assert costs.size(recipe) - first == pytest.approx(size - sizes[0], abs=0.03)
+
+
+@pytest.mark.parametrize(("times", "finer"), [(Times(1.8, 2.6), ("fine", "fp32")), (Times(2.0, 1.9), ("fp32",))])
+def test_16_bits_are_left_out_where_fp32_is_as_fast(times: Times, finer: tuple[str, ...], quantiser: Quantiser) -> None:
+    """A processor without instructions for 8 bits takes longer over two products of 8 than over one of 32."""
+    assert Costs.of(quantiser.source, quantiser.layers, times).finer == finer

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from emberline.export.precision.linears import Linears
+from emberline.export.precision.recipe import KINDS, Recipe
+from emberline.export.search.costs import Costs, Times
+from emberline.export.search.target import Target
+from emberline.export.search.trial import Trial
+from emberline.export.search.walk import TimeIsUp, Walk, choose
+
+MakeTrial = Callable[..., Trial]
+
+LAYERS = [
+    Linears(f"layer.{place}.{kind}", kind, "", (), (), np.zeros((4, 8 if "ffn" in kind else 4), np.float32))
+    for place in range(6)
+    for kind in KINDS
+]
+NAMES = [one.name for one in LAYERS]
+#: What each layer loses in 8 bits: the FFN-downs by far the most, and later layers more.
+LOSSES = {name: (10 if "ffn_down" in name else 1) * (1 + place) * 1e-5 for place, name in enumerate(NAMES)}
+
+
+class Encoder:
+    """An encoder whose losses add up; in 16 bits a layer keeps a tenth of them, in fp32 none."""
+
+    def __init__(self, make_trial: MakeTrial, allowed: int = 1000) -> None:
+        self.trials: dict[Recipe, Trial] = {}
+        self._make_trial, self._allowed = make_trial, allowed
+
+    def attempt(self, recipe: Recipe) -> Trial:
+        """Measure a recipe, unless no trial is allowed any more."""
+        if recipe not in self.trials:
+            if len(self.trials) >= self._allowed:
+                raise TimeIsUp
+            kept = {"minmax": 1.0, "percentile": 2.0, "entropy": 0.9}[recipe.method]
+            loss = 1e-5 * recipe.embeddings
+            for name in set(NAMES) - recipe.fp32:
+                loss += LOSSES[name] * (0.1 if name in recipe.fine else kept)
+            self.trials[recipe] = self._make_trial(recipe, 1 - 20 * loss, 1 - loss)
+        return self.trials[recipe]
+
+
+def _costs(fp32: float = 3.0) -> Costs:
+    return Costs(Times(2.0, fp32), {one.name: one.weight.size for one in LAYERS}, 100, 4 * 1000)
+
+
+def _search(encoder: Encoder, target: Target, costs: Costs, gone: Callable[[], float] = lambda: 0.0) -> Trial:
+    with suppress(TimeIsUp):
+        Walk(LAYERS, costs, target, encoder.attempt, gone).run()
+    return choose(list(encoder.trials.values()), costs, target)
+
+
+def test_what_8_bits_hold_is_not_made_finer(make_trial: MakeTrial) -> None:
+    """One trial is enough then."""
+    encoder = Encoder(make_trial)
+    assert _search(encoder, Target("agreement", 0.5), _costs()).recipe == Recipe("uint8")
+    assert len(encoder.trials) == 1
+
+
+def test_another_range_is_cheaper_than_finer_layers(make_trial: MakeTrial) -> None:
+    """A method that keeps more costs nothing, and is taken for all that follows."""
+    encoder = Encoder(make_trial)
+    plain, entropy = (encoder.attempt(Recipe("uint8", method=name)) for name in ("minmax", "entropy"))
+    target = Target("cosine", (plain.figures.cosine + entropy.figures.cosine) / 2)
+    assert _search(encoder, target, _costs()).recipe.method == "entropy"
+
+
+def test_the_layers_that_gain_most_for_their_cost_are_made_finer_and_no_more(make_trial: MakeTrial) -> None:
+    """The sensitive ones; without the last of them the target is not held."""
+    encoder, costs = Encoder(make_trial), _costs()
+    found = _search(encoder, target := Target("agreement", 0.97), costs)
+    assert found.holds(target)
+    assert {name for name in found.recipe.fine if "ffn_down" in name}
+    assert not found.recipe.fp32
+    least = min(found.recipe.fine, key=LOSSES.__getitem__)
+    rest = Recipe("uint8", fine=found.recipe.fine - {least}, method=found.recipe.method, alpha=found.recipe.alpha)
+    assert not encoder.attempt(rest).holds(target)
+    assert all(
+        costs.cost(found.recipe) <= costs.cost(one.recipe) for one in encoder.trials.values() if one.holds(target)
+    )
+
+
+def test_where_16_bits_do_not_do_layers_stay_fp32(make_trial: MakeTrial) -> None:
+    """As few as needed, and never all of them."""
+    encoder = Encoder(make_trial)
+    found = _search(encoder, target := Target("agreement", 0.999), _costs())
+    assert found.holds(target)
+    assert found.recipe.fp32
+    assert all(one.recipe.fp32 != set(NAMES) for one in encoder.trials.values())
+
+
+def test_16_bits_are_not_tried_where_fp32_is_faster(make_trial: MakeTrial) -> None:
+    """But for the recipe that is shipped, which is tried anyway."""
+    encoder = Encoder(make_trial)
+    found = _search(encoder, target := Target("agreement", 0.97), _costs(fp32=1.5))
+    assert found.holds(target)
+    assert found.recipe.fp32
+    assert sum(bool(one.recipe.fine) for one in encoder.trials.values()) == 1
+
+
+def test_a_target_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial) -> None:
+    """When all is tried."""
+    encoder = Encoder(make_trial)
+    found = _search(encoder, target := Target("cosine", 1.0), _costs())
+    assert not found.holds(target)
+    assert found.figures.cosine == max(one.figures.cosine for one in encoder.trials.values())
+
+
+@pytest.mark.parametrize("allowed", [2, 8, 20])
+def test_when_time_is_up_the_best_so_far_is_taken(make_trial: MakeTrial, allowed: int) -> None:
+    """The recipe that is shipped is tried early, so that there is something good."""
+    encoder = Encoder(make_trial, allowed)
+    found = _search(encoder, target := Target("agreement", 0.95), _costs())
+    assert len(encoder.trials) == allowed
+    assert found.holds(target)
+
+
+def test_where_time_is_short_kinds_stand_for_their_layers(make_trial: MakeTrial) -> None:
+    """The ladder is climbed all the same, without a trial of each layer alone."""
+    slow, quick = Encoder(make_trial), Encoder(make_trial)
+    target = Target("agreement", 0.97)
+    patient, hasty = _search(slow, target, _costs()), _search(quick, target, _costs(), gone=lambda: 0.7)
+    assert hasty.holds(target)
+    assert len(quick.trials) < len(slow.trials) - 20
+    assert patient.holds(target)
+
+
+def test_what_is_known_badly_must_reach_more(make_trial: MakeTrial) -> None:
+    """Two standard errors below the figure must still hold, or the gate's other texts would often miss it."""
+    target = Target("agreement", 0.97)
+    assert not make_trial(Recipe("uint8"), 0.975, error=0.003).holds(target)
+    assert make_trial(Recipe("uint8"), 0.977, error=0.003).holds(target)
