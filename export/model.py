@@ -241,8 +241,9 @@ class UserTower(nn.Module):
 class MatchHead(nn.Module):
     """Whether a user will like an item, calibrated, and how they will rate it."""
 
-    scale: Tensor
-    shift: Tensor
+    axes: Tensor
+    curve: Tensor
+    reach: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -251,9 +252,21 @@ class MatchHead(nn.Module):
         self.body = nn.Sequential(
             nn.Linear(4 * config.dimensions + 2, config.tower_width), nn.GELU(), nn.Linear(config.tower_width, 2)
         )
-        # Platt's scaling, fitted on validation rows after training.
-        self.register_buffer("scale", torch.ones(()))
-        self.register_buffer("shift", torch.zeros(()))
+        # Products of single numbers depend on the axes; the head keeps those that it was trained with.
+        self.register_buffer("axes", torch.eye(config.dimensions))
+        # Fitted on validation rows after training, as Platt's scaling is, but a polynomial of the logit: its
+        # coefficients from degree 0 up, and the logits within which it was fitted.
+        self.register_buffer("curve", torch.tensor([0.0, 1.0, 0.0, 0.0]))
+        self.register_buffer("reach", torch.tensor([-1e4, 1e4]))
+
+    def calibrated(self, logit: Tensor) -> Tensor:
+        """The logits (B,) of probabilities, of those that the network gives."""
+        within = logit.clamp(self.reach[0], self.reach[1])
+        c0, c1, c2, c3 = self.curve
+        curved = c0 + within * (c1 + within * (c2 + within * c3))
+        # Beyond, as before: what is told apart stays so.
+        found: Tensor = curved + c1 * (logit - within)
+        return found
 
     def forward(self, user_embedding: Tensor, item_embedding: Tensor, item_bias: Tensor) -> tuple[Tensor, Tensor]:
         """Give the logit of `probability` (B,) and `rating` (B,) of B pairs.
@@ -263,12 +276,13 @@ class MatchHead(nn.Module):
             item_embedding: (B, D).
             item_bias: (B,).
         """
-        product = user_embedding * item_embedding  # (B, D)
+        user, item = user_embedding @ self.axes.T, item_embedding @ self.axes.T  # (B, D)
+        product = user * item
         similarity = product.sum(-1) / self.temperature + item_bias  # (B,)
-        features = [user_embedding, item_embedding, (user_embedding - item_embedding).abs(), product]
+        features = [user, item, (user - item).abs(), product]
         out = self.body(torch.cat([*features, item_bias.unsqueeze(-1), similarity.unsqueeze(-1)], dim=-1))  # (B, 2)
         rating = self.low + (self.high - self.low) * torch.sigmoid(out[:, 1])
-        return out[:, 0] * self.scale + self.shift, rating
+        return self.calibrated(out[:, 0]), rating
 
 
 class Emberline(nn.Module):

@@ -52,9 +52,7 @@ def take_aim(
         profiles: (u, H).
     """
     asked = np.random.default_rng(0).permutation(len(examples.users))[:ASKED]
-    history = torch.stack([table.vectors[examples.likes[user]].mean(dim=0) for user in asked])
-    length = torch.tensor([float(len(examples.likes[user])) for user in asked])
-    users, _ = model.user_tower(history, profiles[asked], length)  # (asked, D)
+    users = known_users(model, table, examples, profiles)[asked]  # (asked, D)
     scores = model.similarity(users, table.vectors, table.biases).numpy().astype(np.float64)  # (asked, n)
     vectors = users.numpy() / model.config.temperature
     inputs = np.concatenate([vectors, np.ones((len(vectors), 1), dtype=np.float32)], axis=1).astype(np.float64)
@@ -71,6 +69,15 @@ def take_aim(
     rows[:, -1] += offset
     table.aim.copy_(torch.from_numpy(rows.astype(np.float32)))
     table.root.copy_(torch.from_numpy(np.linalg.cholesky(moments).astype(np.float32)))
+
+
+@torch.no_grad()
+def known_users(model: Emberline, table: ItemTable, examples: Examples, profiles: Tensor) -> Tensor:
+    """(u, D) vectors of the trained users, by all that is known of them; for the arguments see `take_aim`."""
+    history = torch.stack([table.vectors[liked].mean(dim=0) for liked in examples.likes])
+    length = torch.tensor([float(len(liked)) for liked in examples.likes])
+    found: Tensor = model.user_tower(history, profiles, length)[0]
+    return found
 
 
 def _scale(opinions: Matrix, scores: Matrix, examples: Examples, asked: Indexes) -> tuple[float, float]:

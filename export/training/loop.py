@@ -24,7 +24,7 @@ from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
 
 from . import curves, schedule
-from .aim import take_aim
+from .aim import known_users, take_aim
 from .average import Average
 from .bank import Bank, Profiles
 from .calibration import calibrate
@@ -40,6 +40,7 @@ from .start import fit_text, start
 from .table import ItemTable, remember
 from .teacher import Teacher, teach
 from .trained import TrainedModel
+from .turn import turn
 
 #: Gradients are cut to this norm; the first joint steps would otherwise throw the encoder about.
 CLIP = 1.0
@@ -278,6 +279,7 @@ class _Trainer:
         model, table, examples = self.model, self.table, self.objective.examples
         model.eval()
         if self.at.stage == len(stages):
+            turn(model, table, known_users(model, table, examples, self.objective.profiles.vectors(self.bank)))
             remember(model.item_tower, self.bank, table, examples.popularity)
             return
         stage = stages[self.at.stage]

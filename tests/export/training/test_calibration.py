@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from emberline.export.evaluation.calibration import expected_calibration_error
 from emberline.export.model import MatchHead, ModelConfig
 from emberline.export.training.calibration import calibrate
+from emberline.export.training.trained import Floats
 
 
 def _head() -> MatchHead:
     return MatchHead(ModelConfig({"hidden_size": 8}, (), (), (1.0, 5.0), dimensions=3, tower_width=4))
+
+
+def _mended(head: MatchHead, raw: Floats) -> Floats:
+    clipped = raw.astype(np.float64).clip(1e-7, 1 - 1e-7)
+    logits = torch.from_numpy(np.log(clipped / (1 - clipped)).astype(np.float32))
+    return np.asarray(head.calibrated(logits).sigmoid().numpy(), dtype=np.float32)
 
 
 def test_calibration_mends_overconfidence() -> None:
@@ -20,26 +28,43 @@ def test_calibration_mends_overconfidence() -> None:
     raw = (1 / (1 + np.exp(-4 * truth))).astype(np.float32)
     head = _head()
     assert calibrate(head, raw, liked)
-    logit = np.log(raw.astype(np.float64).clip(1e-7, 1 - 1e-7) / (1 - raw.astype(np.float64).clip(1e-7, 1 - 1e-7)))
-    mended = 1 / (1 + np.exp(-(logit * head.scale.item() + head.shift.item())))
+    mended = _mended(head, raw)
     assert expected_calibration_error(raw, liked) > 0.1
     assert expected_calibration_error(mended, liked) < 0.03
 
 
-def test_calibration_applies_to_a_calibrated_head() -> None:
-    """Calibrating a calibrated head composes the two maps."""
+def test_calibration_mends_one_side() -> None:
+    """A head that is too sure of dislikes alone is mended there without spoiling the other side."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=20_000)
+    liked = rng.random(20_000) < 1 / (1 + np.exp(-truth))
+    raw = (1 / (1 + np.exp(-np.where(truth < 0, 3 * truth, truth)))).astype(np.float32)
     head = _head()
-    pair = (torch.randn(1, 3), torch.randn(1, 3), torch.zeros(1))
-    raw, _ = head(*pair)
-    head.scale.fill_(2.0)
-    head.shift.fill_(1.0)
-    once, _ = head(*pair)
-    torch.testing.assert_close(once, raw * 2 + 1)
+    assert calibrate(head, raw, liked)
+    mended = _mended(head, raw)
+    assert expected_calibration_error(raw, liked) > 0.05
+    assert expected_calibration_error(mended, liked) < 0.02
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_more_probable_stays_the_more_probable(seed: int) -> None:
+    """Calibration keeps the order, also of probabilities beyond those it was fitted on."""
+    rng = np.random.default_rng(seed)
+    raw = rng.random(2000).astype(np.float32)
+    liked = rng.random(2000) < np.where(raw < 0.5, 0.5 + 0.2 * rng.random(), raw)
+    head = _head()
+    assert calibrate(head, raw, liked)
+    assert (np.diff(_mended(head, np.linspace(1e-6, 1 - 1e-6, 5000).astype(np.float32))) >= 0).all()
+
+
+def test_an_uncalibrated_head_gives_its_logits() -> None:
+    """Without calibration the curve is the identity."""
+    logits = torch.tensor([-20.0, 0.0, 3.0])
+    torch.testing.assert_close(_head().calibrated(logits), logits)
 
 
 def test_too_few_rows_change_nothing() -> None:
     """A handful of rows says less than the head itself."""
     head = _head()
     assert not calibrate(head, np.full(20, 0.9, dtype=np.float32), np.arange(20) % 2 == 0)
-    assert head.scale == 1
-    assert head.shift == 0
+    assert head.curve.tolist() == [0, 1, 0, 0]
