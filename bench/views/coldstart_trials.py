@@ -156,6 +156,7 @@ def ablations(result: Result) -> Iterator[Section]:
         ratios = {row["scenario"]: row for row in one["comparisons"]}
         hidden = next((row for row in one["attributes"] if row["hidden"]), None)
         likes = next(iter(one["behaviour"]), None)
+        shown = next((row for row in one["rankings"] if row["scenario"] == "warm"), None)
         rows.append(
             (
                 Cell(one["name"], ", ".join(f"{name} = {value:g}" for name, value in one["changes"].items())),
@@ -163,6 +164,7 @@ def ablations(result: Result) -> Iterator[Section]:
                     Cell(three(values.get(name)), f"{ratios[name]['ratio']:.3f}×" if ratios.get(name) else "")
                     for name in scenarios
                 ),
+                Cell(three(mean_of(shown, "gini@10")) if shown else "–"),
                 Cell(three(mean_of(hidden, "map")) if hidden else "–"),
                 Cell(three(mean_of(likes, "auc")) if likes else "–"),
                 Cell(three(mean_of(likes, "ece")) if likes else "–"),
@@ -171,6 +173,7 @@ def ablations(result: Result) -> Iterator[Section]:
     columns = (
         Column("Training", number=False),
         *(Column(name, "NDCG@10") for name in scenarios),
+        Column("warm", "exposure Gini@10"),
         Column("attributes", "macro mAP"),
         Column("behaviour", "AUC"),
         Column("behaviour", "ECE"),

@@ -32,6 +32,8 @@ class TrainConfig:
         items: items encoded in a joint step; on a CPU the time of a step grows in proportion.
         profiles: profiles encoded in a joint step.
         users: users in a step.
+        propensity: from 0, all likes count the same, to 1, those of all items together do; in between, popular items
+            are shown less.
         table_rate: peak learning rate of the items' own vectors, which start where the teacher puts them; without a
             teacher they learn at `tower_rate`.
         group_prior: weight, within the pair task, of expecting of a user without a history what users of like profile
@@ -75,6 +77,7 @@ class TrainConfig:
     item_task: float = 1.0
     pair_task: float = 1.0
     alignment: float = 1.0
+    propensity: float = 0.0
     table_rate: float = 2e-4
     group_prior: float = 10.0
     profile_dropout: float = 0.7
@@ -129,6 +132,7 @@ class TrainConfig:
         shares = ("dropout", "profile_dropout", "hide_labels", "field_dropout", "no_history", "no_profile")
         for name in (*shares, "user_share"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        self._require("propensity", 0 <= self.propensity <= 1, "from 0 to 1")
         self._require("average", 0 <= self.average <= 1, "from 0 to 1")
         self._require("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1")
         if not self.user_task + self.item_task + self.pair_task:

@@ -74,6 +74,16 @@ class Examples:
         """(n,) likes of each column."""
         return np.bincount(np.concatenate(self.likes), minlength=len(self.items)).astype(np.float32)
 
+    def weights(self, propensity: float) -> Floats:
+        """(n,) how much a like of each column counts, 1 for the mean like: its popularity to the power of −propensity.
+
+        The more people have met an item, the less a like of it tells of taste (Schnabel et al., "Recommendations as
+        Treatments", ICML 2016).
+        """
+        popularity = np.maximum(self.popularity, 1)
+        weights = popularity**-propensity
+        return np.asarray(weights / np.average(weights, weights=popularity), dtype=np.float32)
+
     @classmethod
     def of(cls, dataset: Dataset, split: Split) -> Examples:
         """Take the examples out of a split's training rows."""

@@ -20,15 +20,17 @@ def log_shares(scores: Tensor, known: Pairs) -> Tensor:
     return functional.log_softmax(scores.index_put(known, scores.new_full((), -1e4)), dim=1)
 
 
-def ranking(shares: Tensor, target: Pairs) -> Tensor:
+def ranking(shares: Tensor, target: Pairs, weights: Tensor) -> Tensor:
     """Multinomial likelihood of what is liked (Liang et al., "Variational Autoencoders for Collaborative Filtering",
     WWW 2018): a softmax over the candidates for every liked one in turn.
 
     Args:
         shares: (B, C), of `log_shares`.
         target: what is liked; without any, the loss is 0.
+        weights: (C,) above 0, how much a like of each candidate counts.
     """
-    return -shares[target].sum() / max(1, len(target[0]))
+    counts = weights[target[1]]
+    return -(shares[target] * counts).sum() / counts.sum().clamp(min=1e-9)
 
 
 def alignment(difference: Tensor, known: Tensor, scale: float) -> Tensor:

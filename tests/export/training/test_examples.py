@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from emberline.engine.records import Item
 from emberline.export.data.records import Dataset, Interactions
@@ -56,3 +57,14 @@ def test_labels_of_warm_items(examples: Examples) -> None:
     for column, item in enumerate(examples.items):
         found = {name for name, there in zip(examples.label_names, examples.labels[column], strict=True) if there}
         assert found == {f"genres={genre}" for genre in examples.view.items[item].attributes["genres"]}  # type: ignore[union-attr]  # a list in this data set
+
+
+def test_likes_can_count_by_inverse_propensity(examples: Examples) -> None:
+    """At 0 all likes count 1, at 1 the likes of each item count the same together; the mean like counts 1."""
+    popularity = examples.popularity
+    liked = popularity > 0
+    assert (examples.weights(0.0) == 1).all()
+    together = (examples.weights(1.0) * popularity)[liked]
+    np.testing.assert_allclose(together, together[0], rtol=1e-4)
+    for propensity in (0.0, 0.5, 1.0):
+        assert np.average(examples.weights(propensity), weights=popularity) == pytest.approx(1, rel=1e-2)

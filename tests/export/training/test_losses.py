@@ -13,21 +13,31 @@ def _pairs(*pairs: tuple[int, int]) -> losses.Pairs:
     return torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)
 
 
+ONES = torch.ones(3)
+
+
 def test_ranking_is_the_softmax_over_what_is_not_known() -> None:
     """A known item takes no share: with two of three left and equal scores, the loss is log 2."""
     shares = losses.log_shares(torch.zeros(1, 3), _pairs((0, 0)))
-    assert losses.ranking(shares, _pairs((0, 1))).item() == pytest.approx(math.log(2))
+    assert losses.ranking(shares, _pairs((0, 1)), ONES).item() == pytest.approx(math.log(2))
 
 
 def test_ranking_without_targets_is_nothing() -> None:
     """A step whose new items nobody likes has no ranking loss of them."""
-    assert losses.ranking(losses.log_shares(torch.zeros(2, 3), _pairs()), _pairs()).item() == 0
+    assert losses.ranking(losses.log_shares(torch.zeros(2, 3), _pairs()), _pairs(), ONES).item() == 0
+
+
+def test_a_like_counts_by_its_weight() -> None:
+    """The loss is the weighted mean over the likes."""
+    shares = losses.log_shares(torch.tensor([[0.0, 1.0, 2.0]]), _pairs())
+    loss = losses.ranking(shares, _pairs((0, 0), (0, 2)), torch.tensor([3.0, 1.0, 1.0]))
+    assert loss.item() == pytest.approx(-(3 * shares[0, 0] + shares[0, 2]).item() / 4)
 
 
 def test_a_known_item_has_no_gradient() -> None:
     """A masked score is pushed neither up nor down."""
     scores = torch.zeros(1, 3, requires_grad=True)
-    losses.ranking(losses.log_shares(scores, _pairs((0, 0))), _pairs((0, 1))).backward()
+    losses.ranking(losses.log_shares(scores, _pairs((0, 0))), _pairs((0, 1)), ONES).backward()
     assert scores.grad is not None
     assert scores.grad[0, 0] == 0
     assert scores.grad[0, 1] < 0 < scores.grad[0, 2]
