@@ -243,6 +243,7 @@ class MatchHead(nn.Module):
 
     axes: Tensor
     curve: Tensor
+    popularity: Tensor
     reach: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
@@ -254,17 +255,20 @@ class MatchHead(nn.Module):
         )
         # Products of single numbers depend on the axes; the head keeps those that it was trained with.
         self.register_buffer("axes", torch.eye(config.dimensions))
-        # Fitted on validation rows after training, as Platt's scaling is, but a polynomial of the logit: its
-        # coefficients from degree 0 up, and the logits within which it was fitted.
+        # Fitted on validation rows after training, as Platt's scaling is: polynomials of the network's logit, from
+        # degree 0 up, and of the item's bias, from degree 1 up; and the values within which they were fitted.
         self.register_buffer("curve", torch.tensor([0.0, 1.0, 0.0, 0.0]))
-        self.register_buffer("reach", torch.tensor([-1e4, 1e4]))
+        self.register_buffer("popularity", torch.zeros(2))
+        self.register_buffer("reach", torch.tensor([[-1e4, 1e4], [-1e4, 1e4]]))
 
-    def calibrated(self, logit: Tensor) -> Tensor:
-        """The logits (B,) of probabilities, of those that the network gives."""
-        within = logit.clamp(self.reach[0], self.reach[1])
+    def calibrated(self, logit: Tensor, item_bias: Tensor) -> Tensor:
+        """The logits (B,) of probabilities, of those that the network gives and the items' biases (B,)."""
+        within = logit.clamp(self.reach[0, 0], self.reach[0, 1])
+        bias = item_bias.clamp(self.reach[1, 0], self.reach[1, 1])
         c0, c1, c2, c3 = self.curve
-        curved = c0 + within * (c1 + within * (c2 + within * c3))
-        # Beyond, as before: what is told apart stays so.
+        b1, b2 = self.popularity
+        curved = c0 + within * (c1 + within * (c2 + within * c3)) + bias * (b1 + bias * b2)
+        # Beyond, the curve goes straight on: what the network tells apart stays apart.
         found: Tensor = curved + c1 * (logit - within)
         return found
 
@@ -282,7 +286,7 @@ class MatchHead(nn.Module):
         features = [user, item, (user - item).abs(), product]
         out = self.body(torch.cat([*features, item_bias.unsqueeze(-1), similarity.unsqueeze(-1)], dim=-1))  # (B, 2)
         rating = self.low + (self.high - self.low) * torch.sigmoid(out[:, 1])
-        return self.calibrated(out[:, 0]), rating
+        return self.calibrated(out[:, 0], item_bias), rating
 
 
 class Emberline(nn.Module):

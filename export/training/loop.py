@@ -197,7 +197,8 @@ class _Trainer:
         if self.config.user_task and len(split.validation):
             probability, _ = predictions(trained, vectors, dataset, split, split.validation)
             liked = dataset.interactions.positive[split.validation]
-            calibrated = calibrate(self.model.match, probability, liked)
+            bias = vectors.biases[dataset.interactions.item[split.validation]]
+            calibrated = calibrate(self.model.match, probability, bias, liked)
         metrics: dict[str, Any] = {
             "validation": measure_validation(trained, vectors, dataset, split),
             **measure(trained, vectors, dataset, split),

@@ -3,11 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from emberline.export.evaluation.calibration import expected_calibration_error
 from emberline.export.model import MatchHead, ModelConfig
 from emberline.export.training.calibration import calibrate
 from emberline.export.training.trained import Floats
+
+#: Items that are all alike; a little noise, since of a constant nothing can be fitted.
+NO_BIAS = np.random.default_rng(9).normal(scale=0.01, size=20_000).astype(np.float32)
 
 
 def _head() -> MatchHead:
@@ -17,7 +21,7 @@ def _head() -> MatchHead:
 def _mended(head: MatchHead, raw: Floats) -> Floats:
     clipped = raw.astype(np.float64).clip(1e-7, 1 - 1e-7)
     logits = torch.from_numpy(np.log(clipped / (1 - clipped)).astype(np.float32))
-    return np.asarray(head.calibrated(logits).sigmoid().numpy(), dtype=np.float32)
+    return np.asarray(head.calibrated(logits, torch.zeros(len(raw))).sigmoid().numpy(), dtype=np.float32)
 
 
 def test_calibration_mends_overconfidence() -> None:
@@ -27,7 +31,7 @@ def test_calibration_mends_overconfidence() -> None:
     liked = rng.random(4000) < 1 / (1 + np.exp(-truth))
     raw = (1 / (1 + np.exp(-4 * truth))).astype(np.float32)
     head = _head()
-    assert calibrate(head, raw, liked)
+    assert calibrate(head, raw, NO_BIAS[: len(raw)], liked)
     mended = _mended(head, raw)
     assert expected_calibration_error(raw, liked) > 0.1
     assert expected_calibration_error(mended, liked) < 0.03
@@ -40,9 +44,22 @@ def test_calibration_mends_one_side() -> None:
     liked = rng.random(20_000) < 1 / (1 + np.exp(-truth))
     raw = (1 / (1 + np.exp(-np.where(truth < 0, 3 * truth, truth)))).astype(np.float32)
     head = _head()
-    assert calibrate(head, raw, liked)
+    assert calibrate(head, raw, NO_BIAS[: len(raw)], liked)
     mended = _mended(head, raw)
     assert expected_calibration_error(raw, liked) > 0.05
+    assert expected_calibration_error(mended, liked) < 0.02
+
+
+def test_calibration_mends_what_is_made_of_popularity() -> None:
+    """A head that knows nothing of popularity is told."""
+    rng = np.random.default_rng(0)
+    truth, bias = rng.normal(size=(2, 20_000)).astype(np.float32)
+    liked = rng.random(20_000) < 1 / (1 + np.exp(-truth - bias))
+    raw = (1 / (1 + np.exp(-truth))).astype(np.float32)
+    head = _head()
+    assert calibrate(head, raw, bias, liked)
+    mended = head.calibrated(torch.from_numpy(truth), torch.from_numpy(bias)).sigmoid().numpy()
+    assert roc_auc_score(liked, mended) > roc_auc_score(liked, raw) + 0.03
     assert expected_calibration_error(mended, liked) < 0.02
 
 
@@ -53,18 +70,18 @@ def test_the_more_probable_stays_the_more_probable(seed: int) -> None:
     raw = rng.random(2000).astype(np.float32)
     liked = rng.random(2000) < np.where(raw < 0.5, 0.5 + 0.2 * rng.random(), raw)
     head = _head()
-    assert calibrate(head, raw, liked)
+    assert calibrate(head, raw, NO_BIAS[: len(raw)], liked)
     assert (np.diff(_mended(head, np.linspace(1e-6, 1 - 1e-6, 5000).astype(np.float32))) >= 0).all()
 
 
 def test_an_uncalibrated_head_gives_its_logits() -> None:
     """Without calibration the curve is the identity."""
     logits = torch.tensor([-20.0, 0.0, 3.0])
-    torch.testing.assert_close(_head().calibrated(logits), logits)
+    torch.testing.assert_close(_head().calibrated(logits, torch.randn(3)), logits)
 
 
 def test_too_few_rows_change_nothing() -> None:
     """A handful of rows says less than the head itself."""
     head = _head()
-    assert not calibrate(head, np.full(20, 0.9, dtype=np.float32), np.arange(20) % 2 == 0)
+    assert not calibrate(head, np.full(20, 0.9, dtype=np.float32), NO_BIAS[:20], np.arange(20) % 2 == 0)
     assert head.curve.tolist() == [0, 1, 0, 0]
