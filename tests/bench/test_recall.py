@@ -179,7 +179,6 @@ def test_smaller_embeddings_are_measured_by_kind_and_width(result):
     for kind in (0, 3, 6):
         agreed = [one["recommendations_at_10"] for one in sizes[kind : kind + 3]]
         assert agreed[0] == max(agreed) > 0.99
-        assert min(agreed) < 0.99
     assert all(0 < one[f"{name}_cold_ndcg_at_10"] < 1 for one in sizes for name in ("item", "user"))
 
 
