@@ -54,8 +54,8 @@ class Thresholds:
     of: Mapping[Precision, Threshold] = field(
         default_factory=lambda: {
             "fp32": Threshold(0.999, 0.999, 0.999, 0.999, _drift(0.0001)),
-            "fp16": Threshold(0.995, 0.995, 0.995, 0.995, _drift(0.001)),
-            "int8": Threshold(0.90, 0.90, 0.98, 0.90, _drift(0.02)),
-            "int8-trt": Threshold(0.90, 0.90, 0.98, 0.90, _drift(0.02)),
+            "fp16": Threshold(0.998, 0.998, 0.995, 0.998, _drift(0.0005)),
+            "int8": Threshold(0.96, 0.97, 0.985, 0.97, _drift(0.006)),
+            "int8-trt": Threshold(0.94, 0.96, 0.98, 0.96, _drift(0.008)),
         }
     )
