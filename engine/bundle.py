@@ -53,7 +53,7 @@ class Layout:
 
     @property
     def user_tower(self) -> Path:
-        """`history`, `profile` (B, H), `history_length` (B,) to `user_embedding` (B, D), `user_attributes` (B, A)."""
+        """`history` (B, D), `profile` (B, H) and `history_length` (B,) to `user_embedding` and `user_attributes`."""
         return self.root / "user_tower.onnx"
 
     @property
