@@ -112,7 +112,7 @@ def test_a_catalogue_of_any_size_is_one_that_the_bundles_server_opens(tiny_bundl
     with Catalogue.open(tmp_path / "many.sqlite", **kinds) as catalogue:
         snapshot = catalogue.snapshot()
         assert list(snapshot.ids) == [str(place) for place in range(12)]
-        assert np.linalg.norm(snapshot.embeddings, axis=1) == pytest.approx(1.0)
+        assert np.linalg.norm(snapshot.embeddings[:], axis=1) == pytest.approx(1.0)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
