@@ -129,7 +129,7 @@ class Objective:
         count = len(table.biases)
         items = table()  # (n, D + 1)
         history = self._history(items[:, :-1], batch)
-        columns = none = np.empty(0, dtype=np.int64)
+        columns = np.empty(0, dtype=np.int64)
         parts: Parts = {}
         if fresh is not None:
             columns = fresh.columns
@@ -152,17 +152,13 @@ class Objective:
         if self.config.pair_task:
             known_pairs = _pairs(batch.history_row, place[batch.history_column])
             shares = losses.log_shares(model.similarity(user, item, bias), known_pairs)
-            target = _pairs(batch.target_row, place[batch.target_column])
+            target = _targets(batch, candidates, count)
             weights = torch.from_numpy(self.examples.weights(self.config.propensity))
             loss = losses.ranking(shares, target, weights[candidates])
             parts["ranking"] = (self.config.pair_task, loss)
             if fresh is not None:
-                of_new = np.full(count, -1, dtype=np.int64)
-                of_new[columns] = np.arange(len(columns))
-                among = torch.from_numpy(place[columns])
-                shares_of_new = losses.log_shares(model.similarity(user, item[among], bias[among]), _pairs(none, none))
-                target = _pairs(batch.target_row, of_new[batch.target_column])
-                loss = losses.ranking(shares_of_new, target, weights[columns])
+                scores = model.similarity(user, texts[:, :-1], texts[:, -1])
+                loss = losses.ranking(scores.log_softmax(dim=1), _targets(batch, columns, count), weights[columns])
                 parts["ranking of new"] = (self.config.pair_task, loss)
             if self.config.group_prior:
                 loss = self._prior(shares, batch, candidates)
@@ -238,6 +234,13 @@ class Objective:
 
     def _drop(self, vectors: Tensor) -> Tensor:
         return functional.dropout(vectors, self.config.dropout)
+
+
+def _targets(batch: Batch, columns: Indexes, count: int) -> losses.Pairs:
+    """The likes to be predicted of some of n items, (b,), as rows of the batch and places among those items."""
+    place = np.full(count, -1, dtype=np.int64)
+    place[columns] = np.arange(len(columns))
+    return _pairs(batch.target_row, place[batch.target_column])
 
 
 def _slowed(vectors: Tensor, share: float) -> Tensor:
