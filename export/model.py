@@ -167,9 +167,9 @@ class ItemTower(nn.Module):
         placed: Tensor = self.text(sentence_embedding) + self.described(TOLD * told)
         return placed
 
-    def rank(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Give `item_embedding` (B, D) and `item_bias` (B,), what ranking needs, of (B, H)."""
-        both = self.read(sentence_embedding)  # (B, D + 1)
+    def rank(self, sentence_embedding: Tensor, told: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Give `item_embedding` (B, D) and `item_bias` (B,), what ranking needs; for the arguments see `read`."""
+        both = self.read(sentence_embedding, told)  # (B, D + 1)
         if len(self.keys):
             both = both + self.recall(sentence_embedding)
         return both[:, : self.dimensions], both[:, self.dimensions]
@@ -180,8 +180,9 @@ class ItemTower(nn.Module):
         Args:
             sentence_embedding: (B, H).
         """
-        vector, bias = self.rank(sentence_embedding)
-        return vector, bias, self.describe(sentence_embedding)[:, : self.labels]
+        logits = self.describe(sentence_embedding)
+        vector, bias = self.rank(sentence_embedding, logits.sigmoid())
+        return vector, bias, logits[:, : self.labels]
 
 
 class UserTower(nn.Module):
