@@ -27,9 +27,10 @@ from emberline.engine.errors import DataError
 WEIGHTS: Final = "weights.safetensors"
 CONFIG: Final = "model.json"
 
-#: How much a predicted attribute counts beside the sentence embedding, which has unit length, where an item is placed
-#: by its text. Found on inner splits of MovieLens-100K, as the next one.
-TOLD: Final = 0.3
+#: How much a label, and a limit of a number that is passed, counts beside the sentence embedding, of unit length,
+#: where an item is placed by its text. Found on inner splits of MovieLens-100K, as the next one.
+LABEL: Final = 0.3
+LIMIT: Final = 0.5
 #: Size of the entries of a profile beside those of a history, which are about 1: smaller inputs are read with more
 #: caution, since weights are decayed.
 PROFILE: Final = 0.25
@@ -124,6 +125,7 @@ class ItemTower(nn.Module):
 
     keys: Tensor
     values: Tensor
+    emphasis: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -133,6 +135,8 @@ class ItemTower(nn.Module):
         described = self.labels + len(config.item_limits)
         self.text = nn.Linear(config.hidden, config.dimensions + 1)
         self.described = _linear_from(described, config.dimensions + 1)
+        emphasis = [LABEL] * self.labels + [LIMIT] * len(config.item_limits)
+        self.register_buffer("emphasis", torch.tensor(emphasis), persistent=False)
         self.scale = math.sqrt(config.hidden)
         self.attributes = _Residual(config.hidden, config.tower_width, described)
         self.register_buffer("keys", torch.zeros(config.memory, config.hidden))
@@ -164,7 +168,7 @@ class ItemTower(nn.Module):
         """
         if told is None:
             told = self.describe(sentence_embedding).sigmoid()
-        placed: Tensor = self.text(sentence_embedding) + self.described(TOLD * told)
+        placed: Tensor = self.text(sentence_embedding) + self.described(self.emphasis * told)
         return placed
 
     def rank(self, sentence_embedding: Tensor, told: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ from emberline.export.training.trained import TrainedModel
 from .editions import Edition, encode_texts
 
 #: Inverse penalties of the probe's logistic regressions to choose from.
-_PENALTIES: Final = (0.1, 0.01, 0.03, 1.0, 10.0)
+_PENALTIES: Final = (0.1, 0.001, 0.003, 0.01, 0.03, 1.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class TrainConfig:
         layer_decay: each layer below learns at this share of the rate of the one above.
         tower_rate: peak learning rate of the towers and the match head.
         attribute_rate: peak learning rate of what predicts items' attributes.
+        attribute_decay: its weight decay: there are few items to learn attributes from.
         weight_decay: of AdamW.
         frozen_layers: layers, from the bottom, that are not trained; the word embeddings are never, since a
             catalogue's few words would drift away from all the others.
@@ -94,7 +95,8 @@ class TrainConfig:
     encoder_rate: float = 1e-4
     layer_decay: float = 0.9
     tower_rate: float = 2e-3
-    attribute_rate: float = 1.2e-2
+    attribute_rate: float = 2e-3
+    attribute_decay: float = 0.1
     weight_decay: float = 0.1
     frozen_layers: int = 0
     dropout: float = 0.1
@@ -119,6 +121,7 @@ class TrainConfig:
         for name in (
             *("user_task", "item_task", "pair_task", "alignment", "tower_steps", "joint_steps", "final_steps", "seed"),
             *("profiles", "encoder_rate", "tower_rate", "table_rate", "attribute_rate", "weight_decay", "user_decay"),
+            "attribute_decay",
             *(
                 "teacher_regularisation",
                 "teacher_choice",

@@ -70,6 +70,11 @@ class Examples:
         return np.concatenate([self.labels, self.limits], axis=1)
 
     @property
+    def known(self) -> NDArray[np.bool_]:
+        """(n,) whether there is a row of each column: an item that people met and did not like is known, too."""
+        return np.bincount(np.concatenate(self.rated), minlength=len(self.items)) > 0
+
+    @property
     def popularity(self) -> Floats:
         """(n,) likes of each column."""
         return np.bincount(np.concatenate(self.likes), minlength=len(self.items)).astype(np.float32)

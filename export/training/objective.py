@@ -136,7 +136,7 @@ class Objective:
             chosen = torch.from_numpy(columns)
             texts = self._read(model, fresh)  # (b, D + 1)
             if self.config.pair_task and self.config.alignment:
-                known = torch.from_numpy(np.minimum(self.examples.popularity, 1))[chosen]
+                known = torch.from_numpy(self.examples.known)[chosen].float()
                 scale = float((table.aim @ table.root).var(dim=0, correction=0).sum())
                 difference = (texts - table.aim[chosen]) @ table.root
                 loss = losses.alignment(difference, known, max(scale, 1e-12))

@@ -71,7 +71,7 @@ def optimizer(model: Emberline, table: ItemTable, config: TrainConfig, stage: St
         groups.append(_group(model.user_tower.body, stage.rate, config.user_decay))
     if stage.name != "final":
         rate = config.attribute_rate * stage.rate / config.tower_rate
-        groups.append(_group(model.item_tower.attributes, rate, config.weight_decay))
+        groups.append(_group(model.item_tower.attributes, rate, config.attribute_decay))
     model.encoder.requires_grad_(False)
     if stage.joint:
         for peak, layer in _layers(model.encoder, config):

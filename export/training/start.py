@@ -7,7 +7,7 @@ import torch
 from sklearn.linear_model import Ridge
 from torch import nn
 
-from emberline.export.model import TOLD, Emberline
+from emberline.export.model import Emberline, ItemTower
 
 from .bank import Bank
 from .examples import Examples, Floats
@@ -15,7 +15,7 @@ from .table import ItemTable
 from .teacher import Teacher
 
 #: Ridge penalty for inputs of unit length; found on inner splits of MovieLens-100K.
-PENALTY = 3.0
+PENALTY = 6.0
 #: What the body of the user tower makes of a history at first; it learns the rest.
 ECHO = 0.3
 
@@ -56,15 +56,15 @@ def fit_text(model: Emberline, bank: Bank, table: ItemTable, examples: Examples)
     """
     tower = model.item_tower
     hidden = model.config.hidden
-    known = np.minimum(examples.popularity, 1)
-    inputs = text_inputs(bank.items.numpy(), examples)
-    fit = Ridge(alpha=PENALTY).fit(inputs, table.aim.numpy(), sample_weight=known)
+    inputs = text_inputs(tower, bank.items.numpy(), examples)
+    known = examples.known
+    fit = Ridge(alpha=PENALTY).fit(inputs[known], table.aim.numpy()[known])
     weight = torch.from_numpy(fit.coef_.astype(np.float32))
     tower.text.weight.copy_(weight[:, :hidden])
     tower.described.weight.copy_(weight[:, hidden:])
     tower.text.bias.copy_(torch.from_numpy(fit.intercept_.astype(np.float32)))
 
 
-def text_inputs(items: Floats, examples: Examples) -> Floats:
+def text_inputs(tower: ItemTower, items: Floats, examples: Examples) -> Floats:
     """(n, H + A + N) what items are placed by, of the vectors (n, H) of their complete texts."""
-    return np.concatenate([items, TOLD * examples.told], axis=1)
+    return np.concatenate([items, tower.emphasis.numpy() * examples.told], axis=1)

@@ -8,7 +8,7 @@ import torch
 from transformers import BertConfig
 
 from emberline.engine.errors import DataError
-from emberline.export.model import CONFIG, PROFILE, TOLD, Emberline, ModelConfig, TextEncoder
+from emberline.export.model import CONFIG, LABEL, LIMIT, PROFILE, Emberline, ModelConfig, TextEncoder
 
 
 def _config(**changed: Any) -> ModelConfig:
@@ -79,8 +79,8 @@ def test_an_item_is_placed_by_what_its_text_tells_of_it(model: Emberline) -> Non
     plain = tower.read(h)
     torch.testing.assert_close(plain, tower.text(h))
     torch.nn.init.ones_(tower.described.weight)
-    told = tower.describe(h).sigmoid().sum(dim=1, keepdim=True)  # two labels and a limit
-    torch.testing.assert_close(tower.read(h), plain + TOLD * told)
+    told = tower.describe(h).sigmoid() * torch.tensor([LABEL, LABEL, LIMIT])
+    torch.testing.assert_close(tower.read(h), plain + told.sum(dim=1, keepdim=True))
 
 
 def test_profiles_are_read_by_what_tells_them_apart(model: Emberline) -> None:

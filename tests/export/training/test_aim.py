@@ -74,3 +74,16 @@ def test_what_is_liked_more_is_liked_more_when_new(examples: Examples, aimed: tu
     known = examples.popularity > 0
     assert np.corrcoef(mean[known], examples.popularity[known])[0, 1] > 0
     assert torch.isfinite(table.aim).all()
+
+
+def test_what_many_like_is_liked_where_the_teacher_has_no_opinion(model: Emberline, examples: Examples) -> None:
+    """The teacher's opinions are not all: items that more people like have the greater scores for everybody."""
+    count, width = len(examples.items), 4
+    silent = Teacher(
+        items=np.zeros((count, width), np.float32), users=np.zeros((len(examples.users), width), np.float32)
+    )
+    table = ItemTable(count, WIDTH)
+    start(model, table, None, examples.popularity, len(examples.users))
+    take_aim(model, table, silent, examples, np.zeros((count, 16), np.float32), torch.zeros(len(examples.users), 16))
+    scores = model.similarity(_users(model, table, examples), table.aim[:, :WIDTH], table.aim[:, WIDTH]).numpy()
+    assert np.corrcoef(scores.mean(axis=0), np.log1p(examples.popularity))[0, 1] > 0.95

@@ -26,6 +26,16 @@ def test_likes_are_the_training_rows_in_the_order_of_time(examples: Examples, da
         assert examples.items[likes].tolist() == rows.item[own].tolist()
 
 
+def test_what_somebody_met_is_known(examples: Examples) -> None:
+    """An item with a row is known, whether it is liked or not; one without a row is not."""
+    disliked = replace(
+        examples,
+        likes=tuple(likes[:0] for likes in examples.likes),
+        rated=tuple(rated[rated != 3] for rated in examples.rated),
+    )
+    assert disliked.known[[0, 1, 2, 3]].tolist() == [True, True, True, False]
+
+
 def test_held_out_rows_and_items_change_nothing(dataset: Dataset, parts: Split, examples: Examples) -> None:
     """Other ratings and times in the held-out rows, and other attributes of held-out items, give the same examples."""
     interactions = dataset.interactions
