@@ -52,7 +52,8 @@ class ModelConfig:
         max_length: tokens a text; longer ones are cut.
         memory: M, how many items of training the item tower remembers.
         nearness: the cosine at which an item is as much a remembered one as a new one. Above that of different items,
-            below that of the same text through an encoder in another precision.
+            of which an encoder that learnt what matters puts many close together; below that of the same text through
+            an encoder in another precision.
         sharpness: how quickly memory fades below that cosine.
     """
 
@@ -66,8 +67,8 @@ class ModelConfig:
     temperature: float = 8.0
     max_length: int = 128
     memory: int = 0
-    nearness: float = 0.95
-    sharpness: float = 100.0
+    nearness: float = 0.995
+    sharpness: float = 1000.0
 
     @property
     def hidden(self) -> int:

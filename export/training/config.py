@@ -96,7 +96,7 @@ class TrainConfig:
     layer_decay: float = 0.9
     tower_rate: float = 2e-3
     attribute_rate: float = 2e-3
-    attribute_decay: float = 0.1
+    attribute_decay: float = 5.0
     weight_decay: float = 0.1
     frozen_layers: int = 0
     dropout: float = 0.1
@@ -121,15 +121,8 @@ class TrainConfig:
         for name in (
             *("user_task", "item_task", "pair_task", "alignment", "tower_steps", "joint_steps", "final_steps", "seed"),
             *("profiles", "encoder_rate", "tower_rate", "table_rate", "attribute_rate", "weight_decay", "user_decay"),
-            "attribute_decay",
-            *(
-                "teacher_regularisation",
-                "teacher_choice",
-                "group_prior",
-                "memory",
-                "frozen_layers",
-                "checkpoint_seconds",
-            ),
+            *("attribute_decay", "teacher_regularisation", "teacher_choice", "group_prior", "memory", "frozen_layers"),
+            "checkpoint_seconds",
         ):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         shares = ("dropout", "profile_dropout", "hide_labels", "field_dropout", "no_history", "no_profile")

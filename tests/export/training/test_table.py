@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from transformers import BertConfig
 
@@ -28,14 +29,17 @@ def test_a_remembered_item_is_placed_as_in_training() -> None:
     torch.testing.assert_close(torch.cat([vector, bias[:, None]], dim=1), table().detach(), atol=0.1, rtol=0)
 
 
-def test_a_new_item_is_placed_by_its_text() -> None:
-    """Memory adds nothing to an item that is unlike all remembered ones."""
+@pytest.mark.parametrize(("cosine", "share"), [(-1.0, 0.0), (0.98, 0.0), (0.999, 1.0)])
+def test_only_the_same_text_is_remembered(cosine: float, share: float) -> None:
+    """Memory adds nothing to a new item, however like another; all of it to a text that is only encoded otherwise."""
     torch.manual_seed(0)
     tower, bank, table = _tower(5), _bank(5), ItemTable(5, 3)
     torch.nn.init.normal_(table.vectors)
     remember(tower, bank, table, popularity=torch.ones(5).numpy())
-    new = -bank.items[:1]
-    torch.testing.assert_close(tower.recall(new), torch.zeros(1, 4), atol=1e-4, rtol=0)
+    known = bank.items[:1]
+    aside = torch.nn.functional.normalize(bank.items[1:2] - bank.items[1:2] @ known.T * known)
+    near = cosine * known + (1 - cosine**2) ** 0.5 * aside
+    torch.testing.assert_close(tower.recall(near), share * tower.values[:1], atol=0.05, rtol=0)
 
 
 def test_the_most_popular_are_remembered() -> None:
