@@ -26,6 +26,8 @@ class TrainConfig:
         pair_task: weight of the match of users and items and of the alignment with the teacher; 0 is off.
         alignment: weight, within the pair task, of meeting the items' vectors, which start as the teacher's, from their
             text; 0 trains without a teacher.
+        warm_up_steps: steps, before all others, on the encoder alone: of `items` items each, two renderings with
+            attributes left out shall be near. For catalogues with few interactions or none.
         tower_steps: steps on the towers alone over the pretrained encoder's vectors, before it is touched.
         joint_steps: steps on encoder and towers together.
         final_steps: steps on the towers alone over the trained encoder's vectors.
@@ -84,6 +86,7 @@ class TrainConfig:
     user_decay: float = 15.0
     user_share: float = 0.05
     memory: int = 4096
+    warm_up_steps: int = 0
     tower_steps: int = 150
     joint_steps: int = 300
     final_steps: int = 50
@@ -117,7 +120,8 @@ class TrainConfig:
         for name in ("temperature", "max_minutes", "teacher_iterations", "teacher_confidence"):
             self._require(name, getattr(self, name) > 0, "above 0")
         for name in (
-            *("user_task", "item_task", "pair_task", "alignment", "tower_steps", "joint_steps", "final_steps", "seed"),
+            *("user_task", "item_task", "pair_task", "alignment", "seed"),
+            *("warm_up_steps", "tower_steps", "joint_steps", "final_steps"),
             *("profiles", "encoder_rate", "tower_rate", "table_rate", "attribute_rate", "weight_decay", "user_decay"),
             *(
                 "teacher_regularisation",
@@ -141,6 +145,11 @@ class TrainConfig:
     def _require(self, name: str, holds: bool, range_: str) -> None:
         if not holds:
             raise ConfigError(f"TrainConfig.{name} is {getattr(self, name)}; it must be {range_}")
+
+    @property
+    def texts_alone(self) -> bool:
+        """Whether no task learns from interactions: items are then placed, and users read, by texts alone."""
+        return not self.user_task and not self.pair_task
 
     def write(self, path: Path) -> None:
         """Write the settings as JSON."""

@@ -25,6 +25,7 @@ from emberline.export.model import Emberline, ModelConfig
 
 from . import curves, schedule
 from .aim import known_users, take_aim
+from .alone import place, possible
 from .average import Average
 from .bank import Bank, Profiles
 from .calibration import calibrate
@@ -41,6 +42,7 @@ from .table import ItemTable, remember
 from .teacher import Teacher, teach
 from .trained import TrainedModel
 from .turn import turn
+from .warmup import WarmUp
 
 #: Gradients are cut to this norm; the first joint steps would otherwise throw the encoder about.
 CLIP = 1.0
@@ -72,9 +74,11 @@ def train(
         DataError: the encoder cannot be loaded, or the checkpoint cannot be read.
     """
     folder = RunFolder(run_dir)
+    examples = Examples.of(dataset, split)
+    config = possible(config, examples)
     _prepare(folder, dataset, Recipe(config, data_folder, split.seed, split.fractions), resume=resume)
     with _threads(config.threads):
-        trainer = _Trainer.start(dataset, split, config, folder, progress)
+        trainer = _Trainer.start(examples, config, folder, progress)
         trainer.run()
         return trainer.finish(dataset, split)
 
@@ -115,12 +119,9 @@ class _Trainer:
     at: Checkpoint
 
     @classmethod
-    def start(
-        cls, dataset: Dataset, split: Split, config: TrainConfig, folder: RunFolder, progress: Progress
-    ) -> _Trainer:
+    def start(cls, examples: Examples, config: TrainConfig, folder: RunFolder, progress: Progress) -> _Trainer:
         torch.manual_seed(config.seed)
         source = pretrained.load(config.encoder, config.max_length)
-        examples = Examples.of(dataset, split)
         model = Emberline(
             ModelConfig(
                 encoder=pretrained.encoder_fields(source.encoder),
@@ -132,7 +133,7 @@ class _Trainer:
                 tower_width=config.tower_width,
                 temperature=config.temperature,
                 max_length=config.max_length,
-                memory=min(config.memory, len(examples.items)),
+                memory=0 if config.texts_alone else min(config.memory, len(examples.items)),
             )
         )
         model.encoder.load_state_dict(source.encoder.state_dict())
@@ -157,7 +158,7 @@ class _Trainer:
             average = Average(**at.tensors["average"])
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
-        prior = GroupPrior.of(examples, config.seed)
+        prior = GroupPrior.of(examples, config.seed) if config.pair_task else None
         objective = Objective(examples, config, profiles, source.tokenizer, prior)
         optimizer = AdamW(model.parameters())  # until a stage is entered
         trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, optimizer, at)
@@ -233,11 +234,15 @@ class _Trainer:
         rng = np.random.default_rng(seed)
         torch.manual_seed(int(rng.integers(2**62)))
         self.model.train()
-        if not stage.joint:
+        if not stage.joint and not stage.warm_up:
             self.model.encoder.eval()
         columns = self._columns() if stage.joint else None
         schedule.set_rate(self.optimizer, stage.share(self.at.step))
-        loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
+        if stage.warm_up:
+            warm_up = WarmUp(self.objective.examples, self.objective.tokenizer)
+            loss, values = warm_up(self.model.encoder, rng, self._columns())
+        else:
+            loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
         # All, also what this stage does not train: a gradient left from one that did would count.
         self.model.zero_grad(set_to_none=True)
         self.table.zero_grad(set_to_none=True)
@@ -267,6 +272,7 @@ class _Trainer:
     def _leave(self, stage: schedule.Stage) -> None:
         if stage.joint and self.at.step:
             self.average.give(self._averaged())
+        if (stage.joint or stage.warm_up) and self.at.step:
             self.progress("encoding", 0, 1, {})
             objective = self.objective
             self.bank = Bank.encode(objective.examples, objective.profiles, self.model.encoder, objective.tokenizer)
@@ -279,6 +285,9 @@ class _Trainer:
         stages = schedule.stages(self.config)
         model, table, examples = self.model, self.table, self.objective.examples
         model.eval()
+        if self.at.stage == len(stages) and self.config.texts_alone:
+            place(model, self.bank, examples, self.objective.tokenizer)
+            return
         if self.at.stage == len(stages):
             turn(model, table, known_users(model, table, examples, self.objective.profiles.vectors(self.bank)))
             remember(model.item_tower, self.bank, table, examples.popularity)

@@ -27,7 +27,7 @@ class Stage:
     """A part of training.
 
     Attributes:
-        name: ``towers``, ``joint`` or ``final``.
+        name: ``warm-up``, ``towers``, ``joint`` or ``final``.
         steps: how many.
         joint: whether the encoder is trained as well.
         rate: peak learning rate of towers and match head.
@@ -38,6 +38,11 @@ class Stage:
     joint: bool
     rate: float
 
+    @property
+    def warm_up(self) -> bool:
+        """Whether the encoder is trained alone."""
+        return self.name == "warm-up"
+
     def share(self, step: int) -> float:
         """The share of the peak learning rate in a step: a rise, then a fall along half a cosine to 0."""
         rise = max(1, round(RISE * self.steps))
@@ -47,11 +52,16 @@ class Stage:
 
 
 def stages(config: TrainConfig) -> tuple[Stage, ...]:
-    """Towers over the untouched encoder; both together; towers over the encoder as it has become."""
+    """Towers over the encoder as it comes; both together; towers over the encoder as it has become.
+
+    First, if it is asked for, the encoder alone. On texts alone, the last stage would have nothing to learn.
+    """
+    warm_up = Stage("warm-up", config.warm_up_steps, joint=False, rate=config.encoder_rate)
     return (
+        *([warm_up] if config.warm_up_steps else []),
         Stage("towers", config.tower_steps, joint=False, rate=config.tower_rate),
         Stage("joint", config.joint_steps, joint=True, rate=config.tower_rate / 2),
-        Stage("final", config.final_steps, joint=False, rate=config.tower_rate / 2),
+        Stage("final", 0 if config.texts_alone else config.final_steps, joint=False, rate=config.tower_rate / 2),
     )
 
 
@@ -61,6 +71,9 @@ def optimizer(model: Emberline, table: ItemTable, config: TrainConfig, stage: St
     What is read from items' texts is trained with the encoder, or before it is: over the texts that an encoder was
     trained on, it would learn them by heart. A user's vector rests meanwhile: it is what texts learn to meet.
     """
+    model.encoder.requires_grad_(False)
+    if stage.warm_up:
+        return AdamW(list(_encoder_groups(model.encoder, config)), lr=stage.rate)
     taught = config.pair_task and config.alignment
     rest = nn.ModuleList([model.user_tower.attributes, model.match])
     groups = [
@@ -72,11 +85,8 @@ def optimizer(model: Emberline, table: ItemTable, config: TrainConfig, stage: St
     if stage.name != "final":
         rate = config.attribute_rate * stage.rate / config.tower_rate
         groups.append(_group(model.item_tower.attributes, rate, config.weight_decay))
-    model.encoder.requires_grad_(False)
     if stage.joint:
-        for peak, layer in _layers(model.encoder, config):
-            layer.requires_grad_(True)
-            groups.append(_group(layer, peak, ENCODER_DECAY))
+        groups.extend(_encoder_groups(model.encoder, config))
         read = nn.ModuleList([model.item_tower.text, model.item_tower.described])
         groups.append(_group(read, stage.rate, ENCODER_DECAY))
     return AdamW(groups, lr=stage.rate)
@@ -92,7 +102,8 @@ def _group(module: nn.Module, peak: float, decay: float) -> dict[str, Any]:
     return {"params": list(module.parameters()), "peak": peak, "weight_decay": decay}
 
 
-def _layers(encoder: TextEncoder, config: TrainConfig) -> Iterator[tuple[float, nn.Module]]:
+def _encoder_groups(encoder: TextEncoder, config: TrainConfig) -> Iterator[dict[str, Any]]:
     """The trained layers from the top down, each with its peak learning rate."""
     for depth, layer in enumerate(reversed(encoder.bert.encoder.layer[config.frozen_layers :])):
-        yield config.encoder_rate * config.layer_decay**depth, layer
+        layer.requires_grad_(True)
+        yield _group(layer, config.encoder_rate * config.layer_decay**depth, ENCODER_DECAY)
