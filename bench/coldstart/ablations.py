@@ -30,6 +30,7 @@ ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "behaviour task ×3": {"user_task": 3.0},
     "attribute task ×3": {"item_task": 3.0},
     "match task ×3": {"pair_task": 3.0},
+    "tasks by uncertainty": {"task_weights": "uncertainty"},
     "warm-up": {"warm_up_steps": 100},
     "texts alone": {"user_task": 0.0, "pair_task": 0.0},
     "texts alone after a warm-up": {"user_task": 0.0, "pair_task": 0.0, "warm_up_steps": 100},

@@ -24,6 +24,8 @@ class TrainConfig:
         user_task: weight of behaviour prediction: likes, ratings, attributes of the next likes; 0 is off.
         item_task: weight of attribute prediction from the item's text; 0 is off.
         pair_task: weight of the match of users and items and of the alignment with the teacher; 0 is off.
+        task_weights: `fixed`: tasks count by the weights above; `uncertainty`: these are learnt further, each task's
+            loss divided by a variance of its own.
         alignment: weight, within the pair task, of meeting the items' vectors, which start as the teacher's, from their
             text; 0 trains without a teacher.
         warm_up_steps: steps, before all others, on the encoder alone: of `items` items each, two renderings with
@@ -78,6 +80,7 @@ class TrainConfig:
     user_task: float = 1.0
     item_task: float = 1.0
     pair_task: float = 1.0
+    task_weights: str = "fixed"
     alignment: float = 1.0
     propensity: float = 0.0
     table_rate: float = 2e-4
@@ -139,6 +142,7 @@ class TrainConfig:
         self._require("propensity", 0 <= self.propensity <= 1, "from 0 to 1")
         self._require("average", 0 <= self.average <= 1, "from 0 to 1")
         self._require("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1")
+        self._require("task_weights", self.task_weights in ("fixed", "uncertainty"), "fixed or uncertainty")
         if not self.user_task + self.item_task + self.pair_task:
             raise ConfigError("TrainConfig: user_task, item_task and pair_task are all 0; switch one of them on")
 

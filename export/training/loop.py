@@ -42,6 +42,7 @@ from .table import ItemTable, remember
 from .teacher import Teacher, teach
 from .trained import TrainedModel
 from .turn import turn
+from .uncertainty import Uncertainty
 from .warmup import WarmUp
 
 #: Gradients are cut to this norm; the first joint steps would otherwise throw the encoder about.
@@ -159,7 +160,10 @@ class _Trainer:
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
         prior = GroupPrior.of(examples, config.seed) if config.pair_task else None
-        objective = Objective(examples, config, profiles, source.tokenizer, prior)
+        uncertainty = Uncertainty() if config.task_weights == "uncertainty" else None
+        if resumed is not None and uncertainty is not None:
+            uncertainty.load_state_dict(resumed.tensors["uncertainty"])
+        objective = Objective(examples, config, profiles, source.tokenizer, prior, uncertainty)
         optimizer = AdamW(model.parameters())  # until a stage is entered
         trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, optimizer, at)
         trainer._enter(resumed)
@@ -223,6 +227,7 @@ class _Trainer:
             "model": self.model.state_dict(),
             "table": self.table.state_dict(),
             "average": {"count": self.average.count, "weights": self.average.weights},
+            "uncertainty": {} if self.objective.uncertainty is None else self.objective.uncertainty.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "bank": self.bank.state(),
             "teacher": {name: torch.from_numpy(factors) for name, factors in teacher.items()},
@@ -246,6 +251,8 @@ class _Trainer:
         # All, also what this stage does not train: a gradient left from one that did would count.
         self.model.zero_grad(set_to_none=True)
         self.table.zero_grad(set_to_none=True)
+        if self.objective.uncertainty is not None:
+            self.objective.uncertainty.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.encoder.parameters(), CLIP)
         self.optimizer.step()
@@ -293,7 +300,7 @@ class _Trainer:
             remember(model.item_tower, self.bank, table, examples.popularity)
             return
         stage = stages[self.at.stage]
-        self.optimizer = schedule.optimizer(model, table, self.config, stage)
+        self.optimizer = schedule.optimizer(model, table, self.config, stage, self.objective.uncertainty)
         if resumed is not None:
             self.optimizer.load_state_dict(resumed.tensors["optimizer"])
             return

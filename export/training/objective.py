@@ -22,6 +22,7 @@ from .examples import Examples, Indexes
 from .prior import GroupPrior
 from .table import ItemTable
 from .texts import varied_texts
+from .uncertainty import Uncertainty
 
 #: Items whose attributes are predicted in a step that encodes none.
 DESCRIBED = 1024
@@ -61,6 +62,7 @@ class Objective:
         profiles: the different profile texts.
         tokenizer: of the encoder.
         prior: what to expect of users without a history; None: nothing is learnt of users.
+        uncertainty: weighs the tasks further; None: they count by their weights in the settings.
     """
 
     examples: Examples
@@ -68,6 +70,7 @@ class Objective:
     profiles: Profiles
     tokenizer: Tokenizer
     prior: GroupPrior | None
+    uncertainty: Uncertainty | None = None
 
     def __call__(
         self, model: Emberline, table: ItemTable, bank: Bank, rng: np.random.Generator, columns: Indexes | None
@@ -89,8 +92,12 @@ class Objective:
         parts = {} if batch is None else self._match(model, table, bank, batch, fresh, rng)
         if self.config.item_task and self.examples.label_names + self.examples.limit_names:
             parts["attributes"] = (self.config.item_task, self._attributes(model, bank, fresh, rng))
-        total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
         told = {name: float(loss.detach()) for name, (_, loss) in parts.items()}
+        if self.uncertainty is None:
+            total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
+        else:
+            total, weights = self.uncertainty(parts)
+            told |= weights
         return total, {"loss": float(total.detach()), **told}
 
     def _encode(

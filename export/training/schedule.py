@@ -14,6 +14,7 @@ from emberline.export.model import Emberline, TextEncoder
 
 from .config import TrainConfig
 from .table import ItemTable
+from .uncertainty import RATE, Uncertainty
 
 #: Share of a stage's steps over which the learning rate rises from 0 to its peak.
 RISE = 0.1
@@ -65,7 +66,9 @@ def stages(config: TrainConfig) -> tuple[Stage, ...]:
     )
 
 
-def optimizer(model: Emberline, table: ItemTable, config: TrainConfig, stage: Stage) -> AdamW:
+def optimizer(
+    model: Emberline, table: ItemTable, config: TrainConfig, stage: Stage, uncertainty: Uncertainty | None = None
+) -> AdamW:
     """The optimizer of a stage. Each group keeps its peak learning rate as `peak`.
 
     What is read from items' texts is trained with the encoder, or before it is: over the texts that an encoder was
@@ -80,6 +83,8 @@ def optimizer(model: Emberline, table: ItemTable, config: TrainConfig, stage: St
         _group(rest, stage.rate, config.weight_decay),
         _group(table, config.table_rate * stage.rate / config.tower_rate if taught else stage.rate, 0.0),
     ]
+    if uncertainty is not None:
+        groups.append(_group(uncertainty, RATE * stage.rate, 0.0))
     if not stage.joint:
         groups.append(_group(model.user_tower.body, stage.rate, config.user_decay))
     if stage.name != "final":

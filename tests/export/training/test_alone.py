@@ -10,16 +10,19 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
 from emberline.engine.errors import ConfigError, DataError, InvalidInput
 from emberline.engine.records import ItemReference, RecommendWork, Terms, User
+from emberline.export import cli
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import split
-from emberline.export.training.alone import possible
+from emberline.export.training.alone import TEXTS_ALONE, possible
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import Examples
 from emberline.export.training.loop import train
@@ -208,3 +211,14 @@ def _assert_equal(first: TrainedModel, second: TrainedModel) -> None:
     weights = second.model.state_dict()
     for name, weight in first.model.state_dict().items():
         assert torch.equal(weight, weights[name]), name
+
+
+def test_the_command_says_what_is_off(tmp_path: Path, tiny_bert: Path) -> None:
+    """Before training, with the reason and what comes next."""
+    application = typer.Typer()
+    application.command()(cli.train)
+    options = ["--description", str(_write(tmp_path, None)), "--encoder", str(tiny_bert), "--max-length", "64"]
+    quick = ["--steps", "0", "--setting", "tower_steps=2", "--threads", "1"]
+    done = CliRunner().invoke(application, [str(tmp_path / "run"), *options, *quick], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert f"shop: {TEXTS_ALONE}" in done.output
