@@ -26,6 +26,7 @@ ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "no group prior": {"group_prior": 0.0},
     "likes by inverse propensity": {"propensity": 0.5},
     "frozen encoder": {"joint_steps": 0},
+    "low-rank adapters": {"lora_rank": 8},
     "one stage": {"tower_steps": 0, "final_steps": 0},
     "behaviour task ×3": {"user_task": 3.0},
     "attribute task ×3": {"item_task": 3.0},

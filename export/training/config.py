@@ -55,6 +55,8 @@ class TrainConfig:
         weight_decay: of AdamW.
         frozen_layers: layers, from the bottom, that are not trained; the word embeddings are never, since a
             catalogue's few words would drift away from all the others.
+        lora_rank: rank of the adapters by which the encoder's linear maps learn, in less of the optimizer's memory;
+            they end as a part of the weights. 0: whole weights learn.
         dropout: share of the towers' inputs that is dropped.
         hide_labels: share of the texts from which the attributes to be predicted are left out.
         field_dropout: share of the other attributes left out, so that a missing one does little harm.
@@ -103,6 +105,7 @@ class TrainConfig:
     attribute_rate: float = 1.2e-2
     weight_decay: float = 0.1
     frozen_layers: int = 0
+    lora_rank: int = 0
     dropout: float = 0.1
     hide_labels: float = 0.5
     field_dropout: float = 0.05
@@ -132,6 +135,7 @@ class TrainConfig:
                 "group_prior",
                 "memory",
                 "frozen_layers",
+                "lora_rank",
                 "checkpoint_seconds",
             ),
         ):

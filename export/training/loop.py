@@ -23,7 +23,7 @@ from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
 
-from . import curves, schedule
+from . import curves, lora, schedule
 from .aim import known_users, take_aim
 from .alone import place, possible
 from .average import Average
@@ -157,6 +157,8 @@ class _Trainer:
                 teacher = Teacher(**{name: value.numpy() for name, value in at.tensors["teacher"].items()})
             bank = Bank(**at.tensors["bank"])
             average = Average(**at.tensors["average"])
+            if config.lora_rank and schedule.stages(config)[at.stage].encoder:
+                lora.attach(model.encoder, config.frozen_layers, config.lora_rank, config.seed)
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
         prior = GroupPrior.of(examples, config.seed) if config.pair_task else None
@@ -211,6 +213,9 @@ class _Trainer:
                 "seconds": round(self.at.seconds, 1),
                 "joint_steps": sum(record["stage"] == "joint" for record in self.at.curves),
                 "cut": self.at.cut,
+                "encoder_parameters": lora.trained_parameters(self.model.encoder, self.config)
+                if any(stage.encoder and stage.steps for stage in schedule.stages(self.config))
+                else 0,
                 "calibrated": calibrated,
             },
         }
@@ -239,7 +244,7 @@ class _Trainer:
         rng = np.random.default_rng(seed)
         torch.manual_seed(int(rng.integers(2**62)))
         self.model.train()
-        if not stage.joint and not stage.warm_up:
+        if not stage.encoder:
             self.model.encoder.eval()
         columns = self._columns() if stage.joint else None
         schedule.set_rate(self.optimizer, stage.share(self.at.step))
@@ -277,9 +282,11 @@ class _Trainer:
         return self.at.step >= stage.steps
 
     def _leave(self, stage: schedule.Stage) -> None:
+        if stage.encoder:
+            lora.merge(self.model.encoder)
         if stage.joint and self.at.step:
             self.average.give(self._averaged())
-        if (stage.joint or stage.warm_up) and self.at.step:
+        if stage.encoder and self.at.step:
             self.progress("encoding", 0, 1, {})
             objective = self.objective
             self.bank = Bank.encode(objective.examples, objective.profiles, self.model.encoder, objective.tokenizer)
@@ -300,6 +307,8 @@ class _Trainer:
             remember(model.item_tower, self.bank, table, examples.popularity)
             return
         stage = stages[self.at.stage]
+        if resumed is None and self.config.lora_rank and stage.encoder:
+            lora.attach(model.encoder, self.config.frozen_layers, self.config.lora_rank, self.config.seed)
         self.optimizer = schedule.optimizer(model, table, self.config, stage, self.objective.uncertainty)
         if resumed is not None:
             self.optimizer.load_state_dict(resumed.tensors["optimizer"])

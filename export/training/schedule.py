@@ -12,6 +12,7 @@ from torch.optim import AdamW
 
 from emberline.export.model import Emberline, TextEncoder
 
+from . import lora
 from .config import TrainConfig
 from .table import ItemTable
 from .uncertainty import RATE, Uncertainty
@@ -38,6 +39,11 @@ class Stage:
     steps: int
     joint: bool
     rate: float
+
+    @property
+    def encoder(self) -> bool:
+        """Whether the encoder learns."""
+        return self.joint or self.warm_up
 
     @property
     def warm_up(self) -> bool:
@@ -108,7 +114,8 @@ def _group(module: nn.Module, peak: float, decay: float) -> dict[str, Any]:
 
 
 def _encoder_groups(encoder: TextEncoder, config: TrainConfig) -> Iterator[dict[str, Any]]:
-    """The trained layers from the top down, each with its peak learning rate."""
+    """What learns of each trained layer, from the top down, with its peak learning rate."""
+    top = config.encoder_rate * (lora.RATE if config.lora_rank else 1.0)
     for depth, layer in enumerate(reversed(encoder.bert.encoder.layer[config.frozen_layers :])):
-        layer.requires_grad_(True)
-        yield _group(layer, config.encoder_rate * config.layer_decay**depth, ENCODER_DECAY)
+        weights = lora.free(layer, adapted=config.lora_rank > 0)
+        yield {"params": weights, "peak": top * config.layer_decay**depth, "weight_decay": ENCODER_DECAY}
