@@ -23,8 +23,9 @@ from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
 
-from . import curves, schedule
+from . import curves, lora, schedule
 from .aim import known_users, take_aim
+from .alone import place, possible
 from .average import Average
 from .bank import Bank, Profiles
 from .calibration import calibrate
@@ -41,6 +42,8 @@ from .table import ItemTable, remember
 from .teacher import Teacher, teach
 from .trained import TrainedModel
 from .turn import turn
+from .uncertainty import Uncertainty
+from .warmup import WarmUp
 
 #: Gradients are cut to this norm; the first joint steps would otherwise throw the encoder about.
 CLIP = 1.0
@@ -72,9 +75,11 @@ def train(
         DataError: the encoder cannot be loaded, or the checkpoint cannot be read.
     """
     folder = RunFolder(run_dir)
+    examples = Examples.of(dataset, split)
+    config = possible(config, examples)
     _prepare(folder, dataset, Recipe(config, data_folder, split.seed, split.fractions), resume=resume)
     with _threads(config.threads):
-        trainer = _Trainer.start(dataset, split, config, folder, progress)
+        trainer = _Trainer.start(examples, config, folder, progress)
         trainer.run()
         return trainer.finish(dataset, split)
 
@@ -115,12 +120,9 @@ class _Trainer:
     at: Checkpoint
 
     @classmethod
-    def start(
-        cls, dataset: Dataset, split: Split, config: TrainConfig, folder: RunFolder, progress: Progress
-    ) -> _Trainer:
+    def start(cls, examples: Examples, config: TrainConfig, folder: RunFolder, progress: Progress) -> _Trainer:
         torch.manual_seed(config.seed)
         source = pretrained.load(config.encoder, config.max_length)
-        examples = Examples.of(dataset, split)
         model = Emberline(
             ModelConfig(
                 encoder=pretrained.encoder_fields(source.encoder),
@@ -132,7 +134,7 @@ class _Trainer:
                 tower_width=config.tower_width,
                 temperature=config.temperature,
                 max_length=config.max_length,
-                memory=min(config.memory, len(examples.items)),
+                memory=0 if config.texts_alone else min(config.memory, len(examples.items)),
             )
         )
         model.encoder.load_state_dict(source.encoder.state_dict())
@@ -155,10 +157,15 @@ class _Trainer:
                 teacher = Teacher(**{name: value.numpy() for name, value in at.tensors["teacher"].items()})
             bank = Bank(**at.tensors["bank"])
             average = Average(**at.tensors["average"])
+            if config.lora_rank and schedule.stages(config)[at.stage].encoder:
+                lora.attach(model.encoder, config.frozen_layers, config.lora_rank, config.seed)
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
-        prior = GroupPrior.of(examples, config.seed)
-        objective = Objective(examples, config, profiles, source.tokenizer, prior)
+        prior = GroupPrior.of(examples, config.seed) if config.pair_task else None
+        uncertainty = Uncertainty() if config.task_weights == "uncertainty" else None
+        if resumed is not None and uncertainty is not None:
+            uncertainty.load_state_dict(resumed.tensors["uncertainty"])
+        objective = Objective(examples, config, profiles, source.tokenizer, prior, uncertainty)
         optimizer = AdamW(model.parameters())  # until a stage is entered
         trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, optimizer, at)
         trainer._enter(resumed)
@@ -206,6 +213,9 @@ class _Trainer:
                 "seconds": round(self.at.seconds, 1),
                 "joint_steps": sum(record["stage"] == "joint" for record in self.at.curves),
                 "cut": self.at.cut,
+                "encoder_parameters": lora.trained_parameters(self.model.encoder, self.config)
+                if any(stage.encoder and stage.steps for stage in schedule.stages(self.config))
+                else 0,
                 "calibrated": calibrated,
             },
         }
@@ -222,6 +232,7 @@ class _Trainer:
             "model": self.model.state_dict(),
             "table": self.table.state_dict(),
             "average": {"count": self.average.count, "weights": self.average.weights},
+            "uncertainty": {} if self.objective.uncertainty is None else self.objective.uncertainty.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "bank": self.bank.state(),
             "teacher": {name: torch.from_numpy(factors) for name, factors in teacher.items()},
@@ -233,14 +244,20 @@ class _Trainer:
         rng = np.random.default_rng(seed)
         torch.manual_seed(int(rng.integers(2**62)))
         self.model.train()
-        if not stage.joint:
+        if not stage.encoder:
             self.model.encoder.eval()
         columns = self._columns() if stage.joint else None
         schedule.set_rate(self.optimizer, stage.share(self.at.step))
-        loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
+        if stage.warm_up:
+            warm_up = WarmUp(self.objective.examples, self.objective.tokenizer)
+            loss, values = warm_up(self.model.encoder, rng, self._columns())
+        else:
+            loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
         # All, also what this stage does not train: a gradient left from one that did would count.
         self.model.zero_grad(set_to_none=True)
         self.table.zero_grad(set_to_none=True)
+        if self.objective.uncertainty is not None:
+            self.objective.uncertainty.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.encoder.parameters(), CLIP)
         self.optimizer.step()
@@ -265,8 +282,11 @@ class _Trainer:
         return self.at.step >= stage.steps
 
     def _leave(self, stage: schedule.Stage) -> None:
+        if stage.encoder:
+            lora.merge(self.model.encoder)
         if stage.joint and self.at.step:
             self.average.give(self._averaged())
+        if stage.encoder and self.at.step:
             self.progress("encoding", 0, 1, {})
             objective = self.objective
             self.bank = Bank.encode(objective.examples, objective.profiles, self.model.encoder, objective.tokenizer)
@@ -279,12 +299,17 @@ class _Trainer:
         stages = schedule.stages(self.config)
         model, table, examples = self.model, self.table, self.objective.examples
         model.eval()
+        if self.at.stage == len(stages) and self.config.texts_alone:
+            place(model, self.bank, examples, self.objective.tokenizer)
+            return
         if self.at.stage == len(stages):
             turn(model, table, known_users(model, table, examples, self.objective.profiles.vectors(self.bank)))
             remember(model.item_tower, self.bank, table, examples.popularity)
             return
         stage = stages[self.at.stage]
-        self.optimizer = schedule.optimizer(model, table, self.config, stage)
+        if resumed is None and self.config.lora_rank and stage.encoder:
+            lora.attach(model.encoder, self.config.frozen_layers, self.config.lora_rank, self.config.seed)
+        self.optimizer = schedule.optimizer(model, table, self.config, stage, self.objective.uncertainty)
         if resumed is not None:
             self.optimizer.load_state_dict(resumed.tensors["optimizer"])
             return
