@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from .checkpoint import Checkpoint
 from .config import TrainConfig
 from .examples import Examples, Indexes
 from .measure import Vectors, measure, measure_validation, predictions
+from .noise import RENEWED, QuantisationNoise, seen_texts
 from .objective import Objective
 from .prior import GroupPrior
 from .progress import Progress, silent
@@ -111,6 +112,7 @@ class _Trainer:
     objective: Objective
     teacher: Teacher | None
     average: Average
+    noise: QuantisationNoise
     optimizer: AdamW
     at: Checkpoint
 
@@ -139,6 +141,7 @@ class _Trainer:
         table = ItemTable(len(examples.items), config.dimensions)
         profiles = Profiles.among(examples)
         average = Average()
+        noise = QuantisationNoise()
         resumed = Checkpoint.read(folder.checkpoint) if folder.checkpoint.exists() else None
         teacher = None
         if resumed is None:
@@ -155,12 +158,13 @@ class _Trainer:
                 teacher = Teacher(**{name: value.numpy() for name, value in at.tensors["teacher"].items()})
             bank = Bank(**at.tensors["bank"])
             average = Average(**at.tensors["average"])
+            noise = QuantisationNoise.resumed(at.tensors["noise"])
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
         prior = GroupPrior.of(examples, config.seed)
         objective = Objective(examples, config, profiles, source.tokenizer, prior)
         optimizer = AdamW(model.parameters())  # until a stage is entered
-        trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, optimizer, at)
+        trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, noise, optimizer, at)
         trainer._enter(resumed)
         return trainer
 
@@ -222,6 +226,7 @@ class _Trainer:
             "model": self.model.state_dict(),
             "table": self.table.state_dict(),
             "average": {"count": self.average.count, "weights": self.average.weights},
+            "noise": self.noise.state(),
             "optimizer": self.optimizer.state_dict(),
             "bank": self.bank.state(),
             "teacher": {name: torch.from_numpy(factors) for name, factors in teacher.items()},
@@ -237,7 +242,8 @@ class _Trainer:
             self.model.encoder.eval()
         columns = self._columns() if stage.joint else None
         schedule.set_rate(self.optimizer, stage.share(self.at.step))
-        loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
+        with self._noise(stage):
+            loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
         # All, also what this stage does not train: a gradient left from one that did would count.
         self.model.zero_grad(set_to_none=True)
         self.table.zero_grad(set_to_none=True)
@@ -247,6 +253,17 @@ class _Trainer:
         if stage.joint and self.at.step >= stage.steps * (1 - self.config.average):
             self.average.add(self._averaged())
         return values
+
+    def _noise(self, stage: schedule.Stage) -> AbstractContextManager[None]:
+        """What the encoder rounds in the step to come."""
+        since = self.at.step - round(stage.steps * (1 - self.config.quantisation_noise))
+        if not stage.joint or since < 0:
+            return nullcontext()
+        if since % RENEWED == 0:
+            objective, rng = self.objective, np.random.default_rng([self.config.seed, self.at.step])
+            texts = seen_texts(objective.examples, objective.profiles)
+            self.noise.renew(self.model.encoder, objective.tokenizer, texts, rng)
+        return self.noise.on(self.model.encoder)
 
     def _columns(self) -> Indexes:
         """The next items to encode: all of them in a new order, then all again."""
