@@ -78,7 +78,7 @@ class QuantisationNoise:
             for name, rounding in self.roundings.items():
                 modules: list[nn.Linear] = [encoder.get_submodule(path) for path in _paths(name)]
                 weight = rounding.weight(torch.cat([module.weight for module in modules]))
-                parts = weight.split([module.out_features for module in modules])
+                parts = torch.split(weight, [module.out_features for module in modules])
                 for path, module, part in zip(_paths(name), modules, parts, strict=True):
                     stack.callback(encoder.set_submodule, path, module)
                     encoder.set_submodule(path, _Linear(module, rounding, part))

@@ -89,7 +89,7 @@ def test_weights_are_rounded_as_the_graph_stores_them(quantised: Quantised) -> N
     rounded = Rounding.of(quantised).weight(weight).numpy()
     np.testing.assert_array_equal(rounded, (quantised.weight * quantised.scales).T)
     nearest = np.rint(quantised.layers.weight * quantised.divisors[:, None] / quantised.scales)
-    assert (quantised.weight != nearest).mean() > 0.05
+    assert (quantised.weight != nearest).mean() > 0.02
 
 
 def test_a_linear_layer_computes_what_the_graph_computes(quantised: Quantised, inputs: Floats) -> None:
@@ -108,7 +108,7 @@ def test_gradients_pass_where_the_grid_does_not_clip(quantised: Quantised, input
     given = torch.from_numpy(inputs).requires_grad_()
     rounding.input(given).sum().backward()
     np.testing.assert_allclose(given.grad, np.broadcast_to(1 / quantised.divisors, inputs.shape), rtol=1e-6)
-    far = (torch.from_numpy(inputs) * 1e4).requires_grad_()
+    far = torch.full_like(given, 1e6, requires_grad=True)
     rounding.input(far).sum().backward()
     assert far.grad is not None
     assert float(far.grad.abs().max()) == 0
