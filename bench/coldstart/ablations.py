@@ -25,6 +25,7 @@ ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "likes alone teach": {"teacher_choice": 0.0},
     "no group prior": {"group_prior": 0.0},
     "likes by inverse propensity": {"propensity": 0.5},
+    "quantisation noise": {"quantisation_noise": 0.5},
     "frozen encoder": {"joint_steps": 0},
     "low-rank adapters": {"lora_rank": 8},
     "one stage": {"tower_steps": 0, "final_steps": 0},

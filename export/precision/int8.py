@@ -58,7 +58,7 @@ def write(
     model = onnx.load(source)
     graph = Rewrite(model)
     for one in quantised:
-        _quantise(graph, one, activations)
+        quantise_layers(graph, one, activations)
     if embeddings and activations == "uint8":
         _store_embeddings(graph)
     graph.finish()
@@ -66,7 +66,8 @@ def write(
     onnx.save(model, target)
 
 
-def _quantise(graph: Rewrite, one: Quantised, activations: Activations) -> None:
+def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations) -> None:
+    """Let linear layers of a graph that is being rewritten read 8 bits on both sides."""
     name, grid = one.layers.name, one.grids[activations]
     factor = graph.constant(f"{name}.smoothing", 1 / one.divisors)
     smoothed = f"{name}.smoothed"

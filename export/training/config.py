@@ -68,6 +68,7 @@ class TrainConfig:
         teacher_choice: how much a choice that was not liked counts beside a like.
         teacher_iterations: of the ALS teacher.
         average: share of the joint steps, the last ones, over which the encoder's weights are averaged.
+        quantisation_noise: share of the joint steps, the last ones, in which the encoder rounds as its int8 graph will.
         threads: of torch.
         max_minutes: after this time the joint steps end early, and the run says so. Results of a run that was cut
             depend on the machine.
@@ -118,6 +119,7 @@ class TrainConfig:
     teacher_choice: float = 0.1
     teacher_iterations: int = 15
     average: float = 0.5
+    quantisation_noise: float = 0.0
     threads: int = 2
     max_minutes: float = 6.5
     checkpoint_seconds: float = 30.0
@@ -140,6 +142,7 @@ class TrainConfig:
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._require("propensity", 0 <= self.propensity <= 1, "from 0 to 1")
         self._require("average", 0 <= self.average <= 1, "from 0 to 1")
+        self._require("quantisation_noise", 0 <= self.quantisation_noise <= 1, "from 0 to 1")
         self._require("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1")
         self._require("task_weights", self.task_weights in ("fixed", "uncertainty"), "fixed or uncertainty")
         if not self.user_task + self.item_task + self.pair_task:

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from .checkpoint import Checkpoint
 from .config import TrainConfig
 from .examples import Examples, Indexes
 from .measure import Vectors, measure, measure_validation, predictions
+from .noise import RENEWED, QuantisationNoise, seen_texts
 from .objective import Objective
 from .prior import GroupPrior
 from .progress import Progress, silent
@@ -116,6 +117,7 @@ class _Trainer:
     objective: Objective
     teacher: Teacher | None
     average: Average
+    noise: QuantisationNoise
     optimizer: AdamW
     at: Checkpoint
 
@@ -141,6 +143,7 @@ class _Trainer:
         table = ItemTable(len(examples.items), config.dimensions)
         profiles = Profiles.among(examples)
         average = Average()
+        noise = QuantisationNoise()
         resumed = Checkpoint.read(folder.checkpoint) if folder.checkpoint.exists() else None
         teacher = None
         if resumed is None:
@@ -159,6 +162,7 @@ class _Trainer:
             average = Average(**at.tensors["average"])
             if config.lora_rank and schedule.stages(config)[at.stage].encoder:
                 lora.attach(model.encoder, config.frozen_layers, config.lora_rank, config.seed)
+            noise = QuantisationNoise.resumed(at.tensors["noise"])
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
         prior = GroupPrior.of(examples, config.seed) if config.pair_task else None
@@ -167,7 +171,7 @@ class _Trainer:
             uncertainty.load_state_dict(resumed.tensors["uncertainty"])
         objective = Objective(examples, config, profiles, source.tokenizer, prior, uncertainty)
         optimizer = AdamW(model.parameters())  # until a stage is entered
-        trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, optimizer, at)
+        trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, noise, optimizer, at)
         trainer._enter(resumed)
         return trainer
 
@@ -233,6 +237,7 @@ class _Trainer:
             "table": self.table.state_dict(),
             "average": {"count": self.average.count, "weights": self.average.weights},
             "uncertainty": {} if self.objective.uncertainty is None else self.objective.uncertainty.state_dict(),
+            "noise": self.noise.state(),
             "optimizer": self.optimizer.state_dict(),
             "bank": self.bank.state(),
             "teacher": {name: torch.from_numpy(factors) for name, factors in teacher.items()},
@@ -252,7 +257,8 @@ class _Trainer:
             warm_up = WarmUp(self.objective.examples, self.objective.tokenizer)
             loss, values = warm_up(self.model.encoder, rng, self._columns())
         else:
-            loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
+            with self._noise(stage):
+                loss, values = self.objective(self.model, self.table, self.bank, rng, columns)
         # All, also what this stage does not train: a gradient left from one that did would count.
         self.model.zero_grad(set_to_none=True)
         self.table.zero_grad(set_to_none=True)
@@ -264,6 +270,17 @@ class _Trainer:
         if stage.joint and self.at.step >= stage.steps * (1 - self.config.average):
             self.average.add(self._averaged())
         return values
+
+    def _noise(self, stage: schedule.Stage) -> AbstractContextManager[None]:
+        """What the encoder rounds in the step to come."""
+        since = self.at.step - round(stage.steps * (1 - self.config.quantisation_noise))
+        if not stage.joint or since < 0:
+            return nullcontext()
+        if since % RENEWED == 0:
+            objective, rng = self.objective, np.random.default_rng([self.config.seed, self.at.step])
+            texts = seen_texts(objective.examples, objective.profiles)
+            self.noise.renew(self.model.encoder, objective.tokenizer, texts, rng)
+        return self.noise.on(self.model.encoder)
 
     def _columns(self) -> Indexes:
         """The next items to encode: all of them in a new order, then all again."""
