@@ -33,6 +33,7 @@ P99: Final = Metric("p99", "ms", higher_is_better=False)
 THROUGHPUT: Final = Metric("throughput", "texts/s", higher_is_better=True)
 SATURATION: Final = Metric("saturation", "requests/s", higher_is_better=True)
 RATE: Final = Metric("rate", "requests/s", higher_is_better=True)
+METRICS: Final[Mapping[str, Metric]] = {one.name: one for one in (P50, P90, P99, THROUGHPUT, SATURATION, RATE)}
 
 
 @dataclass(frozen=True, slots=True)
