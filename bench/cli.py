@@ -233,7 +233,7 @@ def peers(
     from .views.peers import view
 
     kept = environments or default_folder()
-    result = bench_peers(bundle, run, settings, environments=kept, names=peer, threads=threads)
+    result = bench_peers(bundle, run, settings, environments=kept, out=out, names=peer, threads=threads)
     _finish(result, view(result), out, as_json)
 
 

@@ -38,6 +38,7 @@ def test_the_command_writes_its_result_beside_its_tables_and_plots(result, tmp_p
         "settings": PeersSettings.quick(),
         "names": ["openvino"],
         "environments": tmp_path,
+        "out": tmp_path / "out",
         "threads": 1,
     }
     names = {path.name for path in (tmp_path / "out").iterdir()}
