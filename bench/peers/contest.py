@@ -57,7 +57,7 @@ def bench_peers(
         run: the training run that it was exported from, whose weights all peers get.
         settings: how much is measured.
         environments: the folder in which peers' environments are kept.
-        out: the folder in which finished sections are kept until all of them are.
+        out: the folder in which finished sections are kept; see `forget`.
         names: peers that take part, by the beginnings of their names; empty: all.
         threads: that each variant computes with; 0: one a core.
 
@@ -135,9 +135,12 @@ def bench_peers(
             threads=threads,
         )
         body = hold(contest, settings, ledger)
-    result = make("peers", observe(beginning), asdict(settings), body)
-    ledger.close()
-    return result
+    return make("peers", observe(beginning), asdict(settings), body)
+
+
+def forget(out: Path) -> None:
+    """Forget the sections of a comparison whose result is written: the next one measures anew."""
+    (out / UNFINISHED).unlink(missing_ok=True)
 
 
 def hold(contest: Contest, settings: PeersSettings, ledger: Ledger) -> Mapping[str, object]:

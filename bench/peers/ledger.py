@@ -70,7 +70,7 @@ class State:
 
 
 class Ledger:
-    """A file with a comparison's state, kept from section to section and removed at the end."""
+    """A file with a comparison's state, kept from section to section."""
 
     def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
         """Open it.
@@ -99,10 +99,6 @@ class Ledger:
         half = self._path.with_suffix(".part")
         half.write_text(json.dumps({"conditions": self._conditions, "state": plain(state)}), encoding="utf-8")
         half.replace(self._path)
-
-    def close(self) -> None:
-        """Remove the file: the comparison is finished, and the next one measures anew."""
-        self._path.unlink(missing_ok=True)
 
 
 def code() -> str:

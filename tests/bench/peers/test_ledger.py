@@ -67,16 +67,6 @@ def test_a_file_that_was_cut_off_begins_anew(tmp_path):
     assert Ledger(tmp_path / "unfinished.json", {}).state() == State()
 
 
-def test_a_finished_comparison_leaves_nothing(tmp_path):
-    """The next one measures anew."""
-    ledger = Ledger(tmp_path / "unfinished.json", {})
-    ledger.keep(full_state())
-    ledger.close()
-    ledger.close()
-    assert not list(tmp_path.iterdir())
-    assert ledger.state() == State()
-
-
 def test_who_was_left_out_is_named_once():
     """With the first reason."""
     state = full_state()
