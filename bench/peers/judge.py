@@ -19,6 +19,7 @@ from emberline.export.training.measure import Vectors, scores
 from emberline.export.training.run import Run
 
 from .closeness import together
+from .lineup import PRECISIONS
 
 _K: Final = 10
 
@@ -61,8 +62,10 @@ class Judge:
         except ExportError:
             return None
         manifest = bundle.manifest
-        precision, encoder = next(iter(manifest.encoders.items()))
         config = run.trained.model.config
+        # Its encoder is not asked, so any will do.
+        precision = next(name for name in PRECISIONS if name in manifest.encoders)
+        encoder = manifest.encoders[precision]
         return cls(ExportedModel(bundle.layout, precision, encoder, manifest.graphs, config), exam)
 
     def texts(self) -> tuple[str, ...]:
