@@ -57,7 +57,7 @@ def test_the_cpu_is_that_of_a_process_and_of_its_children():
         assert child.stdout is not None
         child.stdout.readline()
         alone, family = (cpu_seconds(os.getpid(), family=family) for family in (False, True))
-        assert family - alone >= 0.19
+        assert family - alone > 0.15
         assert alone >= before
         child.communicate()
     began = time.process_time()
