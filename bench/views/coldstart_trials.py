@@ -159,7 +159,7 @@ def ablations(result: Result) -> Iterator[Section]:
         shown = next((row for row in one["rankings"] if row["scenario"] == "warm"), None)
         rows.append(
             (
-                Cell(one["name"], ", ".join(f"{name} = {value:g}" for name, value in one["changes"].items())),
+                Cell(one["name"], ", ".join(f"{name} = {value}" for name, value in one["changes"].items())),
                 *(
                     Cell(three(values.get(name)), f"{ratios[name]['ratio']:.3f}×" if ratios.get(name) else "")
                     for name in scenarios
