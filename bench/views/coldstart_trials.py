@@ -153,7 +153,7 @@ def ablations(result: Result) -> Iterator[Section]:
     rows = []
     for one in found:
         values = {row["scenario"]: mean_of(row, "ndcg@10") for row in one["rankings"]}
-        ratios = {row["scenario"]: row for row in one["comparisons"]}
+        ratios = {row["scenario"]: row["ratio"] for row in one["comparisons"] if row["ratio"] is not None}
         hidden = next((row for row in one["attributes"] if row["hidden"]), None)
         likes = next(iter(one["behaviour"]), None)
         shown = next((row for row in one["rankings"] if row["scenario"] == "warm"), None)
@@ -161,7 +161,7 @@ def ablations(result: Result) -> Iterator[Section]:
             (
                 Cell(one["name"], ", ".join(f"{name} = {value}" for name, value in one["changes"].items())),
                 *(
-                    Cell(three(values.get(name)), f"{ratios[name]['ratio']:.3f}×" if ratios.get(name) else "")
+                    Cell(three(values.get(name)), f"{ratios[name]:.3f}×" if name in ratios else "")
                     for name in scenarios
                 ),
                 Cell(three(mean_of(shown, "gini@10")) if shown else "–"),

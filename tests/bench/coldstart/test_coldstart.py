@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emberline.bench.cli import bench
+from emberline.bench.views.coldstart_trials import ablations
 
 SCENARIOS = ["item cold", "item cold, mixed", "user cold, 0 known", "user cold, 2 known"]
 
@@ -108,6 +109,20 @@ def test_an_ablation_stands_beside_the_complete_training_of_its_length(shop_resu
     assert {one["scenario"] for one in changed["comparisons"]} >= set(SCENARIOS)
     assert changed["attributes"]
     assert changed["behaviour"]
+
+
+def test_an_ablation_is_shown_with_what_it_changes(shop_result):
+    """Settings that are words are, too, and comparisons without a ratio."""
+    complete, changed, _ = shop_result["ablations"]
+    words = {
+        **changed,
+        "changes": {"task_weights": "uncertainty"},
+        "comparisons": [{**one, "ratio": None} for one in changed["comparisons"]],
+    }
+    (section,) = ablations({**shop_result, "ablations": [complete, words]})
+    (table,) = [part for part in section.blocks if not isinstance(part, str)]
+    assert table.rows[1][0].detail == "task_weights = uncertainty"
+    assert all("×" not in cell.detail for cell in table.rows[1])
 
 
 def test_targets_say_whether_they_are_reached(shop_result):
