@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
@@ -13,6 +16,8 @@ from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split, split
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import Examples
+from emberline.export.training.loop import train
+from emberline.export.training.trained import TrainedModel
 
 GENRES = ("Comedy", "Drama", "Horror")
 USERS, ITEMS = 24, 30
@@ -102,3 +107,40 @@ def config(tiny_bert: Path) -> TrainConfig:
         threads=1,
         teacher_iterations=2,
     )
+
+
+class Killed(Exception):
+    """Stands in for a kill: nothing of the trainer's runs after it."""
+
+
+@pytest.fixture(scope="session")
+def same_model() -> Callable[[TrainedModel, TrainedModel], None]:
+    """Assert that two models have the same weights, bit for bit."""
+
+    def same(first: TrainedModel, second: TrainedModel) -> None:
+        weights = second.model.state_dict()
+        for (name, one), other in zip(first.model.state_dict().items(), weights.values(), strict=True):
+            assert torch.equal(one, other), name
+
+    return same
+
+
+@pytest.fixture(scope="session")
+def resumed() -> Callable[..., TrainedModel]:
+    """Train with a checkpoint after every step until a kill after so many of them, and go on from the last one."""
+
+    def cut_off(data: Dataset, parts: Split, config: TrainConfig, folder: Path, stop: int) -> TrainedModel:
+        steps = 0
+
+        def kill(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
+            nonlocal steps
+            steps += bool(values)
+            if steps > stop:
+                raise Killed
+
+        often = replace(config, checkpoint_seconds=0.0)
+        with pytest.raises(Killed):
+            train(data, parts, often, folder, kill)
+        return train(data, parts, often, folder, resume=True)
+
+    return cut_off

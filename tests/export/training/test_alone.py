@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,43 +174,33 @@ def test_a_catalogue_without_labels_is_served_as_it_comes(config: TrainConfig, t
     assert near.argmax() % 3 == 0
 
 
-def test_interactions_can_be_put_aside(dataset: Dataset, config: TrainConfig, tmp_path: Path) -> None:
+def test_interactions_can_be_put_aside(
+    dataset: Dataset, config: TrainConfig, same_model: Callable[[TrainedModel, TrainedModel], None], tmp_path: Path
+) -> None:
     """With the tasks that learn from them switched off, other likes give the same model."""
     alone = replace(config, user_task=0, pair_task=0)
     trained = train(dataset, split(dataset, 0), alone, tmp_path / "one")
     likes = dataset.interactions.positive
     other = replace(dataset, interactions=replace(dataset.interactions, positive=~likes))
     changed = train(other, split(other, 0), alone, tmp_path / "other")
-    for (name, one), weight in zip(
-        trained.model.state_dict().items(), changed.model.state_dict().values(), strict=True
-    ):
-        assert torch.equal(one, weight), name
+    same_model(trained, changed)
     assert trained.model.item_tower.text.weight.any()
 
 
 @pytest.mark.parametrize("stop", [2, 4, 7, 12])
-def test_resumed_it_is_the_same(shop: Dataset, config: TrainConfig, tmp_path: Path, stop: int) -> None:
+def test_resumed_it_is_the_same(
+    shop: Dataset,
+    config: TrainConfig,
+    resumed: Callable[..., TrainedModel],
+    same_model: Callable[[TrainedModel, TrainedModel], None],
+    tmp_path: Path,
+    stop: int,
+) -> None:
     """Killed in any stage, the warm-up too, and resumed, a run ends as an unbroken one would."""
     often = replace(config, warm_up_steps=3, checkpoint_seconds=0.0)
     parts = split(shop, 0)
     unbroken = train(shop, parts, often, tmp_path / "unbroken")
-    steps = 0
-
-    def kill(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
-        nonlocal steps
-        steps += bool(values)
-        if steps > stop:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(shop, parts, often, tmp_path / "broken", kill)
-    _assert_equal(train(shop, parts, often, tmp_path / "broken", resume=True), unbroken)
-
-
-def _assert_equal(first: TrainedModel, second: TrainedModel) -> None:
-    weights = second.model.state_dict()
-    for name, weight in first.model.state_dict().items():
-        assert torch.equal(weight, weights[name]), name
+    same_model(resumed(shop, parts, often, tmp_path / "broken", stop), unbroken)
 
 
 def test_the_command_says_what_is_off(tmp_path: Path, tiny_bert: Path) -> None:

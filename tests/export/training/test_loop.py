@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,15 +23,6 @@ class Killed(Exception):
     """Stands in for a kill: nothing of the trainer's runs after it."""
 
 
-def _weights(trained: TrainedModel) -> dict[str, torch.Tensor]:
-    return trained.model.state_dict()
-
-
-def _assert_equal(first: TrainedModel, second: TrainedModel) -> None:
-    for (name, one), other in zip(_weights(first).items(), _weights(second).values(), strict=True):
-        assert torch.equal(one, other), name
-
-
 @pytest.fixture(scope="module")
 def unbroken(
     dataset: Dataset, parts: Split, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory
@@ -41,7 +32,9 @@ def unbroken(
     return train(dataset, parts, config, folder), RunFolder(folder)
 
 
-def test_a_run_leaves_its_folder(unbroken: tuple[TrainedModel, RunFolder], dataset: Dataset) -> None:
+def test_a_run_leaves_its_folder(
+    unbroken: tuple[TrainedModel, RunFolder], dataset: Dataset, same_model: Callable[[TrainedModel, TrainedModel], None]
+) -> None:
     """Settings, description, model, events, curves and metrics are all there."""
     trained, folder = unbroken
     assert folder.description.read_text(encoding="utf-8") == dataset.description.toml
@@ -53,7 +46,7 @@ def test_a_run_leaves_its_folder(unbroken: tuple[TrainedModel, RunFolder], datas
     )
     assert metrics["training"]["joint_steps"] == 6
     assert not metrics["training"]["cut"]
-    _assert_equal(TrainedModel.load(folder.model), trained)
+    same_model(TrainedModel.load(folder.model), trained)
 
 
 def test_every_part_learns(unbroken: tuple[TrainedModel, RunFolder], config: TrainConfig) -> None:
@@ -70,10 +63,15 @@ def test_every_part_learns(unbroken: tuple[TrainedModel, RunFolder], config: Tra
 
 
 def test_the_same_seed_gives_the_same_model(
-    unbroken: tuple[TrainedModel, RunFolder], dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path
+    unbroken: tuple[TrainedModel, RunFolder],
+    dataset: Dataset,
+    parts: Split,
+    config: TrainConfig,
+    tmp_path: Path,
+    same_model: Callable[[TrainedModel, TrainedModel], None],
 ) -> None:
     """Bit for bit; another seed gives another."""
-    _assert_equal(train(dataset, parts, config, tmp_path / "again"), unbroken[0])
+    same_model(train(dataset, parts, config, tmp_path / "again"), unbroken[0])
     other = train(dataset, parts, replace(config, seed=1), tmp_path / "other")
     assert not torch.equal(other.model.item_tower.text.weight, unbroken[0].model.item_tower.text.weight)
 
@@ -84,29 +82,24 @@ def test_a_resumed_run_gives_the_same_model(
     dataset: Dataset,
     parts: Split,
     config: TrainConfig,
+    resumed: Callable[..., TrainedModel],
+    same_model: Callable[[TrainedModel, TrainedModel], None],
     tmp_path: Path,
     stop: int,
 ) -> None:
     """Killed after any step of any stage and resumed from its last checkpoint, a run ends as an unbroken one would."""
-    steps = 0
-
-    def kill(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
-        nonlocal steps
-        steps += bool(values)
-        if steps > stop:
-            raise Killed
-
-    often = replace(config, checkpoint_seconds=0.0)
-    with pytest.raises(Killed):
-        train(dataset, parts, often, tmp_path, kill)
-    trained = train(dataset, parts, often, tmp_path, resume=True)
-    _assert_equal(trained, unbroken[0])
+    same_model(resumed(dataset, parts, config, tmp_path, stop), unbroken[0])
     metrics = json.loads(RunFolder(tmp_path).metrics.read_text(encoding="utf-8"))
     assert metrics["training"]["joint_steps"] == config.joint_steps
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_anew(
-    unbroken: tuple[TrainedModel, RunFolder], dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path
+    unbroken: tuple[TrainedModel, RunFolder],
+    dataset: Dataset,
+    parts: Split,
+    config: TrainConfig,
+    tmp_path: Path,
+    same_model: Callable[[TrainedModel, TrainedModel], None],
 ) -> None:
     """Resuming without a checkpoint begins at the beginning, with the same result."""
 
@@ -116,7 +109,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew(
 
     with pytest.raises(Killed):
         train(dataset, parts, config, tmp_path, kill)
-    _assert_equal(train(dataset, parts, config, tmp_path, resume=True), unbroken[0])
+    same_model(train(dataset, parts, config, tmp_path, resume=True), unbroken[0])
 
 
 def test_a_run_is_not_overwritten(
@@ -136,7 +129,12 @@ def test_other_settings_cannot_be_resumed(
 
 
 def test_held_out_items_do_not_change_the_model(
-    unbroken: tuple[TrainedModel, RunFolder], dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path
+    unbroken: tuple[TrainedModel, RunFolder],
+    dataset: Dataset,
+    parts: Split,
+    config: TrainConfig,
+    tmp_path: Path,
+    same_model: Callable[[TrainedModel, TrainedModel], None],
 ) -> None:
     """Other texts of held-out items, and other ratings of held-out test rows, give the same weights."""
     interactions = dataset.interactions
@@ -152,7 +150,7 @@ def test_held_out_items_do_not_change_the_model(
         ),
         interactions=replace(interactions, positive=positive, rating=rating),
     )
-    _assert_equal(train(changed, parts, config, tmp_path), unbroken[0])
+    same_model(train(changed, parts, config, tmp_path), unbroken[0])
 
 
 def test_the_time_limit_ends_the_joint_stage(

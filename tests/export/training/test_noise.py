@@ -36,10 +36,6 @@ from emberline.export.vectors import encode
 SHARE = 0.5
 
 
-class Killed(Exception):
-    """Stands in for a kill: nothing of the trainer's runs after it."""
-
-
 @pytest.fixture(scope="module")
 def texts(small_run: Run) -> list[str]:
     """The small run's items."""
@@ -152,22 +148,11 @@ def test_a_resumed_run_with_noise_gives_the_same_model(
     dataset: Dataset,
     parts: Split,
     noisy: TrainConfig,
+    resumed: Callable[..., TrainedModel],
+    same_model: Callable[[TrainedModel, TrainedModel], None],
     tmp_path: Path,
     stop: int,
 ) -> None:
     """Killed before the noise or in the midst of it, a run goes on with the same scales."""
-    steps = 0
-
-    def kill(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
-        nonlocal steps
-        steps += bool(values)
-        if steps > stop:
-            raise Killed
-
-    often = replace(noisy, checkpoint_seconds=0.0)
-    with pytest.raises(Killed):
-        train(dataset, parts, often, tmp_path, kill)
-    trained = train(dataset, parts, often, tmp_path, resume=True)
-    for name, weight in trained.model.state_dict().items():
-        assert torch.equal(weight, unbroken[0].model.state_dict()[name]), name
+    same_model(resumed(dataset, parts, noisy, tmp_path, stop), unbroken[0])
     assert json.loads(RunFolder(tmp_path).metrics.read_text(encoding="utf-8"))["training"]["joint_steps"] == 6

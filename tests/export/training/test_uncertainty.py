@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from emberline.export.training.checkpoint import Checkpoint
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train
 from emberline.export.training.run import RunFolder
+from emberline.export.training.trained import TrainedModel
 from emberline.export.training.uncertainty import TASKS, Uncertainty
 
 
@@ -47,7 +48,11 @@ def test_a_variance_settles_at_twice_its_loss() -> None:
 
 
 def test_weights_are_learnt_told_and_resumed(
-    dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path
+    dataset: Dataset,
+    parts: Split,
+    config: TrainConfig,
+    tmp_path: Path,
+    same_model: Callable[[TrainedModel, TrainedModel], None],
 ) -> None:
     """They move in every stage, stand in the curves and the checkpoint, and a resumed run is as an unbroken one."""
     often = replace(config, task_weights="uncertainty", checkpoint_seconds=0.0)
@@ -73,10 +78,7 @@ def test_weights_are_learnt_told_and_resumed(
     kept = Checkpoint.read(broken.checkpoint).tensors["uncertainty"]["log_variances"]
     assert kept.abs().min() > 0
     resumed = train(dataset, parts, often, broken.root, resume=True)
-    for (name, one), other in zip(
-        resumed.model.state_dict().items(), unbroken.model.state_dict().values(), strict=True
-    ):
-        assert torch.equal(one, other), name
+    same_model(resumed, unbroken)
     assert json.loads(broken.metrics.read_text(encoding="utf-8"))["training"]["joint_steps"] == config.joint_steps
 
 
