@@ -261,12 +261,12 @@ class Trainer:
         stages = schedule.stages(self.config)
         model, table, examples = self.model, self.table, self.objective.examples
         model.eval()
-        if self.at.stage == len(stages) and self.config.texts_alone:
-            place(model, self.bank, examples, self.objective.tokenizer)
-            return
         if self.at.stage == len(stages):
-            turn(model, table, known_users(model, table, examples, self.objective.profiles.vectors(self.bank)))
-            remember(model.item_tower, self.bank, table, examples.popularity)
+            if self.config.texts_alone:
+                place(model, self.bank, examples, self.objective.tokenizer)
+            else:
+                turn(model, table, known_users(model, table, examples, self.objective.profiles.vectors(self.bank)))
+                remember(model.item_tower, self.bank, table, examples.popularity)
             return
         stage = stages[self.at.stage]
         if resumed is None and self.config.lora_rank and stage.encoder:
