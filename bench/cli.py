@@ -228,13 +228,14 @@ def peers(
     settings = contest.settings_of(quick, repetitions, seed)
     need("emberline bench", "bench", "matplotlib")
     need("emberline bench", "export", "torch", "transformers", "polars", "onnx")
-    from .peers.contest import bench_peers
+    from .peers.contest import bench_peers, forget
     from .peers.environments import default_folder
     from .views.peers import view
 
     kept = environments or default_folder()
-    result = bench_peers(bundle, run, settings, environments=kept, names=peer, threads=threads)
+    result = bench_peers(bundle, run, settings, environments=kept, out=out, names=peer, threads=threads)
     _finish(result, view(result), out, as_json)
+    forget(out)
 
 
 @bench.command()

@@ -33,7 +33,7 @@ class Likeness:
         recommendations_at_10: agreement of users' top 10 over the whole catalogue.
         kendall_tau_mean: of the orders of held-out items.
         kendall_tau_minimum: the same, the user's that suffers most.
-        calibration_error: of the probabilities (ECE).
+        calibration_error: of the probabilities (ECE); None without interactions.
     """
 
     variant: str
@@ -47,7 +47,7 @@ class Likeness:
     recommendations_at_10: float
     kendall_tau_mean: float
     kendall_tau_minimum: float
-    calibration_error: float
+    calibration_error: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,20 @@ class Target(Protocol):
         """
 
 
+class Dissectable(Protocol):
+    """A target that knows where a request's time goes."""
+
+    async def dissect(self, text: str) -> dict[str, float]:
+        """Encode one text; the seconds that each part took."""
+
+
+class Distant(Protocol):
+    """A target that is asked over a socket."""
+
+    async def ping(self) -> None:
+        """Make a call that asks for no work."""
+
+
 async def closed_loop(target: Target, requests: Sequence[Sequence[str]]) -> list[float]:
     """Send one request after the other, each when the one before has been answered.
 
@@ -49,6 +63,38 @@ async def closed_loop(target: Target, requests: Sequence[Sequence[str]]) -> list
     for request in requests:
         start = clock()
         await target.encode(request)
+        latencies.append(clock() - start)
+    return latencies
+
+
+async def dissecting_loop(target: Dissectable, texts: Sequence[str]) -> list[dict[str, float]]:
+    """Send requests of one text one after the other, and take each one's time apart.
+
+    Returns:
+        Of each request the parts that the target names, ``whole``, the time that its caller waited, and ``outside``,
+        what is left of that: the way there and back.
+    """
+    clock = asyncio.get_running_loop().time
+    found = []
+    for text in texts:
+        start = clock()
+        parts = await target.dissect(text)
+        whole = clock() - start
+        found.append({**parts, "outside": whole - sum(parts.values()), "whole": whole})
+    return found
+
+
+async def ping_loop(target: Distant, count: int) -> list[float]:
+    """Make calls that ask for no work, one after the other: what the way there and back costs by itself.
+
+    Returns:
+        The latency of each.
+    """
+    clock = asyncio.get_running_loop().time
+    latencies = []
+    for _ in range(count):
+        start = clock()
+        await target.ping()
         latencies.append(clock() - start)
     return latencies
 

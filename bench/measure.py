@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -33,6 +32,7 @@ P99: Final = Metric("p99", "ms", higher_is_better=False)
 THROUGHPUT: Final = Metric("throughput", "texts/s", higher_is_better=True)
 SATURATION: Final = Metric("saturation", "requests/s", higher_is_better=True)
 RATE: Final = Metric("rate", "requests/s", higher_is_better=True)
+METRICS: Final[Mapping[str, Metric]] = {one.name: one for one in (P50, P90, P99, THROUGHPUT, SATURATION, RATE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,12 @@ class Samples:
 
     texts: str
     scenario: str
-    values: dict[str, dict[Metric, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    values: dict[str, dict[Metric, list[float]]] = field(default_factory=dict)
 
     def add(self, variant: str, found: Mapping[Metric, float]) -> None:
         """Add one repetition's values of a variant."""
         for metric, value in found.items():
-            self.values[variant][metric].append(value)
+            self.values.setdefault(variant, {}).setdefault(metric, []).append(value)
 
     def measurements(self, reference: str | None) -> list[Measurement]:
         """All metrics of all variants.

@@ -112,6 +112,16 @@ class Worker:
         latencies: list[float] = self._ask("closed", requests=[list(request) for request in requests])["latencies"]
         return latencies
 
+    def dissect(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """Where the time of requests of one text went, seconds by part; see `loops.dissecting_loop`."""
+        requests: list[dict[str, float]] = self._ask("dissect", texts=list(texts))["requests"]
+        return requests
+
+    def ping(self, count: int) -> list[float]:
+        """Latencies of calls that ask for no work, seconds; see `loops.ping_loop`."""
+        latencies: list[float] = self._ask("ping", count=count)["latencies"]
+        return latencies
+
     def bulk(self, texts: Sequence[str], order: str) -> float:
         """Texts a second, all given at once; see `loops.bulk_loop`."""
         return len(texts) / float(self._ask("bulk", texts=list(texts), order=order)["seconds"])
@@ -131,6 +141,11 @@ class Worker:
     ) -> dict[str, Any]:
         """Requests at scheduled times; see `loops.open_loop`, whose result this is."""
         return self._ask("open", texts=list(texts), arrivals=list(arrivals), bound=bound, allowed=allowed)
+
+    @property
+    def pid(self) -> int:
+        """The process that drives the target: the model's own, or that of a server's client."""
+        return self._process.pid
 
     def memory_mb(self) -> float:
         """Resident memory of the process in which the model lies, MB."""

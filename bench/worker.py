@@ -48,6 +48,14 @@ async def _closed(target: loops.Target, requests: list[list[str]]) -> Answer:
     return {"latencies": await loops.closed_loop(target, requests)}
 
 
+async def _dissect(target: loops.Dissectable, texts: list[str]) -> Answer:
+    return {"requests": await loops.dissecting_loop(target, texts)}
+
+
+async def _ping(target: loops.Distant, count: int) -> Answer:
+    return {"latencies": await loops.ping_loop(target, count)}
+
+
 async def _bulk(target: loops.Target, texts: list[str], order: str) -> Answer:
     return {"seconds": await loops.bulk_loop(target, texts, order)}
 
@@ -66,6 +74,8 @@ async def _open(
 COMMANDS: dict[str, Callable[..., Awaitable[Answer]]] = {
     "encode": _encode,
     "closed": _closed,
+    "dissect": _dissect,
+    "ping": _ping,
     "bulk": _bulk,
     "saturate": _saturate,
     "open": _open,

@@ -46,7 +46,7 @@ from .records import (
     Upserted,
 )
 from .scoring import Scorer
-from .validation import check_count, check_id, check_k, check_names
+from .validation import check_count, check_id, check_k, check_learnt, check_names
 from .vectorcache import VectorCache
 
 T = TypeVar("T")
@@ -161,6 +161,7 @@ class Engine:
         with self._serving(terms) as timings:
             check_count(len(work.candidates), self._config.max_inputs, "candidates")
             check_names(work.outputs, SCORE_OUTPUTS, "outputs")
+            check_learnt(work.outputs, self._manifest.tasks)
             snapshot = self._parts.catalogue.snapshot()
             reading = Reading(snapshot, self._schema)
             person = reading.user(work.user, "user")
@@ -189,6 +190,7 @@ class Engine:
         with self._serving(terms) as timings:
             check_k(work.k, self._config.max_k)
             check_names(work.outputs, SCORE_OUTPUTS, "outputs")
+            check_learnt(work.outputs, self._manifest.tasks)
             snapshot = self._parts.catalogue.snapshot()
             reading = Reading(snapshot, self._schema)
             person = reading.user(work.user, "user")

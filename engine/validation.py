@@ -94,6 +94,21 @@ def check_names(names: Sequence[str], known: Sequence[str], field: str) -> None:
             raise InvalidInput(f"{field}[{index}]", f"{name!r} is not known; these are: {', '.join(known)}")
 
 
+def check_learnt(names: Sequence[str], tasks: Mapping[str, float]) -> None:
+    """Check that a score's outputs were trained: without its task, a head gives numbers that mean nothing.
+
+    Args:
+        names: the outputs that are asked for.
+        tasks: the bundle's.
+    """
+    for index, name in enumerate(names):
+        if name != "similarity" and not tasks["user"]:
+            raise InvalidInput(
+                f"outputs[{index}]",
+                f"{name!r} is given by behaviour prediction, which the model was trained without; ask for similarity",
+            )
+
+
 def check_k(k: int, most: int) -> None:
     """Check how many items are asked for."""
     if not 1 <= k <= most:

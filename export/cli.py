@@ -113,12 +113,15 @@ def train(
     from .data.reader import read
     from .data.split import split
     from .progress import shown
+    from .training.alone import TEXTS_ALONE
     from .training.loop import train as train_model
     from .training.run import RunFolder
 
     described = _description(description)
     dataset, found = read(described, data, strict=strict)
     typer.echo(found.summary(), err=True)
+    if not len(dataset.interactions):
+        typer.echo(f"{described.name}: {TEXTS_ALONE}", err=True)
     if again:
         _remove(RunFolder(run))
     with shown() as progress:

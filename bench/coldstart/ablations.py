@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from emberline.engine.errors import ConfigError
@@ -25,14 +25,20 @@ ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "likes alone teach": {"teacher_choice": 0.0},
     "no group prior": {"group_prior": 0.0},
     "likes by inverse propensity": {"propensity": 0.5},
+    "quantisation noise": {"quantisation_noise": 0.5},
     "frozen encoder": {"joint_steps": 0},
+    "low-rank adapters": {"lora_rank": 8},
     "one stage": {"tower_steps": 0, "final_steps": 0},
     "behaviour task ×3": {"user_task": 3.0},
     "attribute task ×3": {"item_task": 3.0},
     "match task ×3": {"pair_task": 3.0},
+    "tasks by uncertainty": {"task_weights": "uncertainty"},
+    "warm-up": {"warm_up_steps": 100},
+    "texts alone": {"user_task": 0.0, "pair_task": 0.0},
+    "texts alone after a warm-up": {"user_task": 0.0, "pair_task": 0.0, "warm_up_steps": 100},
 }
 #: Settings that count steps, which a short budget shortens.
-_STEPS: Final = ("tower_steps", "joint_steps", "final_steps")
+_STEPS: Final = ("warm_up_steps", "tower_steps", "joint_steps", "final_steps")
 
 
 def chosen(names: Sequence[str]) -> list[str]:
@@ -62,6 +68,5 @@ def variant(config: TrainConfig, name: str, budget: float) -> TrainConfig:
     """
     if not 0 < budget <= 1:
         raise ConfigError(f"the budget is a share of the training's steps, above 0 and at most 1, not {budget:g}")
-    known = {field.name for field in fields(config)}
-    changed: dict[str, Any] = {step: round(budget * getattr(config, step)) for step in _STEPS if step in known}
-    return replace(config, **(changed | dict(ABLATIONS.get(name, {}))))
+    changed = replace(config, **ABLATIONS.get(name, {}))
+    return replace(changed, **{steps: round(budget * getattr(changed, steps)) for steps in _STEPS})

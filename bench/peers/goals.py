@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
@@ -35,6 +35,7 @@ class Target:
         reached: whether it does.
         share: of the bound that is reached; 1 and above is enough; None if it could not be measured.
         reason: why it could not be measured; empty if it was.
+        profile: the part of the result that shows what it is made of; empty if it is a figure by itself.
     """
 
     what: str
@@ -45,6 +46,7 @@ class Target:
     reached: bool
     share: float | None
     reason: str
+    profile: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,18 @@ class Evidence:
 def targets(evidence: Evidence) -> list[Target]:
     """All of them: offline, against the machine's peak, served, recommending, and over growing work."""
     notes = evidence.notes
-    return [*_offline(evidence), *_of_peak(evidence), *_served(notes), *_recommended(notes), *_grown(notes)]
+    return [
+        *_shown_by("operators", [*_offline(evidence), *_of_peak(evidence)]),
+        *_shown_by("spent", _in_crowds(notes)),
+        *_shown_by("parts", _alone(notes)),
+        *_shown_by("loads", _loaded(notes)),
+        *_shown_by("parts", _recommended(notes)),
+        *_shown_by("work", _grown(notes)),
+    ]
+
+
+def _shown_by(profile: str, found: Iterable[Target]) -> Iterator[Target]:
+    return (replace(one, profile=profile) for one in found)
 
 
 def _offline(evidence: Evidence) -> Iterator[Target]:
@@ -78,6 +91,10 @@ def _offline(evidence: Evidence) -> Iterator[Target]:
         f"{what}, the best against the best peer that agrees as well", (best, speed(best)), (rival, speed(rival)), 1.2
     )
     yield _ratio(what, (exact, speed(exact)), (BARE["fp32"], speed(BARE["fp32"])), 2.5)
+    alone = evidence.notes.one_thread
+    yield _ratio(
+        f"{what}, one thread", (ours, values(alone, ours, THROUGHPUT)), (exact, values(alone, exact, THROUGHPUT)), 1.5
+    )
 
 
 def best_of_both(evidence: Evidence) -> tuple[str, str]:
@@ -107,7 +124,7 @@ def _of_peak(evidence: Evidence) -> Iterator[Target]:
         )
 
 
-def _served(notes: Notes) -> Iterator[Target]:
+def _in_crowds(notes: Notes) -> Iterator[Target]:
     most = max(notes.crowds, default=0)
     for precision in ("int8", "fp32"):
         name, inside = through_grpc(precision), in_process(precision)
@@ -116,12 +133,6 @@ def _served(notes: Notes) -> Iterator[Target]:
             (name, values(notes.crowds.get(most), name, THROUGHPUT)),
             (inside, values(notes.beside, inside, THROUGHPUT)),
             0.80,
-        )
-    for precision in ("int8", "fp32"):
-        name, bare = through_grpc(precision), BARE[precision]
-        ours, theirs = values(notes.lone, name, P50), values(notes.lone, bare, P50)
-        yield _ratio(
-            "lone request: p50, against tokenising and running alone", (name, ours), (bare, theirs), 1.3, at_most=True
         )
     for clients, crowd in notes.crowds.items():
         for precision in ("int8", "fp32"):
@@ -132,6 +143,18 @@ def _served(notes: Notes) -> Iterator[Target]:
             ):
                 ours, theirs = values(crowd, name, metric), values(crowd, other, metric)
                 yield _ratio(what, (name, ours), (other, theirs), bound, at_most=metric is P99)
+
+
+def _alone(notes: Notes) -> Iterator[Target]:
+    for precision in ("int8", "fp32"):
+        name, bare = through_grpc(precision), BARE[precision]
+        ours, theirs = values(notes.lone, name, P50), values(notes.lone, bare, P50)
+        yield _ratio(
+            "lone request: p50, against tokenising and running alone", (name, ours), (bare, theirs), 1.3, at_most=True
+        )
+
+
+def _loaded(notes: Notes) -> Iterator[Target]:
     for name, loads in notes.loads.items():
         p99 = [load.latencies[2] for load in loads]
         alone = values(notes.lone, name, P50)
@@ -177,7 +200,7 @@ def _ratio(
     missing = [name for name, measured in (ours, theirs) if not measured]
     if missing:
         reason = f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} not measured"
-        return Target(what, compared, None, bound, at_most, False, None, reason)
+        return Target(what, compared, None, bound, at_most, False, None, reason, "")
     return _bounded(what, compared, improvement(ours[1], theirs[1], higher_is_better=True), bound, at_most)
 
 
@@ -187,4 +210,4 @@ def _target(what: str, compared: str, measured: Sequence[float], bound: float, *
 
 def _bounded(what: str, compared: str, value: Summary, bound: float, at_most: bool) -> Target:
     share = bound / value.median if at_most else value.median / bound
-    return Target(what, compared, value, bound, at_most, share >= 1, share, "")
+    return Target(what, compared, value, bound, at_most, share >= 1, share, "", "")

@@ -10,7 +10,7 @@ from typing import Final
 
 from emberline.bench.lineup import LeftOut, in_process, through_grpc
 from emberline.bench.variants import Variant
-from emberline.engine.bundle import Bundle
+from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.errors import BenchError, ConfigError
 
 from .entrants import ENTRANTS, UNAVAILABLE, Entrant
@@ -23,7 +23,7 @@ from .targets.material import Material
 CALIBRATION: Final = 256
 _TARGETS: Final = "emberline.bench.peers.targets"
 #: Emberline's precisions: the exact one and the fastest one.
-PRECISIONS: Final = ("fp32", "int8")
+PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8")
 
 
 @dataclass(frozen=True, slots=True)

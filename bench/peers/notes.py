@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,6 +10,7 @@ from emberline.bench.load import Load
 from emberline.bench.measure import Metric, Samples
 
 from .gemm import Peak
+from .operators import OperatorShare
 from .texts import MIXED
 
 _BATCHES: Final = ", batches of "
@@ -29,6 +29,19 @@ class Work:
     memory_mb: float
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What an answer takes of the CPU while many callers wait.
+
+    Attributes:
+        client_ms: in the process that asks.
+        server_ms: in the processes that answer.
+    """
+
+    client_ms: float
+    server_ms: float
+
+
 @dataclass(slots=True)
 class Notes:
     """Everything that was measured; each list has one entry a repetition.
@@ -37,8 +50,12 @@ class Notes:
         counts: texts, by text set.
         batches: the best batch size, by the name of a variant whose default is another one.
         offline: all texts at once, by text set.
+        one_thread: all mixed texts at once, with one thread.
         lone: one text at a time.
+        parts: where the time of one text goes: by variant and part, ms, each repetition's median.
+        operators: of an encoder, by precision: what takes its time.
         crowds: many callers, by their number.
+        spent: what their answers take of the CPU, by the callers' number and variant.
         beside: Emberline in process, between the crowds: what they are compared with.
         loads: at 70 % of saturation, by variant.
         rates: that those loads had, requests a second.
@@ -50,24 +67,33 @@ class Notes:
     counts: dict[str, int] = field(default_factory=dict)
     batches: dict[str, int] = field(default_factory=dict)
     offline: dict[str, Samples] = field(default_factory=dict)
+    one_thread: Samples = field(default_factory=lambda: Samples(MIXED, "Offline, one thread"))
     lone: Samples = field(default_factory=lambda: Samples(MIXED, "SingleStream"))
+    parts: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    operators: dict[str, list[OperatorShare]] = field(default_factory=dict)
     crowds: dict[int, Samples] = field(default_factory=dict)
+    spent: dict[int, dict[str, list[Spent]]] = field(default_factory=dict)
     beside: Samples = field(default_factory=lambda: Samples(MIXED, "Offline beside clients"))
-    loads: dict[str, list[Load]] = field(default_factory=lambda: defaultdict(list))
+    loads: dict[str, list[Load]] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
-    peaks: dict[str, list[Peak]] = field(default_factory=lambda: defaultdict(list))
+    peaks: dict[str, list[Peak]] = field(default_factory=dict)
     recommendations: dict[int, Samples] = field(default_factory=dict)
-    work: dict[int, list[Work]] = field(default_factory=lambda: defaultdict(list))
+    work: dict[int, list[Work]] = field(default_factory=dict)
 
     def samples(self) -> list[Samples]:
         """Those that the table of measurements shows."""
-        return [*self.offline.values(), self.lone, *self.crowds.values(), *self.recommendations.values()]
+        offline = [*self.offline.values(), self.one_thread]
+        return [*offline, self.lone, *self.crowds.values(), *self.recommendations.values()]
 
     def forget(self, names: Sequence[str]) -> None:
         """Drop what variants have left that were taken out: some of their repetitions are missing."""
         for samples in self.samples():
             for row in [row for row in samples.values if variant_of(row) in names]:
                 del samples.values[row]
+        for name in names:
+            self.parts.pop(name, None)
+            for spent in self.spent.values():
+                spent.pop(name, None)
 
 
 def row_of(variant: str, size: int) -> str:

@@ -12,8 +12,10 @@ from emberline.engine.bundle import Bundle
 
 from .closeness import Closeness
 from .field import OWN
-from .memory import peak_mb
+from .judge import Ranked
 from .notes import Notes
+from .operators import OperatorShare
+from .processes import peak_mb
 from .rounds import SHARE
 from .texts import MIXED
 
@@ -35,6 +37,9 @@ class PeerRecord:
         cosine_mean: of its vectors to PyTorch's.
         cosine_minimum: the same.
         agreement_at_10: of items' neighbours with PyTorch's.
+        item_cold_ndcg_at_10: of items that training has not seen, ranked by its vectors through the bundle's towers;
+            None if nothing was held out.
+        user_cold_ndcg_at_10: likewise, for users that training has not seen.
         batch: texts a batch that were fastest for it offline; None: its default was, or it has no choice.
     """
 
@@ -49,20 +54,22 @@ class PeerRecord:
     cosine_mean: float
     cosine_minimum: float
     agreement_at_10: float
+    item_cold_ndcg_at_10: float | None
+    user_cold_ndcg_at_10: float | None
     batch: int | None
 
 
-def record(worker: Worker, bundle: Bundle, close: Mapping[str, Closeness], notes: Notes) -> PeerRecord:
+def record(worker: Worker, bundle: Bundle, found: Closeness, ranked: Ranked | None, notes: Notes) -> PeerRecord:
     """Describe a variant whose worker still runs.
 
     Args:
         worker: the variant's.
         bundle: what Emberline serves.
-        close: of every variant that runs.
+        found: how close its vectors are.
+        ranked: how well they rank; None if there was nothing to rank.
         notes: what was measured so far.
     """
     variant = worker.variant
-    found = close[variant.name]
     packages = [{"name": name, "version": said} for name, said in worker.about.get("packages", {}).items()]
     own = variant.engine == OWN
     manifest = bundle.manifest
@@ -79,6 +86,8 @@ def record(worker: Worker, bundle: Bundle, close: Mapping[str, Closeness], notes
         cosine_mean=found.cosine_mean,
         cosine_minimum=found.cosine_minimum,
         agreement_at_10=found.agreement_at_10,
+        item_cold_ndcg_at_10=ranked.item_cold if ranked else None,
+        user_cold_ndcg_at_10=ranked.user_cold if ranked else None,
         batch=notes.batches.get(variant.name),
     )
 
@@ -139,4 +148,79 @@ def work(notes: Notes) -> list[WorkRecord]:
             Summary.of([run.memory_mb for run in runs]),
         )
         for count, runs in notes.work.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """A part of a lone request.
+
+    Attributes:
+        variant: whose.
+        part: ``tokenise``, ``wait`` (for a batch to begin), ``encode`` (the graph's run), ``score`` (towers, heads and
+            search), ``engine`` (all else between a request's arrival and its answer), ``outside`` (the way there and
+            back), ``whole``; and ``empty call``, which is no part but a call that asks for no work.
+        milliseconds: each repetition's median, over the repetitions.
+    """
+
+    variant: str
+    part: str
+    milliseconds: Summary
+
+
+def parts(notes: Notes) -> list[PartRecord]:
+    """The parts of lone requests."""
+    return [
+        PartRecord(name, part, Summary.of(found))
+        for name, by_part in notes.parts.items()
+        for part, found in by_part.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorsRecord:
+    """What an encoder spends its time on.
+
+    Attributes:
+        precision: of the encoder.
+        operators: the dearest first.
+    """
+
+    precision: str
+    operators: Sequence[OperatorShare]
+
+
+def operators(notes: Notes) -> list[OperatorsRecord]:
+    """The operators by precision."""
+    return [OperatorsRecord(precision, found) for precision, found in notes.operators.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class SpentRecord:
+    """What a server's answer takes of the CPU while many callers wait.
+
+    Attributes:
+        variant: whose.
+        clients: how many callers.
+        client_ms: of the process that asks, over the repetitions.
+        server_ms: of the processes that answer, likewise.
+    """
+
+    variant: str
+    clients: int
+    client_ms: Summary
+    server_ms: Summary
+
+
+def spent(notes: Notes) -> list[SpentRecord]:
+    """The CPU that answers took, by the callers' number."""
+    return [
+        SpentRecord(
+            name,
+            clients,
+            Summary.of([one.client_ms for one in found]),
+            Summary.of([one.server_ms for one in found]),
+        )
+        for clients, by_name in notes.spent.items()
+        for name, found in by_name.items()
     ]

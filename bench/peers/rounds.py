@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 from typing import Final
 
-from emberline.bench.load import under_load
-from emberline.bench.measure import THROUGHPUT, Samples, interleaved
+from emberline.bench.load import MS, under_load
+from emberline.bench.measure import THROUGHPUT, Metric, Samples, interleaved
 from emberline.bench.progress import Steps
 from emberline.bench.scenarios import latencies, offline, single_stream
 from emberline.bench.texts import TextSet
 from emberline.bench.variants import Worker
+from emberline.engine.errors import BenchError
 
+from .entrants import BARE
 from .field import OWN, Field
 from .gemm import Peak
-from .notes import Notes, Work, row_of, values
+from .notes import Notes, Spent, Work, row_of, values
+from .processes import cpu_seconds
 from .settings import PeersSettings
 from .texts import MIXED
 
@@ -64,7 +67,7 @@ def in_bulk(
                 begun = repetition
                 step(f"repetition {repetition + 1}: peak of matrix products")
                 for precision, peak in measure().items():
-                    notes.peaks[precision].append(peak)
+                    notes.peaks.setdefault(precision, []).append(peak)
             if worker.variant.path == "process":
                 for row, order in _orders(name, notes):
                     step(f"offline, {where}")
@@ -81,6 +84,40 @@ def in_bulk(
                     notes.lone.add(name, lone)
 
 
+def in_parts(field: Field, texts: TextSet, notes: Notes, settings: PeersSettings, step: Steps) -> None:
+    """Where a lone request's time goes: in Emberline, in front of it, and where there is nothing but the graph."""
+    asked = [one for one in field.workers if one.variant.engine == OWN or one.variant.name in BARE.values()]
+    for repetition, worker in interleaved(asked, settings.repetitions):
+        name = worker.variant.name
+        step(f"parts of lone requests, repetition {repetition + 1}: {name}")
+        first = repetition * settings.single
+        chosen = [texts.texts[(first + place) % len(texts.texts)] for place in range(settings.single)]
+        requests = field.attempt(worker, partial(Worker.dissect, texts=chosen))
+        if requests is None:
+            continue
+        _note_parts(notes, name, requests)
+        if worker.variant.path == "grpc":
+            empty = MS * median(worker.ping(settings.single))
+            notes.parts[name].setdefault("empty call", []).append(empty)
+
+
+def _note_parts(notes: Notes, name: str, requests: Sequence[Mapping[str, float]]) -> None:
+    """Note the medians of one repetition."""
+    for part in requests[0]:
+        found = MS * median(request[part] for request in requests)
+        notes.parts.setdefault(name, {}).setdefault(part, []).append(found)
+
+
+def with_one_thread(field: Field, texts: TextSet, notes: Notes, settings: PeersSettings, step: Steps) -> None:
+    """All texts at once, by engines that compute with one thread."""
+    for worker in field.workers:
+        worker.encode(texts.texts)
+    for repetition, worker in interleaved(tuple(field.workers), settings.repetitions):
+        name = worker.variant.name
+        step(f"one thread, repetition {repetition + 1}: {name}")
+        notes.one_thread.add(name, offline(worker, texts.texts, "sorted"))
+
+
 def with_clients(field: Field, texts: TextSet, notes: Notes, settings: PeersSettings, step: Steps) -> None:
     """Servers kept busy by several callers, Emberline in process between them."""
     for clients in settings.clients:
@@ -94,11 +131,29 @@ def with_clients(field: Field, texts: TextSet, notes: Notes, settings: PeersSett
             continue
         for clients, collected in notes.crowds.items():
             step(f"{clients} clients, repetition {repetition + 1}: {name}")
-            waiting = partial(Worker.crowd, texts=texts.texts, callers=clients, seconds=settings.crowd_seconds)
+            waiting = partial(_crowded, texts=texts.texts, callers=clients, seconds=settings.crowd_seconds)
             found = field.attempt(worker, waiting)
             if found:
-                rate, waited = found
-                collected.add(name, {THROUGHPUT: rate, **latencies(waited)})
+                metrics, spent = found
+                collected.add(name, metrics)
+                notes.spent.setdefault(clients, {}).setdefault(name, []).append(spent)
+
+
+def _crowded(
+    worker: Worker, texts: Sequence[str], callers: int, seconds: float
+) -> tuple[Mapping[Metric, float], Spent]:
+    """Keep a server busy; what it answers, and what that takes of the CPU."""
+
+    def used() -> tuple[float, float]:
+        return cpu_seconds(worker.pid, family=False), cpu_seconds(worker.model_pid, family=True)
+
+    try:
+        before = used()
+        rate, waited = worker.crowd(texts, callers, seconds)
+        client, server = (MS * (now - then) / len(waited) for now, then in zip(used(), before, strict=True))
+    except OSError as error:
+        raise BenchError(f"{worker.variant.name} cannot be measured: one of its processes has ended") from error
+    return {THROUGHPUT: rate, **latencies(waited)}, Spent(client, server)
 
 
 def by_themselves(field: Field, texts: TextSet, notes: Notes, settings: PeersSettings, step: Steps) -> None:
@@ -112,7 +167,8 @@ def by_themselves(field: Field, texts: TextSet, notes: Notes, settings: PeersSet
         name = worker.variant.name
         step(f"load, repetition {repetition + 1}: {name}")
         seed = settings.seed + repetition
-        notes.loads[name].append(under_load(worker, texts.texts, notes.rates[name], settings.load_seconds, seed))
+        found = under_load(worker, texts.texts, notes.rates[name], settings.load_seconds, seed)
+        notes.loads.setdefault(name, []).append(found)
 
 
 def of_recommendations(
@@ -136,7 +192,10 @@ def of_recommendations(
             [str((7919 * (first + request) + 101 * place) % count) for place in range(_HISTORY)]
             for request in range(settings.recommendations)
         ]
-        notes.recommendations[count].add(worker.variant.name, latencies(worker.closed(requests)))
+        name = worker.variant.name
+        notes.recommendations[count].add(name, latencies(worker.closed(requests)))
+        dissected = worker.dissect([" ".join(history) for history in requests])
+        _note_parts(notes, f"{name}, {count:,} items", dissected)
 
 
 def of_growing_work(worker: Worker, texts: Sequence[str], notes: Notes, settings: PeersSettings, step: Steps) -> None:
@@ -146,7 +205,7 @@ def of_growing_work(worker: Worker, texts: Sequence[str], notes: Notes, settings
         seconds = 0.0
         for start in range(0, count, _REQUEST):
             seconds += sum(worker.closed([texts[start : min(start + _REQUEST, count)]]))
-        notes.work[count].append(Work(count / seconds, worker.memory_mb()))
+        notes.work.setdefault(count, []).append(Work(count / seconds, worker.memory_mb()))
 
 
 def _orders(name: str, notes: Notes) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@ class PeersSettings:
 
     #: Texts a set: enough that sorting them by length shows what it is worth.
     count: int = 384
+    #: Texts of the greatest length. Sorting is worth nothing among them, so fewer show what arithmetic costs.
+    longest: int = 128
     #: The median of five is not moved by two that were disturbed.
     repetitions: int = 5
     #: Of the texts' choice, the arrivals and the made-up catalogues.
@@ -35,7 +37,7 @@ class PeersSettings:
     catalogues: tuple[int, ...] = (1_682, 200_000)
     #: Recommendations a repetition.
     recommendations: int = 100
-    #: Texts of growing work, each an offline run of its own.
+    #: Growing numbers of short texts, each an offline run of its own.
     work: tuple[int, ...] = (1_000, 10_000, 100_000)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,7 @@ class PeersSettings:
         """A first impression within some minutes; too short for publishing."""
         return cls(
             count=64,
+            longest=24,
             repetitions=2,
             single=20,
             batches=(8,),

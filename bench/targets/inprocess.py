@@ -15,6 +15,8 @@ from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
 from emberline.engine.records import EncodeWork, Floats, Terms
 
+from .parts import parts
+
 #: Texts a request of bulk work: enough for the planner to sort, and below what a request may hold.
 CHUNK: Final = 512
 _OUTPUT: Final = "sentence_embedding"
@@ -42,6 +44,10 @@ class EngineTarget:
     async def serve(self, text: str) -> Floats:
         """One request among others: (1, H)."""
         return await self.encode((text,))
+
+    async def dissect(self, text: str) -> dict[str, float]:
+        """One request: seconds by part."""
+        return parts((await self._engine.encode(EncodeWork((text,)), Terms())).timings)
 
     async def bulk(self, texts: Sequence[str], order: str) -> Floats:
         """Requests of `CHUNK` texts, whose order is the planner's: (N, H)."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from emberline.engine.client.references import by_id
 from emberline.engine.records import User
 
+from .parts import parts
 from .remote import ServerTarget, start
 
 #: Items a recommendation.
@@ -20,6 +21,11 @@ class RecommendTarget(ServerTarget):
     async def encode(self, texts: Sequence[str]) -> Any:
         """One request: ten items for a user who liked those with the given ids."""
         return await self._client.recommend(User(history=tuple(map(by_id, texts))), _K)
+
+    async def dissect(self, text: str) -> dict[str, float]:
+        """One request for a user who liked the items whose ids stand in a text: seconds by part."""
+        user = User(history=tuple(map(by_id, text.split())))
+        return parts((await self._client.recommend(user, _K)).timings)
 
 
 async def open_target(bundle: str, precision: str, threads: int, catalogue: str) -> RecommendTarget:

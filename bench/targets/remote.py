@@ -20,6 +20,7 @@ from emberline.engine.errors import BenchError
 from emberline.engine.records import Floats
 
 from .inprocess import CHUNK
+from .parts import parts
 
 #: Seconds for an answer: the longest bulk request on a slow machine.
 _TIMEOUT: Final = 600.0
@@ -55,6 +56,14 @@ class ServerTarget:
     async def serve(self, text: str) -> Floats:
         """One request among others: (1, H)."""
         return await self.encode((text,))
+
+    async def dissect(self, text: str) -> dict[str, float]:
+        """One request: seconds by part, as the server tells them."""
+        return parts((await self._client.encode((text,))).timings)
+
+    async def ping(self) -> None:
+        """Ask what runs, which takes no work."""
+        await self._client.info()
 
     async def bulk(self, texts: Sequence[str], order: str) -> Floats:
         """Requests of `CHUNK` texts, whose order is the planner's, as in process: (N, H)."""

@@ -101,7 +101,8 @@ def _note(results: Mapping[str, Result], rows: Sequence[Row]) -> Iterator[str]:
     if "peers" in runs:
         yield (
             "A peer's throughput is in its fastest batch size, and its agreement@10 is among all items of the "
-            "catalogue, by encoders' vectors; in run latency it is among unseen items, and from `bench recall`."
+            "catalogue, by encoders' vectors; in run latency it is among unseen items, and from `bench recall`. "
+            "NDCG@10 of run peers is by each one's own vectors, through the bundle's towers."
         )
     if len(runs) > 1:
         yield "Different runs, at different times: compare rows of one run, never a row of one with a row of another."

@@ -29,8 +29,8 @@ class Row:
         p99: likewise.
         throughput: of all texts at once, likewise.
         agreement: at 10, with PyTorch's vectors, by the texts of its run.
-        item_cold: NDCG@10.
-        user_cold: NDCG@10.
+        item_cold: NDCG@10, by the vectors of its run; None: not measured.
+        user_cold: likewise.
     """
 
     name: str
@@ -127,7 +127,9 @@ def _row(
     single: tuple[Measured, Measured] = (None, None),
     throughput: Measured = None,
     agreement: float | None = None,
+    ndcg: tuple[float | None, float | None] | None = None,
 ) -> Row:
+    ranked = ndcg or (quality.ndcg(engine, precision, "item cold"), quality.ndcg(engine, precision, "user cold"))
     return Row(
         name=name,
         run=run,
@@ -139,8 +141,8 @@ def _row(
         p99=single[1],
         throughput=throughput,
         agreement=quality.agreement(engine, precision) if agreement is None else agreement,
-        item_cold=quality.ndcg(engine, precision, "item cold"),
-        user_cold=quality.ndcg(engine, precision, "user cold"),
+        item_cold=ranked[0],
+        user_cold=ranked[1],
     )
 
 
@@ -174,10 +176,11 @@ def _peers(peers: Result, quality: _Quality) -> Iterator[Row]:
             one["engine"],
             one["precision"],
             grpc=one["path"] == "grpc",
-            encoder_mb=one.get("encoder_mb"),
+            encoder_mb=one["encoder_mb"],
             single=_single(peers, MIXED, name),
             throughput=max(speeds, key=lambda found: found["values"]["median"], default=None),
             agreement=one["agreement_at_10"],
+            ndcg=(one["item_cold_ndcg_at_10"], one["user_cold_ndcg_at_10"]),
         )
 
 

@@ -10,13 +10,15 @@ from emberline.bench.result import Result
 
 from .latency import find
 from .peers_plots import MIXED, against_agreement, throughputs, variant_rows
+from .peers_profiles import TITLES, durations, operators, parts, spent
 from .wording import best_of, conditions, fraction, number, spread, times
 
 
 def view(result: Result) -> Document:
     """What had to be shown, the one table, then what does not fit into it."""
-    sections = [_targets(result), _overview(result), _clients(result), _loads(result)]
-    sections += [_recommendations(result), _work(result), _peaks(result), _participants(result), conditions(result)]
+    sections = [_targets(result), _overview(result), _clients(result), spent(result), parts(result), _loads(result)]
+    sections += [_recommendations(result), _work(result), _peaks(result), operators(result)]
+    sections += [_participants(result), conditions(result)]
     mixed = result["texts"][0]
     return Document(
         "Emberline and its peers",
@@ -34,7 +36,8 @@ def verdict(target: Mapping[str, Any]) -> str:
         return f"not measured: {target['reason']}" if target["reason"] else "not measured"
     if target["reached"]:
         return "reached"
-    return f"missed, at {100 * target['share']:.0f} % of the bound"
+    shown = f"; see “{TITLES[target['profile']]}”" if target["profile"] else ""
+    return f"missed, at {100 * target['share']:.0f} % of the bound{shown}"
 
 
 def _targets(result: Result) -> Section:
@@ -66,7 +69,8 @@ def _overview(result: Result) -> Section:
     names = [one["name"] for one in result["texts"]]
     columns = [Column("Variant", number=False)]
     columns += [Column(f"{name} texts", "texts/s") for name in names]
-    columns += [Column("p50", "ms"), Column("p99", "ms"), Column("agreement@10"), Column("memory", "MB, peak")]
+    columns += [Column("p50", "ms"), Column("p99", "ms"), Column("agreement@10")]
+    columns += [Column("NDCG@10", "item cold"), Column("memory", "MB, peak")]
     offline = [(name, "Offline", "throughput") for name in names]
     lone = [(MIXED, "SingleStream", metric) for metric in ("p50", "p99")]
     best = {
@@ -83,11 +87,13 @@ def _overview(result: Result) -> Section:
             cells.append(_measured(find(result, *_at(place, row)), best[place], ratio=place[0] == MIXED))
         again = row != record["name"]
         cells.append(Cell("" if again else fraction(record["agreement_at_10"])))
+        cells.append(Cell("" if again else fraction(record["item_cold_ndcg_at_10"])))
         cells.append(Cell("" if again else number(record["memory_mb"])))
         lines.append(tuple(cells))
     note = (
         "texts/s with all texts at once; p50 and p99 of one mixed text at a time. Agreement@10 is the share of an "
-        "item's ten nearest neighbours by PyTorch's fp32 vectors that are among its ten nearest by the variant's."
+        "item's ten nearest neighbours by PyTorch's fp32 vectors that are among its ten nearest by the variant's. "
+        "NDCG@10 is that of items that training has not seen, ranked by its vectors through the bundle's towers."
     )
     if result["reference"]:
         note += f" Small: how many times better than {result['reference']}."
@@ -154,7 +160,7 @@ def _loads(result: Result) -> Section:
         "Requests of one text that arrive by themselves (Poisson) at 70 % of what the server answers at most; "
         "latencies count from the moment at which a request was due."
     )
-    return Section("Requests that arrive by themselves", (said, Table(columns, rows)))
+    return Section(TITLES["loads"], (said, Table(columns, rows)))
 
 
 def _recommendations(result: Result) -> Section:
@@ -177,8 +183,11 @@ def _work(result: Result) -> Section:
     rows = tuple(
         (Cell(f"{one['texts']:,}"), spread(one["throughput"]), spread(one["memory_mb"])) for one in result["work"]
     )
-    said = "Mixed texts, hardly any of which is another's copy, encoded in process; vectors are dropped as they come."
-    return Section("Growing work", (said, Table(columns, rows)))
+    said = (
+        "Short texts of mixed lengths, hardly any of which is another's copy, encoded in process; vectors are dropped "
+        "as they come."
+    )
+    return Section(TITLES["work"], (said, Table(columns, rows)))
 
 
 def _peaks(result: Result) -> Section:
@@ -209,6 +218,7 @@ def _peaks(result: Result) -> Section:
 def _participants(result: Result) -> Section:
     columns = (
         Column("Variant", number=False),
+        Column("encoder", "MB"),
         Column("cosine, mean", "to PyTorch"),
         Column("cosine, least", "to PyTorch"),
         Column("packages", number=False),
@@ -216,13 +226,14 @@ def _participants(result: Result) -> Section:
     rows = tuple(
         (
             Cell(one["name"]),
+            Cell(number(one["encoder_mb"])),
             Cell(f"{one['cosine_mean']:.6f}"),
             Cell(f"{one['cosine_minimum']:.6f}"),
             Cell(", ".join(f"{package['name']} {package['version']}" for package in one["packages"])),
         )
         for one in result["variants"]
     )
-    return Section("What took part", (Table(columns, rows), *_left_out(result["left_out"])))
+    return Section("What took part", (Table(columns, rows), *_left_out(result["left_out"]), durations(result)))
 
 
 def _left_out(left_out: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -19,13 +19,14 @@ from .values import numbers, seconds, texts
 
 
 def load_interactions(interaction: Interaction, folder: Path, findings: Findings) -> Frame:
-    """Read the columns of the file that the description names.
+    """Read the columns of the file that the description names; of a new catalogue, it may have no rows yet.
 
     Raises:
         DataError: the file cannot be used; see `load`.
     """
     columns = [interaction.user, interaction.item, interaction.rating, interaction.timestamp]
-    return load(folder / interaction.file, [column for column in columns if column is not None], findings)
+    named = [column for column in columns if column is not None]
+    return load(folder / interaction.file, named, findings, may_be_empty=True)
 
 
 def user_ids(interaction: Interaction, frame: Frame) -> tuple[str, ...]:

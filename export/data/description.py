@@ -156,6 +156,9 @@ def _field(name: str, table: TomlTable) -> Field:
 
 
 def _interaction(table: TomlTable) -> Interaction:
+    # Without a file, there are no interactions yet.
+    if not table.keys():
+        return Interaction(file="", user="", item="", rating=None, timestamp=None, positive=Positive())
     rule = table.text("positive")
     try:
         positive = Positive.parse(rule)

@@ -18,13 +18,14 @@ from .lines import check_columns
 from .report import Findings
 
 
-def load(path: Path, columns: Sequence[str], findings: Findings) -> Frame:
+def load(path: Path, columns: Sequence[str], findings: Findings, *, may_be_empty: bool = False) -> Frame:
     """Read the given columns of a file; its suffix says its format.
 
     Args:
         path: the file.
         columns: as the file calls them; what occurs twice is read once.
         findings: takes the number of rows, and those that cannot be parsed.
+        may_be_empty: whether the file may have columns with names and no rows.
 
     Raises:
         DataError: the file is missing, empty, of no known format, not UTF-8, lacks a column or has no usable row.
@@ -40,7 +41,7 @@ def load(path: Path, columns: Sequence[str], findings: Findings) -> Frame:
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty; it needs columns with names, and rows")
     frame = reader(path, tuple(dict.fromkeys(columns)), findings)
-    if not len(frame):
+    if not len(frame) and not (may_be_empty and not findings.rows[path.name]):
         raise DataError(f"{path}: the file has no usable row. {findings.describe()}".rstrip())
     return frame
 

@@ -14,7 +14,7 @@ from .behaviour import load_interactions, resolve, user_ids
 from .description import Description
 from .entities import Entities, read_entities
 from .graph import read_facts
-from .records import Dataset, Person
+from .records import Dataset, Interactions, Person
 from .report import EXAMPLES, Fault, Findings, ReadReport
 
 
@@ -41,15 +41,17 @@ def read(
     findings = Findings(strict=strict)
     entities = read_entities(description.item, folder, findings)
     items = _items(description, folder, entities, findings)
-    frame = load_interactions(description.interaction, folder, findings)
+    frame = load_interactions(description.interaction, folder, findings) if description.interaction.file else None
     if description.user.file:
         found = read_entities(description.user, folder, findings)
         users = tuple(Person(*known) for known in zip(found.ids, found.attributes, strict=True))
     else:
-        users = tuple(Person(name, {}) for name in user_ids(description.interaction, frame))
-    interactions = resolve(
-        description.interaction, frame, [user.id for user in users], [item.id for item in items], findings
-    )
+        users = tuple(Person(name, {}) for name in (user_ids(description.interaction, frame) if frame else ()))
+    interactions = Interactions.none()
+    if frame:
+        interactions = resolve(
+            description.interaction, frame, [user.id for user in users], [item.id for item in items], findings
+        )
     dataset = Dataset(description, items, users, interactions)
     report = ReadReport(
         name=description.name,

@@ -48,6 +48,17 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user)
 
+    @classmethod
+    def none(cls) -> Interactions:
+        """Nobody has met anything yet."""
+        return cls(
+            np.empty(0, dtype=np.int32),
+            np.empty(0, dtype=np.int32),
+            np.empty(0, dtype=np.float32),
+            np.empty(0, dtype=np.int64),
+            np.empty(0, dtype=np.bool_),
+        )
+
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Interactions:
         """The given rows, by index or mask."""
         return Interactions(

@@ -108,7 +108,7 @@ class Interaction:
     """The file of interactions.
 
     Attributes:
-        file: its name in the data folder.
+        file: its name in the data folder; empty if there are no interactions yet.
         user: the column with the user's id.
         item: the column with the item's id.
         rating: the column with the rating; None if there is none.

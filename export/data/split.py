@@ -109,7 +109,7 @@ def split(dataset: Dataset, seed: int, fractions: Fractions | None = None) -> Sp
         fractions: how much to hold out; None: the defaults.
 
     Raises:
-        DataError: no row is left to train on.
+        DataError: there are interactions, and none is left to train on.
     """
     rows = np.arange(len(dataset.interactions), dtype=np.int64)
     items = np.ones(len(dataset.items), dtype=np.bool_)
@@ -143,8 +143,11 @@ def _split(dataset: Dataset, rows: Rows, items: Mask, users: Mask, fractions: Fr
     item_is_cold = cold_items[dataset.interactions.item[rows]]  # (rows,)
     user_is_cold = cold_users[dataset.interactions.user[rows]]
     train, validation, test = _by_time(dataset.interactions, rows[~item_is_cold & ~user_is_cold], fractions)
-    if not len(train):
-        raise DataError(f"{dataset.description.name}: no row is left to train on after the split; it needs more data")
+    if not len(train) and len(dataset.interactions):
+        raise DataError(
+            f"{dataset.description.name}: no row is left to train on after the split; it needs more data. To train on "
+            "the items' texts alone, leave [interaction] out of the description"
+        )
     return Split(
         cold_items=cold_items,
         warm_items=items & ~cold_items,

@@ -171,6 +171,9 @@ def _rating_range(dataset: Dataset) -> float:
     return float(np.ptp(known)) or 1.0 if len(known) else 1.0
 
 
-def _calibration_error(answers: Answers, exam: Exam) -> float:
+def _calibration_error(answers: Answers, exam: Exam) -> float | None:
+    """None without pairs."""
+    if not len(exam.pairs):
+        return None
     liked = exam.dataset.interactions.take(exam.pairs).positive
     return expected_calibration_error(answers.heads["probability"], liked)

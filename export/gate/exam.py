@@ -14,6 +14,8 @@ from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.evaluation.scenarios import Scenario, item_cold, item_cold_mixed, user_cold
 
+from .alike import alike, with_asker
+
 #: Likes that are known of a cold user: few, and more than none, so that both halves of the user tower's input count.
 KNOWN: Final = 3
 
@@ -25,9 +27,10 @@ class Exam:
     Attributes:
         dataset: items and users.
         split: which of them training and calibration have seen.
-        rankings: scenarios whose quality is measured; ``item cold`` and, if users were held out, ``user cold``.
+        rankings: scenarios whose quality is measured; ``item cold`` and, if users were held out, ``user cold``. Without
+            any interactions, ``alike``.
         recommendations: the scenario whose top 10 are compared: cold items among all others.
-        pairs: rows of users with cold items, whose probability and rating are predicted.
+        pairs: rows of users with cold items, whose probability and rating are predicted; without interactions, none.
     """
 
     dataset: Dataset
@@ -41,9 +44,13 @@ class Exam:
         """Set the exam.
 
         Raises:
-            ExportError: no items were held out, or nobody likes one of them.
+            ExportError: no items were held out, or there are likes, but of none of them.
         """
         try:
+            if not len(dataset.interactions):
+                dataset, split = with_asker(dataset, split)
+                question = alike(dataset, split)
+                return cls(dataset, split, (question,), question, split.item_cold)
             rankings = [item_cold(dataset, split)]
             recommendations = item_cold_mixed(dataset, split)
         except DataError as error:

@@ -63,8 +63,8 @@ def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]
     # Its threads would spin while NumPy's work, and the other way round.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    stride = max(1, sum(map(len, encodings)) // _MOMENTS)
-    tallies = [_Tally(len(one.weight), stride) for one in layers]
+    tokens = sum(map(len, encodings))
+    tallies = [Tally(len(one.weight), tokens) for one in layers]
     for _, ids, mask in batches(encodings):
         inputs = session.run([one.input for one in layers], {"input_ids": ids, "attention_mask": mask})
         for tally, states in zip(tallies, inputs, strict=True):
@@ -72,14 +72,20 @@ def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]
     return [tally.statistics() for tally in tallies]
 
 
-class _Tally:
+class Tally:
     """Statistics as they grow."""
 
-    def __init__(self, width: int, stride: int) -> None:
+    def __init__(self, width: int, tokens: int) -> None:
+        """Nothing is counted yet.
+
+        Args:
+            width: K, the channels of the inputs.
+            tokens: how many inputs there will be, about.
+        """
         self._low = np.full(width, np.inf, np.float32)
         self._high = np.full(width, -np.inf, np.float32)
         self._moments = np.zeros((width, width), np.float64)
-        self._stride = stride
+        self._stride = max(1, tokens // _MOMENTS)
         self._tokens = 0
         self._waiting: list[Floats] = []
         self._sample: list[Floats] = []
@@ -93,6 +99,7 @@ class _Tally:
             self._settle()
 
     def statistics(self) -> Statistics:
+        """Of all that was taken in, which is one input at least."""
         if self._waiting:
             self._settle()
         return Statistics(self._low, self._high, self._moments / self._tokens, np.concatenate(self._sample))

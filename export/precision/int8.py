@@ -69,7 +69,7 @@ def write(
     graph = Rewrite(model)
     smoothed = _smoothed_values(quantised)
     for one in quantised:
-        _quantise(graph, one, activations, smoothed)
+        quantise_layers(graph, one, activations, smoothed)
     if activations == "uint8":
         put_tokens_first(graph)
         add_token_types(graph)
@@ -99,7 +99,19 @@ def _block(node: str) -> str:
     return node.partition("/attention/")[0]
 
 
-def _quantise(graph: Rewrite, one: Quantised, activations: Activations, smoothed: Mapping[str, Floats]) -> None:
+def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations, smoothed: Mapping[str, Floats]) -> None:
+    """Let linear layers of a graph that is being rewritten read 8 bits on both sides.
+
+    Args:
+        graph: the layers' products are each followed by the sum with a bias.
+        one: the layers, as they are quantised.
+        activations: how their inputs are stored.
+        smoothed: what makes inputs smooth before they are read: by a product's node what its columns are multiplied by,
+            and by name the layers whose inputs come smoothed.
+
+    Raises:
+        ExportError: a product is followed by no sum.
+    """
     name, grid = one.layers.name, one.grids[activations]
     nodes: list[onnx.NodeProto] = []
     source = one.layers.input

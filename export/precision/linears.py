@@ -14,7 +14,8 @@ from emberline.engine.records import Floats
 
 from .recipe import Kind
 
-_SUFFIXES: Final[dict[str, Kind]] = {
+#: Where the linear layers are within a layer of BERT's, by the names that transformers gives them.
+MODULES: Final[dict[str, Kind]] = {
     "attention/self/query": "attention_in",
     "attention/self/key": "attention_in",
     "attention/self/value": "attention_in",
@@ -62,21 +63,21 @@ def find(model: onnx.ModelProto) -> list[Linears]:
     for (place, source), nodes in found.items():
         weights = tuple(node.input[1] for node in nodes)
         weight = np.concatenate([numpy_helper.to_array(initializers[name]) for name in weights], axis=1)
-        kind = _SUFFIXES[_module(nodes[0].name)]
+        kind = MODULES[_module(nodes[0].name)]
         groups.append(Linears(place, kind, source, tuple(node.name for node in nodes), weights, weight))
     return groups
 
 
 def _place(node: str) -> str:
     """``/bert/encoder/layer.3/output/dense/MatMul`` is at ``layer.3.ffn_down``."""
-    kind = _SUFFIXES[_module(node)]
+    kind = MODULES[_module(node)]
     layer = next(part for part in node.split("/") if part.startswith("layer."))
     return f"{layer}.{kind}"
 
 
 def _module(node: str) -> str:
     """``/bert/encoder/layer.3/output/dense/MatMul`` belongs to ``output/dense``."""
-    for suffix in _SUFFIXES:
+    for suffix in MODULES:
         if node.endswith(f"/{suffix}/MatMul") and "/layer." in node:
             return suffix
     raise ExportError(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from .lora import whole_weights
+
 
 @dataclass(slots=True)
 class Average:
@@ -26,7 +28,7 @@ class Average:
     def add(self, module: nn.Module) -> None:
         """Take the weights of one more step."""
         self.count += 1
-        for name, weight in module.named_parameters():
+        for name, weight in whole_weights(module):
             if self.count == 1:
                 self.weights[name] = weight.detach().clone()
             else:

@@ -6,11 +6,14 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from emberline.engine.errors import DataError
+
+#: Of the file, and of what is in `tensors`; raised when either changes.
+FORMAT: Final = 2
 
 
 @dataclass(slots=True)
@@ -38,7 +41,7 @@ class Checkpoint:
         temporary = path.with_suffix(".tmp")
         position = {"stage": self.stage, "step": self.step, "seconds": self.seconds, "cut": self.cut}
         with temporary.open("wb") as file:
-            torch.save({**position, "tensors": self.tensors, "curves": json.dumps(self.curves)}, file)
+            torch.save({"format": FORMAT, **position, "tensors": self.tensors, "curves": json.dumps(self.curves)}, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -48,10 +51,12 @@ class Checkpoint:
         """Read a checkpoint.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: it cannot be read, or was written by another version.
         """
         try:
             raw = torch.load(path, weights_only=True)
+            if raw.pop("format", None) != FORMAT:
+                raise ValueError("another version wrote it")
             return cls(**{**raw, "curves": json.loads(raw["curves"])})
         except Exception as error:  # torch raises many kinds
             raise DataError(f"{path} cannot be resumed from ({error}); train again into another folder") from error

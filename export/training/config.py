@@ -24,8 +24,12 @@ class TrainConfig:
         user_task: weight of behaviour prediction: likes, ratings, attributes of the next likes; 0 is off.
         item_task: weight of attribute prediction from the item's text; 0 is off.
         pair_task: weight of the match of users and items and of the alignment with the teacher; 0 is off.
+        task_weights: `fixed`: tasks count by the weights above; `uncertainty`: these are learnt further, each task's
+            loss divided by a variance of its own.
         alignment: weight, within the pair task, of meeting the items' vectors, which start as the teacher's, from their
             text; 0 trains without a teacher.
+        warm_up_steps: steps, before all others, on the encoder alone: of `items` items each, two renderings with
+            attributes left out shall be near. For catalogues with few interactions or none.
         tower_steps: steps on the towers alone over the pretrained encoder's vectors, before it is touched.
         joint_steps: steps on encoder and towers together.
         final_steps: steps on the towers alone over the trained encoder's vectors.
@@ -52,6 +56,8 @@ class TrainConfig:
         weight_decay: of AdamW.
         frozen_layers: layers, from the bottom, that are not trained; the word embeddings are never, since a
             catalogue's few words would drift away from all the others.
+        lora_rank: rank of the adapters by which the encoder's linear maps learn, in less of the optimizer's memory;
+            they end as a part of the weights. 0: whole weights learn.
         dropout: share of the towers' inputs that is dropped.
         hide_labels: share of the texts from which the attributes to be predicted are left out.
         field_dropout: share of the other attributes left out, so that a missing one does little harm.
@@ -62,6 +68,7 @@ class TrainConfig:
         teacher_choice: how much a choice that was not liked counts beside a like.
         teacher_iterations: of the ALS teacher.
         average: share of the joint steps, the last ones, over which the encoder's weights are averaged.
+        quantisation_noise: share of the joint steps, the last ones, in which the encoder rounds as its int8 graph will.
         threads: of torch.
         max_minutes: after this time the joint steps end early, and the run says so. Results of a run that was cut
             depend on the machine.
@@ -77,6 +84,7 @@ class TrainConfig:
     user_task: float = 1.0
     item_task: float = 1.0
     pair_task: float = 1.0
+    task_weights: str = "fixed"
     alignment: float = 1.0
     propensity: float = 0.0
     table_rate: float = 2e-4
@@ -85,6 +93,7 @@ class TrainConfig:
     user_decay: float = 15.0
     user_share: float = 0.05
     memory: int = 4096
+    warm_up_steps: int = 0
     tower_steps: int = 150
     joint_steps: int = 300
     final_steps: int = 50
@@ -99,6 +108,7 @@ class TrainConfig:
     attribute_decay: float = 5.0
     weight_decay: float = 0.1
     frozen_layers: int = 0
+    lora_rank: int = 0
     dropout: float = 0.1
     hide_labels: float = 0.5
     field_dropout: float = 0.05
@@ -109,6 +119,7 @@ class TrainConfig:
     teacher_choice: float = 0.1
     teacher_iterations: int = 15
     average: float = 0.5
+    quantisation_noise: float = 0.0
     threads: int = 2
     max_minutes: float = 6.5
     checkpoint_seconds: float = 30.0
@@ -119,10 +130,11 @@ class TrainConfig:
         for name in ("temperature", "max_minutes", "teacher_iterations", "teacher_confidence"):
             self._require(name, getattr(self, name) > 0, "above 0")
         for name in (
-            *("user_task", "item_task", "pair_task", "alignment", "tower_steps", "joint_steps", "final_steps", "seed"),
+            *("user_task", "item_task", "pair_task", "alignment", "seed"),
+            *("warm_up_steps", "tower_steps", "joint_steps", "final_steps"),
             *("profiles", "encoder_rate", "tower_rate", "table_rate", "attribute_rate", "weight_decay", "user_decay"),
             *("attribute_decay", "teacher_regularisation", "teacher_choice", "group_prior", "memory", "frozen_layers"),
-            "checkpoint_seconds",
+            *("lora_rank", "checkpoint_seconds"),
         ):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         shares = ("dropout", "profile_dropout", "hide_labels", "field_dropout", "no_history", "no_profile")
@@ -130,13 +142,20 @@ class TrainConfig:
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._require("propensity", 0 <= self.propensity <= 1, "from 0 to 1")
         self._require("average", 0 <= self.average <= 1, "from 0 to 1")
+        self._require("quantisation_noise", 0 <= self.quantisation_noise <= 1, "from 0 to 1")
         self._require("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1")
+        self._require("task_weights", self.task_weights in ("fixed", "uncertainty"), "fixed or uncertainty")
         if not self.user_task + self.item_task + self.pair_task:
             raise ConfigError("TrainConfig: user_task, item_task and pair_task are all 0; switch one of them on")
 
     def _require(self, name: str, holds: bool, range_: str) -> None:
         if not holds:
             raise ConfigError(f"TrainConfig.{name} is {getattr(self, name)}; it must be {range_}")
+
+    @property
+    def texts_alone(self) -> bool:
+        """Whether no task learns from interactions: items are then placed, and users read, by texts alone."""
+        return not self.user_task and not self.pair_task
 
     def write(self, path: Path) -> None:
         """Write the settings as JSON."""

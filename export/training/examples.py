@@ -77,7 +77,8 @@ class Examples:
     @property
     def popularity(self) -> Floats:
         """(n,) likes of each column."""
-        return np.bincount(np.concatenate(self.likes), minlength=len(self.items)).astype(np.float32)
+        liked = np.concatenate([*self.likes, np.empty(0, dtype=np.int64)])
+        return np.bincount(liked, minlength=len(self.items)).astype(np.float32)
 
     def weights(self, propensity: float) -> Floats:
         """(n,) how much a like of each column counts, 1 for the mean like: its popularity to the power of −propensity.
@@ -100,7 +101,7 @@ class Examples:
         order = np.lexsort((rows.timestamp, rows.user))
         user = rows.user[order]
         users, first = np.unique(user, return_index=True)
-        per_user = np.split(order, first[1:])
+        per_user = np.split(order, first[1:])[: len(users)]  # without any rows, there is an empty part
         kept = [(index, found) for index, found in zip(users, per_user, strict=True) if rows.positive[found].any()]
         names = tuple(sorted({name for found in view.item_labels() for name in found}))
         ratings = rows.rating[~np.isnan(rows.rating)]

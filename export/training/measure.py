@@ -140,6 +140,8 @@ def predictions(
 ) -> tuple[Floats, Floats]:
     """`probability` and `rating` of some rows, each (rows,), for users known by their training likes."""
     told = dataset.interactions.take(rows)
+    if not len(rows):
+        return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.float32)
     asked, place = np.unique(told.user.astype(np.int64), return_inverse=True)
     train = dataset.interactions.take(split.train)
     liked = {user: train.item[(train.user == user) & train.positive] for user in asked.tolist()}

@@ -22,6 +22,7 @@ from .examples import Examples, Indexes
 from .prior import GroupPrior
 from .table import ItemTable
 from .texts import varied_texts
+from .uncertainty import Uncertainty
 
 #: Items whose attributes are predicted in a step that encodes none.
 DESCRIBED = 1024
@@ -60,14 +61,16 @@ class Objective:
         config: the settings.
         profiles: the different profile texts.
         tokenizer: of the encoder.
-        prior: what to expect of users without a history.
+        prior: what to expect of users without a history; None: nothing is learnt of users.
+        uncertainty: weighs the tasks further; None: they count by their weights in the settings.
     """
 
     examples: Examples
     config: TrainConfig
     profiles: Profiles
     tokenizer: Tokenizer
-    prior: GroupPrior
+    prior: GroupPrior | None
+    uncertainty: Uncertainty | None = None
 
     def __call__(
         self, model: Emberline, table: ItemTable, bank: Bank, rng: np.random.Generator, columns: Indexes | None
@@ -84,18 +87,25 @@ class Objective:
         Returns:
             The loss, and its parts and itself by name.
         """
-        batch = draw(self.examples, self.config, columns, rng)
+        batch = None if self.config.texts_alone else draw(self.examples, self.config, columns, rng)
         fresh = None if columns is None else self._encode(model, bank, batch, columns, rng)
-        parts = self._match(model, table, bank, batch, fresh, rng)
+        parts = {} if batch is None else self._match(model, table, bank, batch, fresh, rng)
         if self.config.item_task and self.examples.label_names + self.examples.limit_names:
             parts["attributes"] = (self.config.item_task, self._attributes(model, bank, fresh, rng))
-        total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
         told = {name: float(loss.detach()) for name, (_, loss) in parts.items()}
+        if self.uncertainty is None:
+            total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
+        else:
+            total, weights = self.uncertainty(parts)
+            told |= weights
         return total, {"loss": float(total.detach()), **told}
 
-    def _encode(self, model: Emberline, bank: Bank, batch: Batch, columns: Indexes, rng: np.random.Generator) -> Fresh:
+    def _encode(
+        self, model: Emberline, bank: Bank, batch: Batch | None, columns: Indexes, rng: np.random.Generator
+    ) -> Fresh:
         texts, complete = varied_texts(self.examples, columns, self.config, rng)
-        asked = rng.permutation(np.unique(self.profiles.of[batch.users]))
+        users = np.empty(0, dtype=np.int64) if batch is None else batch.users
+        asked = rng.permutation(np.unique(self.profiles.of[users]))
         some = np.asarray([row for row in asked if self.profiles.texts[row]], dtype=np.int64)[: self.config.profiles]
         vectors = self._vectors(model, [*texts, *(self.profiles.texts[row] for row in some)])
         items, profiles = vectors[: len(columns)], vectors[len(columns) :]
@@ -160,8 +170,8 @@ class Objective:
                 scores = model.similarity(user, texts[:, :-1], texts[:, -1])
                 loss = losses.ranking(scores.log_softmax(dim=1), _targets(batch, columns, count), weights[columns])
                 parts["ranking of new"] = (self.config.pair_task, loss)
-            if self.config.group_prior:
-                loss = self._prior(shares, batch, candidates)
+            if self.config.group_prior and self.prior is not None:
+                loss = self._prior(self.prior, shares, batch, candidates)
                 parts["group prior"] = (self.config.pair_task * self.config.group_prior, loss)
         if self.config.user_task:
             slight = self.config.user_share
@@ -208,9 +218,9 @@ class Objective:
         user, _ = model.user_tower.read(history, profile, length)
         return user, model.user_tower.attributes(_slowed(user, self.config.user_share))
 
-    def _prior(self, shares: Tensor, batch: Batch, candidates: Indexes) -> Tensor:
+    def _prior(self, prior: GroupPrior, shares: Tensor, batch: Batch, candidates: Indexes) -> Tensor:
         asked = (batch.length == 0) & (batch.with_profile > 0)
-        expected = self.prior.expected(batch.users[asked])[:, candidates]
+        expected = prior.expected(batch.users[asked])[:, candidates]
         expected /= expected.sum(axis=1, keepdims=True)
         return losses.prior(shares, torch.from_numpy(expected), torch.from_numpy(asked))
 

@@ -13,7 +13,7 @@ class Progress(Protocol):
         """Take note of a step.
 
         Args:
-            stage: ``teacher``, ``encoding``, ``towers``, ``joint``, ``final``, ``evaluation``.
+            stage: ``teacher``, ``encoding``, ``warm-up``, ``towers``, ``joint``, ``final``, ``evaluation``.
             step: how many steps of the stage are done.
             total: how many it has.
             values: losses and measures of this step, by name; often empty.

@@ -218,6 +218,8 @@ def peers() -> Result:
                     "cosine_mean": 0.99,
                     "cosine_minimum": 0.98,
                     "agreement_at_10": agreement,
+                    "item_cold_ndcg_at_10": 0.3 * agreement,
+                    "user_cold_ndcg_at_10": None,
                     "batch": 8 if name == "CTranslate2 int8" else None,
                 }
                 for name, engine, precision, path, _, agreement, size in rows
@@ -225,6 +227,18 @@ def peers() -> Result:
             "left_out": [{"variant": "fastembed fp32", "reason": "it cannot be installed"}],
             "measurements": [one for found in (offline, lone, crowd) for one in found.measurements(reference)],
             "loads": [],
+            "sections": [
+                {
+                    "name": "everyone",
+                    "created": "2026-01-03T03:04:05+00:00",
+                    "seconds": 600.0,
+                    "busy_before": 0.0,
+                    "stolen": 0.0,
+                }
+            ],
+            "parts": [],
+            "operators": [],
+            "spent": [],
             "arithmetic": {"linear": 1000, "attention": 10, "operations": 100_000},
             "peaks": [],
             "work": [],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emberline.bench.loops import bulk_loop, closed_loop, open_loop, saturating_loop
+from emberline.bench.loops import bulk_loop, closed_loop, dissecting_loop, open_loop, ping_loop, saturating_loop
 
 
 class _Server:
@@ -36,6 +36,31 @@ def test_a_closed_loop_waits_for_each_answer(virtually):
     """Each request is sent when the one before has been answered, and its latency is its own."""
     latencies = virtually(lambda _: closed_loop(_Server(), [["1"], ["2", "3"], ["0.5"]]))
     assert latencies == pytest.approx([1.0, 5.0, 0.5])
+
+
+def test_a_dissected_request_has_its_rest_outside(virtually):
+    """Parts as the target names them, what its caller waited, and what of that the parts do not explain."""
+
+    class Open:
+        async def dissect(self, text: str) -> dict[str, float]:
+            await asyncio.sleep(float(text) + 0.5)
+            return {"encode": float(text)}
+
+    found = virtually(lambda _: dissecting_loop(Open(), ["1", "2"]))
+    assert found == [
+        pytest.approx({"encode": 1.0, "outside": 0.5, "whole": 1.5}),
+        pytest.approx({"encode": 2.0, "outside": 0.5, "whole": 2.5}),
+    ]
+
+
+def test_empty_calls_are_timed_one_by_one(virtually):
+    """As many as were asked for."""
+
+    class Far:
+        async def ping(self) -> None:
+            await asyncio.sleep(0.25)
+
+    assert virtually(lambda _: ping_loop(Far(), 3)) == pytest.approx([0.25, 0.25, 0.25])
 
 
 def test_bulk_is_timed_as_a_whole(virtually):

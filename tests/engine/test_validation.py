@@ -33,6 +33,10 @@ from emberline.engine.records import ItemReference, Terms
         (lambda: validation.check_attributes({"x": ["y", 1.0]}, "a"), r"a\.x\[1\]: is a float; a list holds texts"),
         (lambda: validation.check_attributes({"x": ["y", ["z"]]}, "a"), r"a\.x\[1\]: is a list; a list holds texts"),
         (lambda: validation.check_attributes({"x": ["y", "\x7f"]}, "a"), r"a\.x\[1\]: has the control character"),
+        (
+            lambda: validation.check_learnt(("similarity", "rating"), {"user": 0.0}),
+            r"outputs\[1\]: 'rating' is given by behaviour prediction, .* trained without; ask for similarity",
+        ),
         (lambda: validation.check_vector(np.zeros(3, np.float32), 4, "v"), r"v: has shape \[3\]; .* have \[4\]"),
         (lambda: validation.check_vector(np.zeros((1, 4), np.float32), 4, "v"), r"v: has shape \[1, 4\]"),
         (lambda: validation.check_vector(np.array([0, math.inf], np.float32), 2, "v"), r"v: is inf at position 1"),

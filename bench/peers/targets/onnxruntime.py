@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,14 @@ class OnnxRuntimeTarget(Peer):
     def run(self, texts: Sequence[str]) -> Any:
         """One request, tokenise and run and nothing else: (B, H)."""
         return self._session.run(None, self._tokenise(texts))[0]
+
+    async def dissect(self, text: str) -> dict[str, float]:
+        """One request: seconds by part."""
+        start = time.perf_counter()
+        tokens = self._tokenise([text])
+        made = time.perf_counter()
+        self._session.run(None, tokens)
+        return {"tokenise": made - start, "encode": time.perf_counter() - made}
 
     def run_all(self, texts: Sequence[str], order: str) -> Any:
         """Batches as the texts come: (N, H)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -12,12 +13,15 @@ from typing import Any
 
 import pytest
 
-from emberline.bench.peers import contest as module
+from emberline.bench.peers import sections as module
 from emberline.bench.peers.arithmetic import Arithmetic
-from emberline.bench.peers.contest import Contest, hold
+from emberline.bench.peers.contest import hold
 from emberline.bench.peers.entrants import BARE
 from emberline.bench.peers.gemm import Peak
+from emberline.bench.peers.judge import Judge
+from emberline.bench.peers.ledger import Ledger
 from emberline.bench.peers.lineup import own_variants
+from emberline.bench.peers.sections import Contest
 from emberline.bench.peers.settings import PeersSettings
 from emberline.bench.peers.targets.material import Material
 from emberline.bench.peers.texts import text_sets
@@ -30,6 +34,7 @@ from emberline.engine.bundle import Bundle
 HERE = Path(__file__).parent
 SETTINGS = PeersSettings(
     count=8,
+    longest=4,
     repetitions=2,
     single=3,
     batches=(2,),
@@ -81,10 +86,28 @@ def peer(material: Material) -> Callable[..., Variant]:
 
 
 @pytest.fixture(scope="session")
-def result(tiny_bundle: Path, peer: Callable[..., Variant], environment: Any, tmp_path_factory: Any) -> Result:
-    """A comparison of Emberline with two sound peers, others with faults, and one behind a socket."""
+def make_judge() -> Callable[..., Judge]:
+    """Makes a judge of made-up films and users; see `judging.py`."""
+    spec = importlib.util.spec_from_file_location("judging", HERE / "judging.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    maker: Callable[..., Judge] = module.make_judge
+    return maker
+
+
+@pytest.fixture(scope="session")
+def judge(make_judge: Callable[..., Judge]) -> Judge:
+    """A judge with unseen items and users."""
+    return make_judge()
+
+
+@pytest.fixture(scope="session")
+def contest(tiny_bundle: Path, peer: Callable[..., Variant], judge: Judge, tmp_path_factory: Any) -> Contest:
+    """Emberline with two sound peers, others with faults, and one behind a socket."""
     bundle = Bundle.open(tiny_bundle)
-    contest = Contest(
+    return Contest(
         bundle=bundle,
         run=RunRecord("run", "films", "e" * 64, 32),
         reference=peer("PyTorch fp32"),
@@ -98,16 +121,35 @@ def result(tiny_bundle: Path, peer: Callable[..., Variant], environment: Any, tm
             peer("Triton fp32, gRPC", path="grpc"),
         ],
         left_out=[],
-        sets=text_sets(bundle, ["age: 24", ""], count=SETTINGS.count, seed=1),
+        sets=text_sets(bundle, ["age: 24", ""], count=SETTINGS.count, longest=SETTINGS.longest, seed=1),
         items=item_texts(bundle),
+        judge=judge,
         arithmetic=Arithmetic(linear=1000, attention=10),
         work=tmp_path_factory.mktemp("contest"),
         threads=1,
     )
+
+
+@pytest.fixture(scope="session")
+def settings() -> PeersSettings:
+    """Of the comparison."""
+    return SETTINGS
+
+
+@pytest.fixture(scope="session")
+def unfinished(tmp_path_factory: Any) -> Path:
+    """The file with the finished sections of the comparison."""
+    path: Path = tmp_path_factory.mktemp("unfinished") / "unfinished.json"
+    return path
+
+
+@pytest.fixture(scope="session")
+def result(contest: Contest, unfinished: Path, environment: Any) -> Result:
+    """What the comparison gives."""
     peaks = {"fp32": Peak(50.0, "NumPy", (1, 2, 3)), "int8": Peak(100.0, "PyTorch", (1, 2, 3))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "peaks", lambda _: peaks)
-        body = hold(contest, SETTINGS)
+        body = hold(contest, SETTINGS, Ledger(unfinished, {}))
     made = make("peers", environment, asdict(SETTINGS), body)
     read: Result = json.loads(json.dumps(made, allow_nan=False))
     return read

@@ -6,11 +6,12 @@ from typer.testing import CliRunner
 
 from emberline.bench import cli
 from emberline.bench.peers.command import settings_of
+from emberline.bench.peers.contest import UNFINISHED
 from emberline.bench.peers.settings import PeersSettings
 
 
 def test_the_command_writes_its_result_beside_its_tables_and_plots(result, tmp_path, monkeypatch):
-    """JSON, Markdown and plots in one folder; what was chosen reaches the measurement."""
+    """JSON, Markdown and plots in one folder, and no unfinished section; what was chosen reaches the measurement."""
     asked = {}
 
     def bench_peers(bundle, run, settings, **options):
@@ -18,6 +19,8 @@ def test_the_command_writes_its_result_beside_its_tables_and_plots(result, tmp_p
         return result
 
     monkeypatch.setattr("emberline.bench.peers.contest.bench_peers", bench_peers)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / UNFINISHED).write_text("what is finished of this comparison")
     chosen = [
         "--run",
         str(tmp_path),
@@ -38,6 +41,7 @@ def test_the_command_writes_its_result_beside_its_tables_and_plots(result, tmp_p
         "settings": PeersSettings.quick(),
         "names": ["openvino"],
         "environments": tmp_path,
+        "out": tmp_path / "out",
         "threads": 1,
     }
     names = {path.name for path in (tmp_path / "out").iterdir()}

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from emberline.bench.lineup import in_process, through_grpc
+from emberline.bench.peers.contest import hold
 from emberline.bench.peers.entrants import BARE, STANDARD
+from emberline.bench.peers.ledger import Ledger
 from emberline.bench.peers.settings import PeersSettings
-from emberline.bench.views.peers import view
+from emberline.bench.result import make
+from emberline.bench.views.peers import verdict, view
 from emberline.engine.errors import ConfigError
 
 TOOK_PART = {
@@ -68,6 +73,68 @@ def test_a_peer_that_fails_is_named_with_its_error_and_leaves_no_half_rows(resul
     assert not [one for one in result["measurements"] if one["variant"].startswith(("breaks", "does not open"))]
 
 
+def test_everyone_ranks_by_their_own_vectors(result):
+    """The same vectors rank alike; over a socket they are the same."""
+    found = {(one["item_cold_ndcg_at_10"], one["user_cold_ndcg_at_10"]) for one in result["variants"]}
+    for item_cold, user_cold in found:
+        assert 0 < item_cold < 1
+        assert 0 < user_cold < 1
+    fp32 = [one["item_cold_ndcg_at_10"] for one in result["variants"] if one["precision"] == "fp32"]
+    assert max(fp32) - min(fp32) < 1e-6
+
+
+def test_what_shows_why_is_measured(result):
+    """The parts of lone requests, the encoder's operators, and the CPU that clients and servers take."""
+    parts = {(one["variant"], one["part"]): one["milliseconds"] for one in result["parts"]}
+    served = {"tokenise", "wait", "encode", "score", "engine", "outside", "whole", "empty call"}
+    assert {part for name, part in parts if name == through_grpc("int8")} == served
+    assert {part for name, part in parts if name == in_process("int8")} == served - {"empty call"}
+    assert {part for name, part in parts if name == BARE["fp32"]} == {"tokenise", "encode", "outside", "whole"}
+    assert {f"{through_grpc('int8')}, {count} items" for count in (20, 30)} <= {name for name, _ in parts}
+    for name in (through_grpc("int8"), BARE["fp32"]):
+        assert parts[name, "whole"]["median"] >= parts[name, "encode"]["median"] > 0
+    assert [one["precision"] for one in result["operators"]] == ["fp32", "int8"]
+    for one in result["operators"]:
+        assert sum(entry["share"] for entry in one["operators"]) == pytest.approx(1.0)
+    assert {(one["variant"], one["clients"]) for one in result["spent"]} == {
+        (name, clients) for name in TOOK_PART if "gRPC" in name for clients in (2, 3)
+    }
+
+
+def test_a_missed_target_names_what_shows_why(result):
+    """Each has its profile, and the profile is a part of the result."""
+    for one in result["targets"]:
+        assert result[one["profile"]], one
+        if one["share"] is not None and not one["reached"]:
+            assert "of the bound; see “" in verdict(one)
+
+
+def test_finished_sections_are_not_measured_again(result, contest, settings, unfinished, environment, tmp_path):
+    """A comparison that was cut off goes on with the section that is missing, and with no other."""
+    kept = json.loads(unfinished.read_text())
+    names = [one["name"] for one in result["sections"]]
+    assert [one["name"] for one in kept["state"]["sections"]] == names
+    (missing,) = [one for one in kept["state"]["sections"] if one["name"] == "one thread"]
+    kept["state"]["sections"].remove(missing)
+    kept["state"]["notes"]["one_thread"]["values"] = {}
+    cut = tmp_path / "cut.json"
+    cut.write_text(json.dumps(kept))
+    body = make("peers", environment, {}, hold(contest, settings, Ledger(cut, {})))
+    assert [one["name"] for one in body["sections"]] == [
+        *(name for name in names if name != "one thread"),
+        "one thread",
+    ]
+
+    def timed(found, again):
+        return [one for one in found["measurements"] if (one["scenario"] == "Offline, one thread") is again]
+
+    assert timed(body, False) == timed(result, False)
+    assert [one["variant"] for one in timed(body, True)] == [one["variant"] for one in timed(result, True)]
+    assert timed(body, True) != timed(result, True)
+    assert body["variants"] == result["variants"]
+    assert body["left_out"] == result["left_out"]
+
+
 def test_vectors_are_compared_with_pytorchs(result):
     """The same graph gives the same neighbours and vectors; memory was looked at."""
     for one in result["variants"]:
@@ -98,6 +165,7 @@ def test_targets_are_measured_or_say_why_not(result):
         f"offline, mixed texts: texts/s: {in_process('int8')} / {STANDARD}",
         "offline, mixed texts: texts/s, the best against the best peer that agrees as well",
         f"offline, mixed texts: texts/s: {in_process('fp32')} / {BARE['fp32']}",
+        f"offline, mixed texts: texts/s, one thread: {in_process('int8')} / {in_process('fp32')}",
         f"offline, mixed texts: arithmetic: {in_process('fp32')} / peak of fp32 matrix products",
         f"offline, mixed texts: arithmetic: {in_process('int8')} / peak of int8 matrix products",
         f"3 clients: texts/s, against offline in process: {through_grpc('int8')} / {in_process('int8')}",

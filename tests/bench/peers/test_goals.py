@@ -100,3 +100,12 @@ def test_recommending_has_a_bound_for_its_catalogue():
         one.add(SERVED, {P50: 5.0})
     found = evidence({}, recommendations=samples)
     assert [target(found, "Recommend", count).reached for count in ("1,682", "200,000")] == [False, True]
+
+
+def test_one_thread_is_compared_with_one_thread():
+    """int8 over fp32, both with one thread, whatever the others have."""
+    alone = Samples("mixed", "Offline, one thread")
+    for name, speed in ((INT8, 150.0), (FP32, 90.0)):
+        alone.add(name, {THROUGHPUT: speed})
+    found = target(evidence({INT8: 999.0, FP32: 1.0}, one_thread=alone), "one thread")
+    assert (found.value.median, found.bound, found.reached) == (pytest.approx(150 / 90), 1.5, True)

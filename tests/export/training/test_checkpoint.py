@@ -26,3 +26,12 @@ def test_a_torn_checkpoint_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"torn")
     with pytest.raises(DataError, match=r"checkpoint\.pt cannot be resumed from .* train again"):
         Checkpoint.read(path)
+
+
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
+    """What an older version wrote lacks what this one needs; it is said at once, not met halfway."""
+    path = tmp_path / "checkpoint.pt"
+    Checkpoint(1, 7, 3.5, True, {}, []).write(path)
+    torch.save(torch.load(path) | {"format": 1}, path)
+    with pytest.raises(DataError, match=r"another version wrote it\); train again"):
+        Checkpoint.read(path)

@@ -18,6 +18,7 @@ from emberline.export.training.config import TrainConfig
         ("dropout", 1.0),
         ("layer_decay", 0.0),
         ("average", 1.5),
+        ("quantisation_noise", 1.5),
         ("encoder_rate", float("nan")),
         ("max_minutes", 0.0),
     ],

@@ -1,0 +1,55 @@
+"""A judge of made-up films and users, whose towers are random projections. Loaded by `conftest.py`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberline.bench.peers.judge import Judge
+from emberline.engine.records import Item
+from emberline.export.data.description import Description
+from emberline.export.data.records import Dataset, Interactions, Person
+from emberline.export.data.split import Fractions, split
+from emberline.export.gate.exam import Exam
+
+HIDDEN, DIMENSIONS = 16, 8
+ITEMS, USERS = 30, 20
+
+
+class RandomTowers:
+    """A model whose encoder is somebody else's."""
+
+    def __init__(self):
+        random = np.random.default_rng(0)
+        self._item, self._history, self._profile = (
+            random.standard_normal((width, DIMENSIONS)).astype(np.float32) for width in (HIDDEN, DIMENSIONS, HIDDEN)
+        )
+
+    def item(self, embeddings):
+        """Vectors without biases and attributes."""
+        return embeddings @ self._item, np.zeros(len(embeddings), np.float32), np.zeros((len(embeddings), 0))
+
+    def user(self, history, profile, length):
+        """Vectors without attributes."""
+        del length
+        return history @ self._history + profile @ self._profile, np.zeros((len(history), 0))
+
+    def similarity(self, user, item, bias):
+        """Dot products."""
+        return user @ item.T + bias
+
+
+def make_judge(user_share=0.2):
+    """A judge; one in five items and `user_share` of the users are unseen, and some profiles are empty."""
+    random = np.random.default_rng(0)
+    items = tuple(Item(f"i{place}", {"title": f"film {place}", "genres": ["Comedy"]}) for place in range(ITEMS))
+    users = tuple(Person(f"u{place}", {"age": 20.0 + place % 5} if place % 4 else {}) for place in range(USERS))
+    rated = [(user, item) for user in range(USERS) for item in random.permutation(ITEMS)[:12]]
+    rows = Interactions(
+        np.array([user for user, _ in rated], np.int32),
+        np.array([item for _, item in rated], np.int32),
+        np.full(len(rated), 5, np.float32),
+        np.arange(len(rated), dtype=np.int64),
+        np.ones(len(rated), np.bool_),
+    )
+    dataset = Dataset(Description.builtin("ml-100k"), items, users, rows)
+    return Judge(RandomTowers(), Exam.of(dataset, split(dataset, 0, Fractions(users=user_share))))

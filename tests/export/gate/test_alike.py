@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from emberline.export.data.records import Dataset
+from emberline.export.data.split import split
+from emberline.export.gate.exam import Exam
+
+MakeDataset = Callable[..., Dataset]
+
+
+def test_without_interactions_items_ask_for_what_is_like_them(make_dataset: MakeDataset) -> None:
+    """Each held-out item asks among all others; right are those of its labels, as many as are counted."""
+    dataset = make_dataset([], users=2, items=40)
+    parts = split(dataset, 0)
+    exam = Exam.of(dataset, parts)
+    (asked,) = exam.rankings
+    assert asked.name == "alike"
+    assert [found.tolist() for found in asked.history] == [[item] for item in np.flatnonzero(parts.cold_items)]
+    assert [found.tolist() for found in asked.known] == [found.tolist() for found in asked.history]
+    assert len(asked.candidates) == 40
+    for history, right in zip(asked.history, asked.relevant, strict=True):
+        assert len(right) == 10
+        assert history[0] not in right
+        assert (right % 2 == history[0] % 2).all()
+
+
+def test_who_asks_is_nobody(make_dataset: MakeDataset) -> None:
+    """A user without a profile asks, who is in no other question and not held out."""
+    dataset = make_dataset([], users=2, items=10)
+    exam = Exam.of(dataset, split(dataset, 0))
+    assert set(exam.rankings[0].users.tolist()) == {2}
+    assert exam.dataset.user_texts()[2] == ""
+    assert exam.split.warm_users[2]
+    assert not exam.split.cold_users[2]
