@@ -23,8 +23,6 @@ INTEGER_PRODUCTS: Final = ("MatMulIntegerToFloat", "MatMulInteger", "QLinearMatM
 #: Inputs of MatMulIntegerToFloat that also adds a bias: both factors, their scales and zero points, and the bias.
 _BIASED: Final = 7
 _STORED: Final[Mapping[Activations, int]] = {"uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
-
-
 #: ONNX Runtime's operators that a graph for CPUs may have beside ONNX's own.
 _CPU: Final = frozenset({"MatMulIntegerToFloat", "FusedMatMul"})
 

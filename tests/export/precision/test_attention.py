@@ -15,7 +15,7 @@ from emberline.export.precision.int8 import write
 def test_the_layout_for_cpus_computes_what_fp32_does(
     small_graphs: Layout, small_encoder: Graph, tmp_path: Path
 ) -> None:
-    """Tokens in front, heads that are not copied, token types added beforehand: with any mask the vectors are fp32's."""
+    """Tokens in front, heads not copied, token types added beforehand: with any mask the vectors are fp32's."""
     path = tmp_path / "laid_out.onnx"
     write(small_graphs.encoder("fp32"), path, [], "uint8", embeddings=False)
     assert {node.op_type for node in onnx.load(path).graph.node} >= {"FusedMatMul"}

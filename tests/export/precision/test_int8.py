@@ -75,7 +75,7 @@ def test_a_kernels_sum_is_the_layers(write_int8: WriteInt8, layer: str, place: i
     np.testing.assert_allclose(found, sum(steps) @ weight + constants[f"{layer}.bias.{place}"], atol=2e-5)
 
 
-def test_values_are_smoothed_for_the_layer_behind(write_int8: WriteInt8, parts: Parts) -> None:
+def test_values_are_smoothed_for_the_layer_behind(small_graphs: Layout, write_int8: WriteInt8, parts: Parts) -> None:
     """What attention gives comes smoothed, unless the values or the layer stay fp32."""
     both, layer = write_int8(PLAIN), parts(PLAIN)
     divisors = {one.layers.name: one.divisors for one in layer}["layer.1.attention_out"]
@@ -83,6 +83,9 @@ def test_values_are_smoothed_for_the_layer_behind(write_int8: WriteInt8, parts: 
     model = onnx.load(both)
     constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     np.testing.assert_allclose(constants["layer.1.attention_in.weight.2.scale"], scales / divisors, rtol=1e-6)
+    fp32 = {one.name: numpy_helper.to_array(one) for one in onnx.load(small_graphs.encoder("fp32")).graph.initializer}
+    bias = fp32["bert.encoder.layer.1.attention.self.value.bias"]
+    np.testing.assert_allclose(constants["layer.1.attention_in.bias.2"], bias / divisors, rtol=1e-6)
     assert "layer.1.attention_out.smoothing" not in constants
     for alone in ("attention_in", "attention_out"):
         model = onnx.load(write_int8(Recipe("uint8", fp32=frozenset({alone}))))
