@@ -1,40 +1,50 @@
-"""Int8 with static activation scales, as a graph: QuantizeLinear and DequantizeLinear around each linear layer.
+"""Int8 with static activation scales, as a graph. In two forms: one for CPUs, one that is standard ONNX, for TensorRT.
+
+TensorRT's has QuantizeLinear and DequantizeLinear around each linear layer, which it fuses into products of 8-bit
+integers with 32-bit sums:
 
     x ─ Mul 1/s ─ Quantize ─ Dequantize ─┐
                      int8 weight · s ─ Dequantize ─ MatMul ─ + bias …
 
-Runtimes fuse that into products of 8-bit integers with 32-bit sums. Static scales, because one that is taken from the
-batch makes a text's vector depend on its companions. The smoothing is an explicit product: in a post-norm BERT what
-feeds a layer also feeds the residual, so that it cannot be folded into the layer norm before. Outputs, attention
-products, norms and softmax stay fp32: they are a tenth of the arithmetic and most of the error.
+The CPU's, for ONNX Runtime alone, names the kernel that this becomes there. Left to fuse it, ONNX Runtime adds the bias
+in a pass of its own; the kernel adds it to the sums while they are in registers:
+
+    x ─ Mul 1/s ─ Quantize ─ MatMulIntegerToFloat (int8 weight · s, bias) …
+
+and its attention and embeddings are laid out for the CPU by `attention` and `embeddings`.
+
+Static scales, because one that is taken from the batch makes a text's vector depend on its companions. The smoothing
+is an explicit product: in a post-norm BERT what feeds a layer also feeds the residual, so that it cannot be folded into
+the layer norm before. Only what attention gives is read by one layer alone: the weights of its values are smoothed
+instead. Outputs, attention products, norms and softmax stay fp32: they are a tenth of the arithmetic and most of the
+error.
 
 Where 8 bits are too few for the inputs of a layer, it gets 16 as two parts of 8, each multiplied by the same weight:
 
     x/s ─ Quantize ─ Dequantize ─┬─ MatMul ─┐
      └─────── Sub ───────────────┘          + ─ …
                └─ Quantize ─ Dequantize ─ MatMul ─┘
-
-The table of word embeddings, half of MiniLM, is stored as int8 with a scale for each row and read as fp32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import onnx
-from onnx import TensorProto
 
-from emberline.engine.errors import ExportError
+from emberline.engine.records import Floats
 
-from .grid import Activations, Grid, nearest, weight_scales
+from .attention import put_tokens_first
+from .embeddings import add_token_types, store_words
+from .grid import Activations, Grid
 from .layer import Quantised
-from .rewrite import Rewrite
+from .rewrite import RUNTIME, Rewrite
 
-#: Ends the name of the table of word embeddings.
-EMBEDDINGS: Final = "word_embeddings.weight"
+#: Ends the name of the product that makes the values of attention.
+_VALUES: Final = "/attention/self/value/MatMul"
 
 
 def write(
@@ -57,35 +67,78 @@ def write(
     """
     model = onnx.load(source)
     graph = Rewrite(model)
+    smoothed = _smoothed_values(quantised)
     for one in quantised:
-        quantise_layers(graph, one, activations)
-    if embeddings and activations == "uint8":
-        _store_embeddings(graph)
+        quantise_layers(graph, one, activations, smoothed)
+    if activations == "uint8":
+        put_tokens_first(graph)
+        add_token_types(graph)
+        if embeddings:
+            store_words(graph)
     graph.finish()
     onnx.checker.check_model(model)
     onnx.save(model, target)
 
 
-def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations) -> None:
-    """Let linear layers of a graph that is being rewritten read 8 bits on both sides."""
+def _smoothed_values(quantised: Sequence[Quantised]) -> dict[str, Floats]:
+    """What the columns of values are multiplied by, so that attention gives what the layer behind it reads.
+
+    Attention mixes tokens, not channels. By the names of the values' nodes, and of the layers behind.
+    """
+    values = {_block(node): node for one in quantised for node in one.layers.nodes if node.endswith(_VALUES)}
+    factors: dict[str, Floats] = {}
+    for one in quantised:
+        value = values.get(_block(one.layers.nodes[0]))
+        if one.layers.kind == "attention_out" and value is not None:
+            factors[value] = factors[one.layers.name] = np.reciprocal(one.divisors)
+    return factors
+
+
+def _block(node: str) -> str:
+    """The layer of the Transformer that a node of attention belongs to."""
+    return node.partition("/attention/")[0]
+
+
+def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations, smoothed: Mapping[str, Floats]) -> None:
+    """Let linear layers of a graph that is being rewritten read 8 bits on both sides.
+
+    Args:
+        graph: the layers' products are each followed by the sum with a bias.
+        one: the layers, as they are quantised.
+        activations: how their inputs are stored.
+        smoothed: what makes inputs smooth before they are read: by a product's node what its columns are multiplied by,
+            and by name the layers whose inputs come smoothed.
+
+    Raises:
+        ExportError: a product is followed by no sum.
+    """
     name, grid = one.layers.name, one.grids[activations]
-    factor = graph.constant(f"{name}.smoothing", 1 / one.divisors)
-    smoothed = f"{name}.smoothed"
+    nodes: list[onnx.NodeProto] = []
+    source = one.layers.input
+    if name not in smoothed:
+        factor = graph.constant(f"{name}.smoothing", 1 / one.divisors)
+        nodes.append(graph.node("Mul", [source, factor], source := f"{name}.smoothed"))
     parts = [f"{name}.coarse"]
-    nodes = [graph.node("Mul", [one.layers.input, factor], smoothed)]
-    nodes += _round(graph, smoothed, parts[0], grid, activations)
+    nodes += _round(graph, source, parts[0], grid, activations)
     if one.fine:
         parts.append(f"{name}.rest")
-        nodes.append(graph.node("Sub", [smoothed, parts[0]], f"{name}.left"))
+        nodes.append(graph.node("Sub", [source, parts[0]], f"{name}.left"))
         nodes += _round(graph, f"{name}.left", parts[1], grid.of_rest(activations), activations)
     graph.before(one.layers.nodes[0], nodes)
     start = 0
     for place, (node, weight) in enumerate(zip(one.layers.nodes, one.layers.weights, strict=True)):
         columns = slice(start, start := start + graph.value(weight).shape[1])
-        _multiply(graph, node, parts, f"{name}.weight.{place}", one, columns)
+        factors = smoothed.get(node, np.ones(1, np.float32))
+        stored = _store(graph, f"{name}.weight.{place}", one, columns, factors)
+        bias = _bias(graph, node, f"{name}.bias.{place}", factors)
+        if activations == "uint8":
+            _multiply(graph, node, parts, stored, bias)
+        else:
+            _multiply_standard(graph, node, parts, stored)
 
 
 def _round(graph: Rewrite, source: str, target: str, grid: Grid, activations: Activations) -> list[onnx.NodeProto]:
+    """Round a tensor to its grid; that nothing reads one of the forms does not matter, `Rewrite.finish` drops it."""
     scale = graph.constant(f"{target}.scale", np.array(grid.scale))
     zero = graph.constant(f"{target}.zero_point", np.array(grid.zero_point, np.dtype(activations)))
     return [
@@ -94,45 +147,55 @@ def _round(graph: Rewrite, source: str, target: str, grid: Grid, activations: Ac
     ]
 
 
-def _multiply(graph: Rewrite, name: str, parts: Sequence[str], weight: str, one: Quantised, columns: slice) -> None:
-    """Let a MatMul read the parts of its input and its weight in 8 bits."""
-    stored = [
+def _store(graph: Rewrite, weight: str, one: Quantised, columns: slice, factors: Floats) -> list[str]:
+    """The names of a weight in 8 bits, its scales and its zero points."""
+    return [
         graph.constant(f"{weight}.quantised", one.weight[:, columns]),
-        graph.constant(f"{weight}.scale", one.scales[columns]),
+        graph.constant(f"{weight}.scale", one.scales[columns] * factors),
         graph.constant(f"{weight}.zero_point", np.zeros_like(one.weight[0, columns])),
     ]
+
+
+def _bias(graph: Rewrite, product: str, name: str, factors: Floats) -> onnx.NodeProto:
+    """The node that adds a layer's bias to its product, with the bias in front."""
+    node = graph.reader(graph.nodes[product].output[0], "Add")
+    old = next(each for each in node.input if graph.is_constant(each))
+    node.input[:] = [graph.constant(name, graph.value(old) * factors), graph.nodes[product].output[0]]
+    return node
+
+
+def _multiply(graph: Rewrite, name: str, parts: Sequence[str], stored: Sequence[str], bias: onnx.NodeProto) -> None:
+    """Let ONNX Runtime's kernel multiply the parts of the input by the weight, and add the bias."""
+    weight, scale, zero = stored
+    products = [bias.output[0]] if len(parts) == 1 else [f"{name}.{place}" for place in range(len(parts))]
+    nodes = []
+    for part, product in zip(parts, products, strict=True):
+        inputs = [f"{part}.quantised", weight, f"{part}.scale", scale, f"{part}.zero_point", zero]
+        if product == products[0]:
+            inputs.append(bias.input[0])
+        nodes.append(graph.node("MatMulIntegerToFloat", inputs, product, domain=RUNTIME))
+    if len(parts) == 2:
+        nodes.append(graph.node("Add", products, bias.output[0]))
+    graph.after(bias.name, nodes)
+    graph.drop(graph.nodes[name])
+    graph.drop(bias)
+
+
+def _multiply_standard(graph: Rewrite, name: str, parts: Sequence[str], stored: Sequence[str]) -> None:
+    """Let a MatMul read the parts of its input and its weight in 8 bits."""
+    weight = stored[0].removesuffix(".quantised")
     node = graph.nodes[name]
     product = node.output[0]
     # Each product has a DequantizeLinear of its own: runtimes fuse only one that nothing else reads.
-    graph.before(name, [graph.node("DequantizeLinear", stored, weight, axis=1)])
+    graph.before(name, [graph.node("DequantizeLinear", list(stored), weight, axis=1)])
     node.input[:] = [parts[0], weight]
     if len(parts) == 2:
         node.output[0] = f"{weight}.product"
         graph.after(
             name,
             [
-                graph.node("DequantizeLinear", stored, f"{weight}.again", axis=1),
+                graph.node("DequantizeLinear", list(stored), f"{weight}.again", axis=1),
                 graph.node("MatMul", [parts[1], f"{weight}.again"], f"{weight}.rest"),
                 graph.node("Add", [f"{weight}.product", f"{weight}.rest"], product),
             ],
         )
-
-
-def _store_embeddings(graph: Rewrite) -> None:
-    found = (node for node in graph.nodes.values() if node.op_type == "Gather" and EMBEDDINGS in node.input[0])
-    node = next(found, None)
-    if node is None:
-        raise ExportError(f"the encoder's graph reads no {EMBEDDINGS}; only BertModel encoders are quantised")
-    table = graph.value(node.input[0])  # (vocabulary, H)
-    scales = weight_scales(table.T)[:, None]  # (vocabulary, 1) a row is a token
-    ids, embedding = node.input[1], node.output[0]
-    node.input[0] = graph.constant("embeddings.quantised", nearest(table, scales).astype(np.int8))
-    node.output[0] = "embeddings.rows"
-    graph.after(
-        node.name,
-        [
-            graph.node("Cast", ["embeddings.rows"], "embeddings.steps", to=TensorProto.FLOAT),
-            graph.node("Gather", [graph.constant("embeddings.scale", scales), ids], "embeddings.scales"),
-            graph.node("Mul", ["embeddings.steps", "embeddings.scales"], embedding),
-        ],
-    )

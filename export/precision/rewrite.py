@@ -1,13 +1,20 @@
-"""Rewriting a graph: new nodes before or after old ones, new constants in the place of old ones."""
+"""Rewriting a graph: new nodes before, after or in the place of old ones, and likewise new constants."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from typing import Any, Final
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+
+from emberline.engine.errors import ExportError
+
+#: The domain of the operators that ONNX Runtime has beside ONNX's own, and their version.
+RUNTIME: Final = "com.microsoft"
+_RUNTIME_VERSION: Final = 1
 
 
 class Rewrite:
@@ -19,16 +26,44 @@ class Rewrite:
         Args:
             model: it is changed, its nodes at once and its order and constants by `finish`.
         """
+        self._model = model
         self._graph = model.graph
         self._initializers = {tensor.name: tensor for tensor in model.graph.initializer}
         self._before: dict[str, list[onnx.NodeProto]] = {}
         self._after: dict[str, list[onnx.NodeProto]] = {}
         self._constants: dict[str, onnx.TensorProto] = {}
+        self._dropped: set[str] = set()
+        self._makers = {name: node for node in model.graph.node for name in node.output}
+        self._readers: defaultdict[str, list[onnx.NodeProto]] = defaultdict(list)
+        for node in model.graph.node:
+            for name in node.input:
+                self._readers[name].append(node)
         self.nodes = {node.name: node for node in model.graph.node}
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
         """Make a node with one output, without a place yet."""
         return helper.make_node(operator, inputs, [output], f"{output}.{operator}", **attributes)
+
+    def maker(self, tensor: str) -> onnx.NodeProto:
+        """The node that makes a tensor of the old graph."""
+        return self._makers[tensor]
+
+    def reader(self, tensor: str, operator: str) -> onnx.NodeProto:
+        """The first node of an operator that reads a tensor of the old graph.
+
+        Raises:
+            ExportError: there is none.
+        """
+        found = next((node for node in self._readers[tensor] if node.op_type == operator), None)
+        if found is None:
+            raise ExportError(
+                f"the encoder's graph has no {operator} of {tensor}; only BertModel encoders are quantised"
+            )
+        return found
+
+    def is_constant(self, tensor: str) -> bool:
+        """Whether a tensor is a constant of the old graph."""
+        return self._stored(tensor) is not None
 
     def before(self, name: str, nodes: list[onnx.NodeProto]) -> None:
         """Put nodes before the node of a name."""
@@ -45,18 +80,41 @@ class Rewrite:
 
     def value(self, name: str) -> NDArray[Any]:
         """The value of a constant of the old graph."""
-        value: NDArray[Any] = numpy_helper.to_array(self._initializers[name])
+        stored = self._stored(name)
+        if stored is None:
+            raise KeyError(name)
+        value: NDArray[Any] = numpy_helper.to_array(stored)
         return value
 
+    def drop(self, node: onnx.NodeProto) -> None:
+        """Leave a node of the old graph out; what was put before or after it stays."""
+        self._dropped.add(node.name)
+
     def finish(self) -> None:
-        """Order the nodes, add the new constants, and drop the old ones that nothing reads any more."""
+        """Order the nodes, add the new constants, and drop the old ones and the nodes that nothing reads any more."""
         ordered: list[onnx.NodeProto] = []
         for node in self._graph.node:
-            ordered += [*self._before.get(node.name, ()), node, *self._after.get(node.name, ())]
-        read = {name for node in ordered for name in node.input}
-        ordered = [node for node in ordered if node.op_type != "Constant" or node.output[0] in read]
-        kept = [tensor for name, tensor in self._initializers.items() if name in read]
+            own = () if node.name in self._dropped else (node,)
+            ordered += [*self._before.get(node.name, ()), *own, *self._after.get(node.name, ())]
+        read = {output.name for output in self._graph.output}
+        needed: list[onnx.NodeProto] = []
+        for node in reversed(ordered):
+            if not read.isdisjoint(node.output):
+                needed.append(node)
+                read.update(node.input)
+        tensors = {**self._initializers, **self._constants}
         del self._graph.node[:]
-        self._graph.node.extend(ordered)
+        self._graph.node.extend(reversed(needed))
         del self._graph.initializer[:]
-        self._graph.initializer.extend([*kept, *self._constants.values()])
+        self._graph.initializer.extend(tensor for name, tensor in tensors.items() if name in read)
+        if any(node.domain == RUNTIME for node in needed):
+            self._model.opset_import.append(helper.make_opsetid(RUNTIME, _RUNTIME_VERSION))
+
+    def _stored(self, name: str) -> onnx.TensorProto | None:
+        if name in self._initializers:
+            return self._initializers[name]
+        maker = self._makers.get(name)
+        if maker is None or maker.op_type not in ("Constant", "Identity"):
+            return None
+        # PyTorch stores tensors that are equal once, and lets the others be an Identity of it.
+        return maker.attribute[0].t if maker.op_type == "Constant" else self._stored(maker.input[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -20,7 +20,11 @@ from .layer import Quantised
 
 #: Kernels of ONNX Runtime that multiply 8-bit integers.
 INTEGER_PRODUCTS: Final = ("MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul", "QGemm")
+#: Inputs of MatMulIntegerToFloat that also adds a bias: both factors, their scales and zero points, and the bias.
+_BIASED: Final = 7
 _STORED: Final[Mapping[Activations, int]] = {"uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
+#: ONNX Runtime's operators that a graph for CPUs may have beside ONNX's own.
+_CPU: Final = frozenset({"MatMulIntegerToFloat", "FusedMatMul"})
 
 
 def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activations) -> None:
@@ -29,13 +33,14 @@ def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activati
     Args:
         path: the graph.
         quantised: the layers that must.
-        activations: how their inputs must be stored.
+        activations: how their inputs must be stored: ``uint8`` by a graph for ONNX Runtime on CPUs, ``int8`` by one of
+            standard operators.
 
     Raises:
-        ExportError: a layer was left out or only its weight was quantised, a tensor has another type, or the graph has
-            operators of one runtime alone.
+        ExportError: a layer was left out or only its weight was quantised, a tensor has another type, a bias is added
+            on its own, or the graph has operators that are not for the runtimes that shall read it.
     """
-    graph = _standard(path)
+    graph = _load(path, _CPU if activations == "uint8" else frozenset())
     makers = {output: node for node in graph.node for output in node.output}
     constants = {tensor.name: tensor.data_type for tensor in graph.initializer}
     quantisers = [node for node in graph.node if node.op_type == "QuantizeLinear"]
@@ -45,16 +50,31 @@ def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activati
     wrong = [node.name for node in quantisers if constants[node.input[2]] != _STORED[activations]]
     if wrong:
         raise ExportError(f"{path.name} stores the activation of {wrong[0]} in another type than {activations}")
-    found = 0
-    for node in graph.node:
-        sources = [makers.get(name) for name in node.input]
-        if node.op_type != "MatMul" or any(one is None or one.op_type != "DequantizeLinear" for one in sources):
-            continue
-        activation, weight = (one.input[0] for one in sources if one is not None)
-        if activation in makers and constants.get(weight) == TensorProto.INT8:
-            found += 1
-    if found != _products(quantised):
-        raise ExportError(f"{path.name} multiplies in 8 bits {found} times, not {_products(quantised)}")
+    sides = [_integers(node, makers) for node in graph.node]
+    found = [
+        node
+        for node, (activation, weight) in zip(graph.node, sides, strict=True)
+        if activation in makers
+        and makers[activation].op_type == "QuantizeLinear"
+        and constants.get(weight) == TensorProto.INT8
+    ]
+    if len(found) != _products(quantised):
+        raise ExportError(f"{path.name} multiplies in 8 bits {len(found)} times, not {_products(quantised)}")
+    # Of the two products of a fine input one adds the bias.
+    biased, layers = sum(len(node.input) == _BIASED for node in found), sum(len(one.layers.nodes) for one in quantised)
+    if activations == "uint8" and biased != layers:
+        raise ExportError(f"{path.name} adds a bias with the product in {biased} layers, not {layers}")
+
+
+def _integers(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> tuple[str, str]:
+    """The activation and the weight that a node multiplies in 8 bits; empty names if it does not."""
+    if node.op_type == "MatMulIntegerToFloat":
+        return node.input[0], node.input[1]
+    sources = [makers.get(name) for name in node.input]
+    if node.op_type != "MatMul" or any(one is None or one.op_type != "DequantizeLinear" for one in sources):
+        return "", ""
+    activation, weight = (one.input[0] for one in sources if one is not None)
+    return activation, weight
 
 
 def check_fp16(path: Path) -> None:
@@ -64,7 +84,7 @@ def check_fp16(path: Path) -> None:
         ExportError: a product reads fp32, a matrix is stored in it, the output is not, or the graph has operators of
             one runtime alone.
     """
-    graph = _standard(path)
+    graph = _load(path, frozenset())
     types = fp16.element_types(onnx.load(path)) | {tensor.name: tensor.data_type for tensor in graph.initializer}
     wide = [tensor.name for tensor in graph.initializer if _is_fp32_matrix(tensor)]
     wide += [node.name for node in graph.node if node.op_type == "MatMul" and _reads_fp32(node, types)]
@@ -119,9 +139,11 @@ def _products(quantised: Sequence[Quantised]) -> int:
     return sum(len(one.layers.nodes) * (1 + one.fine) for one in quantised)
 
 
-def _standard(path: Path) -> onnx.GraphProto:
+def _load(path: Path, allowed: Collection[str]) -> onnx.GraphProto:
+    """Load a graph whose operators are standard, or among some of ONNX Runtime's."""
     model = onnx.load(path)
-    foreign = sorted({node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")})
-    if foreign:
-        raise ExportError(f"{path.name} has operators of one runtime alone: {', '.join(foreign)}")
+    foreign = {node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")}
+    if foreign - set(allowed):
+        names = ", ".join(sorted(foreign - set(allowed)))
+        raise ExportError(f"{path.name} has operators of one runtime alone: {names}")
     return model.graph

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from emberline.export.precision.int8 import EMBEDDINGS
+from emberline.export.precision.embeddings import EMBEDDINGS
 from emberline.export.precision.linears import Linears
 from emberline.export.precision.recipe import Recipe
 

@@ -82,8 +82,8 @@ class _Graph:
         foreign = sorted({node.op_type for node in self._nodes if node.domain not in ("", "ai.onnx")})
         if foreign:
             raise ExportError(
-                f"{self._path.name} has operators that only ONNX Runtime knows ({', '.join(foreign)}): it was fused; "
-                "build from the graph before fusion"
+                f"{self._path.name} has operators that only ONNX Runtime knows ({', '.join(foreign)}): it was fused, "
+                "or is a bundle's int8 for CPUs; build from the graph before fusion, or from int8-trt"
             )
         if found := [name for name in _DYNAMIC if counts[name]]:
             raise ExportError(

@@ -5,15 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 from emberline.engine.bundle import Layout
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
 from emberline.export.precision.int8 import write
-from emberline.export.precision.recipe import KINDS, Recipe
+from emberline.export.precision.layer import Quantised
+from emberline.export.precision.recipe import KINDS, RECIPES, Recipe
 
+Parts = Callable[[Recipe], list[Quantised]]
 WriteInt8 = Callable[[Recipe], Path]
 Vectors = Callable[[Path], Floats]
 
@@ -44,15 +47,59 @@ def test_symmetric_activations_are_near_as_well(write_int8: WriteInt8, vectors: 
     assert (found * fp32).sum(axis=1).min() > 0.99
 
 
+@pytest.mark.parametrize(
+    ("layer", "place", "output"),
+    [
+        ("layer.1.attention_in", 2, "/bert/encoder/layer.1/attention/self/value/Add_output_0"),
+        ("layer.0.ffn_up", 0, "/bert/encoder/layer.0/intermediate/dense/Add_output_0"),
+    ],
+)
+def test_a_kernels_sum_is_the_layers(write_int8: WriteInt8, layer: str, place: int, output: str) -> None:
+    """The parts of an input, each times its scale and the weight, and the bias once: in 8 bits as well as in 16."""
+    model = onnx.load(write_int8(RECIPES["int8"]))
+    constants = {one.name: numpy_helper.to_array(one).astype(np.float64) for one in model.graph.initializer}
+    parts = [f"{layer}.{part}" for part in ("coarse", "rest") if f"{layer}.{part}.scale" in constants]
+    assert len(parts) == (2 if layer.endswith("ffn_up") else 1)
+    read = [f"{part}.quantised" for part in parts]
+    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.UINT8, None) for name in read)
+    model.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    ids = np.random.default_rng(0).integers(4, 40, (3, 9))
+    *stored, found = session.run([*read, output], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    weight = constants[f"{layer}.weight.{place}.quantised"] * constants[f"{layer}.weight.{place}.scale"]
+    steps = [
+        (x.astype(np.float64) - constants[f"{part}.zero_point"]) * constants[f"{part}.scale"]
+        for x, part in zip(stored, parts, strict=True)
+    ]
+    assert np.abs(constants[f"{layer}.bias.{place}"]).max() > 0
+    np.testing.assert_allclose(found, sum(steps) @ weight + constants[f"{layer}.bias.{place}"], atol=2e-5)
+
+
+def test_values_are_smoothed_for_the_layer_behind(small_graphs: Layout, write_int8: WriteInt8, parts: Parts) -> None:
+    """What attention gives comes smoothed, unless the values or the layer stay fp32."""
+    both, layer = write_int8(PLAIN), parts(PLAIN)
+    divisors = {one.layers.name: one.divisors for one in layer}["layer.1.attention_out"]
+    scales = {one.layers.name: one.scales for one in layer}["layer.1.attention_in"][-len(divisors) :]
+    model = onnx.load(both)
+    constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    np.testing.assert_allclose(constants["layer.1.attention_in.weight.2.scale"], scales / divisors, rtol=1e-6)
+    fp32 = {one.name: numpy_helper.to_array(one) for one in onnx.load(small_graphs.encoder("fp32")).graph.initializer}
+    bias = fp32["bert.encoder.layer.1.attention.self.value.bias"]
+    np.testing.assert_allclose(constants["layer.1.attention_in.bias.2"], bias / divisors, rtol=1e-6)
+    assert "layer.1.attention_out.smoothing" not in constants
+    for alone in ("attention_in", "attention_out"):
+        model = onnx.load(write_int8(Recipe("uint8", fp32=frozenset({alone}))))
+        assert any(one.name.endswith("attention_out.smoothing") for one in model.graph.initializer) == (
+            alone == "attention_in"
+        )
+
+
 def test_large_tables_are_stored_in_8_bits(write_int8: WriteInt8) -> None:
     """No weight of a linear layer and no word embedding is left in fp32, and none is stored twice."""
     tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(FINE)).graph.initializer}
     matrices = [name for name, one in tensors.items() if one.data_type == TensorProto.FLOAT and len(one.dims) == 2]
     matrices.remove("embeddings.scale")
-    assert sorted(matrices) == [
-        "bert.embeddings.position_embeddings.weight",
-        "bert.embeddings.token_type_embeddings.weight",
-    ]
+    assert matrices == ["embeddings.positions"]
     stored = sum(one.data_type == TensorProto.INT8 and len(one.dims) == 2 for one in tensors.values())
     assert stored == 12 + 1  # six linear layers in each of two, and the word embeddings
 

@@ -19,18 +19,29 @@ RECIPE = RECIPES["int8"]
 
 
 def test_onnx_runtime_multiplies_integers(write_int8: WriteInt8, parts: Parts) -> None:
-    """On this machine each quantised product, twice where inputs have 16 bits, runs in a kernel on 8-bit integers."""
+    """Each quantised product, twice where inputs have 16 bits, runs in a kernel on integers that adds the bias."""
     path = write_int8(RECIPE)
     check_int8(path, parts(RECIPE), "uint8")
     found = check_kernels(path, parts(RECIPE))
     assert sum(found.values()) == 2 * (3 + 1 + 2 * 1 + 2 * 1)
-    # What remains are the attention's own products, two in each of two layers.
-    assert kernels(path)["MatMul"] + kernels(path)["FusedMatMul"] == 4
+    # What remains are the attention's own products, two in each of two layers, and the pooling.
+    assert kernels(path)["FusedMatMul"] == 5
+    assert "MatMul" not in kernels(path)
+
+
+def test_little_runs_beside_the_products(write_int8: WriteInt8) -> None:
+    """ONNX Runtime copies a text's states twice, adds no bias on its own, and does arithmetic on shapes once."""
+    found = kernels(write_int8(RECIPE))
+    assert found["Transpose"] == 1 + 2  # to the tokens in front, and what attention gives
+    # Two to the embeddings' sum; of each layer the mask, both residuals, and the parts of two inputs of 16 bits.
+    assert found["Add"] == 1 + 2 * (1 + 2 + 2)
+    assert found["Gelu"] == 2  # without a bias
+    assert "Concat" not in found
 
 
 def test_weights_alone_do_not_pass_for_int8(write_int8: WriteInt8, parts: Parts) -> None:
     """A graph whose activations are not quantised is small, and as slow as fp32: that is told, by both checks."""
-    path = write_int8(RECIPE)
+    path = write_int8(RECIPES["int8-trt"])
     model = onnx.load(path)
     quantisers = {node.output[0]: node for node in model.graph.node if node.op_type == "QuantizeLinear"}
     for node in model.graph.node:
@@ -41,10 +52,10 @@ def test_weights_alone_do_not_pass_for_int8(write_int8: WriteInt8, parts: Parts)
     del model.graph.node[:]
     model.graph.node.extend(kept)
     onnx.save(model, path)
-    with pytest.raises(ExportError, match=r"quantises 0 activations, not 12"):
-        check_int8(path, parts(RECIPE), "uint8")
-    with pytest.raises(ExportError, match=r"makes 0 of the 16 products .* on integers"):
-        check_kernels(path, parts(RECIPE))
+    with pytest.raises(ExportError, match=r"quantises 0 activations, not 10"):
+        check_int8(path, parts(RECIPES["int8-trt"]), "int8")
+    with pytest.raises(ExportError, match=r"makes 0 of the 14 products .* on integers"):
+        check_kernels(path, parts(RECIPES["int8-trt"]))
 
 
 def test_sums_fit_every_processor(write_int8: WriteInt8) -> None:
@@ -68,7 +79,7 @@ def test_a_layer_left_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> No
 
 def test_a_weight_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
     """Quantised activations on a weight in fp32 are no product in 8 bits."""
-    path = write_int8(RECIPE)
+    path = write_int8(RECIPES["int8-trt"])
     model = onnx.load(path)
     node = next(node for node in model.graph.node if node.output[0] == "layer.0.ffn_up.weight.0")
     quantised = next(one for one in model.graph.initializer if one.name == node.input[0])
@@ -77,20 +88,33 @@ def test_a_weight_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
     node.op_type, node.input[:] = "Identity", ["wide"]
     del node.attribute[:]
     onnx.save(model, path)
-    with pytest.raises(ExportError, match="multiplies in 8 bits 15 times, not 16"):
+    with pytest.raises(ExportError, match="multiplies in 8 bits 13 times, not 14"):
+        check_int8(path, parts(RECIPES["int8-trt"]), "int8")
+
+
+def test_a_bias_that_is_added_later_is_told(write_int8: WriteInt8, parts: Parts) -> None:
+    """Each layer's bias is added by its product, not in a pass of its own."""
+    path = write_int8(RECIPE)
+    model = onnx.load(path)
+    node = next(node for node in model.graph.node if node.op_type == "MatMulIntegerToFloat")
+    del node.input[6]
+    onnx.save(model, path)
+    with pytest.raises(ExportError, match="adds a bias with the product in 11 layers, not 12"):
         check_int8(path, parts(RECIPE), "uint8")
 
 
 def test_activations_of_another_type_are_told(write_int8: WriteInt8, parts: Parts) -> None:
-    """TensorRT's graph and the CPU's are not taken for each other."""
-    path = write_int8(RECIPE)
-    with pytest.raises(ExportError, match="in another type than int8"):
-        check_int8(path, parts(RECIPE), "int8")
+    """A graph whose inputs are stored in another way than its name says is not taken for it."""
+    path = write_int8(RECIPES["int8-trt"])
+    with pytest.raises(ExportError, match="in another type than uint8"):
+        check_int8(path, parts(RECIPES["int8-trt"]), "uint8")
 
 
 def test_operators_of_one_runtime_are_told(write_int8: WriteInt8, parts: Parts) -> None:
-    """A graph that was saved after fusion runs in ONNX Runtime alone, so a bundle must not hold it."""
+    """TensorRT's graph is standard; the CPU's has no operators but those that were chosen for it."""
     path = write_int8(RECIPE)
+    with pytest.raises(ExportError, match="operators of one runtime alone: FusedMatMul, MatMulIntegerToFloat"):
+        check_int8(path, parts(RECIPE), "int8")
     model = onnx.load(path)
     model.graph.node.append(helper.make_node("MatMulNBits", ["a", "b", "c"], ["d"], "late", domain="com.microsoft"))
     onnx.save(model, path)

@@ -93,9 +93,16 @@ def test_graph_of_another_precision_is_refused(
     assert message in str(raised.value)
 
 
-def test_uint8_graph_is_refused(graphs: Layout) -> None:
-    """The CPU's int8 graph, whose activations are uint8, is refused: TensorRT would read them as int8."""
+def test_uint8_graph_is_refused(graphs: Layout, tmp_path: Path) -> None:
+    """A graph whose activations are uint8 is refused: TensorRT would read them as int8."""
+    path = quantised(graphs.encoder("fp32"), tmp_path / "unsigned.onnx", activation_type=QuantType.QUInt8)
     with pytest.raises(ExportError, match=r"QuantizeLinear .* is uint8; TensorRT multiplies int8 only"):
+        check_graph(path, "int8")
+
+
+def test_graph_for_cpus_is_refused(graphs: Layout) -> None:
+    """A bundle's int8, which names kernels of ONNX Runtime, is refused, and the graph to take is named."""
+    with pytest.raises(ExportError, match=r"knows \(FusedMatMul, MatMulIntegerToFloat\).* or from int8-trt$"):
         check_graph(graphs.encoder("int8"), "int8")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
@@ -22,6 +23,8 @@ from emberline.export.precision.rewrite import Rewrite
 from emberline.export.training.straight import Rounding, rounded_rows
 
 NODES: Final = ("query", "key")
+#: (24,) of both.
+BIAS: Final = np.linspace(-2, 2, 24, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -47,31 +50,39 @@ def quantised(request: pytest.FixtureRequest, inputs: Floats) -> Quantised:
 def _onnx(quantised: Quantised, inputs: Floats, wanted: Sequence[str]) -> list[Floats]:
     """What the graph that the export writes computes of the inputs."""
     weight = quantised.layers.weight
-    halves = dict(zip(quantised.layers.weights, np.split(weight, 2, axis=1), strict=True))
+    constants = dict(zip(quantised.layers.weights, np.split(weight, 2, axis=1), strict=True))
+    constants |= {f"{name}.bias": half for name, half in zip(NODES, np.split(BIAS, 2), strict=True)}
     model = helper.make_model(
         helper.make_graph(
-            [helper.make_node("MatMul", ["x", f"{name}.weight"], [f"{name}.out"], name=name) for name in NODES],
+            [node for name in NODES for node in _linear(name)],
             "linears",
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, weight.shape[0]])],
             [
                 helper.make_tensor_value_info(f"{name}.out", TensorProto.FLOAT, [None, weight.shape[1] // 2])
                 for name in NODES
             ],
-            [helper.make_tensor(name, TensorProto.FLOAT, half.shape, half.ravel()) for name, half in halves.items()],
+            [helper.make_tensor(name, TensorProto.FLOAT, one.shape, one.ravel()) for name, one in constants.items()],
         ),
         opset_imports=[helper.make_opsetid("", 18)],
         ir_version=9,
     )
-    graph = Rewrite(model)
-    int8.quantise_layers(graph, quantised, "uint8")
-    graph.finish()
     model.graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in wanted if not name.endswith(".out")
     )
+    graph = Rewrite(model)
+    int8.quantise_layers(graph, quantised, "uint8", {})
+    graph.finish()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return [np.asarray(found) for found in session.run(list(wanted), {"x": inputs})]
+
+
+def _linear(name: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("MatMul", ["x", f"{name}.weight"], [f"{name}.product"], name=name),
+        helper.make_node("Add", [f"{name}.bias", f"{name}.product"], [f"{name}.out"], name=f"{name}.sum"),
+    ]
 
 
 def test_inputs_are_rounded_as_the_graph_rounds_them(quantised: Quantised, inputs: Floats) -> None:
@@ -96,10 +107,10 @@ def test_a_linear_layer_computes_what_the_graph_computes(quantised: Quantised, i
     """Up to the order of sums."""
     rounding = Rounding.of(quantised)
     given, weight = torch.from_numpy(inputs), torch.from_numpy(quantised.layers.weight.T)
-    found = torch.nn.functional.linear(rounding.input(given), rounding.weight(weight)).numpy()
+    found = torch.nn.functional.linear(rounding.input(given), rounding.weight(weight), torch.from_numpy(BIAS)).numpy()
     wanted = np.concatenate(_onnx(quantised, inputs, [f"{name}.out" for name in NODES]), axis=1)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
-    assert not np.allclose(wanted, inputs @ quantised.layers.weight, atol=1e-3)
+    assert not np.allclose(wanted, inputs @ quantised.layers.weight + BIAS, atol=1e-3)
 
 
 def test_gradients_pass_where_the_grid_does_not_clip(quantised: Quantised, inputs: Floats) -> None:

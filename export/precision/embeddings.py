@@ -1,0 +1,69 @@
+"""The embeddings of an int8 encoder for CPUs.
+
+The table of words, half of MiniLM, is stored as int8 with a scale for each row and read as fp32. Texts have one part,
+so that every token has the first of BERT's token types: it is added to the positions once, and not to each text.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from emberline.engine.errors import ExportError
+
+from .grid import nearest, weight_scales
+from .rewrite import Rewrite
+
+#: Ends the name of the table of word embeddings.
+EMBEDDINGS: Final = "word_embeddings.weight"
+_POSITIONS: Final = "position_embeddings.weight"
+_TYPES: Final = "token_type_embeddings.weight"
+
+
+def store_words(graph: Rewrite) -> None:
+    """Store the word embeddings in 8 bits.
+
+    Raises:
+        ExportError: there are none.
+    """
+    node = _lookup(graph, EMBEDDINGS)
+    table = graph.value(node.input[0])  # (vocabulary, H)
+    scales = weight_scales(table.T)[:, None]  # (vocabulary, 1) a row is a token
+    ids, embedding = node.input[1], node.output[0]
+    node.input[0] = graph.constant("embeddings.quantised", nearest(table, scales).astype(np.int8))
+    node.output[0] = "embeddings.rows"
+    graph.after(
+        node.name,
+        [
+            graph.node("Cast", ["embeddings.rows"], "embeddings.steps", to=TensorProto.FLOAT),
+            graph.node("Gather", [graph.constant("embeddings.scale", scales), ids], "embeddings.scales"),
+            graph.node("Mul", ["embeddings.steps", "embeddings.scales"], embedding),
+        ],
+    )
+
+
+def add_token_types(graph: Rewrite) -> None:
+    """Add the embedding of the one token type that there is to those of the positions.
+
+    Raises:
+        ExportError: the graph has no token types or no positions.
+    """
+    types, positions = _lookup(graph, _TYPES), _lookup(graph, _POSITIONS)
+    table = graph.value(positions.input[0]) + graph.value(types.input[0])[0]  # (positions, H)
+    positions.input[0] = graph.constant("embeddings.positions", table)
+    added = graph.reader(types.output[0], "Add")
+    rest = next(name for name in added.input if name != types.output[0])
+    graph.drop(added)
+    total = graph.reader(added.output[0], "Add")
+    total.input[:] = [rest if name == added.output[0] else name for name in total.input]
+
+
+def _lookup(graph: Rewrite, table: str) -> onnx.NodeProto:
+    found = (node for node in graph.nodes.values() if node.op_type == "Gather" and table in node.input[0])
+    node = next(found, None)
+    if node is None:
+        raise ExportError(f"the encoder's graph reads no {table}; only BertModel encoders are quantised")
+    return node
