@@ -169,7 +169,7 @@ def export(
             metavar="LAYERS",
             help="Of int8: layers whose inputs get 16 bits, by kind or one by one (layer.3.ffn_up), or `none`. More is "
             "closer to PyTorch, and slower.",
-            show_default=",".join(sorted(RECIPES["int8"].fine)),
+            show_default="those that were found best for the encoder",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle of that name.")] = False,
@@ -249,7 +249,7 @@ def export(
             load_run(run),
             bundle,
             precisions=precisions,
-            recipes=RECIPES if fine is None else {**RECIPES, "int8": replace(RECIPES["int8"], fine=_layers(fine))},
+            recipes=None if fine is None else {**RECIPES, "int8": replace(RECIPES["int8"], fine=_layers(fine))},
             quest=quest,
             replace=force,
             progress=progress,

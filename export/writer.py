@@ -20,7 +20,7 @@ from .identity import fingerprint, manifest
 from .onnx import encoder_graph, export_graphs, head_graphs
 from .precision.encoders import write_encoders
 from .precision.quantiser import Quantiser
-from .precision.recipe import RECIPES, Recipe
+from .precision.recipe import Recipe, shipped
 from .precision.texts import calibration_texts
 from .search.search import demanded, journal_of, search
 from .search.target import Quest
@@ -49,7 +49,7 @@ def write_bundle(
         run: a finished run.
         out: the bundle's folder.
         precisions: of the encoder; fp32 is always written, since the others and the catalogue come from it.
-        recipes: how ``int8`` and ``int8-trt`` are made; None: `RECIPES`.
+        recipes: how ``int8`` and ``int8-trt`` are made; None: as is `shipped` for the encoder.
         quest: a search for the recipe of ``int8``, in place of the one above; its trials are kept beside the bundle.
         thresholds: what each precision must reach; None: the defaults. One that does not is written all the same, with
             a verdict by which the engine refuses it. A quest's target takes their place for ``int8``.
@@ -72,7 +72,7 @@ def write_bundle(
     dataset, split = run.data()
     exam = Exam.of(dataset, split)
     aside = SearchTexts.of(exam) if quest is not None else None
-    recipes, thresholds = dict(recipes or RECIPES), thresholds or Thresholds()
+    recipes, thresholds = dict(recipes or shipped(run.recipe.training.encoder)), thresholds or Thresholds()
     trained, config = run.trained, run.trained.model.config
     with whole_folder(out, replace=replace) as folder:
         layout = Layout(folder)

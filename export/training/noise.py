@@ -26,7 +26,7 @@ from emberline.export.model import TextEncoder
 from emberline.export.precision.calibration import Statistics, Tally
 from emberline.export.precision.layer import quantise
 from emberline.export.precision.linears import MODULES, Linears
-from emberline.export.precision.recipe import KINDS, RECIPES, Recipe
+from emberline.export.precision.recipe import KINDS, Recipe
 from emberline.export.precision.texts import calibration_texts
 
 from .bank import Profiles
@@ -47,12 +47,12 @@ class QuantisationNoise:
     """How an encoder's linear layers and word embeddings are rounded in training.
 
     Attributes:
+        recipe: what is rounded to how many bits.
         roundings: by the layers' names; none until they are renewed.
-        recipe: what is rounded to how many bits: as shipped.
     """
 
+    recipe: Recipe
     roundings: dict[str, Rounding] = field(default_factory=dict)
-    recipe: Recipe = RECIPES["int8"]
 
     def renew(self, encoder: TextEncoder, tokenizer: Tokenizer, own: Sequence[str], rng: np.random.Generator) -> None:
         """Make smoothing, scales and roundings for an encoder as it is.
@@ -95,10 +95,9 @@ class QuantisationNoise:
             for name, rounding in self.roundings.items()
         }
 
-    @classmethod
-    def resumed(cls, state: dict[str, dict[str, Any]]) -> QuantisationNoise:
-        """What `state` gave."""
-        return cls({name: Rounding(**values) for name, values in state.items()})
+    def resume(self, state: dict[str, dict[str, Any]]) -> None:
+        """Take the roundings that `state` gave."""
+        self.roundings = {name: Rounding(**values) for name, values in state.items()}
 
 
 def linears(encoder: TextEncoder) -> list[Linears]:

@@ -20,6 +20,7 @@ from emberline.export import pretrained
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
+from emberline.export.precision.recipe import shipped
 
 from . import curves, lora, schedule
 from .aim import known_users, take_aim
@@ -88,7 +89,7 @@ class Trainer:
         table = ItemTable(len(examples.items), config.dimensions)
         profiles = Profiles.among(examples)
         average = Average()
-        noise = QuantisationNoise()
+        noise = QuantisationNoise(shipped(config.encoder)["int8"])
         resumed = Checkpoint.read(folder.checkpoint) if folder.checkpoint.exists() else None
         teacher = None
         if resumed is None:
@@ -107,7 +108,7 @@ class Trainer:
             average = Average(**at.tensors["average"])
             if config.lora_rank and schedule.stages(config)[at.stage].encoder:
                 lora.attach(model.encoder, config.frozen_layers, config.lora_rank, config.seed)
-            noise = QuantisationNoise.resumed(at.tensors["noise"])
+            noise.resume(at.tensors["noise"])
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
         prior = GroupPrior.of(examples, config.seed) if config.pair_task else None

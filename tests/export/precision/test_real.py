@@ -15,7 +15,7 @@ from emberline.export.model import Emberline, ModelConfig
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.precision.encoders import Made, write_encoders
 from emberline.export.precision.quantiser import Quantiser
-from emberline.export.precision.recipe import RECIPES
+from emberline.export.precision.recipe import shipped
 from emberline.export.precision.texts import calibration_texts
 from emberline.export.pretrained import encoder_fields, load
 from emberline.export.training.progress import silent
@@ -39,7 +39,7 @@ def written(movielens: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Wri
     texts = calibration_texts(movielens.item_texts()[::6], pretrained.tokenizer.get_vocab())
     encodings = Tokeniser(layout.tokenizer, 128).encode(texts)
     made = write_encoders(
-        layout, ("fp32", "fp16", "int8"), RECIPES, Quantiser(layout.encoder("fp32"), encodings), silent
+        layout, ("fp32", "fp16", "int8"), shipped("minilm"), Quantiser(layout.encoder("fp32"), encodings), silent
     )
     graph = encoder_graph(model.config, "encoder.onnx")
     return made, {name: OrtSession(layout.encoder(name), graph, "cpu") for name in made}, layout

@@ -6,7 +6,7 @@ import pytest
 
 from emberline.engine.errors import ConfigError
 from emberline.export.precision.linears import Linears
-from emberline.export.precision.recipe import KINDS, RECIPES, Recipe
+from emberline.export.precision.recipe import KINDS, RECIPES, Recipe, shipped
 
 
 def test_layers_are_named_by_kind_or_one_by_one(layers: list[Linears]) -> None:
@@ -19,8 +19,15 @@ def test_layers_are_named_by_kind_or_one_by_one(layers: list[Linears]) -> None:
 
 def test_defaults_fit_every_encoder(layers: list[Linears]) -> None:
     """The recipes that are used unless another is given name kinds that every BERT has."""
-    for recipe in RECIPES.values():
+    for recipe in shipped("models/ours").values():
         recipe.require_known(layers)
+
+
+def test_the_default_encoder_has_an_assignment_of_its_own() -> None:
+    """It was searched for, costs less than the general one, and is the same for TensorRT."""
+    found = shipped("minilm")
+    assert len(found["int8"].fine) < 12
+    assert found["int8-trt"] == RECIPES["int8-trt"]
 
 
 @pytest.mark.parametrize(

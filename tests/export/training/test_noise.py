@@ -72,7 +72,7 @@ def test_the_encoder_computes_as_its_int8_graph(
     write(small_graphs.encoder("fp32"), path, parts, "uint8")
     graph = encode(OrtSession(path, encoder_graph(trained.model.config, path.name), "cpu"), encodings)
     fp32 = trained.encode(texts)
-    noise = QuantisationNoise({one.layers.name: Rounding.of(one) for one in parts})
+    noise = QuantisationNoise(recipe, {one.layers.name: Rounding.of(one) for one in parts})
     with noise.on(trained.model.encoder):
         found = trained.encode(texts)
 
@@ -86,7 +86,7 @@ def test_the_encoder_computes_as_its_int8_graph(
 def test_gradients_reach_every_trained_weight(small_run: Run, texts: list[str]) -> None:
     """Also after the noise is off again, as backward passes are."""
     encoder, tokenizer = small_run.trained.model.encoder, small_run.trained.tokenizer
-    noise = QuantisationNoise()
+    noise = QuantisationNoise(RECIPES["int8"])
     noise.renew(encoder, tokenizer, texts, np.random.default_rng(0))
     ids = torch.tensor([tokenizer.encode(texts[0]).ids])
     names = [name for name, _ in encoder.named_parameters()]
