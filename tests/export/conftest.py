@@ -184,7 +184,7 @@ def small_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         if name.endswith(".bias"):  # which begin as zeros; the key's stay so, and the graphs store them once
             torch.nn.init.normal_(parameter, std=0.0 if ".key." in name else 0.1)
     TrainedModel(model.eval(), tokenizer).save(folder.model)
-    Recipe(TrainConfig(), root, 0, Fractions()).write(folder.config)
+    Recipe(TrainConfig(encoder=str(tiny_bert)), root, 0, Fractions()).write(folder.config)
     folder.description.write_text(_DESCRIPTION, encoding="utf-8")
     folder.metrics.write_text("{}", encoding="utf-8")
     return load_run(folder.root)
