@@ -38,8 +38,10 @@ _PATIENCE: Final = 16_384
 #: Requests in a row that found the encoder idle, after which it counts as idle enough to give all cores to one. Callers
 #: who take turns are better served by a core each.
 _ALONE: Final = 4
-#: Seconds that a lone batch may take to be run on the event loop. Whoever comes meanwhile would wait for it anyhow.
+#: Seconds that a lone batch may take to be run on the event loop, and requests in a row that found the encoder idle,
+#: after which it is: who comes meanwhile is not even heard before its end.
 _SHORT: Final = 0.01
+_QUIET: Final = 16
 #: How much of the pace is the last batch's.
 _SMOOTHING: Final = 0.1
 
@@ -103,7 +105,7 @@ class Encoder:
         self._cores = cores
         self._free = workers
         self._inside = 0  # requests
-        self._alone = _ALONE  # requests in a row that found nobody inside
+        self._alone = _QUIET  # requests in a row that found nobody inside
         self._roused = False
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(workers, "encoder")
@@ -167,7 +169,7 @@ class Encoder:
     def _advance(self) -> None:
         """Give every free worker a batch, as long as there is one."""
         self._roused = False
-        now = self._loop.time()
+        now = time.monotonic()
         while self._free:
             line, late = self._backlog.window(_WINDOW, now)
             self._metrics.dropped(late)
@@ -196,7 +198,8 @@ class Encoder:
         """Run a batch in place of some of the workers, or on the thread of one."""
         self._backlog.take(entries)
         self._free -= workers
-        if lone and self._costs.batch(len(entries), max(map(len, entries))) <= _SHORT:
+        short = self._costs.batch(len(entries), max(map(len, entries))) <= _SHORT
+        if lone and short and self._alone >= _QUIET:
             self._settle(entries, session, workers, *self._run(entries, session))
         else:
             self._threads.submit(self._work, entries, session, workers)

@@ -291,6 +291,30 @@ async def test_after_company_it_takes_a_while_to_be_alone(
     assert await lone.begun.get() == [7]
 
 
+async def test_only_where_it_is_quiet_a_batch_holds_the_event_loop_up(session: FakeSession) -> None:
+    """A short batch runs on the loop's own thread once many requests in a row were alone, and on a worker's before."""
+    threads: list[int] = []
+
+    class Lone(FakeSession):
+        def run(self, ids: Integers, mask: Integers) -> Floats:
+            threads.append(threading.get_ident())
+            return super().run(ids, mask)
+
+    lone = Lone()
+    lone.open()
+    session.open()
+    encoder = _encoder(session, costs=CostModel(0.001, 0.0, 0.0), workers=2, lone=[lone], cores=2)
+    await encoder.encode([_text(0)], Terms())
+    await asyncio.gather(*(encoder.encode([_text(number)], Terms()) for number in (1, 2)))
+    for number in range(20, 50):
+        await encoder.encode([_text(number)], Terms())
+    encoder.close()
+
+    here = threading.get_ident()
+    assert threads[0] == threads[-1] == here
+    assert here not in threads[1:10]
+
+
 async def test_several_texts_get_a_core_each(session: FakeSession, lone: FakeSession, pair: Encoder) -> None:
     """What could keep the cores busy by itself does not get them all for one batch, though the encoder is idle."""
     session.open()

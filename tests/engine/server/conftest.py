@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -18,9 +18,10 @@ from emberline.engine.session import OrtSession
 from emberline.proto import emberline_pb2_grpc
 
 #: Nothing of the workshop can be imported, so every answer of such a server proves that it needs nothing of it.
+WORKSHOP = ("torch", "transformers", "optimum", "onnx", "sklearn", "scipy", "polars", "matplotlib")
 PROGRAM = """
 import sys
-for name in ("torch", "transformers", "optimum", "onnx", "sklearn", "scipy", "polars", "matplotlib"):
+for name in {missing}:
     sys.modules[name] = None
 from emberline.engine.cli import main
 main()
@@ -104,9 +105,10 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 class Process:
     """`emberline serve` in a process of its own."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, missing: Sequence[str] = ()) -> None:
+        """Start it, as if packages were not installed: those of the workshop, and others that are named."""
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "serve", *arguments],
+            [sys.executable, "-c", PROGRAM.format(missing=[*WORKSHOP, *missing]), "serve", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -133,13 +135,14 @@ class Process:
 
 
 @pytest.fixture
-def start(tiny_bundle: Path, tmp_path: Path) -> Iterator[Callable[[], Process]]:
+def start(tiny_bundle: Path, tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts servers that share a live catalogue, one after the other."""
     processes: list[Process] = []
 
-    def start() -> Process:
+    def start(*missing: str) -> Process:
         live = tmp_path / "live.sqlite"
-        processes.append(Process(str(tiny_bundle), "--listen", "127.0.0.1:0", "--catalogue", str(live)))
+        arguments = str(tiny_bundle), "--listen", "127.0.0.1:0", "--catalogue", str(live)
+        processes.append(Process(*arguments, missing=missing))
         return processes[-1]
 
     yield start

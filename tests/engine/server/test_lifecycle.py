@@ -112,9 +112,10 @@ async def test_a_drain_is_bounded(config: ServerConfig, gate: Any) -> None:
         assert not await draining
 
 
-def test_sigterm_drains_and_ends_well(start: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("missing", [(), ("uvloop",)])
+def test_sigterm_drains_and_ends_well(start: Callable[..., Any], missing: tuple[str, ...]) -> None:
     """A server in its own process says where it is ready, and ends with code 0 and nothing to complain of."""
-    process = start()
+    process = start(*missing)
     assert process.announcement.startswith(
         "serving tiny-00000000 in fp32 by CPUExecutionProvider with 6 items (vectors in fp32, 0.0 MB)"
     )
