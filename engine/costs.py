@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 #: What a call's fixed cost may be beside its texts' for a batch to count as large enough.
-_CALL_SHARE: Final = 1 / 20
+_CALL_SHARE: Final = 1 / 40
 
 
 @dataclass(frozen=True, slots=True)
