@@ -1,0 +1,27 @@
+"""The model: one BERT encoder under two small towers and a match head.
+
+Only the encoder is large, and only the encoder is quantised. Everything above it reads `sentence_embedding`, so an item
+or a user that was never seen in training differs from the others in nothing.
+
+Shapes: B texts, users or items; L tokens; H the encoder's width; D the towers' width; A item labels; C user labels.
+"""
+
+from .config import ModelConfig
+from .emberline import CONFIG, WEIGHTS, Emberline
+from .encoder import TextEncoder
+from .items import LABEL, LIMIT, ItemTower
+from .match import MatchHead
+from .users import PROFILE
+
+__all__ = [
+    "CONFIG",
+    "LABEL",
+    "LIMIT",
+    "PROFILE",
+    "WEIGHTS",
+    "Emberline",
+    "ItemTower",
+    "MatchHead",
+    "ModelConfig",
+    "TextEncoder",
+]

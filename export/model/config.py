@@ -1,0 +1,47 @@
+"""What a model's shape depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What the model's shape depends on; the weights fit only this.
+
+    Attributes:
+        encoder: the fields of a `transformers.BertConfig`.
+        item_labels: what the columns of `item_attributes` stand for, as ``field=value``.
+        user_labels: likewise for `user_attributes`.
+        item_limits: what the item tower tells of an item's numbers, as ``field>limit``; not among its outputs.
+        rating_range: lowest and highest rating; equal if the data has none.
+        dimensions: D.
+        tower_width: width of the towers' and the match head's hidden layer.
+        temperature: τ of ``s(u, i) = z_u·z_i / τ + b_i``.
+        max_length: tokens a text; longer ones are cut.
+        memory: M, how many items of training the item tower remembers.
+        nearness: the cosine at which an item is as much a remembered one as a new one. Above that of different items,
+            of which an encoder that learnt what matters puts many close together; below that of the same text through
+            an encoder in another precision.
+        sharpness: how quickly memory fades below that cosine.
+    """
+
+    encoder: Mapping[str, Any]
+    item_labels: tuple[str, ...]
+    user_labels: tuple[str, ...]
+    rating_range: tuple[float, float]
+    item_limits: tuple[str, ...] = ()
+    dimensions: int = 64
+    tower_width: int = 256
+    temperature: float = 8.0
+    max_length: int = 128
+    memory: int = 0
+    nearness: float = 0.995
+    sharpness: float = 1000.0
+
+    @property
+    def hidden(self) -> int:
+        """H, the width of `sentence_embedding`."""
+        return int(self.encoder["hidden_size"])

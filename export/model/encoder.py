@@ -1,0 +1,47 @@
+"""The encoder: token ids to `sentence_embedding`. Only it is large, and only it is quantised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from transformers import BertConfig, BertModel, PreTrainedModel
+from transformers.utils import ModelOutput
+
+
+@dataclass
+class TextEncoding(ModelOutput):  # type: ignore[misc]  # transformers has no types that mypy can follow
+    """What the encoder gives.
+
+    Attributes:
+        sentence_embedding: (B, H), of unit length.
+    """
+
+    sentence_embedding: Tensor | None = None
+
+
+class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no types that mypy can follow
+    """BERT, the mean over the tokens that are not padding, unit length."""
+
+    config_class = BertConfig
+    base_model_prefix = "bert"
+    _supports_sdpa = True
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        self.bert = BertModel(config, add_pooling_layer=False)
+        self.post_init()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> TextEncoding:
+        """Encode token ids.
+
+        Args:
+            input_ids: (B, L) int64.
+            attention_mask: (B, L) int64, 1 for a token and 0 for padding.
+        """
+        states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, H)
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
+        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)  # (B, H)
+        # Not F.normalize: it leaves the output without a static width in the ONNX graph.
+        norm = mean.pow(2).sum(-1, keepdim=True).clamp(min=1e-12).sqrt()
+        return TextEncoding(sentence_embedding=mean / norm)

@@ -1,0 +1,70 @@
+"""The user tower: a profile and a history to a user's vector."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from .config import ModelConfig
+from .layers import Residual, linear
+
+#: Size of the entries of a profile beside those of a history, which are about 1: smaller inputs are read with more
+#: caution, since weights are decayed.
+PROFILE: Final = 0.25
+
+
+class UserTower(nn.Module):
+    """A user's vector and the attributes that their next likes will probably have.
+
+    A user is read by the items' own vectors, not by those of their texts: what is known of an item by its interactions
+    then also tells what liking it means.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.body = Residual(config.dimensions + config.hidden + 1, config.tower_width, config.dimensions)
+        self.attributes = linear(config.dimensions, len(config.user_labels))
+        # Items' vectors are about √τ long.
+        self.scale = math.sqrt(config.dimensions / config.temperature)
+        # Profiles are near each other; what tells them apart is what is left without their mean.
+        self.register_buffer("centre", torch.zeros(config.hidden))
+        self.register_buffer("spread", torch.ones(()))
+
+    @torch.no_grad()
+    def settle(self, profiles: Tensor) -> None:
+        """Centre and scale the profiles: of the given ones, (p, H), entries are `PROFILE` in size afterwards."""
+        told = profiles[profiles.any(dim=-1)]
+        if len(told):
+            self.centre.copy_(told.mean(dim=0))
+            deviation = (told - self.centre).pow(2).mean().sqrt()
+            self.spread.copy_(PROFILE / deviation.clamp(min=1e-3))
+
+    def inputs(self, history: Tensor, profile: Tensor, history_length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the body reads of history (B, D), profile (B, H) and length (B, 1); see `forward`.
+
+        The mean is scaled with the root of the length: likes add up, but each says less than the one before.
+        """
+        length = history_length.unsqueeze(-1)
+        there = profile.pow(2).sum(dim=-1, keepdim=True)  # 1, or 0 without a profile
+        return self.scale * history * length.sqrt(), (profile - self.centre * there) * self.spread, torch.log1p(length)
+
+    def forward(self, history: Tensor, profile: Tensor, history_length: Tensor) -> tuple[Tensor, Tensor]:
+        """Give `user_embedding` (B, D) and the logits of `user_attributes` (B, C).
+
+        Args:
+            history: (B, D) mean of the liked items' `item_embedding`; zeros without any.
+            profile: (B, H) sentence embedding of the profile text; zeros without one.
+            history_length: (B,) float32, how many liked items there are.
+        """
+        return self.read(*self.inputs(history, profile, history_length))
+
+    def read(self, history: Tensor, profile: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives, of what `inputs` gives."""
+        user = self.body(torch.cat([history, profile, length], dim=-1))  # (B, D)
+        return user, self.attributes(user)
