@@ -1,0 +1,135 @@
+"""`emberline train`: from a data set to a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from emberline.engine.cli.options import AsJson
+from emberline.engine.cli.output import print_json, print_table
+from emberline.export.training.config import TrainConfig
+
+from .modules import need_workshop
+from .settings import settings_from
+
+if TYPE_CHECKING:
+    from emberline.export.data.description import Description
+    from emberline.export.training.run import RunFolder
+
+_TRAIN: Final = TrainConfig()
+
+
+def train(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)],
+    description: Annotated[
+        str,
+        typer.Option(metavar="NAME|FILE", help="The data set: `ml-100k`, or a description file (docs/data.md)."),
+    ] = "ml-100k",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The data set's folder.", show_default="where the description says"),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse data that would otherwise be left out and counted.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the training and of what is held out.")] = _TRAIN.seed,
+    encoder: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="`minilm`, a local folder, or a BERT on the hub.")
+    ] = _TRAIN.encoder,
+    steps: Annotated[
+        int, typer.Option(help="Steps on encoder and towers together; the time is in proportion.")
+    ] = _TRAIN.joint_steps,
+    max_minutes: Annotated[
+        float, typer.Option(help="After this time those steps end early, and the result says so.")
+    ] = _TRAIN.max_minutes,
+    user_task: Annotated[float, typer.Option(help="Weight of behaviour prediction; 0: off.")] = _TRAIN.user_task,
+    item_task: Annotated[float, typer.Option(help="Weight of attribute prediction; 0: off.")] = _TRAIN.item_task,
+    pair_task: Annotated[float, typer.Option(help="Weight of the match of users and items; 0: off.")] = (
+        _TRAIN.pair_task
+    ),
+    frozen_layers: Annotated[
+        int, typer.Option(help="Layers of the encoder, from the bottom, that are not trained.")
+    ] = _TRAIN.frozen_layers,
+    dimensions: Annotated[int, typer.Option(help="Width of users' and items' vectors.")] = _TRAIN.dimensions,
+    max_length: Annotated[int, typer.Option(help="Tokens a text; longer ones are cut.")] = _TRAIN.max_length,
+    threads: Annotated[int, typer.Option(help="Of torch; the result depends on them.")] = _TRAIN.threads,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Any other setting of docs/training.md. May be repeated."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the run's checkpoint; the result is that of an unbroken run.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Delete the run that is in the folder first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the multitask model, and measure it on items and users that were held out."""
+    config = replace(
+        _TRAIN,
+        **{
+            **settings_from(setting or ()),
+            "seed": seed,
+            "encoder": encoder,
+            "joint_steps": steps,
+            "max_minutes": max_minutes,
+            "user_task": user_task,
+            "item_task": item_task,
+            "pair_task": pair_task,
+            "frozen_layers": frozen_layers,
+            "dimensions": dimensions,
+            "max_length": max_length,
+            "threads": threads,
+        },
+    )
+    need_workshop("emberline train")
+    from emberline.export.data.reader import read
+    from emberline.export.data.split import split
+    from emberline.export.progress import shown
+    from emberline.export.training.alone import TEXTS_ALONE
+    from emberline.export.training.loop import train as train_model
+    from emberline.export.training.run import RunFolder
+
+    described = _description(description)
+    dataset, found = read(described, data, strict=strict)
+    typer.echo(found.summary(), err=True)
+    if not len(dataset.interactions):
+        typer.echo(f"{described.name}: {TEXTS_ALONE}", err=True)
+    if again:
+        _remove(RunFolder(run))
+    with shown() as progress:
+        train_model(
+            dataset,
+            split(dataset, seed),
+            config,
+            run,
+            progress,
+            # A description outside a package names a place relative to itself, and its copy lies in the run.
+            data_folder=data or (None if described.package else described.folder()),
+            resume=resume,
+        )
+    RunFolder(run).data.write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
+    metrics = json.loads(RunFolder(run).metrics.read_text(encoding="utf-8"))
+    if as_json:
+        print_json({"run": str(run), "data": found.as_dict(), "metrics": metrics})
+        return
+    rows = [(part, name, f"{value:.4g}") for part, values in metrics.items() for name, value in values.items()]
+    print_table({"measured on": "left", "": "left", "value": "right"}, rows)
+    typer.echo(f"{run} is trained; next: emberline export {run} BUNDLE")
+
+
+def _description(named: str) -> Description:
+    from emberline.export.data.description import Description
+
+    path = Path(named)
+    return Description.read(path) if path.suffix == ".toml" else Description.builtin(named)
+
+
+def _remove(run: RunFolder) -> None:
+    """Delete a run, but never a folder that is none."""
+    if run.config.is_file():
+        shutil.rmtree(run.root)
