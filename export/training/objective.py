@@ -143,32 +143,23 @@ class Objective:
         parts: Parts = {}
         if fresh is not None:
             columns = fresh.columns
-            chosen = torch.from_numpy(columns)
             texts = self._read(model, fresh)  # (b, D + 1)
             if self.config.pair_task and self.config.alignment:
-                known = torch.from_numpy(self.examples.known)[chosen].float()
-                scale = float((table.aim @ table.root).var(dim=0, correction=0).sum())
-                difference = (texts - table.aim[chosen]) @ table.root
-                loss = losses.alignment(difference, known, max(scale, 1e-12))
+                loss = self._alignment(table, fresh, texts)
                 parts["alignment"] = (self.config.pair_task * self.config.alignment, loss)
-            items = items.index_copy(0, chosen, texts)
+            items = items.index_copy(0, torch.from_numpy(columns), texts)
         candidates = draw_candidates(count, columns, batch.target_column, self.config, rng)
-        place = np.full(count, -1, dtype=np.int64)
-        place[candidates] = np.arange(len(candidates))
         items = items[torch.from_numpy(candidates)]
         item, bias = items[:, :-1], items[:, -1]
-        profiles = bank.profiles if fresh is None else fresh.profiles
-        user, next_labels = self._users(model, history, profiles, batch)
+        place = _places(candidates, count)
+        user, next_labels = self._users(model, history, bank.profiles if fresh is None else fresh.profiles, batch)
         if self.config.pair_task:
             known_pairs = _pairs(batch.history_row, place[batch.history_column])
             shares = losses.log_shares(model.similarity(user, item, bias), known_pairs)
-            target = _targets(batch, candidates, count)
-            weights = torch.from_numpy(self.examples.weights(self.config.propensity))
-            loss = losses.ranking(shares, target, weights[candidates])
-            parts["ranking"] = (self.config.pair_task, loss)
+            parts["ranking"] = (self.config.pair_task, self._ranking(shares, batch, candidates, count))
             if fresh is not None:
-                scores = model.similarity(user, texts[:, :-1], texts[:, -1])
-                loss = losses.ranking(scores.log_softmax(dim=1), _targets(batch, columns, count), weights[columns])
+                shares_of_new = model.similarity(user, texts[:, :-1], texts[:, -1]).log_softmax(dim=1)
+                loss = self._ranking(shares_of_new, batch, columns, count)
                 parts["ranking of new"] = (self.config.pair_task, loss)
             if self.config.group_prior and self.prior is not None:
                 loss = self._prior(self.prior, shares, batch, candidates)
@@ -180,6 +171,21 @@ class Objective:
                 loss = losses.attributes(next_labels, self._next_labels(batch))
                 parts["next attributes"] = (self.config.user_task * NEXT, loss)
         return parts
+
+    def _alignment(self, table: ItemTable, fresh: Fresh, texts: Tensor) -> Tensor:
+        """How far the items that are read (b, D + 1) are from where they should be."""
+        chosen = torch.from_numpy(fresh.columns)
+        known = torch.from_numpy(self.examples.known)[chosen].float()
+        scale = float((table.aim @ table.root).var(dim=0, correction=0).sum())
+        difference = (texts - table.aim[chosen]) @ table.root
+        return losses.alignment(difference, known, max(scale, 1e-12))
+
+    def _ranking(self, shares: Tensor, batch: Batch, columns: Indexes, count: int) -> Tensor:
+        """How well the targets rank among some of n items, by the logarithms of their shares (B, b)."""
+        place = _places(columns, count)
+        targets = _pairs(batch.target_row, place[batch.target_column])
+        weights = torch.from_numpy(self.examples.weights(self.config.propensity))
+        return losses.ranking(shares, targets, weights[columns])
 
     def _behaviour(
         self, model: Emberline, batch: Batch, place: Indexes, user: Tensor, item: Tensor, bias: Tensor
@@ -246,11 +252,11 @@ class Objective:
         return functional.dropout(vectors, self.config.dropout)
 
 
-def _targets(batch: Batch, columns: Indexes, count: int) -> losses.Pairs:
-    """The likes to be predicted of some of n items, (b,), as rows of the batch and places among those items."""
+def _places(columns: Indexes, count: int) -> Indexes:
+    """Where each of n items is among some of them, (n,); −1 if it is not."""
     place = np.full(count, -1, dtype=np.int64)
     place[columns] = np.arange(len(columns))
-    return _pairs(batch.target_row, place[batch.target_column])
+    return place
 
 
 def _slowed(vectors: Tensor, share: float) -> Tensor:
