@@ -12,7 +12,7 @@ from .config import ModelConfig
 from .layers import Residual, linear
 
 #: How much a label, and a limit of a number that is passed, counts beside the sentence embedding, of unit length,
-#: where an item is placed by its text. Found on inner splits of MovieLens-100K, as the next one.
+#: where an item is placed by its text. Found on inner splits of MovieLens-100K.
 LABEL: Final = 0.3
 LIMIT: Final = 0.5
 

@@ -12,7 +12,7 @@ from .config import ModelConfig
 from .layers import Residual, linear
 
 #: Size of the entries of a profile beside those of a history, which are about 1: smaller inputs are read with more
-#: caution, since weights are decayed.
+#: caution, since weights are decayed. Found on inner splits of MovieLens-100K.
 PROFILE: Final = 0.25
 
 

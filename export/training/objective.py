@@ -154,12 +154,15 @@ class Objective:
         place = _places(candidates, count)
         user, next_labels = self._users(model, history, bank.profiles if fresh is None else fresh.profiles, batch)
         if self.config.pair_task:
+            weights = torch.from_numpy(self.examples.weights(self.config.propensity))
             known_pairs = _pairs(batch.history_row, place[batch.history_column])
             shares = losses.log_shares(model.similarity(user, item, bias), known_pairs)
-            parts["ranking"] = (self.config.pair_task, self._ranking(shares, batch, candidates, count))
+            targets = _pairs(batch.target_row, place[batch.target_column])
+            parts["ranking"] = (self.config.pair_task, losses.ranking(shares, targets, weights[candidates]))
             if fresh is not None:
-                shares_of_new = model.similarity(user, texts[:, :-1], texts[:, -1]).log_softmax(dim=1)
-                loss = self._ranking(shares_of_new, batch, columns, count)
+                scores = model.similarity(user, texts[:, :-1], texts[:, -1])
+                targets = _pairs(batch.target_row, _places(columns, count)[batch.target_column])
+                loss = losses.ranking(scores.log_softmax(dim=1), targets, weights[columns])
                 parts["ranking of new"] = (self.config.pair_task, loss)
             if self.config.group_prior and self.prior is not None:
                 loss = self._prior(self.prior, shares, batch, candidates)
@@ -179,13 +182,6 @@ class Objective:
         scale = float((table.aim @ table.root).var(dim=0, correction=0).sum())
         difference = (texts - table.aim[chosen]) @ table.root
         return losses.alignment(difference, known, max(scale, 1e-12))
-
-    def _ranking(self, shares: Tensor, batch: Batch, columns: Indexes, count: int) -> Tensor:
-        """How well the targets rank among some of n items, by the logarithms of their shares (B, b)."""
-        place = _places(columns, count)
-        targets = _pairs(batch.target_row, place[batch.target_column])
-        weights = torch.from_numpy(self.examples.weights(self.config.propensity))
-        return losses.ranking(shares, targets, weights[columns])
 
     def _behaviour(
         self, model: Emberline, batch: Batch, place: Indexes, user: Tensor, item: Tensor, bias: Tensor
