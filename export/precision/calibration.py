@@ -33,14 +33,22 @@ class Statistics:
     Attributes:
         low: (K,) the least value of each channel.
         high: (K,) the greatest value of each channel.
+        mean: (K,) of each channel.
         moments: (K, K) the mean of x xᵀ.
         sample: (S, K) some of the inputs, evenly chosen.
     """
 
     low: Floats
     high: Floats
+    mean: NDArray[np.float64]
     moments: NDArray[np.float64]
     sample: Floats
+
+    def less(self, centres: Floats) -> Statistics:
+        """Of the inputs less a centre (K,) of each channel."""
+        crossed = np.outer(self.mean, centres)
+        moments = self.moments - crossed - crossed.T + np.outer(centres, centres)
+        return Statistics(self.low - centres, self.high - centres, self.mean - centres, moments, self.sample - centres)
 
 
 def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]) -> list[Statistics]:
@@ -84,6 +92,7 @@ class Tally:
         """
         self._low = np.full(width, np.inf, np.float32)
         self._high = np.full(width, -np.inf, np.float32)
+        self._total = np.zeros(width, np.float64)
         self._moments = np.zeros((width, width), np.float64)
         self._stride = max(1, tokens // _MOMENTS)
         self._tokens = 0
@@ -102,11 +111,13 @@ class Tally:
         """Of all that was taken in, which is one input at least."""
         if self._waiting:
             self._settle()
-        return Statistics(self._low, self._high, self._moments / self._tokens, np.concatenate(self._sample))
+        mean, moments = self._total / self._tokens, self._moments / self._tokens
+        return Statistics(self._low, self._high, mean, moments, np.concatenate(self._sample))
 
     def _settle(self) -> None:
         states = np.concatenate(self._waiting)
         self._waiting = []
+        self._total += states.sum(axis=0)
         self._moments += states.T @ states
         self._tokens += len(states)
         self._sample.append(states[::_KEPT].copy())  # a view would keep all

@@ -30,7 +30,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import onnx
@@ -38,13 +37,11 @@ import onnx
 from emberline.engine.records import Floats
 
 from .attention import put_tokens_first
+from .centring import VALUES, block, centre_inputs
 from .embeddings import add_token_types, store_words
 from .grid import Activations, Grid
 from .layer import Quantised
 from .rewrite import RUNTIME, Rewrite
-
-#: Ends the name of the product that makes the values of attention.
-_VALUES: Final = "/attention/self/value/MatMul"
 
 
 def write(
@@ -67,6 +64,7 @@ def write(
     """
     model = onnx.load(source)
     graph = Rewrite(model)
+    centre_inputs(graph, quantised, activations)
     smoothed = _smoothed_values(quantised)
     for one in quantised:
         quantise_layers(graph, one, activations, smoothed)
@@ -85,25 +83,20 @@ def _smoothed_values(quantised: Sequence[Quantised]) -> dict[str, Floats]:
 
     Attention mixes tokens, not channels. By the names of the values' nodes, and of the layers behind.
     """
-    values = {_block(node): node for one in quantised for node in one.layers.nodes if node.endswith(_VALUES)}
+    values = {block(node): node for one in quantised for node in one.layers.nodes if node.endswith(VALUES)}
     factors: dict[str, Floats] = {}
     for one in quantised:
-        value = values.get(_block(one.layers.nodes[0]))
+        value = values.get(block(one.layers.nodes[0]))
         if one.layers.kind == "attention_out" and value is not None:
             factors[value] = factors[one.layers.name] = np.reciprocal(one.divisors)
     return factors
-
-
-def _block(node: str) -> str:
-    """The layer of the Transformer that a node of attention belongs to."""
-    return node.partition("/attention/")[0]
 
 
 def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations, smoothed: Mapping[str, Floats]) -> None:
     """Let linear layers of a graph that is being rewritten read 8 bits on both sides.
 
     Args:
-        graph: the layers' products are each followed by the sum with a bias.
+        graph: the layers' products are each followed by the sum with a bias, and their inputs are centred.
         one: the layers, as they are quantised.
         activations: how their inputs are stored.
         smoothed: what makes inputs smooth before they are read: by a product's node what its columns are multiplied by,

@@ -62,7 +62,7 @@ class Rewrite:
         return found
 
     def is_constant(self, tensor: str) -> bool:
-        """Whether a tensor is a constant of the old graph."""
+        """Whether a tensor is a constant, old or new."""
         return self._stored(tensor) is not None
 
     def before(self, name: str, nodes: list[onnx.NodeProto]) -> None:
@@ -79,7 +79,7 @@ class Rewrite:
         return name
 
     def value(self, name: str) -> NDArray[Any]:
-        """The value of a constant of the old graph."""
+        """The value of a constant."""
         stored = self._stored(name)
         if stored is None:
             raise KeyError(name)
@@ -111,8 +111,8 @@ class Rewrite:
             self._model.opset_import.append(helper.make_opsetid(RUNTIME, _RUNTIME_VERSION))
 
     def _stored(self, name: str) -> onnx.TensorProto | None:
-        if name in self._initializers:
-            return self._initializers[name]
+        if (found := self._constants.get(name) or self._initializers.get(name)) is not None:
+            return found
         maker = self._makers.get(name)
         if maker is None or maker.op_type not in ("Constant", "Identity"):
             return None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emberline.engine.records import Floats
 
-from .grid import WEIGHT_LIMIT
+from .grid import PAIR_LIMIT, WEIGHT_LIMIT
 
 #: Channels whose errors are collected before the rest of the weight is mended: one matrix product for that many.
 _BLOCK: Final = 64
@@ -22,9 +22,7 @@ _BLOCK: Final = 64
 _DAMPING: Final = 0.01
 
 
-def compensated(
-    weight: Floats, scales: Floats, moments: NDArray[np.float64], limit: int = WEIGHT_LIMIT
-) -> NDArray[np.int8]:
+def compensated(weight: Floats, scales: Floats, moments: NDArray[np.float64]) -> NDArray[np.int8]:
     """Round a weight to its grid.
 
     Args:
@@ -32,10 +30,9 @@ def compensated(
         scales: (N,) of its columns.
         moments: (K, K) the mean of x xᵀ over the layer's inputs, as they will be: smoothed, with the noise of their own
             rounding on the diagonal.
-        limit: the greatest step of the grid.
 
     Returns:
-        (K, N), from −limit to limit.
+        (K, N), within `WEIGHT_LIMIT` and, two neighbours of one sign together, `PAIR_LIMIT`.
     """
     power = np.diag(moments)
     order = np.argsort(-power, kind="stable")
@@ -44,16 +41,18 @@ def compensated(
     # Row k of the factor tells how an error in channel k is best spread over the channels after it.
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32)
     rest = weight[order].astype(np.float32)
-    rounded = np.empty_like(rest)
+    steps = np.zeros((len(weight) + 1, weight.shape[1]), np.float32)  # in the weight's order; the last has no neighbour
     for start in range(0, len(rest), _BLOCK):
         stop = min(start + _BLOCK, len(rest))
         errors = np.empty((stop - start, rest.shape[1]), np.float32)
         for row in range(start, stop):
-            rounded[row] = np.clip(np.rint(rest[row] / scales), -limit, limit)
-            error = (rest[row] - rounded[row] * scales) / factor[row, row]
+            channel = order[row]
+            neighbour = steps[channel ^ 1]  # 0 until it is rounded
+            least = np.maximum(-WEIGHT_LIMIT, -PAIR_LIMIT - np.minimum(neighbour, 0))
+            most = np.minimum(WEIGHT_LIMIT, PAIR_LIMIT - np.maximum(neighbour, 0))
+            steps[channel] = np.clip(np.rint(rest[row] / scales), least, most)
+            error = (rest[row] - steps[channel] * scales) / factor[row, row]
             errors[row - start] = error
             rest[row + 1 : stop] -= factor[row, row + 1 : stop, None] * error
         rest[stop:] -= factor[start:stop, stop:].T @ errors
-    unordered = np.empty(weight.shape, np.int8)
-    unordered[order] = rounded.astype(np.int8)
-    return unordered
+    return steps[:-1].astype(np.int8)

@@ -16,41 +16,61 @@ import numpy as np
 from emberline.engine.records import Floats
 
 from .calibration import Statistics
-from .grid import SAFE_WEIGHT_LIMIT, WEIGHT_LIMIT, Activations, Grid, nearest, weight_scales
+from .grid import Activations, Grid, nearest, product_scales
 from .ranges import input_range
 from .recipe import Method
 
 #: The α that are tried: high ones ease inputs of 8 bits, low ones the weights of layers whose inputs have 16.
 ALPHAS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+#: How far inputs that are not centred may reach below zero, as a share of how far above: these are tried. Behind a GELU
+#: many channels hardly rise above zero; the more they are narrowed, the more steps of the grid are left to the others.
+ROOMS: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125, 0.08)
 #: What `rounding` leaves of the error of rounding to the nearest; measured on MiniLM: 0.15 to 0.25.
 _REMAINS: Final = 0.2
+#: Kinds of layers whose inputs come centred: what is in front of them, a layer norm or the attention's values, has a
+#: bias that can take each channel's centre off, and behind them there is one that can put it back.
+CENTRED: Final = frozenset({"attention_in", "attention_out", "ffn_up"})
 #: How far beyond what calibration saw the grid of an input of 16 bits reaches: it can afford to lose no outlier.
 _MARGIN: Final = 2.0
 
 
-def smooth(statistics: Statistics, weight: Floats, *, fine: bool, alpha: float | None = None) -> tuple[Floats, float]:
+def smooth(
+    statistics: Statistics, weight: Floats, *, fine: bool, centred: bool, alpha: float | None = None
+) -> tuple[Floats, float]:
     """Choose the divisors of a layer's inputs.
 
     Args:
         statistics: of its inputs.
         weight: (K, N).
         fine: whether the inputs will be stored in 16 bits.
+        centred: whether they reach as far below zero as above.
         alpha: which α to take; None: the best of `ALPHAS`.
 
     Returns:
         The divisors (K,), their geometric mean 1, and the α that made them.
     """
-    widest = np.maximum(np.maximum(-statistics.low, statistics.high), 1e-5)
+    tried: dict[tuple[float, float], tuple[float, Floats]] = {}
+
+    def error(strength: float, room: float) -> float:
+        if (strength, room) not in tried:
+            divisors = _divisors(statistics, weight, strength, room)
+            tried[strength, room] = _error(statistics, weight, divisors, fine=fine), divisors
+        return tried[strength, room][0]
+
+    strengths, room = ALPHAS if alpha is None else (alpha,), ROOMS[0]
+    best = min(strengths, key=lambda one: error(one, room))
+    if not centred:
+        room = min(ROOMS, key=lambda one: error(best, one))
+        best = min(strengths, key=lambda one: error(one, room))
+    return tried[best, room][1], best
+
+
+def _divisors(statistics: Statistics, weight: Floats, alpha: float, room: float) -> Floats:
+    """What makes inputs share their spread with the weight, and reach `room` times as far below zero as above."""
+    widest = np.maximum(np.maximum(-statistics.low / room, statistics.high), 1e-5)
     heaviest = np.maximum(np.abs(weight).max(axis=1), 1e-5)
-    best: tuple[float, Floats, float] | None = None
-    for strength in ALPHAS if alpha is None else (alpha,):
-        divisors = widest**strength / heaviest ** (1 - strength)
-        divisors = (divisors / np.exp(np.log(divisors).mean())).astype(np.float32)
-        error = _error(statistics, weight, divisors, fine=fine)
-        if best is None or error < best[0]:
-            best = error, divisors, strength
-    assert best is not None
-    return best[1], best[2]
+    divisors = widest**alpha / heaviest ** (1 - alpha)
+    return np.asarray(divisors / np.exp(np.log(divisors).mean()), np.float32)
 
 
 def input_grid(
@@ -68,16 +88,10 @@ def noise(grid: Grid, *, fine: bool) -> float:
     return step**2 / 12
 
 
-def weight_limit(*, fine: bool) -> int:
-    """The greatest weight on the grid of a layer."""
-    # The margin of fine inputs keeps their sums small enough.
-    return WEIGHT_LIMIT if fine else SAFE_WEIGHT_LIMIT
-
-
 def _error(statistics: Statistics, weight: Floats, divisors: Floats, *, fine: bool) -> float:
     """The mean square error of a layer's output, were it quantised so, up to the constant 1/N."""
     smoothed = weight * divisors[:, None]
-    scales = weight_scales(smoothed, weight_limit(fine=fine))
+    scales = product_scales(smoothed)
     wrong = (nearest(smoothed, scales) * scales - smoothed) / divisors[:, None]  # in the unsmoothed inputs' terms
     rounding = float(((statistics.moments @ wrong) * wrong).sum())
     grid = input_grid(statistics, divisors, "uint8", fine=fine)

@@ -78,10 +78,11 @@ class QuantisationNoise:
             for name, rounding in self.roundings.items():
                 modules: list[nn.Linear] = [encoder.get_submodule(path) for path in _paths(name)]
                 weight = rounding.weight(torch.cat([module.weight for module in modules]))
-                parts = torch.split(weight, [module.out_features for module in modules])
-                for path, module, part in zip(_paths(name), modules, parts, strict=True):
+                widths = [module.out_features for module in modules]
+                parts = zip(torch.split(weight, widths), torch.split(rounding.amends, widths), strict=True)
+                for path, module, (part, amends) in zip(_paths(name), modules, parts, strict=True):
                     stack.callback(encoder.set_submodule, path, module)
-                    encoder.set_submodule(path, _Linear(module, rounding, part))
+                    encoder.set_submodule(path, _Linear(module, rounding, part, amends))
             if self.recipe.stores_embeddings:
                 table = encoder.get_submodule(_EMBEDDINGS)
                 stack.callback(encoder.set_submodule, _EMBEDDINGS, table)
@@ -145,12 +146,12 @@ def seen_texts(examples: Examples, profiles: Profiles) -> list[str]:
 class _Linear(nn.Module):
     """A linear layer whose input and weight are rounded."""
 
-    def __init__(self, linear: nn.Linear, rounding: Rounding, weight: Tensor) -> None:
+    def __init__(self, linear: nn.Linear, rounding: Rounding, weight: Tensor, amends: Tensor) -> None:
         super().__init__()
-        self.linear, self.rounding, self.weight = linear, rounding, weight
+        self.linear, self.rounding, self.weight, self.amends = linear, rounding, weight, amends
 
     def forward(self, states: Tensor) -> Tensor:
-        return functional.linear(self.rounding.input(states), self.weight, self.linear.bias)
+        return functional.linear(self.rounding.input(states), self.weight, self.linear.bias + self.amends)
 
 
 class _Embeddings(nn.Module):

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from emberline.export.precision.grid import WEIGHT_LIMIT, Grid
 from emberline.export.precision.layer import Quantised
-from emberline.export.precision.smoothing import weight_limit
 
 #: The greatest step of an input's grid.
 _LAST = 255
@@ -28,41 +27,48 @@ class Rounding:
         fine: whether the input is stored in 16 bits, as two parts of 8.
         scale: of the input's grid, or of that of its coarse part.
         zero_point: likewise.
-        divisors: (K,) what the input is divided by before it is rounded, and the weight multiplied by.
+        centres: (K,) what is taken from the input before it is rounded, and added again.
+        divisors: (K,) what the rest is divided by, and the weight multiplied by.
         scales: (N, 1) of the weight's grid.
         shift: (N, K) what is added to a weight's steps before they are rounded: what rounded it as the export does, so
             that errors cancel, while it moves on.
+        amends: (N,) what is added to the output, for the mean error of the rounding.
     """
 
     fine: bool
     scale: float
     zero_point: int
+    centres: Tensor
     divisors: Tensor
     scales: Tensor
     shift: Tensor
+    amends: Tensor
 
     @classmethod
     def of(cls, quantised: Quantised) -> Rounding:
         """The rounding of layers in the graph for CPUs."""
         grid = quantised.grids["uint8"]
-        divisors, scales = torch.from_numpy(quantised.divisors), torch.from_numpy(quantised.scales)[:, None]
+        centres, divisors = torch.from_numpy(quantised.centres), torch.from_numpy(quantised.divisors)
+        scales = torch.from_numpy(quantised.scales)[:, None]
         weight = torch.from_numpy(quantised.layers.weight).T
-        shift = torch.from_numpy(quantised.weight).T - weight * divisors / scales
-        return cls(quantised.fine, float(grid.scale), grid.zero_point, divisors, scales, shift.contiguous())
+        steps = torch.from_numpy(quantised.weight).T
+        shift = (steps - weight * divisors / scales).contiguous()
+        # The graph's bias also holds what the weight makes of the centres, which here moves on with the weight.
+        amends = torch.from_numpy(quantised.amends["uint8"]) - (steps * scales) @ (centres / divisors)
+        return cls(quantised.fine, float(grid.scale), grid.zero_point, centres, divisors, scales, shift, amends)
 
     def input(self, states: Tensor) -> Tensor:
-        """The input (…, K) as the products of 8 bits read it: smoothed and rounded."""
-        smoothed = states * (1 / self.divisors)  # as the graph does
+        """The input (…, K) as the products of 8 bits read it, smoothed and rounded, and its centres with it."""
+        smoothed = (states - self.centres) * (1 / self.divisors)  # as the graph does
         grid = Grid(np.float32(self.scale), self.zero_point)
         coarse = _rounded(smoothed, grid)
-        if not self.fine:
-            return coarse
-        return coarse + _rounded(smoothed - coarse, grid.of_rest("uint8"))
+        if self.fine:
+            coarse = coarse + _rounded(smoothed - coarse, grid.of_rest("uint8"))
+        return coarse + self.centres / self.divisors
 
     def weight(self, weight: Tensor) -> Tensor:
         """The weights (N, K), one above the other, as those products read them: smoothed and rounded."""
-        limit = weight_limit(fine=self.fine)
-        steps = _whole(weight * self.divisors / self.scales + self.shift).clamp(-limit, limit)
+        steps = _whole(weight * self.divisors / self.scales + self.shift).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
         return steps * self.scales
 
 

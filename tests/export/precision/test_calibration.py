@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from emberline.engine.records import Encoding, Floats
-from emberline.export.precision.calibration import Statistics
+from emberline.export.precision.calibration import Statistics, Tally
 from emberline.export.precision.linears import Linears
 from emberline.export.training.run import Run
 
@@ -37,4 +37,17 @@ def test_statistics_are_those_of_the_tokens_alone(
         found = seen[f"layer.{place}.ffn_up"]
         np.testing.assert_allclose(found.low, inputs.min(axis=0), atol=1e-4)
         np.testing.assert_allclose(found.high, inputs.max(axis=0), atol=1e-4)
+        np.testing.assert_allclose(found.mean, inputs.mean(axis=0), atol=1e-4)
         np.testing.assert_allclose(found.moments, inputs.T @ inputs / len(inputs), atol=1e-3)
+
+
+def test_statistics_of_centred_inputs() -> None:
+    """They are those that the inputs would have, had their centres been taken from them before they were seen."""
+    inputs = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32) + np.float32(2)
+    centres = np.array([1, 2, 3], np.float32)
+    seen, wanted = Tally(3, 50), Tally(3, 50)
+    seen.add(inputs)
+    wanted.add(inputs - centres)
+    found, direct = seen.statistics().less(centres), wanted.statistics()
+    for name in ("low", "high", "mean", "moments", "sample"):
+        np.testing.assert_allclose(getattr(found, name), getattr(direct, name), atol=1e-5)

@@ -7,17 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberline.engine.records import Floats
-from emberline.export.precision.grid import Activations, Grid, nearest, weight_scales
+from emberline.export.precision.grid import Activations, Grid, nearest, product_scales, weight_scales
 
 BOUNDS = st.floats(-1e4, 1e4, width=32)
-
-
-def _rounded(values: Floats, grid: Grid, activations: Activations) -> Floats:
-    """As ONNX defines QuantizeLinear and DequantizeLinear."""
-    limits = np.iinfo(activations)
-    steps = np.clip(np.rint(values / grid.scale) + grid.zero_point, limits.min, limits.max)
-    return np.asarray((steps - grid.zero_point) * grid.scale, np.float32)
 
 
 @pytest.mark.parametrize("activations", get_args(Activations))
@@ -27,10 +19,10 @@ def test_a_grid_loses_half_a_step_at_most(activations: Activations, one: float, 
     low, high = sorted((one, other))
     grid = Grid.over(low, high, activations)
     values = np.linspace(low, high, 50, dtype=np.float32)
-    off = np.abs(_rounded(values, grid, activations) - values)
+    off = np.abs(grid.rounded(values, activations) - values)
     # The zero point is a whole number, which moves the grid's ends by up to half a step.
     assert off.max() <= 1.001 * grid.scale
-    assert _rounded(np.zeros(1, np.float32), grid, activations)[0] == 0
+    assert grid.rounded(np.zeros(1, np.float32), activations)[0] == 0
 
 
 @pytest.mark.parametrize("activations", get_args(Activations))
@@ -41,8 +33,8 @@ def test_two_parts_lose_next_to_nothing(activations: Activations, one: float, ot
     grid = Grid.over(low, high, activations)
     # Away from the ends, where a margin keeps the values of layers that are stored so.
     values = np.linspace(0.9 * low, 0.9 * high, 50).astype(np.float32)
-    coarse = _rounded(values, grid, activations)
-    rest = _rounded(values - coarse, grid.of_rest(activations), activations)
+    coarse = grid.rounded(values, activations)
+    rest = grid.of_rest(activations).rounded(values - coarse, activations)
     assert np.abs(coarse + rest - values).max() <= grid.scale / 200
 
 
@@ -55,6 +47,14 @@ def test_int8_activations_are_symmetric() -> None:
 
 def test_weights_use_their_columns_whole_grid() -> None:
     """The greatest entry of each column is the grid's last, however small the column; an empty one stays zero."""
-    weight = np.array([[1.0, -0.001, 0.0], [0.5, 0.0005, 0.0]], np.float32)
+    weight = np.array([[1.0, -0.001, 0.0], [-0.5, 0.0005, 0.0]], np.float32)
     steps = nearest(weight, weight_scales(weight))
-    np.testing.assert_array_equal(steps, [[127, -127, 0], [64, 64, 0]])
+    np.testing.assert_array_equal(steps, [[127, -127, 0], [-64, 64, 0]])
+
+
+def test_neighbours_of_one_sign_fit_into_16_bits() -> None:
+    """Two products with inputs of 255, added as a processor without VNNI adds them; others than neighbours are free."""
+    weight = np.array([[1.0, 1.0], [0.6, -1.0], [0.9, 1.0]], np.float32)
+    steps = nearest(weight, product_scales(weight))
+    np.testing.assert_array_equal(steps, [[80, 127], [48, -127], [72, 127]])
+    assert 255 * steps[:2].sum(axis=0).max() <= np.iinfo(np.int16).max

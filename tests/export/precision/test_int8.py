@@ -78,14 +78,19 @@ def test_a_kernels_sum_is_the_layers(write_int8: WriteInt8, layer: str, place: i
 def test_values_are_smoothed_for_the_layer_behind(small_graphs: Layout, write_int8: WriteInt8, parts: Parts) -> None:
     """What attention gives comes smoothed, unless the values or the layer stay fp32."""
     both, layer = write_int8(PLAIN), parts(PLAIN)
-    divisors = {one.layers.name: one.divisors for one in layer}["layer.1.attention_out"]
-    scales = {one.layers.name: one.scales for one in layer}["layer.1.attention_in"][-len(divisors) :]
+    found = {one.layers.name: one for one in layer}
+    divisors, centres = found["layer.1.attention_out"].divisors, found["layer.1.attention_out"].centres
+    columns = slice(-len(divisors), None)
+    scales = found["layer.1.attention_in"].scales[columns]
+    amends = found["layer.1.attention_in"].amends["uint8"][columns]
     model = onnx.load(both)
     constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     np.testing.assert_allclose(constants["layer.1.attention_in.weight.2.scale"], scales / divisors, rtol=1e-6)
     fp32 = {one.name: numpy_helper.to_array(one) for one in onnx.load(small_graphs.encoder("fp32")).graph.initializer}
     bias = fp32["bert.encoder.layer.1.attention.self.value.bias"]
-    np.testing.assert_allclose(constants["layer.1.attention_in.bias.2"], bias / divisors, rtol=1e-6)
+    np.testing.assert_allclose(
+        constants["layer.1.attention_in.bias.2"], (bias + amends - centres) / divisors, atol=1e-6
+    )
     assert "layer.1.attention_out.smoothing" not in constants
     for alone in ("attention_in", "attention_out"):
         model = onnx.load(write_int8(Recipe("uint8", fp32=frozenset({alone}))))

@@ -12,7 +12,8 @@ ONES = np.ones(16, np.float32)
 
 
 def _seen(inputs: Floats) -> Statistics:
-    return Statistics(inputs.min(axis=0), inputs.max(axis=0), np.eye(inputs.shape[1]), inputs)
+    width = inputs.shape[1]
+    return Statistics(inputs.min(axis=0), inputs.max(axis=0), np.zeros(width), np.eye(width), inputs)
 
 
 @pytest.fixture(scope="module")

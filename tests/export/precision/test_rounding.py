@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emberline.engine.records import Floats
-from emberline.export.precision.grid import nearest, weight_scales
+from emberline.export.precision.grid import nearest, product_scales
 from emberline.export.precision.rounding import compensated
 
 
@@ -20,7 +20,7 @@ def _layer(seed: int, channels: int, correlated: bool) -> tuple[Floats, NDArray[
 
 
 def _error(weight: Floats, rounded: NDArray[np.int8], moments: NDArray[np.float64]) -> float:
-    wrong = rounded * weight_scales(weight) - weight
+    wrong = rounded * product_scales(weight) - weight
     return float(np.einsum("kn,kl,ln->", wrong, moments, wrong))
 
 
@@ -29,21 +29,32 @@ def _error(weight: Floats, rounded: NDArray[np.int8], moments: NDArray[np.float6
 def test_errors_cancel_on_correlated_inputs(seed: int, channels: int) -> None:
     """The layer's output is off by less than with weights rounded to the nearest."""
     weight, moments = _layer(seed, channels, correlated=True)
-    plain = nearest(weight, weight_scales(weight)).astype(np.int8)
-    rounded = compensated(weight, weight_scales(weight), moments)
+    plain = nearest(weight, product_scales(weight)).astype(np.int8)
+    rounded = compensated(weight, product_scales(weight), moments)
     assert _error(weight, rounded, moments) < 0.8 * _error(weight, plain, moments)
 
 
 def test_without_correlation_nothing_can_cancel() -> None:
     """On white inputs every weight is rounded to the nearest."""
     weight, _ = _layer(0, 100, correlated=False)
-    rounded = compensated(weight, weight_scales(weight), np.eye(100))
-    np.testing.assert_array_equal(rounded, nearest(weight, weight_scales(weight)))
+    rounded = compensated(weight, product_scales(weight), np.eye(100))
+    np.testing.assert_array_equal(rounded, nearest(weight, product_scales(weight)))
 
 
 def test_channels_that_are_always_zero_do_no_harm() -> None:
     """A channel that calibration never saw used has no moments; its weights are rounded like the others."""
     weight, moments = _layer(1, 30, correlated=True)
     moments[5], moments[:, 5] = 0.0, 0.0
-    rounded = compensated(weight, weight_scales(weight), moments)
-    np.testing.assert_array_equal(rounded[5], nearest(weight, weight_scales(weight))[5])
+    rounded = compensated(weight, product_scales(weight), moments)
+    np.testing.assert_array_equal(rounded[5], nearest(weight, product_scales(weight))[5])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), channels=st.integers(20, 150))
+def test_neighbours_of_one_sign_stay_within_16_bits(seed: int, channels: int) -> None:
+    """Also where what is made up for moves them, and if the last channel has no neighbour."""
+    weight, moments = _layer(seed, channels, correlated=True)
+    rounded = compensated(weight, product_scales(weight), moments).astype(np.int32)
+    assert np.abs(rounded).max() <= 127
+    even, odd = rounded[: channels // 2 * 2 : 2], rounded[1::2]
+    assert np.where(even * odd > 0, np.abs(even + odd), 0).max() <= 128

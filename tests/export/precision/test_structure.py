@@ -58,16 +58,16 @@ def test_weights_alone_do_not_pass_for_int8(write_int8: WriteInt8, parts: Parts)
         check_kernels(path, parts(RECIPES["int8-trt"]))
 
 
-def test_sums_fit_every_processor(write_int8: WriteInt8) -> None:
-    """Where inputs have 8 bits, no two products can overflow the 16 that processors without VNNI add them in."""
-    tensors = {
-        tensor.name: numpy_helper.to_array(tensor)
-        for tensor in onnx.load(write_int8(Recipe("uint8"))).graph.initializer
-    }
+@pytest.mark.parametrize("recipe", [Recipe("uint8"), RECIPE], ids=["8 bits", "16 bits"])
+def test_sums_fit_every_processor(write_int8: WriteInt8, recipe: Recipe) -> None:
+    """No two neighbouring products can overflow the 16 bits that processors without VNNI add them in."""
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(write_int8(recipe)).graph.initializer}
     weights = [value for name, value in tensors.items() if ".weight." in name and name.endswith(".quantised")]
     assert len(weights) == 12
     for weight in weights:
-        assert 2 * 255 * int(abs(weight.astype(int)).max()) <= 32767
+        even, odd = weight[::2].astype(int), weight[1::2].astype(int)
+        assert 255 * max((even + odd).max(), even.max(), odd.max()) <= 32767
+        assert 255 * min((even + odd).min(), even.min(), odd.min()) >= -32768
 
 
 def test_a_layer_left_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:

@@ -44,9 +44,11 @@ def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe, *, cpu:
     for layers in linears.find(onnx.load(fp32)):
         scales = weight_scales(layers.weight)
         weight = nearest(layers.weight, scales).astype(np.int8)
-        ones = np.ones(len(layers.weight), np.float32)
+        zeros, ones = np.zeros(len(layers.weight), np.float32), np.ones(len(layers.weight), np.float32)
         grids: Any = {form: Grid.over(-4.0, 4.0, form) for form in ("uint8", "int8")}
-        quantised.append(Quantised(layers, recipe.is_fine(layers), 0.0, ones, weight, scales, grids))
+        amends: Any = dict.fromkeys(grids, np.zeros_like(scales))
+        fine = recipe.is_fine(layers)
+        quantised.append(Quantised(layers, fine, 0.0, zeros, ones, weight, scales, grids, amends))
     if cpu:
         int8.write(fp32, layout.encoder("int8"), quantised, "uint8")
     int8.write(fp32, layout.encoder("int8-trt"), quantised, "int8")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from emberline.engine.bundle import Layout
+from emberline.engine.errors import ExportError
+from emberline.engine.records import Encoding, Floats
+from emberline.export.precision.calibration import Statistics, observe
+from emberline.export.precision.centring import centre_inputs
+from emberline.export.precision.layer import Quantised
+from emberline.export.precision.linears import Linears
+from emberline.export.precision.recipe import Recipe
+from emberline.export.precision.rewrite import Rewrite
+
+Parts = Callable[[Recipe], list[Quantised]]
+Vectors = Callable[[Path], Floats]
+
+
+def _exact(quantised: Quantised) -> Quantised:
+    """As if nothing were rounded: what is added to the outputs is what the weight makes of the centres."""
+    amends = np.asarray(quantised.centres @ quantised.layers.weight, np.float32)
+    return replace(quantised, amends={"uint8": amends, "int8": amends})
+
+
+def _centred(source: Path, target: Path, quantised: list[Quantised]) -> Path:
+    model = onnx.load(source)
+    graph = Rewrite(model)
+    centre_inputs(graph, quantised, "uint8")
+    graph.finish()
+    onnx.save(model, target)
+    return target
+
+
+@pytest.mark.parametrize("fp32", [(), ("attention_in",), ("ffn_down", "attention_out")])
+def test_nothing_but_the_inputs_changes(
+    fp32: tuple[str, ...], small_graphs: Layout, parts: Parts, vectors: Vectors, tmp_path: Path
+) -> None:
+    """What is taken in front of a layer is added behind it and to the residual, whichever layers are quantised."""
+    source = small_graphs.encoder("fp32")
+    quantised = [_exact(one) for one in parts(Recipe("uint8", fp32=frozenset(fp32)))]
+    assert any(np.abs(one.centres).max() > 0.1 for one in quantised)
+    found = vectors(_centred(source, tmp_path / "centred.onnx", quantised))
+    np.testing.assert_allclose(found, vectors(source), atol=1e-5)
+
+
+def test_inputs_reach_as_far_below_zero_as_above(
+    small_graphs: Layout, layers: list[Linears], encodings: list[Encoding], parts: Parts, tmp_path: Path
+) -> None:
+    """In every channel; but behind a GELU, where nothing could take a centre off."""
+    source = small_graphs.encoder("fp32")
+    path = _centred(source, tmp_path / "centred.onnx", [_exact(one) for one in parts(Recipe("uint8"))])
+    seen: list[Statistics] = observe(path, layers, encodings)
+    for one, statistics in zip(layers, seen, strict=True):
+        if one.kind == "ffn_down":
+            assert statistics.low.min() > -0.2
+        else:
+            np.testing.assert_allclose(statistics.low, -statistics.high, atol=1e-4)
+
+
+def test_the_mean_error_of_rounding_is_made_up_for(parts: Parts) -> None:
+    """With all that is added, a layer gives on average what it gave in fp32: of inputs that lie off their grid too."""
+    plain = {one.layers.name: one for one in parts(Recipe("uint8"))}
+    for one in plain.values():
+        exact = _exact(one).amends["uint8"]
+        off = np.abs(one.amends["uint8"] - exact).max()
+        assert 0 < off < 0.1 * max(1.0, float(np.abs(exact).max()))
+
+
+def test_a_layer_without_a_bias_behind_it_is_refused(small_graphs: Layout, parts: Parts, tmp_path: Path) -> None:
+    """Its centre would be lost in silence."""
+    model = onnx.load(small_graphs.encoder("fp32"))
+    bias = "bert.encoder.layer.0.attention.output.dense.bias"
+    for node in model.graph.node:
+        if node.op_type == "Add" and bias in node.input:
+            node.input[:] = [node.input[0], node.input[0]] if node.input[1] == bias else [node.input[1]] * 2
+    onnx.save(model, tmp_path / "spoilt.onnx")
+    with pytest.raises(ExportError, match="adds no bias"):
+        _centred(tmp_path / "spoilt.onnx", tmp_path / "centred.onnx", parts(Recipe("uint8")))
