@@ -50,6 +50,11 @@ class Statistics:
         moments = self.moments - crossed - crossed.T + np.outer(centres, centres)
         return Statistics(self.low - centres, self.high - centres, self.mean - centres, moments, self.sample - centres)
 
+    def taken(self, order: NDArray[np.intp]) -> Statistics:
+        """Of the channels in another order."""
+        moments = self.moments[np.ix_(order, order)]
+        return Statistics(self.low[order], self.high[order], self.mean[order], moments, self.sample[:, order])
+
 
 def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]) -> list[Statistics]:
     """Run texts through an fp32 encoder and watch what each of its linear layers reads.

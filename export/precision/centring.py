@@ -43,11 +43,11 @@ def centre_inputs(graph: Rewrite, quantised: Iterable[Quantised], activations: A
         ExportError: what is in front of a layer, or behind it, has no bias.
     """
     for one in quantised:
-        start = 0
+        amends, start = one.amends(activations), 0
         for node in one.layers.nodes:
             total = _sum(graph, graph.nodes[node])
             width = graph.value(_bias(graph, total)).size
-            _add(graph, total, one.amends[activations][start : start + width])
+            _add(graph, total, amends[start : start + width])
             start += width
         if not one.centres.any():
             continue

@@ -44,7 +44,7 @@ def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activati
     makers = {output: node for node in graph.node for output in node.output}
     constants = {tensor.name: tensor.data_type for tensor in graph.initializer}
     quantisers = [node for node in graph.node if node.op_type == "QuantizeLinear"]
-    parts = sum(1 + one.fine for one in quantised)
+    parts = sum(one.products for one in quantised)
     if len(quantisers) != parts:
         raise ExportError(f"{path.name} quantises {len(quantisers)} activations, not {parts}")
     wrong = [node.name for node in quantisers if constants[node.input[2]] != _STORED[activations]]
@@ -54,16 +54,22 @@ def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activati
     found = [
         node
         for node, (activation, weight) in zip(graph.node, sides, strict=True)
-        if activation in makers
-        and makers[activation].op_type == "QuantizeLinear"
-        and constants.get(weight) == TensorProto.INT8
+        if _is_rounded(activation, makers) and constants.get(weight) == TensorProto.INT8
     ]
     if len(found) != _products(quantised):
         raise ExportError(f"{path.name} multiplies in 8 bits {len(found)} times, not {_products(quantised)}")
-    # Of the two products of a fine input one adds the bias.
+    # Of several products of one layer, one adds the bias.
     biased, layers = sum(len(node.input) == _BIASED for node in found), sum(len(one.layers.nodes) for one in quantised)
     if activations == "uint8" and biased != layers:
         raise ExportError(f"{path.name} adds a bias with the product in {biased} layers, not {layers}")
+
+
+def _is_rounded(activation: str, makers: Mapping[str, onnx.NodeProto]) -> bool:
+    """Whether a tensor is the output of a quantiser, or a slice of it."""
+    maker = makers.get(activation)
+    if maker is not None and maker.op_type == "Slice":
+        maker = makers.get(maker.input[0])
+    return maker is not None and maker.op_type == "QuantizeLinear"
 
 
 def _integers(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> tuple[str, str]:
@@ -136,7 +142,7 @@ def check_kernels(path: Path, quantised: Sequence[Quantised]) -> dict[str, int]:
 
 
 def _products(quantised: Sequence[Quantised]) -> int:
-    return sum(len(one.layers.nodes) * (1 + one.fine) for one in quantised)
+    return sum(len(one.layers.nodes) * one.products for one in quantised)
 
 
 def _load(path: Path, allowed: Collection[str]) -> onnx.GraphProto:

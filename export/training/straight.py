@@ -6,13 +6,16 @@ A rounding has no gradient; it is taken to be 1 within the grid and 0 beyond it,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from emberline.export.precision.grid import WEIGHT_LIMIT, Grid
+from emberline.export.precision.grid import WEIGHT_LIMIT
 from emberline.export.precision.layer import Quantised
 
 #: The greatest step of an input's grid.
@@ -24,20 +27,24 @@ class Rounding:
     """How linear layers that read one input, K wide, are rounded; N outputs together.
 
     Attributes:
-        fine: whether the input is stored in 16 bits, as two parts of 8.
-        scale: of the input's grid, or of that of its coarse part.
-        zero_point: likewise.
+        fine: (K,) whether the input is stored in 16 bits, as two parts of 8.
+        scale: (K,) of the input's grid, or of that of its coarse part.
+        zero_point: (K,) likewise.
+        rest_scale: (K,) of the grid of what is left.
+        rest_zero_point: (K,) likewise.
         centres: (K,) what is taken from the input before it is rounded, and added again.
         divisors: (K,) what the rest is divided by, and the weight multiplied by.
-        scales: (N, 1) of the weight's grid.
+        scales: (N, K) of the weight's grid.
         shift: (N, K) what is added to a weight's steps before they are rounded: what rounded it as the export does, so
             that errors cancel, while it moves on.
         amends: (N,) what is added to the output, for the mean error of the rounding.
     """
 
-    fine: bool
-    scale: float
-    zero_point: int
+    fine: Tensor
+    scale: Tensor
+    zero_point: Tensor
+    rest_scale: Tensor
+    rest_zero_point: Tensor
     centres: Tensor
     divisors: Tensor
     scales: Tensor
@@ -47,24 +54,38 @@ class Rounding:
     @classmethod
     def of(cls, quantised: Quantised) -> Rounding:
         """The rounding of layers in the graph for CPUs."""
-        grid = quantised.grids["uint8"]
-        centres, divisors = torch.from_numpy(quantised.centres), torch.from_numpy(quantised.divisors)
-        scales = torch.from_numpy(quantised.scales)[:, None]
+        order = np.arange(len(quantised.divisors)) if quantised.order is None else quantised.order
+        parts = [(part, np.ones(len(part.divisors), np.float32)) for part in quantised.parts]
+        grids = [(part.grids["uint8"], part.grids["uint8"].of_rest("uint8"), ones) for part, ones in parts]
+
+        def channels(values: Iterable[NDArray[Any]]) -> Tensor:
+            """Of all parts, in the order of the input."""
+            return torch.from_numpy(np.concatenate(list(values))[np.argsort(order)])
+
+        centres, divisors = channels([quantised.centres]), channels([quantised.divisors])
+        scales = channels(ones[:, None] * part.scales for part, ones in parts).T.contiguous()
+        steps = channels(part.weight for part in quantised.parts).T
         weight = torch.from_numpy(quantised.layers.weight).T
-        steps = torch.from_numpy(quantised.weight).T
-        shift = (steps - weight * divisors / scales).contiguous()
-        # The graph's bias also holds what the weight makes of the centres, which here moves on with the weight.
-        amends = torch.from_numpy(quantised.amends["uint8"]) - (steps * scales) @ (centres / divisors)
-        return cls(quantised.fine, float(grid.scale), grid.zero_point, centres, divisors, scales, shift, amends)
+        return cls(
+            fine=channels(part.fine * ones for part, ones in parts).bool(),
+            scale=channels(grid.scale * ones for grid, _, ones in grids),
+            zero_point=channels(grid.zero_point * ones for grid, _, ones in grids),
+            rest_scale=channels(rest.scale * ones for _, rest, ones in grids),
+            rest_zero_point=channels(rest.zero_point * ones for _, rest, ones in grids),
+            centres=centres,
+            divisors=divisors,
+            scales=scales,
+            shift=(steps - weight * divisors / scales).contiguous(),
+            # The graph's bias also holds what the weight makes of the centres, which here moves on with the weight.
+            amends=torch.from_numpy(quantised.amends("uint8")) - (steps * scales) @ (centres / divisors),
+        )
 
     def input(self, states: Tensor) -> Tensor:
         """The input (…, K) as the products of 8 bits read it, smoothed and rounded, and its centres with it."""
         smoothed = (states - self.centres) * (1 / self.divisors)  # as the graph does
-        grid = Grid(np.float32(self.scale), self.zero_point)
-        coarse = _rounded(smoothed, grid)
-        if self.fine:
-            coarse = coarse + _rounded(smoothed - coarse, grid.of_rest("uint8"))
-        return coarse + self.centres / self.divisors
+        coarse = _rounded(smoothed, self.scale, self.zero_point)
+        rest = _rounded(smoothed - coarse, self.rest_scale, self.rest_zero_point)
+        return coarse + torch.where(self.fine, rest, 0.0) + self.centres / self.divisors
 
     def weight(self, weight: Tensor) -> Tensor:
         """The weights (N, K), one above the other, as those products read them: smoothed and rounded."""
@@ -78,9 +99,8 @@ def rounded_rows(rows: Tensor) -> Tensor:
     return (rows / scales).round() * scales
 
 
-def _rounded(states: Tensor, grid: Grid) -> Tensor:
-    scale = float(grid.scale)
-    return ((_whole(states / scale) + grid.zero_point).clamp(0, _LAST) - grid.zero_point) * scale
+def _rounded(states: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+    return ((_whole(states / scale) + zero_point).clamp(0, _LAST) - zero_point) * scale
 
 
 def _whole(steps: Tensor) -> Tensor:

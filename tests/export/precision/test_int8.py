@@ -81,8 +81,8 @@ def test_values_are_smoothed_for_the_layer_behind(small_graphs: Layout, write_in
     found = {one.layers.name: one for one in layer}
     divisors, centres = found["layer.1.attention_out"].divisors, found["layer.1.attention_out"].centres
     columns = slice(-len(divisors), None)
-    scales = found["layer.1.attention_in"].scales[columns]
-    amends = found["layer.1.attention_in"].amends["uint8"][columns]
+    scales = found["layer.1.attention_in"].parts[0].scales[columns]
+    amends = found["layer.1.attention_in"].amends("uint8")[columns]
     model = onnx.load(both)
     constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     np.testing.assert_allclose(constants["layer.1.attention_in.weight.2.scale"], scales / divisors, rtol=1e-6)

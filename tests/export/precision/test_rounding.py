@@ -12,7 +12,7 @@ from emberline.export.precision.rounding import compensated
 
 def _layer(seed: int, channels: int, correlated: bool) -> tuple[Floats, NDArray[np.float64]]:
     rng = np.random.default_rng(seed)
-    weight = rng.standard_normal((channels, 7)).astype(np.float32)
+    weight = rng.standard_normal((channels, 40)).astype(np.float32)
     inputs = rng.standard_normal((4 * channels, channels))
     if correlated:
         inputs = inputs @ (np.eye(channels) + rng.standard_normal((channels, channels)))

@@ -63,7 +63,7 @@ def test_sums_fit_every_processor(write_int8: WriteInt8, recipe: Recipe) -> None
     """No two neighbouring products can overflow the 16 bits that processors without VNNI add them in."""
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(write_int8(recipe)).graph.initializer}
     weights = [value for name, value in tensors.items() if ".weight." in name and name.endswith(".quantised")]
-    assert len(weights) == 12
+    assert len(weights) >= 12
     for weight in weights:
         even, odd = weight[::2].astype(int), weight[1::2].astype(int)
         assert 255 * max((even + odd).max(), even.max(), odd.max()) <= 32767
@@ -81,7 +81,7 @@ def test_a_weight_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
     """Quantised activations on a weight in fp32 are no product in 8 bits."""
     path = write_int8(RECIPES["int8-trt"])
     model = onnx.load(path)
-    node = next(node for node in model.graph.node if node.output[0] == "layer.0.ffn_up.weight.0")
+    node = next(node for node in model.graph.node if node.output[0].startswith("layer.0.ffn_up.weight.0."))
     quantised = next(one for one in model.graph.initializer if one.name == node.input[0])
     wide = numpy_helper.from_array(numpy_helper.to_array(quantised).astype("float32"), "wide")
     model.graph.initializer.append(wide)

@@ -22,7 +22,7 @@ from emberline.export.model import Emberline, ModelConfig, TextEncoder
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.precision import fp16, int8, linears
 from emberline.export.precision.grid import Grid, nearest, weight_scales
-from emberline.export.precision.layer import Quantised
+from emberline.export.precision.layer import Part, Quantised
 from emberline.export.precision.recipe import RECIPES, Recipe
 
 LABELS = ("genres=Comedy", "genres=Horror", "genres=Sci-Fi")
@@ -48,7 +48,8 @@ def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe, *, cpu:
         grids: Any = {form: Grid.over(-4.0, 4.0, form) for form in ("uint8", "int8")}
         amends: Any = dict.fromkeys(grids, np.zeros_like(scales))
         fine = recipe.is_fine(layers)
-        quantised.append(Quantised(layers, fine, 0.0, zeros, ones, weight, scales, grids, amends))
+        part = Part(fine, 0.0, zeros, ones, weight, scales, grids, amends)
+        quantised.append(Quantised(layers, None, (part,)))
     if cpu:
         int8.write(fp32, layout.encoder("int8"), quantised, "uint8")
     int8.write(fp32, layout.encoder("int8-trt"), quantised, "int8")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from emberline.engine.bundle import Layout
+from emberline.engine.records import Floats
+from emberline.export.precision.calibration import Statistics
+from emberline.export.precision.layer import Quantised, quantise
+from emberline.export.precision.linears import Linears
+from emberline.export.precision.ordering import order_channels
+from emberline.export.precision.recipe import Recipe
+from emberline.export.precision.rewrite import Rewrite
+
+Parts = Callable[[Recipe], list[Quantised]]
+WriteInt8 = Callable[[Recipe], Path]
+Vectors = Callable[[Path], Floats]
+
+
+def _down(quantised: list[Quantised]) -> list[Quantised]:
+    return [one for one in quantised if one.layers.kind == "ffn_down"]
+
+
+def test_noisy_channels_come_first(parts: Parts, layers: list[Linears], statistics: list[Statistics]) -> None:
+    """The order is a permutation, and no channel of the first eighth is less noisy than one behind it."""
+    seen = {one.name: stats for one, stats in zip(layers, statistics, strict=True)}
+    for one in _down(parts(Recipe("uint8"))):
+        assert one.order is not None
+        np.testing.assert_array_equal(np.sort(one.order), np.arange(len(one.layers.weight)))
+        first, others = one.parts
+        assert (first.fine, others.fine) == (True, False)
+        assert len(first.divisors) == len(one.order) // 8
+        widest = np.maximum(-seen[one.layers.name].low, seen[one.layers.name].high)
+        noise = (widest * np.linalg.norm(one.layers.weight, axis=1))[one.order]
+        assert noise[: len(first.divisors)].min() >= noise[len(first.divisors) :].max()
+
+
+def test_layers_in_16_bits_need_no_order(parts: Parts) -> None:
+    """All their channels are stored so, as those of layers behind a layer norm are stored alike."""
+    assert all(one.order is None for one in parts(Recipe("uint8", fine=frozenset({"ffn_down"}))))
+
+
+@pytest.mark.parametrize("fp32", [(), ("ffn_up",)])
+def test_channels_meet_the_rows_that_read_them(
+    fp32: tuple[str, ...], write_int8: WriteInt8, vectors: Vectors, small_graphs: Layout
+) -> None:
+    """Whether the layer in front is quantised or not; with its outputs as they were, vectors would be others."""
+    found = vectors(write_int8(Recipe("uint8", fp32=frozenset(fp32))))
+    assert (found * vectors(small_graphs.encoder("fp32"))).sum(axis=1).min() > 0.99
+
+
+def test_the_product_in_front_is_put_in_order(small_graphs: Layout, parts: Parts) -> None:
+    """Its weight and its bias, column by column; nothing else of the graph is changed."""
+    source = onnx.load(small_graphs.encoder("fp32"))
+    before = {tensor.name: numpy_helper.to_array(tensor) for tensor in source.graph.initializer}
+    graph = Rewrite(source)
+    quantised = parts(Recipe("uint8"))
+    given = {one.layers.name: one for one in order_channels(graph, quantised)}
+    plain = {one.layers.name: one for one in quantised}
+    for one in _down(quantised):
+        up, old = (found[one.layers.name.replace("down", "up")] for found in (given, plain))
+        np.testing.assert_array_equal(up.layers.weight, old.layers.weight[:, one.order])
+        np.testing.assert_array_equal(graph.value(up.layers.weights[0]), before[old.layers.weights[0]][:, one.order])
+        np.testing.assert_array_equal(up.parts[0].scales, old.parts[0].scales[one.order])
+        assert given[one.layers.name] is one
+
+
+def test_scales_of_their_own_lose_less(layers: list[Linears]) -> None:
+    """Where a few channels are much wider than the others, their layer's error falls to less than half."""
+    rng = np.random.default_rng(0)
+    one = next(found for found in layers if found.kind == "ffn_down")
+    inputs = np.abs(rng.standard_normal((3000, len(one.weight)))).astype(np.float32)
+    inputs[:, ::16] *= 40
+    wide = inputs.astype(np.float64)
+    seen = Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.mean(axis=0), wide.T @ wide / len(wide), inputs)
+    way = Recipe("uint8").way(one)
+
+    def error(quantised: Quantised) -> float:
+        order = np.arange(len(one.weight)) if quantised.order is None else quantised.order
+        given, start = np.zeros((len(inputs), one.weight.shape[1])), 0
+        for part in quantised.parts:
+            rows = order[start : start + len(part.divisors)]
+            start += len(part.divisors)
+            smoothed, grid = inputs[:, rows] / part.divisors, part.grids["uint8"]
+            read = grid.rounded(smoothed, "uint8")
+            if part.fine:
+                read = read + grid.of_rest("uint8").rounded(smoothed - read, "uint8")
+            given += (read @ part.weight) * part.scales + part.amends["uint8"]
+        return float(((given - inputs @ one.weight) ** 2).mean())
+
+    together = quantise(Linears(one.name, "ffn_up", one.input, one.nodes, one.weights, one.weight), seen, way)
+    assert len(together.parts) == 1
+    # A layer behind a layer norm is centred, which this one could not be; its centres are in what is added.
+    whole = together.parts[0]
+    smoothed = (inputs - whole.centres) / whole.divisors
+    read = whole.grids["uint8"].rounded(smoothed, "uint8")
+    found = (read @ whole.weight) * whole.scales + whole.amends["uint8"]
+    assert error(quantise(one, seen, way)) < 0.5 * float(((found - inputs @ one.weight) ** 2).mean())
