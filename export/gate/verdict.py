@@ -22,6 +22,8 @@ def verdict(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
 
     def at_least(name: str, value: float, limit: float, remedy: str = "", digits: int = 4) -> None:
         if not value >= limit:
+            while float(f"{value:.{digits}f}") >= limit:  # no figure is "1.000000, below 1"
+                digits += 1
             failures.append(f"{name} is {value:.{digits}f}, below {limit:g}" + (f"; {remedy}" if remedy else ""))
 
     at_least("agreement@10 of neighbours", measured["agreement@10"], threshold.agreement, threshold.remedy)

@@ -72,3 +72,10 @@ def test_thresholds_that_make_no_sense_are_refused(changes: dict[str, object], c
     """A percentage in place of a share, or a misspelt head, would pass or fail everything."""
     with pytest.raises(ConfigError, match=complaint):
         _threshold(**changes)
+
+
+def test_a_figure_that_fails_is_told_apart_from_its_limit() -> None:
+    """With as many digits as it takes: nobody understands "1.000000, below 1"."""
+    near = {**MEASURED, "cosine": {"mean": 0.99999996, "min": 0.9}}
+    (failure,) = verdict(near, _threshold(cosine=1.0))
+    assert failure.startswith("the mean cosine is 0.99999996, below 1")
