@@ -26,7 +26,7 @@ def test_defaults_fit_every_encoder(layers: list[Linears]) -> None:
 def test_the_default_encoder_has_an_assignment_of_its_own() -> None:
     """It costs less than the general one, and is the same for TensorRT."""
     found = shipped("minilm")
-    assert not found["int8"].fine
+    assert len(found["int8"].fine) < 12
     assert found["int8-trt"] == RECIPES["int8-trt"]
 
 
