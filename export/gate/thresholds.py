@@ -55,7 +55,7 @@ class Thresholds:
         default_factory=lambda: {
             "fp32": Threshold(0.999, 0.999, 0.999, 0.999, _drift(0.0001)),
             "fp16": Threshold(0.998, 0.998, 0.995, 0.998, _drift(0.0005)),
-            "int8": Threshold(0.965, 0.975, 0.985, 0.98, _drift(0.004)),
-            "int8-trt": Threshold(0.955, 0.97, 0.985, 0.975, _drift(0.006)),
+            "int8": Threshold(0.965, 0.978, 0.985, 0.985, _drift(0.003)),
+            "int8-trt": Threshold(0.965, 0.976, 0.985, 0.985, _drift(0.003)),
         }
     )

@@ -121,8 +121,8 @@ RECIPES: Final[Mapping[Precision, Recipe]] = MappingProxyType(
 )
 
 
-#: What gains most for its time in MiniLM, trained on MovieLens-100K: an eighth more of the products, a fifth less of what
-#: 8 bits lose. docs/export.md has what they keep with three seeds.
+#: What gains most for its time in MiniLM, trained on MovieLens-100K: an eighth more of the products, a quarter less of
+#: what 8 bits lose. docs/export.md has what they keep with three seeds.
 _MINILM: Final = frozenset({"layer.3.attention_in", "layer.4.attention_in", "layer.5.attention_in"})
 
 
