@@ -13,11 +13,11 @@ import torch
 from onnx import TensorProto, helper
 
 from emberline.engine.records import Floats
-from emberline.export.precision import int8
 from emberline.export.precision.calibration import Statistics
 from emberline.export.precision.grid import nearest, weight_scales
 from emberline.export.precision.layer import Quantised, quantise
 from emberline.export.precision.linears import Linears
+from emberline.export.precision.products import quantise_layers
 from emberline.export.precision.recipe import Way
 from emberline.export.precision.rewrite import Rewrite
 from emberline.export.training.straight import Rounding, rounded_rows
@@ -71,7 +71,7 @@ def _onnx(quantised: Quantised, inputs: Floats, wanted: Sequence[str]) -> list[F
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in wanted if not name.endswith(".out")
     )
     graph = Rewrite(model)
-    int8.quantise_layers(graph, quantised, "uint8", {})
+    quantise_layers(graph, quantised, "uint8", {})
     graph.finish()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -1,0 +1,169 @@
+"""The products of a linear layer in 8 bits, in place of the one that it has in fp32.
+
+Where 8 bits are too few for the inputs of a layer, it gets 16 as two parts of 8, each multiplied by the same weight:
+
+    x/s ─ Quantize ─ Dequantize ─┬─ MatMul ─┐
+     └─────── Sub ───────────────┘          + ─ …
+               └─ Quantize ─ Dequantize ─ MatMul ─┘
+
+Behind a GELU, `ordering` puts the noisiest channels first, and these get so always, with scales of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx
+
+from emberline.engine.records import Floats
+
+from .grid import Activations, Grid
+from .layer import Part, Quantised
+from .rewrite import RUNTIME, Rewrite
+
+
+def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations, smoothed: Mapping[str, Floats]) -> None:
+    """Let linear layers of a graph that is being rewritten read 8 bits on both sides.
+
+    Args:
+        graph: the layers' products are each followed by the sum with a bias, and their inputs are centred.
+        one: the layers, as they are quantised.
+        activations: how their inputs are stored.
+        smoothed: what makes inputs smooth before they are read: by a product's node what its columns are multiplied by,
+            and by name the layers whose inputs come smoothed.
+
+    Raises:
+        ExportError: a product is followed by no sum.
+    """
+    name, source = one.layers.name, one.layers.input
+    nodes: list[onnx.NodeProto] = []
+    if name not in smoothed:
+        factor = graph.constant(f"{name}.smoothing", 1 / one.divisors)
+        nodes.append(graph.node("Mul", [source, factor], source := f"{name}.smoothed"))
+    parts: dict[str, Part] = {}
+    start = 0
+    for part in one.parts:
+        own = name if len(one.parts) == 1 else f"{name}.from.{start}"
+        rows = slice(start, start := start + len(part.divisors))
+        nodes += _read(graph, own, part, source, None if own == name else rows, activations)
+        parts[own] = part
+    graph.before(one.layers.nodes[0], nodes)
+    start = 0
+    for place, (node, weight) in enumerate(zip(one.layers.nodes, one.layers.weights, strict=True)):
+        columns = slice(start, start := start + graph.value(weight).shape[1])
+        factors = smoothed.get(node, np.ones(1, np.float32))
+        pairs = []
+        for own, part in parts.items():
+            stored = _store(graph, f"{own}.weight.{place}", part, columns, factors)
+            pairs += [(f"{own}.{read}", stored) for read in (("coarse", "rest") if part.fine else ("coarse",))]
+        bias = _bias(graph, node, f"{name}.bias.{place}", factors)
+        multiply = _multiply if activations == "uint8" else _multiply_standard
+        multiply(graph, node, pairs, bias)
+
+
+def _read(
+    graph: Rewrite, name: str, part: Part, source: str, rows: slice | None, activations: Activations
+) -> list[onnx.NodeProto]:
+    """Round inputs to their grid, and what that leaves to another if they are fine.
+
+    Args:
+        graph: gets the constants.
+        name: of the part.
+        part: the inputs.
+        source: the tensor that holds them.
+        rows: where they are in it; None: they are all.
+        activations: how they are stored.
+    """
+    grid = part.grids[activations]
+    if rows is not None and activations == "uint8" and not part.fine:
+        # All are rounded, for a CPU would take longer to copy these as floats.
+        nodes = _round(graph, source, f"{name}.all", grid, activations)
+        nodes.append(_slice(graph, f"{name}.all.quantised", f"{name}.coarse.quantised", rows))
+        return nodes + _stored(graph, f"{name}.coarse", grid, activations)
+    nodes = []
+    if rows is not None:
+        nodes.append(_slice(graph, source, source := f"{name}.inputs", rows))
+    nodes += _round(graph, source, f"{name}.coarse", grid, activations)
+    if part.fine:
+        nodes.append(graph.node("Sub", [source, f"{name}.coarse"], f"{name}.left"))
+        nodes += _round(graph, f"{name}.left", f"{name}.rest", grid.of_rest(activations), activations)
+    return nodes
+
+
+def _round(graph: Rewrite, source: str, target: str, grid: Grid, activations: Activations) -> list[onnx.NodeProto]:
+    """Round a tensor to its grid; that nothing reads one of the forms does not matter, `Rewrite.finish` drops it."""
+    last = _stored(graph, target, grid, activations)
+    return [graph.node("QuantizeLinear", [source, *last[0].input[1:]], f"{target}.quantised"), *last]
+
+
+def _stored(graph: Rewrite, target: str, grid: Grid, activations: Activations) -> list[onnx.NodeProto]:
+    """Read what is stored on a grid."""
+    scale = graph.constant(f"{target}.scale", np.array(grid.scale))
+    zero = graph.constant(f"{target}.zero_point", np.array(grid.zero_point, np.dtype(activations)))
+    return [graph.node("DequantizeLinear", [f"{target}.quantised", scale, zero], target)]
+
+
+def _slice(graph: Rewrite, source: str, target: str, rows: slice) -> onnx.NodeProto:
+    ends = {"from": rows.start, "to": rows.stop, "axis": -1}
+    return graph.node(
+        "Slice", [source, *(graph.constant(f"{target}.{end}", np.array([at])) for end, at in ends.items())], target
+    )
+
+
+def _store(graph: Rewrite, weight: str, part: Part, columns: slice, factors: Floats) -> list[str]:
+    """The names of a weight in 8 bits, its scales and its zero points."""
+    return [
+        graph.constant(f"{weight}.quantised", part.weight[:, columns]),
+        graph.constant(f"{weight}.scale", part.scales[columns] * factors),
+        graph.constant(f"{weight}.zero_point", np.zeros_like(part.weight[0, columns])),
+    ]
+
+
+def _bias(graph: Rewrite, product: str, name: str, factors: Floats) -> onnx.NodeProto:
+    """The node that adds a layer's bias to its product, with the bias in front."""
+    node = graph.reader(graph.nodes[product].output[0], "Add")
+    old = next(each for each in node.input if graph.is_constant(each))
+    node.input[:] = [graph.constant(name, graph.value(old) * factors), graph.nodes[product].output[0]]
+    return node
+
+
+def _multiply(graph: Rewrite, name: str, pairs: Sequence[tuple[str, Sequence[str]]], bias: onnx.NodeProto) -> None:
+    """Let ONNX Runtime's kernel multiply parts of the input by their weights, and add the bias."""
+    products: list[str] = []
+    nodes = []
+    for part, (weight, scale, zero) in pairs:
+        inputs = [f"{part}.quantised", weight, f"{part}.scale", scale, f"{part}.zero_point", zero]
+        products.append(f"{name}.{len(products)}" if len(pairs) > 1 else bias.output[0])
+        nodes.append(graph.node("MatMulIntegerToFloat", inputs, products[-1], domain=RUNTIME))
+    nodes[0].input.append(bias.input[0])
+    graph.after(bias.name, nodes + _sums(graph, products, bias.output[0]))
+    graph.drop(graph.nodes[name])
+    graph.drop(bias)
+
+
+def _multiply_standard(
+    graph: Rewrite, name: str, pairs: Sequence[tuple[str, Sequence[str]]], bias: onnx.NodeProto
+) -> None:
+    """Let a MatMul read each part of the input and its weight in 8 bits."""
+    products: list[str] = []
+    nodes = []
+    for part, stored in pairs:
+        products.append(f"{name}.{len(products)}" if len(pairs) > 1 else graph.nodes[name].output[0])
+        # Each product has a DequantizeLinear of its own: runtimes fuse only one that nothing else reads.
+        weight = f"{stored[0]}.{part}"
+        nodes.append(graph.node("DequantizeLinear", list(stored), weight, axis=1))
+        nodes.append(graph.node("MatMul", [part, weight], products[-1]))
+    graph.after(name, nodes + _sums(graph, products, bias.input[1]))
+    graph.drop(graph.nodes[name])
+
+
+def _sums(graph: Rewrite, products: Sequence[str], total: str) -> list[onnx.NodeProto]:
+    """Add products up, if there are several."""
+    nodes = []
+    sofar = products[0]
+    for place, product in enumerate(products[1:], 2):
+        sum_ = total if place == len(products) else f"{total}.{place}"
+        nodes.append(graph.node("Add", [sofar, product], sum_))
+        sofar = sum_
+    return nodes
