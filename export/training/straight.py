@@ -82,10 +82,14 @@ class Rounding:
 
     def input(self, states: Tensor) -> Tensor:
         """The input (…, K) as the products of 8 bits read it, smoothed and rounded, and its centres with it."""
+        return self.rounded(states) + self.centres / self.divisors
+
+    def rounded(self, states: Tensor) -> Tensor:
+        """The input (…, K) less its centres, smoothed and rounded."""
         smoothed = (states - self.centres) * (1 / self.divisors)  # as the graph does
         coarse = _rounded(smoothed, self.scale, self.zero_point)
         rest = _rounded(smoothed - coarse, self.rest_scale, self.rest_zero_point)
-        return coarse + torch.where(self.fine, rest, 0.0) + self.centres / self.divisors
+        return coarse + torch.where(self.fine, rest, 0.0)
 
     def weight(self, weight: Tensor) -> Tensor:
         """The weights (N, K), one above the other, as those products read them: smoothed and rounded."""
