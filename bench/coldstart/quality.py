@@ -14,16 +14,14 @@ from typing import Final
 import numpy as np
 
 from emberline.engine.records import Item
-from emberline.engine.rendering import Value, render
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
+from emberline.export.data.words import misspelt, with_first_text, words_of
 
 #: Of an item's fields, or of its words, how many are hit.
 SHARE: Final = 0.3
 #: Keywords that are stuffed into an item.
 KEYWORDS: Final = 8
-#: Letters of a word from which it can hold a typing error and still be guessed.
-LETTERS: Final = 4
 
 Spoil = Callable[[Item, np.random.Generator], Item]
 
@@ -38,12 +36,8 @@ def missing(item: Item, rng: np.random.Generator) -> Item:
 
 
 def typos(item: Item, rng: np.random.Generator) -> Item:
-    """Each longer word has a typing error with a chance of `SHARE`: letters swapped, left out, doubled or mistaken."""
-
-    def misspelt(text: str) -> str:
-        return " ".join(_mistyped(word, rng) if _hit(word, rng) else word for word in text.split())
-
-    return _rewritten(item, misspelt)
+    """Each longer word has a typing error with a chance of `SHARE`."""
+    return misspelt(item, SHARE, rng)
 
 
 def stuffing(words: Sequence[str]) -> Spoil:
@@ -55,12 +49,7 @@ def stuffing(words: Sequence[str]) -> Spoil:
 
     def spoil(item: Item, rng: np.random.Generator) -> Item:
         drawn = " ".join(rng.choice(words, size=min(KEYWORDS, len(words)), replace=False))
-        if item.text:
-            return replace(item, text=f"{item.text} {drawn}")
-        first = next((name for name, value in item.attributes.items() if isinstance(value, str)), None)
-        if first is None:
-            return item
-        return replace(item, attributes={**item.attributes, first: f"{item.attributes[first]} {drawn}"})
+        return with_first_text(item, lambda text: f"{text} {drawn}")
 
     return spoil
 
@@ -77,11 +66,8 @@ def popular_words(dataset: Dataset, split: Split, count: int = 100) -> list[str]
     likes = np.bincount(train.item[train.positive], minlength=len(dataset.items))
     found: Counter[str] = Counter()
     for item, liked in zip(dataset.items, likes.tolist(), strict=True):
-        # Field names are in every text; they would be the most popular words and say nothing.
-        said = item.text or " ".join(render({"": value}, [""]) for value in item.attributes.values())
-        for word in {word.strip(",;:.") for word in said.split()}:
-            if len(word) >= LETTERS and word.isalpha():
-                found[word] += liked
+        for word in dict.fromkeys(words_of(item)):  # in their order, so that equally popular ones are always the same
+            found[word] += liked
     return [word for word, _ in found.most_common(count)]
 
 
@@ -102,32 +88,3 @@ def kinds(dataset: Dataset, split: Split) -> Mapping[str, Dataset]:
         f"{KEYWORDS} keywords stuffed in": stuffing(popular_words(dataset, split)),
     }
     return {name: spoilt(dataset, split, spoil) for name, spoil in ways.items()}
-
-
-def _rewritten(item: Item, rewrite: Callable[[str], str]) -> Item:
-    def value_of(value: Value) -> Value:
-        if isinstance(value, str):
-            return rewrite(value)
-        if isinstance(value, int | float):
-            return value
-        return [rewrite(text) for text in value]
-
-    attributes = {name: value_of(value) for name, value in item.attributes.items()}
-    return replace(item, attributes=attributes, text=rewrite(item.text))
-
-
-def _hit(word: str, rng: np.random.Generator) -> bool:
-    return len(word) >= LETTERS and bool(rng.random() < SHARE)
-
-
-def _mistyped(word: str, rng: np.random.Generator) -> str:
-    place = int(rng.integers(1, len(word) - 1))  # the first letter is rarely mistyped
-    match int(rng.integers(4)):
-        case 0:
-            return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
-        case 1:
-            return word[:place] + word[place + 1 :]
-        case 2:
-            return word[:place] + word[place] + word[place:]
-        case _:
-            return word[:place] + "abcdefghijklmnopqrstuvwxyz"[int(rng.integers(26))] + word[place + 1 :]

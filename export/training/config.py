@@ -61,6 +61,9 @@ class TrainConfig:
         dropout: share of the towers' inputs that is dropped.
         hide_labels: share of the texts from which the attributes to be predicted are left out.
         field_dropout: share of the other attributes left out, so that a missing one does little harm.
+        stray_words: share of the texts with all their labels into which up to eight words of other items are put, so
+            that keywords that do not belong there mislead less.
+        typing_errors: share of these texts in which three of ten longer words are mistyped.
         no_history: share of the users that are trained with no history, as new users come.
         no_profile: share of the users that are trained with no profile.
         teacher_regularisation: of the ALS teacher; higher is smoother.
@@ -95,7 +98,7 @@ class TrainConfig:
     memory: int = 4096
     warm_up_steps: int = 0
     tower_steps: int = 150
-    joint_steps: int = 300
+    joint_steps: int = 400
     final_steps: int = 50
     items: int = 32
     profiles: int = 4
@@ -112,6 +115,8 @@ class TrainConfig:
     dropout: float = 0.1
     hide_labels: float = 0.5
     field_dropout: float = 0.05
+    stray_words: float = 0.5
+    typing_errors: float = 0.2
     no_history: float = 0.15
     no_profile: float = 0.2
     teacher_regularisation: float = 20.0
@@ -138,7 +143,7 @@ class TrainConfig:
         ):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         shares = ("dropout", "profile_dropout", "hide_labels", "field_dropout", "no_history", "no_profile")
-        for name in (*shares, "user_share"):
+        for name in (*shares, "stray_words", "typing_errors", "user_share"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._require("propensity", 0 <= self.propensity <= 1, "from 0 to 1")
         self._require("average", 0 <= self.average <= 1, "from 0 to 1")

@@ -18,6 +18,8 @@ from emberline.export.training.config import TrainConfig
         ("dropout", 1.0),
         ("layer_decay", 0.0),
         ("average", 1.5),
+        ("stray_words", 1.0),
+        ("typing_errors", -0.1),
         ("quantisation_noise", 1.5),
         ("encoder_rate", float("nan")),
         ("max_minutes", 0.0),
