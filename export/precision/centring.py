@@ -75,14 +75,12 @@ def _bias(graph: Rewrite, node: onnx.NodeProto) -> str:
     """The constant that a node adds."""
     if node.op_type == "LayerNormalization":
         return str(node.input[_BETA])
-    found = [str(name) for name in node.input if graph.is_constant(name)]
-    if node.op_type != "Add" or len(found) != 1:
+    if node.op_type != "Add":
         raise ExportError(f"the encoder's {node.name} adds no bias; only BertModel encoders are quantised")
-    return found[0]
+    return graph.constant_of(node)
 
 
 def _add(graph: Rewrite, node: onnx.NodeProto, values: Floats) -> None:
     """Add values to the constant that a node adds; equal ones are stored once, so this node gets one of its own."""
     old = _bias(graph, node)
-    new = graph.constant(f"{node.name}.bias", graph.value(old) + values)
-    node.input[:] = [new if name == old else name for name in node.input]
+    graph.exchange(node, old, graph.constant(f"{node.name}.bias", graph.value(old) + values))

@@ -34,9 +34,8 @@ def order_channels(graph: Rewrite, quantised: Sequence[Quantised]) -> list[Quant
         product = graph.nodes[name]
         total = graph.reader(product.output[0], "Add")
         for node in (product, total):
-            old = next(tensor for tensor in node.input if graph.is_constant(tensor))
-            new = graph.constant(f"{node.name}.ordered", graph.value(old)[..., order])
-            node.input[:] = [new if tensor == old else tensor for tensor in node.input]
+            old = graph.constant_of(node)
+            graph.exchange(node, old, graph.constant(f"{node.name}.ordered", graph.value(old)[..., order]))
     given = []
     for one in quantised:
         name = one.layers.nodes[0]

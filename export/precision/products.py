@@ -123,8 +123,8 @@ def _store(graph: Rewrite, weight: str, part: Part, columns: slice, factors: Flo
 def _bias(graph: Rewrite, product: str, name: str, factors: Floats) -> onnx.NodeProto:
     """The node that adds a layer's bias to its product, with the bias in front."""
     node = graph.reader(graph.nodes[product].output[0], "Add")
-    old = next(each for each in node.input if graph.is_constant(each))
-    node.input[:] = [graph.constant(name, graph.value(old) * factors), graph.nodes[product].output[0]]
+    bias = graph.value(graph.constant_of(node))
+    node.input[:] = [graph.constant(name, bias * factors), graph.nodes[product].output[0]]
     return node
 
 

@@ -65,6 +65,24 @@ class Rewrite:
         """Whether a tensor is a constant, old or new."""
         return self._stored(tensor) is not None
 
+    def constant_of(self, node: onnx.NodeProto) -> str:
+        """The one constant that a node reads: the weight of a product, the bias of a sum.
+
+        Raises:
+            ExportError: it reads none, or several.
+        """
+        found = [str(name) for name in node.input if self.is_constant(name)]
+        if len(found) != 1:
+            raise ExportError(
+                f"the encoder's {node.name} reads {len(found)} constants in place of one weight or bias; "
+                "only BertModel encoders are quantised"
+            )
+        return found[0]
+
+    def exchange(self, node: onnx.NodeProto, old: str, new: str) -> None:
+        """Let a node read one tensor in the place of another; others that read the old one go on doing so."""
+        node.input[:] = [new if name == old else name for name in node.input]
+
     def before(self, name: str, nodes: list[onnx.NodeProto]) -> None:
         """Put nodes before the node of a name."""
         self._before.setdefault(name, []).extend(nodes)
