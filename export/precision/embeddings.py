@@ -58,7 +58,7 @@ def add_token_types(graph: Rewrite) -> None:
     rest = next(name for name in added.input if name != types.output[0])
     graph.drop(added)
     total = graph.reader(added.output[0], "Add")
-    total.input[:] = [rest if name == added.output[0] else name for name in total.input]
+    graph.exchange(total, added.output[0], rest)
 
 
 def _lookup(graph: Rewrite, table: str) -> onnx.NodeProto:

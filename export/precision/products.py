@@ -34,7 +34,7 @@ def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations, sm
             and by name the layers whose inputs come smoothed.
 
     Raises:
-        ExportError: a product is followed by no sum.
+        ExportError: a product is followed by no sum, or by one that adds no single constant.
     """
     name, source = one.layers.name, one.layers.input
     nodes: list[onnx.NodeProto] = []
