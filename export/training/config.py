@@ -20,7 +20,8 @@ class TrainConfig:
         dimensions: width of the users' and items' vectors.
         tower_width: width of the towers' hidden layer.
         temperature: τ of ``s(u, i) = z_u·z_i / τ + b_i``; about √dimensions keeps scores near 1 at the start.
-        seed: the same seed gives the same model, on the same machine with the same number of threads.
+        seed: the same seed gives the same model, on the same machine with the same number of threads; with more than
+            one, up to rounding.
         user_task: weight of behaviour prediction: likes, ratings, attributes of the next likes; 0 is off.
         item_task: weight of attribute prediction from the item's text; 0 is off.
         pair_task: weight of the match of users and items and of the alignment with the teacher; 0 is off.
