@@ -1,79 +1,24 @@
-"""How far training and export are: a bar a stage on a terminal, plain lines elsewhere. Standard error."""
+"""How training and export report their progress."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Final
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from .training.progress import Progress as Listener
-
-#: Seconds between two lines of one stage where there is no terminal: a log should not be about progress.
-_PAUSE: Final = 10.0
+from collections.abc import Mapping
+from typing import Protocol
 
 
-@contextmanager
-def shown(console: Console | None = None) -> Iterator[Listener]:
-    """Show the stages that a listener is told of.
-
-    Args:
-        console: where to; standard error by default.
-    """
-    console = console or Console(stderr=True)
-    if console.is_terminal:
-        with _bars(console) as bars:
-            yield _Bars(bars)
-    else:
-        yield _Lines(console)
-
-
-def _bars(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[values]}", style="dim"),
-        console=console,
-    )
-
-
-class _Bars:
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._stage = ""
-        self._task = bars.add_task("", visible=False, values="")
+class Progress(Protocol):
+    """Told of every step; shows a bar, writes a line, or does nothing."""
 
     def __call__(self, stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
-        if stage != self._stage:
-            self._finish()
-            self._stage = stage
-            self._task = self._bars.add_task(stage, total=total, values="")
-        self._bars.update(self._task, completed=step, total=total, values=_text(values))
+        """Take note of a step.
 
-    def _finish(self) -> None:
-        total = self._bars.tasks[self._task].total
-        self._bars.update(self._task, completed=total)
-        self._bars.stop_task(self._task)
+        Args:
+            stage: ``teacher``, ``encoding``, ``warm-up``, ``towers``, ``joint``, ``final``, ``evaluation``.
+            step: how many steps of the stage are done.
+            total: how many it has.
+            values: losses and measures of this step, by name; often empty.
+        """
 
 
-class _Lines:
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._stage = ""
-        self._said = 0.0
-
-    def __call__(self, stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
-        now = time.monotonic()
-        if stage == self._stage and now - self._said < _PAUSE and step < total:
-            return
-        self._stage, self._said = stage, now
-        self._console.print(f"{stage} {step}/{total} {_text(values)}".rstrip(), highlight=False, soft_wrap=True)
-
-
-def _text(values: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+def silent(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:  # a Progress
+    """Tell nobody."""

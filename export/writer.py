@@ -18,15 +18,15 @@ from .gate.report import judge
 from .gate.thresholds import Thresholds
 from .identity import fingerprint, manifest
 from .onnx import encoder_graph, export_graphs, head_graphs
+from .precision.analysis.texts import calibration_texts
 from .precision.encoders import write_encoders
 from .precision.quantiser import Quantiser
 from .precision.recipe import Recipe, shipped
-from .precision.texts import calibration_texts
+from .progress import Progress, silent
 from .search.search import demanded, journal_of, search
 from .search.target import Quest
 from .search.texts import SearchTexts
 from .seed import write_seed
-from .training.progress import Progress, silent
 from .training.run import Run
 
 

@@ -114,9 +114,10 @@ def export(
     quest = _quest(target, search_minutes, fine)
     need_workshop("emberline export")
     from emberline.engine.bundle import Bundle
-    from emberline.export.progress import shown
     from emberline.export.training.run import load_run
     from emberline.export.writer import write_bundle
+
+    from .progress import shown
 
     with shown() as progress:
         write_bundle(

@@ -89,10 +89,11 @@ def train(
     need_workshop("emberline train")
     from emberline.export.data.reader import read
     from emberline.export.data.split import split
-    from emberline.export.progress import shown
     from emberline.export.training.alone import TEXTS_ALONE
     from emberline.export.training.loop import train as train_model
     from emberline.export.training.run import RunFolder
+
+    from .progress import shown
 
     described = _description(description)
     dataset, found = read(described, data, strict=strict)

@@ -14,8 +14,8 @@ from emberline.engine.bundle import Layout, Precision
 from emberline.engine.machine import processor
 from emberline.export.precision.encoders import Made
 from emberline.export.predictor import Predictor
+from emberline.export.progress import Progress
 from emberline.export.training.measure import Vectors
-from emberline.export.training.progress import Progress
 
 from .answers import Answers, examine
 from .comparison import compare, quality

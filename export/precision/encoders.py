@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from emberline.engine.bundle import Layout, Precision
-from emberline.export.training.progress import Progress
+from emberline.export.progress import Progress
 
 from . import fp16, int8, structure
 from .quantiser import Quantiser

@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from .rewrite import Rewrite
+from .graph.rewrite import Rewrite
 
 #: Computed in fp32 within a layer, and with them the sums that they read: the residual and the masked scores.
 _SINGLE: Final = ("LayerNormalization", "Softmax")

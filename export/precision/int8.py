@@ -30,14 +30,15 @@ import onnx
 
 from emberline.engine.records import Floats
 
-from .attention import put_tokens_first
-from .centring import VALUES, block, centre_inputs
-from .embeddings import add_token_types, store_words
-from .grid import Activations
-from .layer import Quantised
-from .ordering import order_channels
-from .products import quantise_layers
-from .rewrite import Rewrite
+from .analysis.layer import Quantised
+from .graph.attention import put_tokens_first
+from .graph.bert import VALUES, block
+from .graph.centring import centre_inputs
+from .graph.embeddings import add_token_types, store_words
+from .graph.ordering import order_channels
+from .graph.products import quantise_layers
+from .graph.rewrite import Rewrite
+from .recipe import Activations
 
 
 def write(

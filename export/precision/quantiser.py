@@ -10,9 +10,10 @@ import onnx
 
 from emberline.engine.records import Encoding
 
-from .calibration import Statistics, observe
-from .layer import Quantised, quantise
-from .linears import Linears, find
+from .analysis.calibration import Statistics, observe
+from .analysis.layer import Quantised, quantise
+from .graph.bert import find
+from .linears import Linears
 from .recipe import Recipe, Way
 
 
@@ -32,7 +33,7 @@ class Quantiser:
 
     @cached_property
     def layers(self) -> list[Linears]:
-        """The encoder's linear layers; see `linears.find` for what it raises."""
+        """The encoder's linear layers; see `bert.find` for what it raises."""
         return find(onnx.load(self.source))
 
     def missing(self, recipes: Iterable[Recipe]) -> int:

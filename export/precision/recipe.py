@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from emberline.engine.bundle import Precision
 from emberline.engine.errors import ConfigError
 
-if TYPE_CHECKING:
-    from .grid import Activations
-    from .linears import Linears
+from .linears import KINDS, Linears
 
-#: Kinds of linear layers. Query, key and value read one input and are quantised as one; then comes the layer behind the
-#: attention, and the two of the feed-forward network.
-Kind = Literal["attention_in", "attention_out", "ffn_up", "ffn_down"]
-KINDS: Final[tuple[Kind, ...]] = ("attention_in", "attention_out", "ffn_up", "ffn_down")
+#: How activations are stored: from 0 to 255 around a zero point, which serves CPUs and skewed values best, or from −127
+#: to 127 around zero, the only way that TensorRT knows.
+Activations = Literal["uint8", "int8"]
 
 #: How the range of an input of 8 bits is taken from what calibration saw; see `ranges`.
 Method = Literal["minmax", "percentile", "entropy"]

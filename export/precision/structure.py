@@ -15,8 +15,8 @@ from onnx import TensorProto
 from emberline.engine.errors import ExportError
 
 from . import fp16
-from .grid import Activations
-from .layer import Quantised
+from .analysis.layer import Quantised
+from .recipe import Activations
 
 #: Kernels of ONNX Runtime that multiply 8-bit integers.
 INTEGER_PRODUCTS: Final = ("MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul", "QGemm")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from emberline.export.precision.embeddings import EMBEDDINGS
+from emberline.export.precision.graph.bert import WORD_EMBEDDINGS
 from emberline.export.precision.linears import Linears
 from emberline.export.precision.recipe import Recipe
 
@@ -52,7 +52,7 @@ class Costs:
     def of(cls, source: Path, layers: list[Linears], times: Times) -> Costs:
         """The costs of an encoder's forms."""
         tensors = onnx.load(source).graph.initializer
-        tables = [tensor.dims[0] * tensor.dims[1] for tensor in tensors if tensor.name.endswith(EMBEDDINGS)]
+        tables = [tensor.dims[0] * tensor.dims[1] for tensor in tensors if tensor.name.endswith(WORD_EMBEDDINGS)]
         return cls(times, {one.name: one.weight.size for one in layers}, sum(tables), source.stat().st_size)
 
     def time(self, recipe: Recipe) -> float:

@@ -16,9 +16,10 @@ from emberline.engine.bundle import Graph, sha256
 from emberline.engine.machine import processor
 from emberline.engine.records import Encoding
 from emberline.export.gate.thresholds import Threshold
+from emberline.export.precision.linears import KINDS
 from emberline.export.precision.quantiser import Quantiser
-from emberline.export.precision.recipe import KINDS, Recipe
-from emberline.export.training.progress import Progress
+from emberline.export.precision.recipe import Recipe
+from emberline.export.progress import Progress
 
 from .costs import Costs
 from .journal import Journal

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from emberline.export.precision.linears import Linears
-from emberline.export.precision.recipe import KINDS, METHODS, RECIPES, Recipe
+from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.recipe import METHODS, RECIPES, Recipe
 
 from .costs import Costs
 from .target import Target

@@ -11,11 +11,11 @@ import torch
 from emberline.engine.errors import ConfigError
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
+from emberline.export.progress import Progress, silent
 
 from .alone import possible
 from .config import TrainConfig
 from .examples import Examples
-from .progress import Progress, silent
 from .run import Recipe, RunFolder
 from .trained import TrainedModel
 from .trainer import Trainer

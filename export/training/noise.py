@@ -23,11 +23,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emberline.export.model import TextEncoder
-from emberline.export.precision.calibration import Statistics, Tally
-from emberline.export.precision.layer import quantise
-from emberline.export.precision.linears import MODULES, Linears
-from emberline.export.precision.recipe import KINDS, Recipe
-from emberline.export.precision.texts import calibration_texts
+from emberline.export.precision.analysis.calibration import Statistics, Tally
+from emberline.export.precision.analysis.layer import quantise
+from emberline.export.precision.analysis.texts import calibration_texts
+from emberline.export.precision.graph.bert import MODULES
+from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.recipe import Recipe
 
 from .bank import Profiles
 from .encoding import encode
@@ -117,7 +118,7 @@ def linears(encoder: TextEncoder) -> list[Linears]:
 def observe(
     encoder: TextEncoder, layers: Sequence[Linears], tokenizer: Tokenizer, texts: Sequence[str]
 ) -> list[Statistics]:
-    """What the linear layers of an encoder read when it reads texts, as `precision.calibration` sees it of a graph."""
+    """What the linear layers of an encoder read when it reads texts, as `analysis.calibration` sees it of a graph."""
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts)))
     tallies = [Tally(len(one.weight), tokens) for one in layers]
     masks: list[Tensor] = []

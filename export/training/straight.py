@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emberline.export.precision.grid import WEIGHT_LIMIT
-from emberline.export.precision.layer import Quantised
+from emberline.export.precision.analysis.grid import WEIGHT_LIMIT
+from emberline.export.precision.analysis.layer import Quantised
 
 #: The greatest step of an input's grid.
 _LAST = 255

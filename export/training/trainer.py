@@ -21,6 +21,7 @@ from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.precision.recipe import shipped
+from emberline.export.progress import Progress
 
 from . import curves, lora, schedule
 from .aim import known_users, take_aim
@@ -35,7 +36,6 @@ from .measure import Vectors, measure, measure_validation, predictions
 from .noise import RENEWED, QuantisationNoise, seen_texts
 from .objective import Objective
 from .prior import GroupPrior
-from .progress import Progress
 from .run import RunFolder
 from .start import fit_text, start
 from .table import ItemTable, remember

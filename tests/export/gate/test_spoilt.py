@@ -22,7 +22,7 @@ from emberline.export.gate.report import judge
 from emberline.export.gate.thresholds import Threshold, Thresholds
 from emberline.export.onnx import encoder_graph, head_graphs
 from emberline.export.precision.encoders import Made
-from emberline.export.training.progress import silent
+from emberline.export.progress import silent
 from emberline.export.training.run import Run
 from emberline.export.writer import write_bundle
 

@@ -13,10 +13,11 @@ from emberline.engine.bundle import Graph, Layout
 from emberline.engine.records import Encoding, Floats
 from emberline.engine.session import OrtSession
 from emberline.engine.tokens import Tokeniser
-from emberline.export.precision.calibration import Statistics, observe
+from emberline.export.precision.analysis.calibration import Statistics, observe
+from emberline.export.precision.analysis.layer import Quantised, quantise
+from emberline.export.precision.graph.bert import find
 from emberline.export.precision.int8 import write
-from emberline.export.precision.layer import Quantised, quantise
-from emberline.export.precision.linears import Linears, find
+from emberline.export.precision.linears import Linears
 from emberline.export.precision.recipe import Recipe
 from emberline.export.training.run import Run
 from emberline.export.vectors import encode

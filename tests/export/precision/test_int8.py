@@ -12,9 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 from emberline.engine.bundle import Layout
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
+from emberline.export.precision.analysis.layer import Quantised
 from emberline.export.precision.int8 import write
-from emberline.export.precision.layer import Quantised
-from emberline.export.precision.recipe import KINDS, RECIPES, Recipe
+from emberline.export.precision.linears import KINDS
+from emberline.export.precision.recipe import RECIPES, Recipe
 
 Parts = Callable[[Recipe], list[Quantised]]
 WriteInt8 = Callable[[Recipe], Path]

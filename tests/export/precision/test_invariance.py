@@ -15,7 +15,7 @@ from emberline.engine.records import Encoding
 from emberline.engine.session import OrtSession
 from emberline.engine.tokens import pad
 from emberline.export.precision import fp16, int8
-from emberline.export.precision.layer import Quantised
+from emberline.export.precision.analysis.layer import Quantised
 from emberline.export.precision.recipe import RECIPES, Recipe
 
 

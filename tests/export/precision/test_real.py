@@ -13,12 +13,12 @@ from emberline.engine.tokens import Tokeniser, pad
 from emberline.export.data.records import Dataset
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.onnx import encoder_graph, export_graphs
+from emberline.export.precision.analysis.texts import calibration_texts
 from emberline.export.precision.encoders import Made, write_encoders
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import shipped
-from emberline.export.precision.texts import calibration_texts
 from emberline.export.pretrained import encoder_fields, load
-from emberline.export.training.progress import silent
+from emberline.export.progress import silent
 from emberline.export.vectors import encode
 
 pytestmark = pytest.mark.real

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from emberline.engine.errors import ConfigError
-from emberline.export.precision.linears import Linears
-from emberline.export.precision.recipe import KINDS, RECIPES, Recipe, shipped
+from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.recipe import RECIPES, Recipe, shipped
 
 
 def test_layers_are_named_by_kind_or_one_by_one(layers: list[Linears]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from emberline.engine.errors import ExportError
-from emberline.export.precision.layer import Quantised
+from emberline.export.precision.analysis.layer import Quantised
 from emberline.export.precision.recipe import RECIPES, Recipe
 from emberline.export.precision.structure import INTEGER_PRODUCTS, check_int8, check_kernels, kernels
 

@@ -13,11 +13,11 @@ from emberline.engine.tokens import Tokeniser
 from emberline.export.gate.exam import Exam
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import Recipe
+from emberline.export.progress import Progress, silent
 from emberline.export.search.search import Found, search
 from emberline.export.search.target import Quest, Target
 from emberline.export.search.texts import SearchTexts
 from emberline.export.search.trial import Figures, Trial
-from emberline.export.training.progress import Progress, silent
 from emberline.export.training.run import Run
 
 #: Searches for a target, and keeps its trials in a file.

@@ -14,8 +14,9 @@ from emberline.engine.records import Encoding
 from emberline.engine.session import OrtSession
 from emberline.export.gate.thresholds import Thresholds
 from emberline.export.precision import int8
+from emberline.export.precision.linears import KINDS
 from emberline.export.precision.quantiser import Quantiser
-from emberline.export.precision.recipe import KINDS, Recipe
+from emberline.export.precision.recipe import Recipe
 from emberline.export.search.costs import Times
 from emberline.export.search.laboratory import Laboratory, compare
 from emberline.export.search.search import Found, demanded, summary

@@ -6,8 +6,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from emberline.export.precision.linears import Linears
-from emberline.export.precision.recipe import KINDS, Recipe
+from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.recipe import Recipe
 from emberline.export.search.costs import Costs, Times
 from emberline.export.search.target import Target
 from emberline.export.search.trial import Trial

@@ -20,9 +20,10 @@ from emberline.engine.errors import DeviceUnavailable, MissingExtra
 from emberline.engine.tensorrt.library import load_library
 from emberline.export.model import Emberline, ModelConfig, TextEncoder
 from emberline.export.onnx import encoder_graph, export_graphs
-from emberline.export.precision import fp16, int8, linears
-from emberline.export.precision.grid import Grid, nearest, weight_scales
-from emberline.export.precision.layer import Part, Quantised
+from emberline.export.precision import fp16, int8
+from emberline.export.precision.analysis.grid import Grid, nearest, weight_scales
+from emberline.export.precision.analysis.layer import Part, Quantised
+from emberline.export.precision.graph.bert import find
 from emberline.export.precision.recipe import RECIPES, Recipe
 
 LABELS = ("genres=Comedy", "genres=Horror", "genres=Sci-Fi")
@@ -41,7 +42,7 @@ def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe, *, cpu:
     fp32 = layout.encoder("fp32")
     fp16.write(fp32, layout.encoder("fp16"))
     quantised = []
-    for layers in linears.find(onnx.load(fp32)):
+    for layers in find(onnx.load(fp32)):
         scales = weight_scales(layers.weight)
         weight = nearest(layers.weight, scales).astype(np.int8)
         zeros, ones = np.zeros(len(layers.weight), np.float32), np.ones(len(layers.weight), np.float32)

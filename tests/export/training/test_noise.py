@@ -19,10 +19,10 @@ from emberline.engine.tokens import Tokeniser
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.onnx import encoder_graph
-from emberline.export.precision.calibration import observe as observe_graph
+from emberline.export.precision.analysis.calibration import observe as observe_graph
+from emberline.export.precision.analysis.layer import quantise
+from emberline.export.precision.graph.bert import find
 from emberline.export.precision.int8 import write
-from emberline.export.precision.layer import quantise
-from emberline.export.precision.linears import find
 from emberline.export.precision.recipe import RECIPES
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train

@@ -13,13 +13,13 @@ import torch
 from onnx import TensorProto, helper
 
 from emberline.engine.records import Floats
-from emberline.export.precision.calibration import Statistics
-from emberline.export.precision.grid import nearest, weight_scales
-from emberline.export.precision.layer import Quantised, quantise
+from emberline.export.precision.analysis.calibration import Statistics
+from emberline.export.precision.analysis.grid import nearest, weight_scales
+from emberline.export.precision.analysis.layer import Quantised, quantise
+from emberline.export.precision.graph.products import quantise_layers
+from emberline.export.precision.graph.rewrite import Rewrite
 from emberline.export.precision.linears import Linears
-from emberline.export.precision.products import quantise_layers
 from emberline.export.precision.recipe import Way
-from emberline.export.precision.rewrite import Rewrite
 from emberline.export.training.straight import Rounding, rounded_rows
 
 NODES: Final = ("query", "key")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from emberline.engine.records import Floats
-from emberline.export.precision.calibration import Statistics
-from emberline.export.precision.grid import Grid, nearest, weight_scales
-from emberline.export.precision.smoothing import ALPHAS, input_grid, noise, smooth
+from emberline.export.precision.analysis.calibration import Statistics
+from emberline.export.precision.analysis.grid import Grid, nearest, weight_scales
+from emberline.export.precision.analysis.smoothing import ALPHAS, input_grid, noise, smooth
 
 WIDE = 3
 

@@ -20,13 +20,12 @@ import onnx
 
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
+from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.recipe import Activations
 
-from .grid import Activations
-from .layer import Quantised
+from .bert import VALUES, block
 from .rewrite import Rewrite
 
-#: Ends the name of the product that makes the values of attention.
-VALUES: Final = "/attention/self/value/MatMul"
 #: Of a layer norm's inputs, the one that is added at the end.
 _BETA: Final = 2
 
@@ -60,11 +59,6 @@ def centre_inputs(graph: Rewrite, quantised: Iterable[Quantised], activations: A
             behind = next(graph.maker(name) for name in residual.input if name != one.layers.input)
             _add(graph, norm, -one.centres)
             _add(graph, behind, one.centres)
-
-
-def block(node: str) -> str:
-    """The layer of the Transformer that a node of attention belongs to."""
-    return node.partition("/attention/")[0]
 
 
 def _sum(graph: Rewrite, product: onnx.NodeProto) -> onnx.NodeProto:

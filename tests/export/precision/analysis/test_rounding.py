@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emberline.engine.records import Floats
-from emberline.export.precision.grid import nearest, product_scales
-from emberline.export.precision.rounding import compensated
+from emberline.export.precision.analysis.grid import nearest, product_scales
+from emberline.export.precision.analysis.rounding import compensated
 
 
 def _layer(seed: int, channels: int, correlated: bool) -> tuple[Floats, NDArray[np.float64]]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from emberline.engine.records import Floats
-from emberline.export.precision.calibration import Statistics
-from emberline.export.precision.ranges import input_range
+from emberline.export.precision.analysis.calibration import Statistics
+from emberline.export.precision.analysis.ranges import input_range
 from emberline.export.precision.recipe import METHODS, Method
 
 ONES = np.ones(16, np.float32)

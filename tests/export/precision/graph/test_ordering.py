@@ -10,12 +10,12 @@ from onnx import numpy_helper
 
 from emberline.engine.bundle import Layout
 from emberline.engine.records import Floats
-from emberline.export.precision.calibration import Statistics
-from emberline.export.precision.layer import Quantised, quantise
+from emberline.export.precision.analysis.calibration import Statistics
+from emberline.export.precision.analysis.layer import Quantised, quantise
+from emberline.export.precision.graph.ordering import order_channels
+from emberline.export.precision.graph.rewrite import Rewrite
 from emberline.export.precision.linears import Linears
-from emberline.export.precision.ordering import order_channels
 from emberline.export.precision.recipe import Recipe
-from emberline.export.precision.rewrite import Rewrite
 
 Parts = Callable[[Recipe], list[Quantised]]
 WriteInt8 = Callable[[Recipe], Path]

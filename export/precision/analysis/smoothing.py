@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 
 from emberline.engine.records import Floats
+from emberline.export.precision.recipe import Activations, Method
 
 from .calibration import Statistics
-from .grid import Activations, Grid, nearest, product_scales
+from .grid import Grid, nearest, product_scales
 from .ranges import input_range
-from .recipe import Method
 
 #: The α that are tried: high ones ease inputs of 8 bits, low ones the weights of layers whose inputs have 16.
 ALPHAS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

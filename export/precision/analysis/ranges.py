@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emberline.engine.records import Floats
+from emberline.export.precision.recipe import Method
 
 from .calibration import Statistics
-from .recipe import Method
 
 #: Of the inputs on either side of zero, this share is cut off by ``percentile``.
 _TAIL: Final = 1e-4

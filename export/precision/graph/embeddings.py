@@ -6,21 +6,15 @@ so that every token has the first of BERT's token types: it is added to the posi
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import onnx
 from onnx import TensorProto
 
 from emberline.engine.errors import ExportError
+from emberline.export.precision.analysis.grid import nearest, weight_scales
 
-from .grid import nearest, weight_scales
+from .bert import POSITION_EMBEDDINGS, TYPE_EMBEDDINGS, WORD_EMBEDDINGS
 from .rewrite import Rewrite
-
-#: Ends the name of the table of word embeddings.
-EMBEDDINGS: Final = "word_embeddings.weight"
-_POSITIONS: Final = "position_embeddings.weight"
-_TYPES: Final = "token_type_embeddings.weight"
 
 
 def store_words(graph: Rewrite) -> None:
@@ -29,7 +23,7 @@ def store_words(graph: Rewrite) -> None:
     Raises:
         ExportError: there are none.
     """
-    node = _lookup(graph, EMBEDDINGS)
+    node = _lookup(graph, WORD_EMBEDDINGS)
     table = graph.value(node.input[0])  # (vocabulary, H)
     scales = weight_scales(table.T)[:, None]  # (vocabulary, 1) a row is a token
     ids, embedding = node.input[1], node.output[0]
@@ -51,7 +45,7 @@ def add_token_types(graph: Rewrite) -> None:
     Raises:
         ExportError: the graph has no token types or no positions.
     """
-    types, positions = _lookup(graph, _TYPES), _lookup(graph, _POSITIONS)
+    types, positions = _lookup(graph, TYPE_EMBEDDINGS), _lookup(graph, POSITION_EMBEDDINGS)
     table = graph.value(positions.input[0]) + graph.value(types.input[0])[0]  # (positions, H)
     positions.input[0] = graph.constant("embeddings.positions", table)
     added = graph.reader(types.output[0], "Add")

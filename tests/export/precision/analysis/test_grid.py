@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberline.export.precision.grid import Activations, Grid, nearest, product_scales, weight_scales
+from emberline.export.precision.analysis.grid import Grid, nearest, product_scales, weight_scales
+from emberline.export.precision.recipe import Activations
 
 BOUNDS = st.floats(-1e4, 1e4, width=32)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from emberline.export.precision.texts import calibration_texts
+from emberline.export.precision.analysis.texts import calibration_texts
 
 OWN = [f"title: Film {index}" for index in range(2000)]
 VOCABULARY = ["[CLS]", "##s", "film", "night", "king", "7"]

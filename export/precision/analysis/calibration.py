@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from emberline.engine.records import Encoding, Floats
+from emberline.export.precision.linears import Linears
 from emberline.export.vectors import batches
-
-from .linears import Linears
 
 #: Tokens whose moments are taken, evenly among all: some times as many as a layer has channels. More tell nothing new.
 _MOMENTS: Final = 8192
@@ -63,7 +62,7 @@ def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]
 
     Args:
         path: the fp32 encoder.
-        layers: as `linears.find` gives them.
+        layers: as `bert.find` gives them.
         encodings: the texts; together some times as many tokens as the widest layer has channels.
 
     Returns:

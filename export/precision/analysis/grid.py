@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
 from emberline.engine.records import Floats
-
-#: How activations are stored: from 0 to 255 around a zero point, which serves CPUs and skewed values best, or from −127
-#: to 127 around zero, the only way that TensorRT knows.
-Activations = Literal["uint8", "int8"]
+from emberline.export.precision.recipe import Activations
 
 #: The greatest weight on its grid. −128 is left out: a symmetric grid needs no zero point.
 WEIGHT_LIMIT: Final = 127

@@ -11,13 +11,12 @@ import pytest
 from emberline.engine.bundle import Layout
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Encoding, Floats
-from emberline.export.precision.calibration import Statistics, observe
-from emberline.export.precision.centring import centre_inputs
-from emberline.export.precision.grid import Activations
-from emberline.export.precision.layer import Quantised
+from emberline.export.precision.analysis.calibration import Statistics, observe
+from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.graph.centring import centre_inputs
+from emberline.export.precision.graph.rewrite import Rewrite
 from emberline.export.precision.linears import Linears
-from emberline.export.precision.recipe import Recipe
-from emberline.export.precision.rewrite import Rewrite
+from emberline.export.precision.recipe import Activations, Recipe
 
 FORMS: tuple[Activations, ...] = ("uint8", "int8")
 Parts = Callable[[Recipe], list[Quantised]]

@@ -9,8 +9,8 @@ from onnx import helper
 
 from emberline.engine.bundle import Layout
 from emberline.engine.errors import ExportError
-from emberline.export.precision.linears import Linears, find
-from emberline.export.precision.recipe import KINDS
+from emberline.export.precision.graph.bert import find
+from emberline.export.precision.linears import KINDS, Linears
 from emberline.export.training.run import Run
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from emberline.engine.records import Encoding, Floats
-from emberline.export.precision.calibration import Statistics, Tally
+from emberline.export.precision.analysis.calibration import Statistics, Tally
 from emberline.export.precision.linears import Linears
 from emberline.export.training.run import Run
 

@@ -17,9 +17,10 @@ import numpy as np
 import onnx
 
 from emberline.engine.records import Floats
+from emberline.export.precision.analysis.grid import Grid
+from emberline.export.precision.analysis.layer import Part, Quantised
+from emberline.export.precision.recipe import Activations
 
-from .grid import Activations, Grid
-from .layer import Part, Quantised
 from .rewrite import RUNTIME, Rewrite
 
 

@@ -7,14 +7,11 @@ in it. Those that are stored in 16 bits come first: a slice takes them, and noth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from .layer import Quantised
+from emberline.export.precision.analysis.layer import Quantised
+
+from .bert import FFN_DOWN, FFN_UP
 from .rewrite import Rewrite
-
-#: End the names of the products of the feed-forward network.
-_UP: Final = "/intermediate/dense/MatMul"
-_DOWN: Final = "/output/dense/MatMul"
 
 
 def order_channels(graph: Rewrite, quantised: Sequence[Quantised]) -> list[Quantised]:
@@ -28,7 +25,7 @@ def order_channels(graph: Rewrite, quantised: Sequence[Quantised]) -> list[Quant
         The layers, those in front of others as they then are.
     """
     orders = {
-        f"{one.layers.nodes[0].removesuffix(_DOWN)}{_UP}": one.order for one in quantised if one.order is not None
+        f"{one.layers.nodes[0].removesuffix(FFN_DOWN)}{FFN_UP}": one.order for one in quantised if one.order is not None
     }
     for name, order in orders.items():
         product = graph.nodes[name]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emberline.engine.records import Floats
+from emberline.export.precision.linears import Linears
+from emberline.export.precision.recipe import Activations, Way
 
 from .calibration import Statistics
-from .grid import Activations, Grid, product_scales
-from .linears import Linears
-from .recipe import Way
+from .grid import Grid, product_scales
 from .rounding import compensated
 from .smoothing import CENTRED, input_grid, noise, smooth
 
@@ -112,7 +112,7 @@ def quantise(layers: Linears, statistics: Statistics, way: Way) -> Quantised:
     """Choose the smoothing, the scales and the rounding of linear layers; they serve both forms of activations.
 
     Args:
-        layers: as `linears.find` gives them.
+        layers: as `bert.find` gives them.
         statistics: of their inputs.
         way: what the recipe says of them.
     """

@@ -1,0 +1,76 @@
+"""The names that transformers gives the parts of a BERT encoder, and the linear layers found in a graph by them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from emberline.engine.errors import ExportError
+from emberline.export.precision.linears import Kind, Linears
+
+#: Where the linear layers are within a layer of BERT's.
+MODULES: Final[dict[str, Kind]] = {
+    "attention/self/query": "attention_in",
+    "attention/self/key": "attention_in",
+    "attention/self/value": "attention_in",
+    "attention/output/dense": "attention_out",
+    "intermediate/dense": "ffn_up",
+    "output/dense": "ffn_down",
+}
+
+#: End the names of products: the values of attention, and the two layers of the feed-forward network.
+VALUES: Final = "/attention/self/value/MatMul"
+FFN_UP: Final = "/intermediate/dense/MatMul"
+FFN_DOWN: Final = "/output/dense/MatMul"
+
+#: End the names of the tables of embeddings.
+WORD_EMBEDDINGS: Final = "word_embeddings.weight"
+POSITION_EMBEDDINGS: Final = "position_embeddings.weight"
+TYPE_EMBEDDINGS: Final = "token_type_embeddings.weight"
+
+
+def find(model: onnx.ModelProto) -> list[Linears]:
+    """The linear layers of a BERT encoder's graph, in the order of computation.
+
+    Raises:
+        ExportError: the graph has none, or one that has no place in a BERT encoder.
+    """
+    initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+    found: dict[tuple[str, str], list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        if node.op_type == "MatMul" and node.input[1] in initializers:
+            found.setdefault((_place(node.name), node.input[0]), []).append(node)
+    if not found:
+        raise ExportError("the encoder's graph has no linear layers with constant weights; was it fused or quantised?")
+    groups = []
+    for (place, source), nodes in found.items():
+        weights = tuple(node.input[1] for node in nodes)
+        weight = np.concatenate([numpy_helper.to_array(initializers[name]) for name in weights], axis=1)
+        kind = MODULES[_module(nodes[0].name)]
+        groups.append(Linears(place, kind, source, tuple(node.name for node in nodes), weights, weight))
+    return groups
+
+
+def _place(node: str) -> str:
+    """``/bert/encoder/layer.3/output/dense/MatMul`` is at ``layer.3.ffn_down``."""
+    kind = MODULES[_module(node)]
+    layer = next(part for part in node.split("/") if part.startswith("layer."))
+    return f"{layer}.{kind}"
+
+
+def _module(node: str) -> str:
+    """``/bert/encoder/layer.3/output/dense/MatMul`` belongs to ``output/dense``."""
+    for suffix in MODULES:
+        if node.endswith(f"/{suffix}/MatMul") and "/layer." in node:
+            return suffix
+    raise ExportError(
+        f"the graph's MatMul {node} has no place in a BERT encoder; only BertModel encoders are quantised"
+    )
+
+
+def block(node: str) -> str:
+    """The layer of the Transformer that a node of attention belongs to."""
+    return node.partition("/attention/")[0]
