@@ -151,6 +151,39 @@ async def test_a_shared_text_waits_for_the_last_deadline() -> None:
     assert _numbers(backlog.window(1, now=6.0)[0]) == [1]
 
 
+@pytest.mark.parametrize("deadlines", [(5.0, 9.0), (9.0, 5.0), (5.0, 9.0, 7.0)])
+async def test_of_several_deadlines_the_latest_counts(deadlines: Sequence[float]) -> None:
+    """A shared text stays in line until the last of its waiters gives up, in whatever order they came."""
+    backlog = Backlog(1000, pace=0.001)
+    tickets = [_ticket(1, deadline=deadline) for deadline in deadlines]
+    for ticket in tickets:
+        backlog.put(ticket, {0: _text(1)})
+    (entry,), late = backlog.window(1, now=8.9)
+    assert (entry.deadline, late) == (9.0, 0)
+    backlog.drop(tickets[deadlines.index(9.0)])
+    assert entry.deadline == max(deadline for deadline in deadlines if deadline != 9.0)
+
+
+async def test_a_text_that_somebody_waits_for_without_end_has_no_deadline() -> None:
+    """Who sets no deadline keeps a shared text in line; once they give up, the others' deadline counts again."""
+    backlog = Backlog(1000, pace=0.001)
+    patient, hurried = _ticket(1), _ticket(1, deadline=5.0)
+    for ticket in (hurried, patient):
+        backlog.put(ticket, {0: _text(1)})
+    (entry,), _ = backlog.window(1, now=0.0)
+    assert entry.deadline is None
+    backlog.drop(patient)
+    assert entry.deadline == 5.0
+
+
+async def test_a_deadline_is_over_when_it_is_reached() -> None:
+    """At the deadline itself nobody waits any more; just before it somebody does."""
+    backlog = Backlog(1000, pace=0.001)
+    backlog.put(_ticket(1, deadline=5.0), {0: _text(1)})
+    assert _numbers(backlog.window(1, now=4.999)[0]) == [1]
+    assert backlog.window(1, now=5.0) == ([], 1)
+
+
 async def test_a_ticket_is_done_with_its_last_vector() -> None:
     """Vectors go to their rows in whatever order they come, and the times span all batches."""
     waiting = _ticket(2)

@@ -172,9 +172,98 @@ def test_an_upsert_that_the_disk_has_no_room_for_changes_nothing(
     assert contents(catalogue) == {"a": 1.0}
     full.execute("PRAGMA max_page_count = 1000000")
     assert catalogue.upsert([stored("b", 3.0)]) == (1, 0)
+    assert contents(catalogue) == {"a": 1.0, "b": 3.0}
     catalogue.close()
     with opened(path, kind=kind) as again:
         assert contents(again) == {"a": 1.0, "b": 3.0}
+
+
+def test_what_the_file_refused_leaves_no_trace_in_memory(catalogue: Catalogue, path: Path, kind: VectorKind) -> None:
+    """After upserts that failed, all later ones are shown under their own ids, with their own texts and attributes."""
+    catalogue.upsert([stored("a", 1.0, "text of a", name="a")])
+    full = catalogue._store._connection
+    for attempt in range(2):
+        full.execute("PRAGMA query_only = ON")
+        with pytest.raises(CatalogueError):
+            catalogue.upsert([stored("a", 9.0), stored(f"lost {attempt}", 9.0, "lost", name="lost")])
+        full.execute("PRAGMA query_only = OFF")
+        assert catalogue.get(["a"])[0][0].item == Item("a", {"name": "a"}, "text of a")
+    catalogue.upsert([stored("b", 2.0, "text of b", name="b"), stored("c", 3.0)])
+    catalogue.upsert([stored("a", 4.0, name="again")])
+    expected = {"a": 4.0, "b": 2.0, "c": 3.0}
+    assert list(contents(catalogue).items()) == list(expected.items())
+    assert catalogue.get(["b"])[0][0].item == Item("b", {"name": "b"}, "text of b")
+    assert catalogue.get(["lost 0"]) == ((), ("lost 0",))
+    catalogue.close()
+    with opened(path, kind=kind) as again:
+        assert list(contents(again).items()) == list(expected.items())
+
+
+def test_a_deletion_that_the_file_refused_deletes_nothing(catalogue: Catalogue) -> None:
+    """What could not be deleted from the file is still recommended, and can be deleted later."""
+    catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
+    catalogue._store._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(CatalogueError, match="cannot be opened for writing"):
+        catalogue.delete(["a"])
+    assert contents(catalogue) == {"a": 1.0, "b": 2.0}
+    catalogue._store._connection.execute("PRAGMA query_only = OFF")
+    assert catalogue.delete(["a"]) == ()
+    assert contents(catalogue) == {"b": 2.0}
+
+
+@pytest.mark.parametrize("begin", ["open", "create"])
+def test_the_connection_flushes_every_commit(path: Path, begin: str) -> None:
+    """SQLite itself says that it writes through to the disk, and that the file's lock is kept."""
+    made = opened(path) if begin == "open" else Catalogue.create(path, FINGERPRINT, HIDDEN, DIMENSIONS)
+    with made as catalogue:
+        connection = catalogue._store._connection
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert connection.execute("PRAGMA locking_mode").fetchone() == ("exclusive",)
+
+
+UNFLUSHED = """
+import ctypes, errno, platform, struct, sys
+from pathlib import Path
+import numpy as np
+from emberline.engine.catalogue import Catalogue
+from emberline.engine.errors import CatalogueError
+from emberline.engine.records import Item, StoredItem
+
+def item(item_id):
+    return StoredItem(Item(item_id), np.ones(6, np.float32), np.ones(3, np.float32), 1.0, 0.0)
+
+def without_flushes():
+    # From here on the kernel answers EIO to fsync and fdatasync, as it does when a disk fails.
+    calls = {"x86_64": (74, 75), "aarch64": (82, 83)}[platform.machine()]
+    steps = [(0x20, 0, 0, 0)]  # load the call's number
+    steps += [(0x15, len(calls) - place, 0, number) for place, number in enumerate(calls)]
+    steps += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000 | errno.EIO)]  # allow, or fail
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    for option, first, second in ((38, 1, None), (22, 2, program)):  # no new privileges, filter
+        assert libc.prctl(option, ctypes.c_ulong(first), second, 0, 0) == 0, ctypes.get_errno()
+
+with Catalogue.open(Path(sys.argv[1]), fingerprint="a" * 64, hidden=6, dimensions=3) as catalogue:
+    catalogue.upsert([item("before")])
+    without_flushes()
+    for change in (lambda: catalogue.upsert([item("unflushed")]), lambda: catalogue.delete(["before"])):
+        try:
+            change()
+        except CatalogueError as error:
+            assert "nothing of this change was kept" in str(error), error
+            print("refused", *catalogue.snapshot().ids)
+        else:
+            print("acknowledged")
+"""
+
+
+def test_nothing_is_acknowledged_that_is_not_flushed(path: Path) -> None:
+    """When the disk fails to flush, an upsert and a deletion fail: an acknowledged write survives a power cut."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNFLUSHED, str(path)], check=False, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["refused before"] * 2, done.stderr
 
 
 KILLED = """

@@ -139,6 +139,30 @@ async def test_a_long_request_does_not_hold_up_a_short_one(session: FakeSession,
     await long
 
 
+@pytest.mark.parametrize(
+    ("done", "first"), [(0, 2), (16_384, 2), (16_385, 1), (100_000, 1)], ids=["at once", "almost", "just", "long ago"]
+)
+async def test_who_has_waited_long_enough_does_not_yield_to_deadlines(
+    session: FakeSession, done: int, first: int
+) -> None:
+    """A text near its deadline overtakes others, but not those whose turn was 16,384 tokens of work ago."""
+    backlog = Backlog(10_000, pace=1.0)  # at this pace any deadline here is in danger
+    encoder = _encoder(session, backlog=backlog, limits=Limits(1, 64))
+    running = asyncio.create_task(encoder.encode([_text(0)], Terms()))
+    await session.begun.get()
+    patient = asyncio.create_task(encoder.encode([_text(1)], Terms()))
+    await asyncio.sleep(0)  # let it get in line
+    turn = backlog.clock
+    backlog.clock += done
+    hurried = asyncio.create_task(encoder.encode([_text(2)], Terms(deadline=time.monotonic() + 15)))
+    await asyncio.sleep(0)  # let it get in line
+    assert backlog.clock - turn == done
+    session.open()
+    assert await session.begun.get() == [first]
+    await asyncio.gather(running, patient, hurried)
+    encoder.close()
+
+
 async def test_a_failed_batch_fails_exactly_its_own_requests(
     session: FakeSession, encoder: Encoder, metrics: Metrics
 ) -> None:
@@ -313,6 +337,39 @@ async def test_only_where_it_is_quiet_a_batch_holds_the_event_loop_up(session: F
     here = threading.get_ident()
     assert threads[0] == threads[-1] == here
     assert here not in threads[1:10]
+
+
+async def test_the_rest_of_a_request_does_not_get_busy_cores(
+    session: FakeSession, lone: FakeSession, pair: Encoder
+) -> None:
+    """One text left in line beside one that is still being encoded has a core, not both."""
+    rest = asyncio.create_task(pair.encode([_text(number, length=64) for number in (1, 2, 3)], Terms()))
+    assert sorted([await session.begun.get(), await session.begun.get()]) == [[1], [2]]
+    session.gate.release()
+    async with asyncio.timeout(10):
+        assert await session.begun.get() == [3]
+    session.open()
+    await rest
+    assert lone.begun.empty()
+
+
+async def test_who_comes_after_one_that_left_does_not_get_busy_cores(
+    session: FakeSession, lone: FakeSession, pair: Encoder
+) -> None:
+    """A request may be the only one and yet not alone: the batches of one that gave up still run."""
+    left = asyncio.create_task(pair.encode([_text(1), _text(2)], Terms()))
+    assert sorted([await session.begun.get(), await session.begun.get()]) == [[1], [2]]
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    only = asyncio.create_task(pair.encode([_text(3)], Terms()))
+    await asyncio.sleep(0)  # let it get in line
+    session.gate.release()
+    async with asyncio.timeout(10):
+        assert await session.begun.get() == [3]
+    session.open()
+    await only
+    assert lone.begun.empty()
 
 
 async def test_several_texts_get_a_core_each(session: FakeSession, lone: FakeSession, pair: Encoder) -> None:
