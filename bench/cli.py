@@ -20,12 +20,12 @@ from emberline.engine.devices import Device
 from emberline.engine.errors import ConfigError, DeviceUnavailable, MissingExtra
 
 from .coldstart import command
+from .latency.settings import SCENARIOS, CpuPrecision, LatencySettings, RecallSettings, Scenario
 from .peers import command as contest
-from .settings import SCENARIOS, CpuPrecision, LatencySettings, RecallSettings, Scenario
 
 if TYPE_CHECKING:
-    from .document import Document
-    from .result import Result
+    from .harness.result import Result
+    from .report.document import Document
 
 bench: Final = typer.Typer(help="Measure latency, load and recall against PyTorch.", no_args_is_help=True)
 _LATENCY: Final = LatencySettings()
@@ -96,8 +96,8 @@ def latency(
         device=device,
     )
     need("emberline bench", "bench", "matplotlib")
-    from .latency import bench_latency
-    from .views.latency import view
+    from .latency.latency import bench_latency
+    from .report.views.latency import view
 
     result = bench_latency(bundle, run, settings, precisions=[one.value for one in precision], threads=threads)
     _finish(result, view(result), out, as_json)
@@ -122,8 +122,8 @@ def recall(
     """Measure what each precision keeps of PyTorch's vectors, rankings and scores."""
     need("emberline bench", "bench", "matplotlib")
     need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
-    from .recall import bench_recall
-    from .views.recall import view
+    from .recall.recall import bench_recall
+    from .report.views.recall import view
 
     settings = replace(_RECALL, seed=seed, device=device)
     result = bench_recall(bundle, run, settings, precisions=[one.value for one in precision], data=data)
@@ -169,7 +169,7 @@ def coldstart(
     need("emberline bench", "bench", "matplotlib")
     need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
     from .coldstart.coldstart import bench_coldstart
-    from .views.coldstart import view
+    from .report.views.coldstart import view
 
     result = bench_coldstart(plan, settings)
     _finish(result, view(result), out, as_json)
@@ -228,9 +228,9 @@ def peers(
     settings = contest.settings_of(quick, repetitions, seed)
     need("emberline bench", "bench", "matplotlib")
     need("emberline bench", "export", "torch", "transformers", "polars", "onnx")
-    from .peers.contest import bench_peers, forget
+    from .peers.comparison import bench_peers, forget
     from .peers.environments import default_folder
-    from .views.peers import view
+    from .report.views.peers import view
 
     kept = environments or default_folder()
     result = bench_peers(bundle, run, settings, environments=kept, out=out, names=peer, threads=threads)
@@ -250,7 +250,7 @@ def report(
 ) -> None:
     """Put the results of a folder on one page: report.html, with report.md and report.json beside it."""
     need("emberline bench", "bench", "matplotlib")
-    from .report import gather, save
+    from .report.report import gather, save
 
     found = gather(folder)
     page = save(found, out or folder)
@@ -262,9 +262,9 @@ def report(
 
 def _finish(result: Result, document: Document, out: Path, as_json: bool) -> None:
     """Write a result and its document, and show them."""
-    from .console import show
-    from .report import save_document
-    from .result import write
+    from .harness.result import write
+    from .report.console import show
+    from .report.report import save_document
 
     path = write(result, out)
     save_document(document, out, result["command"])

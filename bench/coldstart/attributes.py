@@ -23,7 +23,7 @@ from emberline.export.data.split import Split
 from emberline.export.evaluation.calibration import expected_calibration_error
 from emberline.export.training.trained import TrainedModel
 
-from .editions import Edition, encode_texts
+from .variants import Edition, encode_texts
 
 #: Inverse penalties of the probe's logistic regressions to choose from.
 _PENALTIES: Final = (0.1, 0.001, 0.003, 0.01, 0.03, 1.0, 10.0)

@@ -8,30 +8,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from emberline.bench.participants import summarise
+from emberline.bench.harness.participants import summarise
 from emberline.engine.bundle import Bundle
 from emberline.export.data.records import Dataset
 
 from . import ablations
 from .attributes import Attributes
 from .behaviour import Behaviour
-from .contest import Entry
+from .bounds import targets
+from .entries import Entry
 from .findings import Findings
 from .plan import Plan
 from .settings import ColdStartSettings
-from .standings import (
-    Comparison,
-    GroupMean,
-    Places,
-    Standing,
-    by_place,
-    compare,
-    groups,
-    measured,
-    rivals,
-    standing,
-)
-from .targets import targets
+from .standings import Comparison, GroupMean, Places, Standing, by_place, compare, groups, measured, rivals, standing
 
 #: Measures of the two tasks.
 _ATTRIBUTES: Final = ("map", "micro_f1", "macro_f1", "ece")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from emberline.bench.environment import begin, observe
-from emberline.bench.progress import Steps, steps
-from emberline.bench.result import Result, make
+from emberline.bench.harness.environment import begin, observe
+from emberline.bench.harness.progress import Steps, steps
+from emberline.bench.harness.result import Result, make
 from emberline.engine.errors import BenchError, DataError
 from emberline.export import pretrained
 from emberline.export.data.description import Description
@@ -17,7 +17,6 @@ from emberline.export.data.split import split
 
 from . import ablations
 from .body import body
-from .editions import Edition, with_facts
 from .findings import Findings
 from .measurement import Measurement
 from .plan import MODEL, Plan
@@ -25,6 +24,7 @@ from .served import ServedModel
 from .settings import ColdStartSettings
 from .subjects import Subject, load_subjects
 from .tasks import Round, by_time_rounds, final_round, tuning_rounds
+from .variants import Edition, with_facts
 
 #: Rows of baselines, to count the steps by.
 _BASELINES = 16

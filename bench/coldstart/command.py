@@ -182,7 +182,7 @@ def _described(given: str | None, runs: Sequence[Path], train: bool) -> tuple[De
     from emberline.export.data.description import Description
     from emberline.export.training.run import Recipe, RunFolder
 
-    from .editions import without_facts
+    from .variants import without_facts
 
     if given is not None:
         path = Path(given)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from itertools import combinations, product
 from typing import Final
 
-from emberline.bench.lineup import LeftOut
+from emberline.bench.harness.lineup import LeftOut
 from emberline.export.baselines.als import Als
 from emberline.export.baselines.baseline import Baseline
 from emberline.export.baselines.ease import Ease

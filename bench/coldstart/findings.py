@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emberline.bench.lineup import LeftOut
-from emberline.bench.runs import RunRecord
+from emberline.bench.harness.lineup import LeftOut
+from emberline.bench.harness.runs import RunRecord
 
 from .attributes import Attributes
 from .behaviour import Behaviour
-from .contest import Entry
-from .spoilt import Spoilt
+from .corrupted import Spoilt
+from .entries import Entry
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from emberline.bench.progress import Steps
-from emberline.bench.runs import summarise_run
+from emberline.bench.harness.progress import Steps
+from emberline.bench.harness.runs import summarise_run
 from emberline.export.baselines.material import Material
 from emberline.export.data.split import Split
 from emberline.export.evaluation.groups import groupable
@@ -19,17 +19,17 @@ from emberline.export.training.measure import Vectors, predictions
 
 from . import attributes, behaviour
 from .contenders import contenders
-from .contest import enter
-from .editions import Edition
+from .corrupted import BadData
+from .entries import enter
 from .findings import Findings
 from .plan import Plan
 from .served import ServedModel, enter_served
 from .settings import ColdStartSettings
-from .spoilt import BadData
 from .subjects import Subject, enter_subject
 from .tasks import Round
 from .trainings import trained
 from .tuning import choose
+from .variants import Edition
 
 _ITEM_COLD: Final = "item cold"
 

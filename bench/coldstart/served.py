@@ -26,7 +26,7 @@ from emberline.export.data.records import Dataset
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
-from .contest import Cost, Entry
+from .entries import Cost, Entry
 from .settings import CUTOFFS
 from .subjects import Subject
 from .tasks import Round
@@ -137,7 +137,7 @@ def _server(served: ServedModel) -> Iterator[str]:
     """A server in a process of its own, with a catalogue of its own; gives its address."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
-            [sys.executable, "-m", "emberline.bench.serving"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "emberline.bench.harness.serving"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert process.stdin is not None
         assert process.stdout is not None

@@ -13,7 +13,7 @@ from emberline.export.data.records import Person
 from emberline.export.evaluation.bootstrap import paired_interval
 from emberline.export.evaluation.groups import Grouping, groupable
 
-from .contest import Entry
+from .entries import Entry
 from .settings import MEASURE, ColdStartSettings
 
 #: Of fewer users that ask, a group's mean says nothing.

@@ -16,7 +16,7 @@ from emberline.export.training.measure import Vectors, scores
 from emberline.export.training.run import Run, load_run
 from emberline.export.training.trained import TrainedModel
 
-from .contest import Cost, Entry
+from .entries import Cost, Entry
 from .settings import CUTOFFS
 from .tasks import Round
 

@@ -11,9 +11,9 @@ from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train
 from emberline.export.training.run import Recipe, RunFolder, load_run
 
-from .editions import Edition
 from .plan import Plan
 from .subjects import Subject
+from .variants import Edition
 
 
 def trained(

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from emberline.bench.variants import thread_variables
+from emberline.bench.harness.variants import thread_variables
 from emberline.engine.errors import BenchError
 
 #: Sizes of (M, K) by (K, N): square ones, and the larger of a small BERT's linear layers with many tokens.

@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from emberline.bench.lineup import LeftOut, in_process, through_grpc
-from emberline.bench.variants import Variant
+from emberline.bench.harness.lineup import LeftOut, in_process, through_grpc
+from emberline.bench.harness.variants import Variant
 from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.errors import BenchError, ConfigError
 
-from .entrants import ENTRANTS, UNAVAILABLE, Entrant
+from .backends.material import Material
 from .environments import environment, pins
 from .preparing import prepare
+from .registry import ENTRANTS, UNAVAILABLE, Entrant
 from .staging import peer_environment, stage
-from .targets.material import Material
 
 #: Texts that quantisation with activations sees.
 CALIBRATION: Final = 256
-_TARGETS: Final = "emberline.bench.peers.targets"
+_TARGETS: Final = "emberline.bench.peers.backends"
 #: Emberline's precisions: the exact one and the fastest one.
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8")
 
@@ -63,7 +63,7 @@ def own_variants(bundle: Bundle, threads: int) -> list[Variant]:
     return [
         Variant(
             name=name(precision),
-            target=f"emberline.bench.targets.{module}:open_target",
+            target=f"emberline.bench.harness.backends.{module}:open_target",
             options={"bundle": root, "precision": precision, "threads": threads},
             engine="emberline",
             precision=precision,

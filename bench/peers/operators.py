@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from emberline.bench.variants import thread_variables
+from emberline.bench.harness.variants import thread_variables
 from emberline.engine.errors import BenchError
 from emberline.engine.tokens import Tokeniser, pad
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from emberline.bench.load import LoadPoint, point
-from emberline.bench.summary import Summary
-from emberline.bench.variants import Worker
+from emberline.bench.harness.load import LoadPoint, point
+from emberline.bench.harness.summary import Summary
+from emberline.bench.harness.variants import Worker
 from emberline.engine.bundle import Bundle
 
 from .closeness import Closeness
-from .field import OWN
-from .judge import Ranked
-from .notes import Notes
+from .evaluator import Ranked
+from .measurements import Notes
 from .operators import OperatorShare
+from .pool import OWN
 from .processes import peak_mb
 from .rounds import SHARE
 from .texts import MIXED

@@ -7,19 +7,19 @@ from functools import partial
 from statistics import median
 from typing import Final
 
-from emberline.bench.load import MS, under_load
-from emberline.bench.measure import THROUGHPUT, Metric, Samples, interleaved
-from emberline.bench.progress import Steps
-from emberline.bench.scenarios import latencies, offline, single_stream
-from emberline.bench.texts import TextSet
-from emberline.bench.variants import Worker
+from emberline.bench.harness.load import MS, under_load
+from emberline.bench.harness.measure import THROUGHPUT, Metric, Samples, interleaved
+from emberline.bench.harness.progress import Steps
+from emberline.bench.harness.scenarios import latencies, offline, single_stream
+from emberline.bench.harness.texts import TextSet
+from emberline.bench.harness.variants import Worker
 from emberline.engine.errors import BenchError
 
-from .entrants import BARE
-from .field import OWN, Field
 from .gemm import Peak
-from .notes import Notes, Spent, Work, row_of, values
+from .measurements import Notes, Spent, Work, row_of, values
+from .pool import OWN, Field
 from .processes import cpu_seconds
+from .registry import BARE
 from .settings import PeersSettings
 from .texts import MIXED
 

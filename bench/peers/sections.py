@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from emberline.bench.lineup import LeftOut, in_process, through_grpc
-from emberline.bench.progress import Steps
-from emberline.bench.runs import RunRecord
-from emberline.bench.texts import TextSet
-from emberline.bench.variants import Variant, Worker
+from emberline.bench.harness.lineup import LeftOut, in_process, through_grpc
+from emberline.bench.harness.progress import Steps
+from emberline.bench.harness.runs import RunRecord
+from emberline.bench.harness.texts import TextSet
+from emberline.bench.harness.variants import Variant, Worker
 from emberline.engine.bundle import Bundle
 from emberline.engine.errors import BenchError
 from emberline.engine.records import Floats
@@ -20,12 +20,12 @@ from . import records, rounds
 from .arithmetic import Arithmetic
 from .catalogues import write_catalogue
 from .closeness import SAME_VECTORS, closeness, together
-from .field import OWN, Field
+from .evaluator import Judge
 from .gemm import peaks
-from .judge import Judge
-from .ledger import State
 from .lineup import PRECISIONS, own_variants
 from .operators import operators
+from .pool import OWN, Field
+from .resume import State
 from .settings import PeersSettings
 from .texts import growing_texts
 
@@ -159,7 +159,7 @@ def recommendations(contest: Contest, settings: PeersSettings, state: State, ste
             field.start(
                 Variant(
                     name=through_grpc(precision),
-                    target="emberline.bench.targets.recommending:open_target",
+                    target="emberline.bench.harness.backends.recommending:open_target",
                     options={**options, "threads": contest.threads, "catalogue": str(path)},
                     engine=OWN,
                     precision=precision,

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from emberline.bench.texts import TextSet, item_texts, mixed, text_set, tokeniser, uniform
+from emberline.bench.harness.texts import TextSet, item_texts, mixed, text_set, tokeniser, uniform
 from emberline.engine.bundle import Bundle
 
 #: The set by which variants are compared, because it has what padding suffers from.

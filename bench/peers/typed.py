@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from emberline.bench.measure import METRICS, Metric
+from emberline.bench.harness.measure import METRICS, Metric
 
 
 def plain(value: Any) -> Any:

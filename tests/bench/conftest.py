@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from emberline.bench.environment import Environment
-from emberline.bench.report import gather, save
-from emberline.bench.result import Result, write
-from emberline.bench.variants import Variant
+from emberline.bench.harness.environment import Environment
+from emberline.bench.harness.result import Result, write
+from emberline.bench.harness.variants import Variant
+from emberline.bench.report.report import gather, save
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -149,13 +149,13 @@ def virtually() -> Callable[[Callable[[VirtualLoop], Coroutine[Any, Any, T]]], T
 
 @pytest.fixture
 def fake_variant() -> Callable[..., Variant]:
-    """Makes a variant whose worker opens `fake_target.py`."""
+    """Makes a variant whose worker opens `fake_backend.py`."""
 
     def make(name: str = "fake", **options: Any) -> Variant:
         folders = [str(HERE), os.environ.get("PYTHONPATH", "")]
         return Variant(
             name=name,
-            target="fake_target:open_target",
+            target="fake_backend:open_target",
             options=options,
             engine="fake",
             precision="fp32",

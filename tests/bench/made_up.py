@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from emberline.bench.environment import Environment, Package
-from emberline.bench.load import SHARES, Load, point
-from emberline.bench.measure import P50, P90, P99, RATE, SATURATION, THROUGHPUT, Samples
+from emberline.bench.harness.environment import Environment, Package
+from emberline.bench.harness.load import SHARES, Load, point
+from emberline.bench.harness.measure import P50, P90, P99, RATE, SATURATION, THROUGHPUT, Samples
+from emberline.bench.harness.result import Result, make
+from emberline.bench.latency.settings import LatencySettings, RecallSettings
 from emberline.bench.peers.settings import PeersSettings
-from emberline.bench.result import Result, make
-from emberline.bench.settings import LatencySettings, RecallSettings
 
 ENVIRONMENT = Environment(
     created="2026-01-02T03:04:05+00:00",

@@ -69,7 +69,7 @@ def test_every_option_is_explained(command):
 def test_tables_are_printed_without_json(saved, tmp_path, monkeypatch):
     """On a terminal one reads the tables, and where the files are."""
     result = json.loads((saved / "latency.json").read_text())
-    monkeypatch.setattr("emberline.bench.latency.bench_latency", lambda *_, **__: result)
+    monkeypatch.setattr("emberline.bench.latency.latency.bench_latency", lambda *_, **__: result)
     monkeypatch.setenv("COLUMNS", "160")
     done = run("latency", tmp_path, "--out", tmp_path)
     assert "SingleStream" in done.stdout

@@ -14,9 +14,9 @@ import torch
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from emberline.bench.coldstart.coldstart import bench_coldstart
-from emberline.bench.coldstart.editions import with_facts
 from emberline.bench.coldstart.plan import Plan
 from emberline.bench.coldstart.settings import ColdStartSettings
+from emberline.bench.coldstart.variants import with_facts
 from emberline.engine.bundle import Layout
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emberline.bench.cli import bench
-from emberline.bench.views.coldstart_trials import ablations
+from emberline.bench.report.views.coldstart_trials import ablations
 
 SCENARIOS = ["item cold", "item cold, mixed", "user cold, 0 known", "user cold, 2 known"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from emberline.bench.coldstart import ablations, attributes, behaviour
-from emberline.bench.coldstart.editions import with_facts, without_facts
 from emberline.bench.coldstart.plan import Plan
+from emberline.bench.coldstart.variants import with_facts, without_facts
 from emberline.engine.errors import ConfigError, DataError
 from emberline.export.data.description import Description
 from emberline.export.data.split import split

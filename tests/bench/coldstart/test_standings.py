@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emberline.bench.coldstart.contest import Cost, Entry
+from emberline.bench.coldstart.entries import Cost, Entry
 from emberline.bench.coldstart.settings import ColdStartSettings
 from emberline.bench.coldstart.standings import LEAST_MEMBERS, by_place, compare, groups, rivals, standing
 from emberline.engine.errors import ConfigError

@@ -13,22 +13,22 @@ from typing import Any
 
 import pytest
 
+from emberline.bench.harness.result import Result, make
+from emberline.bench.harness.runs import RunRecord
+from emberline.bench.harness.texts import item_texts
+from emberline.bench.harness.variants import Variant
 from emberline.bench.peers import sections as module
 from emberline.bench.peers.arithmetic import Arithmetic
-from emberline.bench.peers.contest import hold
-from emberline.bench.peers.entrants import BARE
+from emberline.bench.peers.backends.material import Material
+from emberline.bench.peers.comparison import hold
+from emberline.bench.peers.evaluator import Judge
 from emberline.bench.peers.gemm import Peak
-from emberline.bench.peers.judge import Judge
-from emberline.bench.peers.ledger import Ledger
 from emberline.bench.peers.lineup import own_variants
+from emberline.bench.peers.registry import BARE
+from emberline.bench.peers.resume import Ledger
 from emberline.bench.peers.sections import Contest
 from emberline.bench.peers.settings import PeersSettings
-from emberline.bench.peers.targets.material import Material
 from emberline.bench.peers.texts import text_sets
-from emberline.bench.result import Result, make
-from emberline.bench.runs import RunRecord
-from emberline.bench.texts import item_texts
-from emberline.bench.variants import Variant
 from emberline.engine.bundle import Bundle
 
 HERE = Path(__file__).parent

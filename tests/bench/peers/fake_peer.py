@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from emberline.bench.peers.targets.material import Material, restrict
-from emberline.bench.peers.targets.onnxruntime import OnnxRuntimeTarget
+from emberline.bench.peers.backends.material import Material, restrict
+from emberline.bench.peers.backends.onnxruntime import OnnxRuntimeTarget
 
 
 class _FakePeer(OnnxRuntimeTarget):

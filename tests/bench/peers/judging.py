@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emberline.bench.peers.judge import Judge
+from emberline.bench.peers.evaluator import Judge
 from emberline.engine.records import Item
 from emberline.export.data.description import Description
 from emberline.export.data.records import Dataset, Interactions, Person

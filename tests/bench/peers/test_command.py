@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from emberline.bench import cli
 from emberline.bench.peers.command import settings_of
-from emberline.bench.peers.contest import UNFINISHED
+from emberline.bench.peers.comparison import UNFINISHED
 from emberline.bench.peers.settings import PeersSettings
 
 
@@ -18,7 +18,7 @@ def test_the_command_writes_its_result_beside_its_tables_and_plots(result, tmp_p
         asked.update(options, settings=settings)
         return result
 
-    monkeypatch.setattr("emberline.bench.peers.contest.bench_peers", bench_peers)
+    monkeypatch.setattr("emberline.bench.peers.comparison.bench_peers", bench_peers)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / UNFINISHED).write_text("what is finished of this comparison")
     chosen = [

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from emberline.bench import cli
-from emberline.bench.peers.entrants import ENTRANTS, UNAVAILABLE
+from emberline.bench.peers.registry import ENTRANTS, UNAVAILABLE
 
 DOCS = Path(__file__).parents[3] / "docs"
 PEERS = (DOCS / "peers.md").read_text(encoding="utf-8")

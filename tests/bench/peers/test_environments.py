@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from emberline.bench.peers import environments
-from emberline.bench.peers.entrants import ENTRANTS
 from emberline.bench.peers.environments import default_folder, environment, pins, said
+from emberline.bench.peers.registry import ENTRANTS
 from emberline.engine.errors import BenchError
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from emberline.bench.harness.variants import Worker
 from emberline.bench.peers import lineup
-from emberline.bench.peers.entrants import BARE, ENTRANTS, UNAVAILABLE, Entrant
 from emberline.bench.peers.lineup import Kitchen, chosen, peers
-from emberline.bench.variants import Worker
+from emberline.bench.peers.registry import BARE, ENTRANTS, UNAVAILABLE, Entrant
 from emberline.engine.errors import BenchError, ConfigError
 
 
@@ -72,6 +72,6 @@ def test_peers_are_chosen_by_the_beginnings_of_their_names():
 
 def test_every_entrant_has_its_module_and_its_own_name():
     """A row for each, and a file that opens it."""
-    folder = Path(lineup.__file__).parent / "targets"
+    folder = Path(lineup.__file__).parent / "backends"
     assert all((folder / f"{one.module}.py").is_file() for one in ENTRANTS)
     assert len({one.name for one in ENTRANTS}) == len(ENTRANTS)

@@ -13,11 +13,11 @@ from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer, BertConfig
 
 from emberline.bench.peers.arithmetic import Arithmetic
+from emberline.bench.peers.backends.material import batch_size, by_length
 from emberline.bench.peers.catalogues import write_catalogue
 from emberline.bench.peers.closeness import closeness, together
 from emberline.bench.peers.gemm import fp32_products, int8_products, measure
 from emberline.bench.peers.processes import peak_mb
-from emberline.bench.peers.targets.material import batch_size, by_length
 from emberline.bench.peers.texts import growing_texts, text_sets
 from emberline.bench.peers.weights import write_checkpoint
 from emberline.engine.bundle import Bundle, Layout

@@ -1,0 +1,126 @@
+"""The process that holds one variant and drives it through the loops: ``python -m emberline.bench.harness.worker``.
+
+It reads JSON, one message a line, from standard input and answers each on standard output. The first message names the
+target; the process ends when its standard input does, so it never outlives the bench. Standard library alone, like the
+loops: a peer's environment needs this package's files and nothing that Emberline depends on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import selectors
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from importlib import import_module
+from typing import Any, Protocol
+
+from . import loops
+
+
+class OpenTarget(loops.Target, Protocol):
+    """A target that a worker has opened.
+
+    Attributes:
+        model_pid: the process in which the model lies: this one, or a server's.
+        about: what the target says of itself, e.g. versions.
+    """
+
+    model_pid: int
+    about: dict[str, Any]
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+
+Answer = dict[str, Any]
+
+
+async def _encode(target: loops.Target, texts: list[str], order: str) -> Answer:
+    vectors = await target.bulk(texts, order)
+    return {"shape": list(vectors.shape), "data": base64.b64encode(vectors.astype("<f4").tobytes()).decode()}
+
+
+async def _closed(target: loops.Target, requests: list[list[str]]) -> Answer:
+    return {"latencies": await loops.closed_loop(target, requests)}
+
+
+async def _dissect(target: loops.Dissectable, texts: list[str]) -> Answer:
+    return {"requests": await loops.dissecting_loop(target, texts)}
+
+
+async def _ping(target: loops.Distant, count: int) -> Answer:
+    return {"latencies": await loops.ping_loop(target, count)}
+
+
+async def _bulk(target: loops.Target, texts: list[str], order: str) -> Answer:
+    return {"seconds": await loops.bulk_loop(target, texts, order)}
+
+
+async def _saturate(target: loops.Target, texts: list[str], callers: int, seconds: float) -> Answer:
+    latencies, window = await loops.saturating_loop(target, texts, callers, seconds)
+    return {"latencies": latencies, "seconds": window}
+
+
+async def _open(
+    target: loops.Target, texts: list[str], arrivals: list[float], bound: float | None, allowed: float
+) -> Answer:
+    return asdict(await loops.open_loop(target, texts, arrivals, bound=bound, allowed=allowed))
+
+
+COMMANDS: dict[str, Callable[..., Awaitable[Answer]]] = {
+    "encode": _encode,
+    "closed": _closed,
+    "dissect": _dissect,
+    "ping": _ping,
+    "bulk": _bulk,
+    "saturate": _saturate,
+    "open": _open,
+}
+
+
+async def work(read: Callable[[], bytes], write: Callable[[Answer], None]) -> None:
+    """Open the target that the first message names, then obey commands until there are none.
+
+    Args:
+        read: the next line; empty at the end.
+        write: sends an answer.
+    """
+    loop = asyncio.get_running_loop()
+    first = json.loads(read())
+    module, factory = first["target"].split(":")
+    try:
+        target: OpenTarget = await getattr(import_module(module), factory)(**first["options"])
+    except Exception as error:
+        write({"error": f"{type(error).__name__}: {error}"})
+        return
+    try:
+        write({"pid": target.model_pid, "about": target.about})
+        while line := await loop.run_in_executor(None, read):
+            message = json.loads(line)
+            try:
+                write(await COMMANDS[message.pop("command")](target, **message))
+            except Exception as error:  # the bench decides what a failed measurement means
+                write({"error": f"{type(error).__name__}: {error}"})
+    finally:
+        await target.close()
+
+
+def main() -> None:
+    """Run a worker on standard input and output."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is not an answer
+
+    def write(answer: Answer) -> None:
+        answers.write(json.dumps(answer) + "\n")
+
+    # select() waits to the microsecond; epoll rounds up to the millisecond, which would delay scheduled arrivals.
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
+        runner.run(work(sys.stdin.buffer.readline, write))
+
+
+if __name__ == "__main__":
+    main()

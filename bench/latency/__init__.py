@@ -1,0 +1,1 @@
+"""`emberline bench latency`: Emberline beside PyTorch, in MLPerf's four scenarios."""

@@ -1,0 +1,1 @@
+"""`emberline bench recall`: what each precision keeps of PyTorch's vectors, rankings and scores."""

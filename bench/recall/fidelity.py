@@ -1,0 +1,124 @@
+"""How like the reference's a precision's vectors, orders and scores are: the gate's measures, and a distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from emberline.bench.harness.lineup import in_process
+from emberline.export.gate.answers import Answers
+from emberline.export.gate.exam import Exam
+
+#: Where the distribution of the scores' drift is read off.
+SHARES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How like the reference's a variant's vectors and orders are, as `emberline.export.gate.comparison` measures it.
+
+    Attributes:
+        variant: the variant's name.
+        precision: of the encoder.
+        texts: items that asked for their neighbours.
+        cosine_mean: of held-out items' and profiles' vectors.
+        cosine_minimum: the same.
+        agreement_at_1: of items' nearest neighbours.
+        agreement_at_10: the same.
+        agreement_at_100: the same.
+        recommendations_at_10: agreement of users' top 10 over the whole catalogue.
+        kendall_tau_mean: of the orders of held-out items.
+        kendall_tau_minimum: the same, the user's that suffers most.
+        calibration_error: of the probabilities (ECE); None without interactions.
+    """
+
+    variant: str
+    precision: str
+    texts: int
+    cosine_mean: float
+    cosine_minimum: float
+    agreement_at_1: float
+    agreement_at_10: float
+    agreement_at_100: float
+    recommendations_at_10: float
+    kendall_tau_mean: float
+    kendall_tau_minimum: float
+    calibration_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """A value that a share of all values do not exceed."""
+
+    share: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far one output of a variant lies from the reference's, absolute.
+
+    Attributes:
+        variant: the variant's name.
+        precision: of the encoder.
+        output: ``similarity`` in standard deviations of the reference's scores, ``rating`` as a share of the ratings'
+            range, the others as probabilities.
+        mean: over all predictions.
+        maximum: likewise.
+        quantiles: of similarity; none of the others.
+    """
+
+    variant: str
+    precision: str
+    output: str
+    mean: float
+    maximum: float
+    quantiles: tuple[Quantile, ...]
+
+
+def likeness(precision: str, measured: Mapping[str, Any], exam: Exam) -> Likeness:
+    """The gate's measures of one precision, see `compare`, in the result's terms."""
+    return Likeness(
+        variant=in_process(precision),
+        precision=precision,
+        texts=int(exam.split.cold_items.sum()),
+        cosine_mean=measured["cosine"]["mean"],
+        cosine_minimum=measured["cosine"]["min"],
+        agreement_at_1=measured["agreement@1"],
+        agreement_at_10=measured["agreement@10"],
+        agreement_at_100=measured["agreement@100"],
+        recommendations_at_10=measured["recommendations@10"],
+        kendall_tau_mean=measured["kendall_tau"]["mean"],
+        kendall_tau_minimum=measured["kendall_tau"]["min"],
+        calibration_error=measured["ece"],
+    )
+
+
+def drifts(precision: str, measured: Mapping[str, Any], found: Answers, reference: Answers) -> list[Drift]:
+    """How far the ranking score lies from the reference's, and, by the gate's measure, each head.
+
+    Args:
+        precision: of the encoder.
+        measured: what `compare` gives.
+        found: the precision's answers.
+        reference: the reference's.
+    """
+    name = in_process(precision)
+    away = np.concatenate(
+        [
+            # In standard deviations, because a difference of scores says nothing by itself.
+            (np.abs(ours.astype(np.float64) - theirs) / theirs.std()).ravel()
+            for ours, theirs in zip(found.rankings, reference.rankings, strict=True)
+        ]
+    )
+    quantiles = tuple(
+        Quantile(share, float(value)) for share, value in zip(SHARES, np.quantile(away, SHARES), strict=True)
+    )
+    similarity = Drift(name, precision, "similarity", float(away.mean()), float(away.max()), quantiles)
+    heads = [
+        Drift(name, precision, head, drift["mean"], drift["worst"], ()) for head, drift in measured["drift"].items()
+    ]
+    return [similarity, *heads]

@@ -1,0 +1,132 @@
+"""`emberline bench recall`: what each precision keeps of PyTorch's vectors, rankings and scores.
+
+It puts the accuracy gate's exam to the run's model and to the bundle's graphs, with the gate's own arithmetic, and adds
+what the gate does not need: simple baselines to see the rankings beside, how the scores' drift is distributed, and what
+smaller embeddings cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from emberline.bench.harness.environment import begin, observe
+from emberline.bench.harness.lineup import PYTORCH, SAME_MODEL, choose, in_process
+from emberline.bench.harness.participants import summarise
+from emberline.bench.harness.progress import steps
+from emberline.bench.harness.result import Result, make
+from emberline.bench.harness.runs import summarise_run
+from emberline.bench.latency.settings import RecallSettings
+from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.config import EngineConfig
+from emberline.engine.errors import BenchError
+from emberline.engine.placement import place
+from emberline.export.exported import ExportedModel
+from emberline.export.gate.answers import Answers, examine
+from emberline.export.gate.comparison import compare, quality
+from emberline.export.gate.exam import Exam
+from emberline.export.training.run import Run, load_run
+
+from .embeddings import KNOWN, smaller_embeddings
+from .fidelity import drifts, likeness
+from .rankings import rankings
+
+
+def bench_recall(
+    bundle_folder: Path,
+    run_folder: Path,
+    settings: RecallSettings,
+    *,
+    precisions: Sequence[str] = (),
+    data: Path | None = None,
+) -> Result:
+    """Measure.
+
+    Args:
+        bundle_folder: whose graphs are measured.
+        run_folder: the training run that it was exported from; its model is the reference.
+        settings: of the measurement.
+        precisions: of the encoders; empty: all that the bundle has and the device runs.
+        data: the data set's folder; None: where training found it.
+
+    Returns:
+        The result; see `docs/benchmarks.md`.
+
+    Raises:
+        EmberlineError: the bundle, the run or the data cannot be used, or do not belong together.
+    """
+    beginning = begin()
+    bundle = Bundle.open(bundle_folder)
+    chosen = choose(bundle, precisions, settings.device)
+    for precision in chosen:
+        bundle.admit(precision, allow_failed_gate=True)
+    with steps("recall", 4 + len(chosen)) as step:
+        step("reading the run and its data")
+        run = load_run(run_folder)
+        exam = _exam(run, data)
+        step(f"{PYTORCH}: exam")
+        reference = examine(run.trained, exam)
+        answers: dict[str, Answers] = {}
+        models: dict[str, ExportedModel] = {}
+        for precision in chosen:
+            step(f"{in_process(precision)}: exam")
+            models[precision] = _exported(bundle, precision, run, settings.device)
+            answers[precision] = examine(models[precision], exam)
+        step("comparing")
+        measured = {precision: compare(given, reference, exam) for precision, given in answers.items()}
+        if "fp32" in measured:
+            _require_same_model(measured["fp32"])
+        ranked = rankings(exam, reference, answers, settings)
+        dearest = chosen[0]
+        step(f"{in_process(dearest)}: smaller embeddings")
+        smaller = smaller_embeddings(models[dearest], answers[dearest].vectors, exam)
+    return make(
+        "recall",
+        observe(beginning),
+        asdict(settings),
+        {
+            "bundle": summarise(bundle),
+            "run": summarise_run(run_folder),
+            "reference": PYTORCH,
+            "left_out": [],
+            "vectors": [likeness(precision, found, exam) for precision, found in measured.items()],
+            "reference_calibration_error": quality(reference, exam)["ece"],
+            "scenarios": [
+                {"name": scenario.name, "queries": len(scenario.users), "candidates": len(scenario.candidates)}
+                for scenario in exam.rankings
+            ],
+            "rankings": ranked,
+            "drift": [
+                drift
+                for precision, found in measured.items()
+                for drift in drifts(precision, found, answers[precision], reference)
+            ],
+            "embeddings": {"variant": in_process(dearest), "known": KNOWN, "sizes": smaller},
+        },
+    )
+
+
+def _exam(run: Run, data: Path | None) -> Exam:
+    if data is not None:
+        run = replace(run, recipe=replace(run.recipe, data=data))
+    return Exam.of(*run.data())
+
+
+def _exported(bundle: Bundle, precision: Precision, run: Run, device: str) -> ExportedModel:
+    manifest, config = bundle.manifest, run.trained.model.config
+    session = None
+    if device != "cpu":
+        asked = EngineConfig(bundle=bundle.layout.root, precision=precision, device=device, allow_failed_gate=True)
+        session = place(bundle, asked).session
+    return ExportedModel(bundle.layout, precision, manifest.encoders[precision], manifest.graphs, config, session)
+
+
+def _require_same_model(fp32: Mapping[str, Any]) -> None:
+    mean = fp32["cosine"]["mean"]
+    if mean < SAME_MODEL:
+        raise BenchError(
+            f"{in_process('fp32')} gives other vectors than {PYTORCH} (mean cosine {mean:.3f}): the bundle was not "
+            "exported from this run; pass the run that it came from as --run"
+        )
