@@ -33,7 +33,7 @@ def manifest(run: Run, layout: Layout, encoders: Mapping[Precision, Graph], grap
         encoders: by precision.
         graphs: ``item_tower``, ``user_tower`` and ``match``.
     """
-    config, description, training = run.trained.model.config, run.description, run.recipe.training
+    config, description, training = run.trained.model.config, run.description, run.settings.training
     whole = _digest([layout.encoder("fp32"), layout.item_tower, layout.user_tower, layout.match, layout.tokenizer])
     return Manifest(
         schema=SCHEMA,

@@ -72,7 +72,7 @@ def write_bundle(
     dataset, split = run.data()
     exam = Exam.of(dataset, split)
     aside = SearchTexts.of(exam) if quest is not None else None
-    recipes, thresholds = dict(recipes or shipped(run.recipe.training.encoder)), thresholds or Thresholds()
+    recipes, thresholds = dict(recipes or shipped(run.settings.training.encoder)), thresholds or Thresholds()
     trained, config = run.trained, run.trained.model.config
     with whole_folder(out, replace=replace) as folder:
         layout = Layout(folder)

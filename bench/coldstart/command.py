@@ -120,13 +120,13 @@ def settings_of(plan: Plan, seeds: str | None, known: str, tune: bool) -> ColdSt
         ConfigError: one is out of its range, or no list of numbers.
         DataError: a run cannot be read.
     """
-    from emberline.export.training.run import Recipe, RunFolder
+    from emberline.export.training.run import RunFolder, RunSettings
 
     found = SETTINGS.seeds
     if seeds is not None:
         found = _numbers("--seeds", seeds)
     elif plan.runs and not plan.train:
-        found = tuple(sorted({Recipe.read(RunFolder(path).config).split_seed for _, path in plan.runs}))
+        found = tuple(sorted({RunSettings.read(RunFolder(path).config).split_seed for _, path in plan.runs}))
     return ColdStartSettings(seeds=found, known=_numbers("--known", known), tune=tune)
 
 
@@ -180,7 +180,7 @@ def plan_of(
 def _described(given: str | None, runs: Sequence[Path], train: bool) -> tuple[Description, Path | None]:
     """The data set's description without a graph, and where its data lies if that is not in it."""
     from emberline.export.data.description import Description
-    from emberline.export.training.run import Recipe, RunFolder
+    from emberline.export.training.run import RunFolder, RunSettings
 
     from .variants import without_facts
 
@@ -190,7 +190,7 @@ def _described(given: str | None, runs: Sequence[Path], train: bool) -> tuple[De
     if not runs:
         return Description.builtin(BUILT_IN), None
     folders = [RunFolder(run) for run in runs]
-    found = [(Recipe.read(folder.config).data, Description.read(folder.description)) for folder in folders]
+    found = [(RunSettings.read(folder.config).data, Description.read(folder.description)) for folder in folders]
     data, description = next((one for one in found if one[1].graph is None), found[0])
     if description.graph is not None and train:
         raise ConfigError("all runs have facts of a graph; say with --description what to train on without them")

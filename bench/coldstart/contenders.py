@@ -18,7 +18,7 @@ from emberline.export.baselines.nearest import MeanOfHistory, Neighbours
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.baselines.query import ProfileText
 from emberline.export.baselines.ridge import RidgeToAls
-from emberline.export.baselines.spaces import Attributes, Bm25, Encoded, Space, TfIdf
+from emberline.export.baselines.spaces import AttributeSpace, Bm25, EncoderSpace, Space, TfIdf
 
 LIGHTFM: Final = "LightFM"
 
@@ -60,11 +60,11 @@ def contenders(
         Contender("TF-IDF, kNN", _neighbours([TfIdf(True)])),
         Contender("BM25, mean of history", _means([Bm25(k1, b) for k1, b in product((1.2, 0.5), (0.75, 0.3, 0.0))])),
         Contender("BM25, kNN", _neighbours([Bm25(1.2, 0.75)])),
-        Contender("untouched encoder, mean of history", _means([Encoded()])),
-        Contender("untouched encoder, kNN", _neighbours([Encoded()])),
-        Contender("ridge to ALS, attributes", _ridges([Attributes(10)], (10.0, 1.0, 100.0), seed)),
+        Contender("untouched encoder, mean of history", _means([EncoderSpace()])),
+        Contender("untouched encoder, kNN", _neighbours([EncoderSpace()])),
+        Contender("ridge to ALS, attributes", _ridges([AttributeSpace(10)], (10.0, 1.0, 100.0), seed)),
         Contender("ridge to ALS, TF-IDF", _ridges([TfIdf(True)], (1.0, 0.1, 0.3, 3.0), seed)),
-        Contender("ridge to ALS, untouched encoder", _ridges([Encoded()], (1.0, 0.03, 0.1, 0.3, 3.0, 10.0), seed)),
+        Contender("ridge to ALS, untouched encoder", _ridges([EncoderSpace()], (1.0, 0.03, 0.1, 0.3, 3.0, 10.0), seed)),
         Contender("ALS", tuple(_factors(seed))),
         Contender(
             "EASE", tuple(Ease(penalty) for penalty in (500.0, 100.0, 200.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0))
@@ -80,7 +80,7 @@ def contenders(
     if spoken:
         found.append(Contender("TF-IDF, the user's text", (ProfileText(TfIdf(True)), ProfileText(TfIdf(False)))))
         found.append(Contender("BM25, the user's text", (ProfileText(Bm25(1.2, 0.75)), ProfileText(Bm25(1.2, 0.3)))))
-        found.append(Contender("untouched encoder, the user's text", (ProfileText(Encoded()),)))
+        found.append(Contender("untouched encoder, the user's text", (ProfileText(EncoderSpace()),)))
     if find_spec("lightfm"):
         sizes = ((32, 20), (8, 20), (64, 10))
         found.append(Contender(LIGHTFM, tuple(LightFm(size, epochs, seed=seed) for size, epochs in sizes)))

@@ -10,12 +10,12 @@ import numpy as np
 
 from emberline.export.baselines.baseline import answer
 from emberline.export.baselines.content import Content
-from emberline.export.baselines.material import Material
+from emberline.export.baselines.material import BaselineData
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Indexes, Scenario
-from emberline.export.training.measure import Vectors, scores
+from emberline.export.training.measure import DatasetVectors, scores
 
 from .corruption import kinds
 from .settings import MEASURE
@@ -75,7 +75,7 @@ class BadData:
             contents[how] = Content(dataset.description, dataset.items, vectors)
         return cls(split.seed, cold, scenario, datasets, contents)
 
-    def baseline(self, name: str, choice: Choice, material: Material) -> Iterator[Spoilt]:
+    def baseline(self, name: str, choice: Choice, material: BaselineData) -> Iterator[Spoilt]:
         """Measure a baseline that was fitted to clean data."""
         fitted = choice.baseline.fit(material)
         for how, content in self.contents.items():
@@ -83,7 +83,7 @@ class BadData:
             value = evaluate(self.scenario, given, _K).means()[MEASURE]
             yield Spoilt(self.seed, name, how, value)
 
-    def subject(self, subject: Subject, vectors: Vectors) -> Iterator[Spoilt]:
+    def subject(self, subject: Subject, vectors: DatasetVectors) -> Iterator[Spoilt]:
         """Measure a model, given its encoder's vectors of the clean data; only what is spoilt is encoded again."""
         cold = self.cold
         for how, dataset in self.datasets.items():
@@ -91,5 +91,7 @@ class BadData:
             if how:
                 texts = dataset.item_texts()
                 items[cold] = subject.model.encode([texts[item] for item in cold])
-            given = scores(subject.model, Vectors.with_items(subject.model, items, vectors.profiles), self.scenario)
+            given = scores(
+                subject.model, DatasetVectors.with_items(subject.model, items, vectors.profiles), self.scenario
+            )
             yield Spoilt(self.seed, subject.name, how, evaluate(self.scenario, given, _K).means()[MEASURE])

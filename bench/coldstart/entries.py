@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from emberline.export.baselines.baseline import Baseline, Scorer, answer
-from emberline.export.baselines.material import Material
+from emberline.export.baselines.baseline import Baseline, FittedBaseline, answer
+from emberline.export.baselines.material import BaselineData
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
@@ -66,7 +66,7 @@ def enter(
     contender: Contender,
     choices: Mapping[str, Choice],
     final: Round,
-    material: Material,
+    material: BaselineData,
     *,
     name: str = "",
     facts: bool = False,
@@ -81,7 +81,7 @@ def enter(
         name: in place of the baseline's own.
         facts: whether the material has facts of a graph.
     """
-    fitted: dict[Baseline, tuple[Scorer, float, float]] = {}
+    fitted: dict[Baseline, tuple[FittedBaseline, float, float]] = {}
     entered: dict[str, Entry] = {}
     popularity = material.popularity()
     for scenario in final.scenarios:

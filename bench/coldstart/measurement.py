@@ -11,11 +11,11 @@ import numpy as np
 
 from emberline.bench.harness.progress import Steps
 from emberline.bench.harness.runs import summarise_run
-from emberline.export.baselines.material import Material
+from emberline.export.baselines.material import BaselineData
 from emberline.export.data.split import Split
 from emberline.export.evaluation.groups import groupable
 from emberline.export.training.config import TrainConfig
-from emberline.export.training.measure import Vectors, predictions
+from emberline.export.training.measure import DatasetVectors, predictions
 
 from . import attributes, behaviour
 from .contenders import contenders
@@ -71,8 +71,8 @@ class Measurement:
     def baselines(self, bad_data: BadData | None) -> None:
         """Tune the baselines, put them to all scenarios, and those that read the items to bad data too."""
         dataset, vectors = self.edition.dataset, self.edition.vectors
-        material = Material.of(dataset, self.split, vectors)
-        rounds = [(one, Material.of(dataset, one.split, vectors)) for one in self.tuning]
+        material = BaselineData.of(dataset, self.split, vectors)
+        rounds = [(one, BaselineData.of(dataset, one.split, vectors)) for one in self.tuning]
         groups = groupable(dataset.users, np.flatnonzero(self.split.warm_users))
         spoken = {field.name for field in dataset.description.user.columns if field.kind == "text"} - set(groups)
         lineup, left_out = contenders(groups, bool(spoken), max(self.split.seed, 0), tune=self.settings.tune)
@@ -95,7 +95,7 @@ class Measurement:
         if self._has_labels():
             self.findings.attributes += attributes.baselines(self.edition, self.split)
 
-    def rankings(self, subject: Subject) -> Vectors:
+    def rankings(self, subject: Subject) -> DatasetVectors:
         """Put a model to all scenarios.
 
         Returns:
@@ -104,7 +104,7 @@ class Measurement:
         self.say(f"seed {self.split.seed}: {subject.name}")
         self.findings.runs.append(summarise_run(subject.run.folder.root))
         began = time.perf_counter()
-        vectors = Vectors.of(subject.model, self.edition.dataset)
+        vectors = DatasetVectors.of(subject.model, self.edition.dataset)
         self.findings.entries += enter_subject(subject, vectors, time.perf_counter() - began, self.final)
         return vectors
 

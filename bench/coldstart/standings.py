@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emberline.export.data.records import Person
+from emberline.export.data.records import UserRecord
 from emberline.export.evaluation.bootstrap import paired_interval
 from emberline.export.evaluation.groups import Grouping, groupable
 
@@ -205,7 +205,7 @@ def compare(
     )
 
 
-def groups(entries: Sequence[Entry], users: Sequence[Person]) -> list[GroupMean]:
+def groups(entries: Sequence[Entry], users: Sequence[UserRecord]) -> list[GroupMean]:
     """The means of groups of users, by each attribute that makes groups.
 
     Args:

@@ -12,7 +12,7 @@ from emberline.engine.errors import BenchError
 from emberline.export.data.split import Fractions
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.model import WEIGHTS
-from emberline.export.training.measure import Vectors, scores
+from emberline.export.training.measure import DatasetVectors, scores
 from emberline.export.training.run import Run, load_run
 from emberline.export.training.trained import TrainedModel
 
@@ -72,12 +72,12 @@ def load_subjects(runs: Sequence[tuple[str, Path]]) -> list[Subject]:
     found: list[Subject] = []
     for name, folder in runs:
         run = load_run(folder)
-        if run.recipe.fractions != Fractions():
+        if run.settings.fractions != Fractions():
             raise BenchError(
-                f"{folder} was trained on a split with {run.recipe.fractions}; cold start is measured with "
+                f"{folder} was trained on a split with {run.settings.fractions}; cold start is measured with "
                 f"{Fractions()}, train it with these"
             )
-        found.append(Subject(name, run.recipe.split_seed, run))
+        found.append(Subject(name, run.settings.split_seed, run))
     for place, one in enumerate(found):
         for other in found[:place]:
             if (one.name, one.seed) == (other.name, other.seed):
@@ -93,7 +93,7 @@ def load_subjects(runs: Sequence[tuple[str, Path]]) -> list[Subject]:
     return found
 
 
-def enter_subject(subject: Subject, vectors: Vectors, encode_seconds: float, final: Round) -> Iterator[Entry]:
+def enter_subject(subject: Subject, vectors: DatasetVectors, encode_seconds: float, final: Round) -> Iterator[Entry]:
     """Put a model to all scenarios.
 
     Args:

@@ -9,7 +9,7 @@ from emberline.export.data.moment import NO_SEED
 from emberline.export.data.split import Split
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train
-from emberline.export.training.run import Recipe, RunFolder, load_run
+from emberline.export.training.run import RunFolder, RunSettings, load_run
 
 from .plan import Plan
 from .subjects import Subject
@@ -39,7 +39,7 @@ def trained(
     # A description outside a package names a place relative to itself, and its copy lies in the run.
     data = plan.data or (None if description.package else description.folder())
     if folder.model.is_dir():
-        Recipe.read(folder.config).require_same(Recipe(config, data, split.seed, split.fractions))
+        RunSettings.read(folder.config).require_same(RunSettings(config, data, split.seed, split.fractions))
     else:
         say(f"seed {split.seed}: training {name}")
         train(edition.dataset, split, config, folder.root, data_folder=data, resume=folder.config.exists())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from emberline.export.baselines.baseline import Baseline, answer
-from emberline.export.baselines.material import Material
+from emberline.export.baselines.material import BaselineData
 from emberline.export.evaluation.evaluation import evaluate
 
 from .contenders import Contender
@@ -32,7 +32,7 @@ class Choice:
     tried: int
 
 
-def choose(contender: Contender, rounds: Sequence[tuple[Round, Material]]) -> Mapping[str, Choice]:
+def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -> Mapping[str, Choice]:
     """Choose settings for each scenario.
 
     Each scenario has its own best settings, though a product would have one set for all of them: whatever is gained by

@@ -12,10 +12,10 @@ import polars as pl
 from emberline.engine.errors import DataError
 from emberline.engine.records import Floats
 from emberline.export import pretrained
-from emberline.export.baselines.material import Vectors
+from emberline.export.baselines.material import PretrainedVectors
 from emberline.export.data.description import Description
 from emberline.export.data.records import Dataset
-from emberline.export.data.schema import Graph
+from emberline.export.data.schema import KnowledgeGraph
 from emberline.export.training.encoding import encode
 
 #: Of directors, actors or ingredients, the first few say most; more of them crowd the rest out of a short text.
@@ -36,13 +36,15 @@ class Edition:
     facts: bool
     dataset: Dataset
     encoder: pretrained.Pretrained
-    vectors: Vectors
+    vectors: PretrainedVectors
 
     @classmethod
     def of(cls, dataset: Dataset, encoder: pretrained.Pretrained) -> Edition:
         """Encode the items and, once each, the profiles."""
         profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
-        vectors = Vectors(encode_texts(encoder, dataset.item_texts()), encode_texts(encoder, profiles.tolist())[of])
+        vectors = PretrainedVectors(
+            encode_texts(encoder, dataset.item_texts()), encode_texts(encoder, profiles.tolist())[of]
+        )
         return cls(dataset.description.graph is not None, dataset, encoder, vectors)
 
     def name(self, method: str) -> str:
@@ -83,7 +85,7 @@ def with_facts(description: Description, file: Path) -> Description:
         raise DataError(f"{file}: has {table.width} columns and {len(table)} rows; it must be item, relation, entity")
     relations = tuple(sorted(name for name in table[table.columns[1]].unique().to_list() if name))
     item_column, relation, entity = table.columns
-    graph = Graph(str(file.absolute()), item_column, relation, entity, relations, LIMIT)
+    graph = KnowledgeGraph(str(file.absolute()), item_column, relation, entity, relations, LIMIT)
     section = (
         f'\n[graph]\nfile = "{graph.file}"\nitem = "{graph.item}"\nrelation = "{graph.relation}"\n'
         f'entity = "{graph.entity}"\nrelations = {list(relations)}\nlimit = {LIMIT}\n'

@@ -8,7 +8,7 @@ from pathlib import Path
 from emberline.engine.bundle import sha256
 from emberline.export.data.description import Description
 from emberline.export.model import WEIGHTS
-from emberline.export.training.run import Recipe, RunFolder
+from emberline.export.training.run import RunFolder, RunSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +35,5 @@ def summarise_run(root: Path) -> RunRecord:
         DataError: the folder holds no run.
     """
     folder = RunFolder(root)
-    length = Recipe.read(folder.config).training.max_length
+    length = RunSettings.read(folder.config).training.max_length
     return RunRecord(str(root), Description.read(folder.description).name, sha256(folder.model / WEIGHTS), length)

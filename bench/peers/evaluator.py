@@ -15,7 +15,7 @@ from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.exported import ExportedModel
 from emberline.export.gate.exam import Exam
 from emberline.export.predictor import Predictor
-from emberline.export.training.measure import Vectors, scores
+from emberline.export.training.measure import DatasetVectors, scores
 from emberline.export.training.run import Run
 
 from .closeness import together
@@ -84,7 +84,7 @@ class Judge:
         known = {**vectors, "": np.zeros_like(next(iter(vectors.values())))}
         items = np.stack([known[text] for text in dataset.item_texts()])
         profiles = np.stack([known[text] for text in dataset.user_texts()])
-        found = Vectors.with_items(self.model, items, profiles)
+        found = DatasetVectors.with_items(self.model, items, profiles)
         means = [
             float(evaluate(scenario, scores(self.model, found, scenario), ks=(_K,)).ndcg[_K].mean())
             for scenario in self.exam.rankings

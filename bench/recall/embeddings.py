@@ -22,7 +22,7 @@ from emberline.export.evaluation.scenarios import Scenario, item_cold, user_cold
 from emberline.export.gate.comparison import agreement, unmet
 from emberline.export.gate.exam import Exam
 from emberline.export.predictor import Predictor
-from emberline.export.training.measure import Vectors, users
+from emberline.export.training.measure import DatasetVectors, users
 
 _K: Final = 10
 #: Known likes of the cold users.
@@ -52,7 +52,7 @@ class SmallerEmbeddings:
     user_cold_ndcg_at_10: float | None
 
 
-def smaller_embeddings(model: Predictor, vectors: Vectors, exam: Exam) -> list[SmallerEmbeddings]:
+def smaller_embeddings(model: Predictor, vectors: DatasetVectors, exam: Exam) -> list[SmallerEmbeddings]:
     """Measure every kind of vectors with all, half and a quarter of the numbers.
 
     Args:
@@ -103,7 +103,7 @@ def widths(dimensions: int) -> list[int]:
     return sorted({dimensions, dimensions // 2, dimensions // 4} - {0}, reverse=True)
 
 
-def _kept(vectors: Vectors, kind: VectorKind) -> Vectors:
+def _kept(vectors: DatasetVectors, kind: VectorKind) -> DatasetVectors:
     """The vectors as the user tower reads them of items in a catalogue."""
     return replace(vectors, embeddings=StoredVectors.of(vectors.embeddings, kind)[:])
 

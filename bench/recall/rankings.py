@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emberline.bench.harness.lineup import PYTORCH, in_process
 from emberline.bench.latency.settings import RecallSettings
 from emberline.export.baselines.baseline import Baseline
-from emberline.export.baselines.material import Material
+from emberline.export.baselines.material import BaselineData
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.evaluation.bootstrap import paired_interval
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
@@ -65,7 +65,7 @@ def rankings(exam: Exam, reference: Answers, answers: Mapping[str, Answers], set
         answers: by precision.
         settings: of the intervals and the random baseline.
     """
-    material = Material.of(exam.dataset, exam.split)
+    material = BaselineData.of(exam.dataset, exam.split)
     baselines: dict[str, Baseline] = {
         "label popularity": LabelPopularity(),
         "popularity": Popularity(),

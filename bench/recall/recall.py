@@ -110,7 +110,7 @@ def bench_recall(
 
 def _exam(run: Run, data: Path | None) -> Exam:
     if data is not None:
-        run = replace(run, recipe=replace(run.recipe, data=data))
+        run = replace(run, settings=replace(run.settings, data=data))
     return Exam.of(*run.data())
 
 

@@ -16,7 +16,7 @@ from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores, has_history, histories
 from .content import Content
-from .material import Mask, Material
+from .material import BaselineData, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Als:
     iterations: int = 15
     seed: int = 0
 
-    def fit(self, material: Material) -> AlsFactors:
+    def fit(self, material: BaselineData) -> AlsFactors:
         """Factorise the likes of training."""
         # implicit warns where BLAS would run threads of its own inside each of implicit's.
         with threadpoolctl.threadpool_limits(1, "blas"):

@@ -14,12 +14,12 @@ from scipy.sparse import csr_matrix
 from emberline.export.evaluation.scenarios import Scenario
 
 from .content import Content
-from .material import Mask, Material
+from .material import BaselineData, Mask
 
 Scores = NDArray[np.float32]
 
 
-class Scorer(Protocol):
+class FittedBaseline(Protocol):
     """A fitted baseline."""
 
     def score(self, scenario: Scenario, content: Content) -> Scores:
@@ -44,7 +44,7 @@ class Baseline(Protocol):
     reads_profile: ClassVar[bool]
     reads_history: ClassVar[bool]
 
-    def fit(self, material: Material) -> Scorer:
+    def fit(self, material: BaselineData) -> FittedBaseline:
         """Fit to the training rows."""
 
     def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
@@ -64,7 +64,9 @@ def histories(scenario: Scenario, items: int) -> csr_matrix:
     return csr_matrix((ones, (query, item)), shape=(len(scenario.users), items))
 
 
-def answer(baseline: Baseline, fitted: Scorer, scenario: Scenario, content: Content, popularity: Scores) -> Scores:
+def answer(
+    baseline: Baseline, fitted: FittedBaseline, scenario: Scenario, content: Content, popularity: Scores
+) -> Scores:
     """(Q, C) scores; who comes without a history to a baseline that needs one is shown what is popular.
 
     Args:

@@ -14,7 +14,7 @@ from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores, has_history, histories
 from .content import Content
-from .material import Mask, Material
+from .material import BaselineData, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Ease:
 
     regularisation: float = 500.0
 
-    def fit(self, material: Material) -> EaseWeights:
+    def fit(self, material: BaselineData) -> EaseWeights:
         """Invert the items' co-occurrences."""
         return EaseWeights(ease_weights(material, self.regularisation))
 
@@ -40,7 +40,7 @@ class Ease:
         return has_history(scenario) and bool(warm_items[scenario.candidates].any())
 
 
-def ease_weights(material: Material, regularisation: float) -> Scores:
+def ease_weights(material: BaselineData, regularisation: float) -> Scores:
     """(I, I) what a like of the row's item says for the column's; zeros on the diagonal and for items without likes."""
     likes = material.likes
     liked = np.flatnonzero(np.asarray(likes.sum(axis=0)).ravel() > 0)

@@ -12,7 +12,7 @@ from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores
 from .content import Content
-from .material import Mask, Material
+from .material import BaselineData, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class GroupPopularity:
     fields: tuple[str, ...]
     prior: float = 20.0
 
-    def fit(self, material: Material) -> GroupShares:
+    def fit(self, material: BaselineData) -> GroupShares:
         """Count likes by group."""
         warm = np.flatnonzero(material.warm_users)
         grouping = Grouping.of(material.users, warm, self.fields)

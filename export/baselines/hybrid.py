@@ -17,8 +17,8 @@ from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores, histories
 from .content import Content
-from .material import Mask, Material
-from .spaces import Attributes, Layout
+from .material import BaselineData, Mask
+from .spaces import AttributeSpace, FittedSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class LightFm:
     penalty: float = 1e-5
     seed: int = 0
 
-    def fit(self, material: Material) -> Hybrid:
+    def fit(self, material: BaselineData) -> Hybrid:
         """Fit to the likes of training.
 
         Raises:
@@ -88,18 +88,18 @@ class Features:
         liked: (I,) whether somebody likes an item; the others have no factor of their own, which would be noise.
     """
 
-    layout: Layout
+    layout: FittedSpace
     profiles: csr_matrix
     liked: Mask
 
     @classmethod
-    def of(cls, material: Material) -> Features:
+    def of(cls, material: BaselineData) -> Features:
         """Those of the material."""
         warm = np.flatnonzero(material.warm_users)
         groupings = [Grouping.of(material.users, warm, (name,)) for name in groupable(material.users, warm)]
         profiles = [_one_hot(one.groups(material.users), len(one.names)) for one in groupings]
         nothing = csr_matrix((len(material.users), 0), dtype=np.float32)
-        layout = Attributes().fit(material.content, material.warm_items)
+        layout = AttributeSpace().fit(material.content, material.warm_items)
         return cls(layout, csr_matrix(hstack([nothing, *profiles])), material.popularity() > 0)
 
     def users(self, likes: csr_matrix, profiles: Mask) -> csr_matrix:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from emberline.engine.records import Item
-from emberline.export.data.records import Dataset, Interactions, Person
+from emberline.export.data.records import Dataset, Interactions, UserRecord
 from emberline.export.data.split import Split
 
 from .content import Content
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
+class PretrainedVectors:
     """The pretrained encoder's vectors of a data set.
 
     Attributes:
@@ -32,7 +32,7 @@ class Vectors:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class BaselineData:
     """What may be known of I items and U users.
 
     Items and users that are not warm are here by their place alone: nothing may be fitted to what they say.
@@ -51,7 +51,7 @@ class Material:
 
     content: Content
     profiles: Content
-    users: tuple[Person, ...]
+    users: tuple[UserRecord, ...]
     interactions: Interactions
     warm_items: Mask
     warm_users: Mask
@@ -65,7 +65,7 @@ class Material:
         object.__setattr__(self, "likes", likes)
 
     @classmethod
-    def of(cls, dataset: Dataset, split: Split, vectors: Vectors | None = None) -> Material:
+    def of(cls, dataset: Dataset, split: Split, vectors: PretrainedVectors | None = None) -> BaselineData:
         """What a split leaves to train on.
 
         Args:
@@ -74,7 +74,9 @@ class Material:
             vectors: the pretrained encoder's; None: no baseline needs them.
         """
         if vectors is None:
-            vectors = Vectors(*(np.zeros((len(found), 0), np.float32) for found in (dataset.items, dataset.users)))
+            vectors = PretrainedVectors(
+                *(np.zeros((len(found), 0), np.float32) for found in (dataset.items, dataset.users))
+            )
         texts = zip(dataset.users, dataset.user_texts(), strict=True)
         people = tuple(Item(user.id, text=text) for user, text in texts)
         return cls(

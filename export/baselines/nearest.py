@@ -11,8 +11,8 @@ from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores, has_history, histories
 from .content import Content
-from .material import Mask, Material
-from .spaces import Layout, Space, dense
+from .material import BaselineData, Mask
+from .spaces import FittedSpace, Space, dense
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class MeanOfHistory:
 
     space: Space
 
-    def fit(self, material: Material) -> Likeness:
+    def fit(self, material: BaselineData) -> FittedNeighbours:
         """Fit the space."""
-        return Likeness(self.space.fit(material.content, material.warm_items), None, material.warm_items)
+        return FittedNeighbours(self.space.fit(material.content, material.warm_items), None, material.warm_items)
 
     def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
         """Where likes are known."""
@@ -55,9 +55,9 @@ class Neighbours:
     space: Space
     count: int = 50
 
-    def fit(self, material: Material) -> Likeness:
+    def fit(self, material: BaselineData) -> FittedNeighbours:
         """Fit the space."""
-        return Likeness(self.space.fit(material.content, material.warm_items), self.count, material.warm_items)
+        return FittedNeighbours(self.space.fit(material.content, material.warm_items), self.count, material.warm_items)
 
     def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
         """Where likes are known."""
@@ -66,7 +66,7 @@ class Neighbours:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class FittedNeighbours:
     """A fitted space.
 
     Attributes:
@@ -75,7 +75,7 @@ class Likeness:
         warm_items: (I,) those of training.
     """
 
-    layout: Layout
+    layout: FittedSpace
     neighbours: int | None
     warm_items: Mask
 

@@ -12,7 +12,7 @@ from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores
 from .content import Content
-from .material import Mask, Material
+from .material import BaselineData, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Random:
 
     seed: int = 0
 
-    def fit(self, material: Material) -> Random:
+    def fit(self, material: BaselineData) -> Random:
         """Itself: there is nothing to learn."""
         del material
         return self
@@ -54,7 +54,7 @@ class Popularity:
     reads_profile: ClassVar[bool] = False
     reads_history: ClassVar[bool] = False
 
-    def fit(self, material: Material) -> ForAll:
+    def fit(self, material: BaselineData) -> ForAll:
         """Count likes."""
         return ForAll(material.popularity())
 
@@ -86,7 +86,7 @@ class LabelPopularity:
     reads_profile: ClassVar[bool] = False
     reads_history: ClassVar[bool] = False
 
-    def fit(self, material: Material) -> LabelWorth:
+    def fit(self, material: BaselineData) -> LabelWorth:
         """Count the likes of labels."""
         found = material.content.labels()
         warm = np.flatnonzero(material.warm_items)

@@ -11,8 +11,8 @@ from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores
 from .content import Content
-from .material import Mask, Material
-from .spaces import Layout, Matrix, Space, dense
+from .material import BaselineData, Mask
+from .spaces import FittedSpace, Matrix, Space, dense
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class ProfileText:
 
     space: Space
 
-    def fit(self, material: Material) -> Found:
+    def fit(self, material: BaselineData) -> FittedProfileText:
         """Fit the space to the items, and place the profiles in it."""
         layout = self.space.fit(material.content, material.warm_items)
-        return Found(layout, layout.place(material.profiles).queries)
+        return FittedProfileText(layout, layout.place(material.profiles).queries)
 
     def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
         """Where users may be known by their profile."""
@@ -41,7 +41,7 @@ class ProfileText:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FittedProfileText:
     """A fitted space.
 
     Attributes:
@@ -49,7 +49,7 @@ class Found:
         profiles: (U, F) the users in it.
     """
 
-    layout: Layout
+    layout: FittedSpace
     profiles: Matrix
 
     def score(self, scenario: Scenario, content: Content) -> Scores:

@@ -16,8 +16,8 @@ from emberline.export.evaluation.scenarios import Scenario
 from .als import Als, AlsFactors
 from .baseline import Scores, has_history
 from .content import Content
-from .material import Mask, Material
-from .spaces import Layout, Matrix, Space, dense
+from .material import BaselineData, Mask
+from .spaces import FittedSpace, Matrix, Space, dense
 
 #: Values up to which a sparse matrix is unfolded: solved directly, not by iteration, it is exact and many times faster.
 _UNFOLDED: Final = 20_000_000
@@ -41,7 +41,7 @@ class RidgeToAls:
     penalty: float = 1.0
     als: Als = field(default_factory=Als)
 
-    def fit(self, material: Material) -> PredictedFactors:
+    def fit(self, material: BaselineData) -> PredictedFactors:
         """Fit ALS, and the regression to the factors of the items that somebody likes."""
         if self.als not in material.shared:
             material.shared[self.als] = self.als.fit(material)
@@ -69,7 +69,7 @@ class PredictedFactors:
     """
 
     factors: AlsFactors
-    layout: Layout
+    layout: FittedSpace
     regression: Ridge
     warm_items: Mask
 

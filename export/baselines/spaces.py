@@ -38,7 +38,7 @@ class Placed:
     queries: Matrix
 
 
-class Layout(Protocol):
+class FittedSpace(Protocol):
     """A fitted space."""
 
     def place(self, content: Content) -> Placed:
@@ -48,7 +48,7 @@ class Layout(Protocol):
 class Space(Protocol):
     """A space's settings."""
 
-    def fit(self, content: Content, warm_items: Mask) -> Layout:
+    def fit(self, content: Content, warm_items: Mask) -> FittedSpace:
         """Learn the space's dimensions from the items of training."""
 
 
@@ -129,7 +129,7 @@ class Bm25Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Attributes:
+class AttributeSpace:
     """Values of attributes as zeros and ones, free text left out; numbers in overlapping bands.
 
     Attributes:
@@ -166,10 +166,10 @@ class AttributesLayout:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncoderSpace:
     """The pretrained encoder's vectors, untouched."""
 
-    def fit(self, content: Content, warm_items: Mask) -> Encoded:
+    def fit(self, content: Content, warm_items: Mask) -> EncoderSpace:
         """Itself: nothing is learnt."""
         del content, warm_items
         return self

@@ -39,13 +39,13 @@ def go_further(
         built = build_engines(root, tensorrt, target, profiles, library, Console(stderr=True))
     models: tuple[str, ...] = ()
     if triton is not None:
-        from emberline.export.triton.repository import Choice, write_repository
+        from emberline.export.triton.repository import EncoderChoice, write_repository
 
         onnx = precisions_from(precision or ["fp16"])
         if len(onnx) != 1:
             raise ConfigError("--triton takes one --precision")
         accelerated: Precision = "int8-trt" if onnx[0] == "int8" else onnx[0]
-        choice = Choice(onnx[0], accelerated, built[0] if built else None)
+        choice = EncoderChoice(onnx[0], accelerated, built[0] if built else None)
         models = write_repository(Bundle.open(root), triton, choice)
     if as_json:
         print_json({"engines": [{"file": str(one.path), **one.manifest.as_dict()} for one in built], "models": models})

@@ -13,12 +13,12 @@ from emberline.engine.errors import DataError
 from .formats import load
 from .frame import Frame
 from .records import Interactions
-from .report import Fault, Findings
+from .report import Fault, ProblemCollector
 from .schema import Interaction
 from .values import numbers, seconds, texts
 
 
-def load_interactions(interaction: Interaction, folder: Path, findings: Findings) -> Frame:
+def load_interactions(interaction: Interaction, folder: Path, findings: ProblemCollector) -> Frame:
     """Read the columns of the file that the description names; of a new catalogue, it may have no rows yet.
 
     Raises:
@@ -35,7 +35,7 @@ def user_ids(interaction: Interaction, frame: Frame) -> tuple[str, ...]:
 
 
 def resolve(
-    interaction: Interaction, frame: Frame, users: Sequence[str], items: Sequence[str], findings: Findings
+    interaction: Interaction, frame: Frame, users: Sequence[str], items: Sequence[str], findings: ProblemCollector
 ) -> Interactions:
     """Resolve ids to indexes and drop, counted, the rows that cannot be used; of repetitions the latest stays.
 
@@ -77,7 +77,7 @@ def resolve(
     return _interactions(interaction, frame, users, items, path)
 
 
-def _latest(interaction: Interaction, frame: Frame, findings: Findings) -> Frame:
+def _latest(interaction: Interaction, frame: Frame, findings: ProblemCollector) -> Frame:
     table = pl.DataFrame(
         {
             "user": texts(frame, interaction.user),

@@ -18,7 +18,7 @@ from emberline.engine.errors import DataError
 
 from .frame import Frame
 from .lines import check_columns, read_lines
-from .report import Fault, Findings
+from .report import Fault, ProblemCollector
 
 #: Rows held as Python objects at a time; beyond that they rest in columns, an order of magnitude smaller.
 CHUNK = 100_000
@@ -30,22 +30,22 @@ ATOMIC_TYPES = ("token", "token_seq", "float", "float_seq")
 Row = tuple[int, list[str]]
 
 
-def read_atomic(path: Path, columns: Sequence[str], findings: Findings) -> Frame:
+def read_atomic(path: Path, columns: Sequence[str], findings: ProblemCollector) -> Frame:
     """Read a RecBole atomic file: tab-separated, without quotes, each column of the header as ``name:type``."""
     return _read(path, columns, findings, _untyped(path, _split(path)))
 
 
-def read_tsv(path: Path, columns: Sequence[str], findings: Findings) -> Frame:
+def read_tsv(path: Path, columns: Sequence[str], findings: ProblemCollector) -> Frame:
     """Read a tab-separated file; as IANA registered the format, a quote is a character like any other."""
     return _read(path, columns, findings, _split(path))
 
 
-def read_csv(path: Path, columns: Sequence[str], findings: Findings) -> Frame:
+def read_csv(path: Path, columns: Sequence[str], findings: ProblemCollector) -> Frame:
     """Read a comma-separated file by RFC 4180: a cell in double quotes may hold commas, line breaks and "" for "."""
     return _read(path, columns, findings, _parse(path))
 
 
-def _read(path: Path, columns: Sequence[str], findings: Findings, rows: Iterator[Row]) -> Frame:
+def _read(path: Path, columns: Sequence[str], findings: ProblemCollector, rows: Iterator[Row]) -> Frame:
     header = next(rows, None)
     if header is None:
         raise DataError(f"{path}: the file has blank lines only; it needs a header and rows")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from emberline.engine.errors import DataError
 
-from .schema import Entity, Field, Graph, Interaction, Kind, Positive
+from .schema import AttributeField, Entity, Interaction, Kind, KnowledgeGraph, Positive
 from .toml_table import TomlTable
 
 
@@ -37,7 +37,7 @@ class Description:
     item: Entity
     user: Entity
     interaction: Interaction
-    graph: Graph | None
+    graph: KnowledgeGraph | None
     package: str | None
     path: str
     base: Path
@@ -110,7 +110,7 @@ def _parse(root: TomlTable, base: Path, toml: str) -> Description:
     return Description(name, item, user, interaction, graph, package, path, base, toml)
 
 
-def _item(table: TomlTable, graph: Graph | None) -> Entity:
+def _item(table: TomlTable, graph: KnowledgeGraph | None) -> Entity:
     entity = replace(
         _entity(table, table.text("file")), labels=table.texts("labels"), joined=graph.relations if graph else ()
     )
@@ -140,7 +140,7 @@ def _entity(table: TomlTable, file: str) -> Entity:
     return Entity(file, table.text("id"), tuple(_field(name, fields.table(name)) for name in fields.keys()))  # noqa: SIM118
 
 
-def _field(name: str, table: TomlTable) -> Field:
+def _field(name: str, table: TomlTable) -> AttributeField:
     asked = table.optional_text("kind") or "text"
     kinds: dict[str, Kind] = {"text": "text", "number": "number", "list": "list"}
     if asked not in kinds:
@@ -150,7 +150,7 @@ def _field(name: str, table: TomlTable) -> Field:
     if separator is not None and kind != "list":
         table.fail("separator", f'is for the kind "list" alone; {name!r} is of the kind {kind!r}')
     column = table.optional_text("column") or name
-    field = Field(name, column, kind, separator or ",", table.texts("missing"))
+    field = AttributeField(name, column, kind, separator or ",", table.texts("missing"))
     table.close()
     return field
 
@@ -178,10 +178,10 @@ def _interaction(table: TomlTable) -> Interaction:
     return interaction
 
 
-def _graph(table: TomlTable) -> Graph | None:
+def _graph(table: TomlTable) -> KnowledgeGraph | None:
     if not table.keys():
         return None
-    graph = Graph(
+    graph = KnowledgeGraph(
         file=table.text("file"),
         item=table.optional_text("item") or "item_id",
         relation=table.optional_text("relation") or "relation",

@@ -13,8 +13,8 @@ from emberline.engine.rendering import Value
 
 from .formats import load
 from .frame import Frame
-from .report import Fault, Findings
-from .schema import Entity, Field
+from .report import Fault, ProblemCollector
+from .schema import AttributeField, Entity
 from .values import lists, numbers, texts
 
 
@@ -35,7 +35,7 @@ class Entities:
     places: tuple[str, ...]
 
 
-def read_entities(entity: Entity, folder: Path, findings: Findings) -> Entities:
+def read_entities(entity: Entity, folder: Path, findings: ProblemCollector) -> Entities:
     """Read a file of items or users.
 
     Raises:
@@ -57,7 +57,7 @@ def read_entities(entity: Entity, folder: Path, findings: Findings) -> Entities:
     return Entities(frame.path, tuple(ids), attributes, tuple(frame.place(row) for row in range(len(frame))))
 
 
-def _last_rows(frame: Frame, ids: pl.Series, column: str, findings: Findings) -> pl.Series:
+def _last_rows(frame: Frame, ids: pl.Series, column: str, findings: ProblemCollector) -> pl.Series:
     """(R,) whether a row is the last with its id; the others are counted as duplicates or as conflicts."""
     last = ids.is_last_distinct()
     rows = pl.DataFrame({"id": ids, "content": frame.data.hash_rows()})
@@ -67,7 +67,7 @@ def _last_rows(frame: Frame, ids: pl.Series, column: str, findings: Findings) ->
     return last
 
 
-def _values(field: Field, frame: Frame, findings: Findings) -> pl.Series:
+def _values(field: AttributeField, frame: Frame, findings: ProblemCollector) -> pl.Series:
     if field.kind == "list":
         values = lists(frame, field.column, field.separator, field.missing)
         absent = values.is_null()

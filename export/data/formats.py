@@ -15,10 +15,10 @@ from .delimited import read_atomic, read_csv, read_tsv
 from .frame import Frame
 from .jsonl import read_jsonl
 from .lines import check_columns
-from .report import Findings
+from .report import ProblemCollector
 
 
-def load(path: Path, columns: Sequence[str], findings: Findings, *, may_be_empty: bool = False) -> Frame:
+def load(path: Path, columns: Sequence[str], findings: ProblemCollector, *, may_be_empty: bool = False) -> Frame:
     """Read the given columns of a file; its suffix says its format.
 
     Args:
@@ -46,7 +46,7 @@ def load(path: Path, columns: Sequence[str], findings: Findings, *, may_be_empty
     return frame
 
 
-def read_parquet(path: Path, columns: Sequence[str], findings: Findings) -> Frame:
+def read_parquet(path: Path, columns: Sequence[str], findings: ProblemCollector) -> Frame:
     """Read a Parquet file."""
     try:
         check_columns(path, columns, list(pl.read_parquet_schema(path)))
@@ -57,7 +57,7 @@ def read_parquet(path: Path, columns: Sequence[str], findings: Findings) -> Fram
     return Frame(path, data.select(columns), np.arange(1, data.height + 1))
 
 
-FORMATS: Mapping[str, Callable[[Path, Sequence[str], Findings], Frame]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[Path, Sequence[str], ProblemCollector], Frame]] = MappingProxyType(
     {
         ".inter": read_atomic,
         ".item": read_atomic,

@@ -9,13 +9,13 @@ import polars as pl
 
 from .formats import load
 from .frame import Frame
-from .report import Fault, Findings
-from .schema import Graph
+from .report import Fault, ProblemCollector
+from .schema import KnowledgeGraph
 from .values import texts
 
 
 def read_facts(
-    graph: Graph, folder: Path, items: Sequence[str], findings: Findings
+    graph: KnowledgeGraph, folder: Path, items: Sequence[str], findings: ProblemCollector
 ) -> dict[str, Mapping[str, list[str]]]:
     """Read the facts about items.
 
@@ -51,12 +51,12 @@ def read_facts(
     return dict(facts)
 
 
-def _keep(frame: Frame, kept: pl.Series, fault: Fault, column: str, findings: Findings) -> Frame:
+def _keep(frame: Frame, kept: pl.Series, fault: Fault, column: str, findings: ProblemCollector) -> Frame:
     findings.count(fault, frame, ~kept, column)
     return frame.take(kept)
 
 
-def _triples(graph: Graph, frame: Frame) -> pl.DataFrame:
+def _triples(graph: KnowledgeGraph, frame: Frame) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "item": texts(frame, graph.item),

@@ -11,12 +11,12 @@ import polars as pl
 
 from .frame import Frame
 from .lines import check_columns, read_lines
-from .report import Fault, Findings
+from .report import Fault, ProblemCollector
 
 Cell = str | list[str] | None
 
 
-def read_jsonl(path: Path, columns: Sequence[str], findings: Findings) -> Frame:
+def read_jsonl(path: Path, columns: Sequence[str], findings: ProblemCollector) -> Frame:
     """Read a JSONL file; a column is there if an object has the key, and the others have an empty cell in it."""
     cells: dict[str, list[Cell]] = {column: [] for column in columns}
     keys: dict[str, None] = {}

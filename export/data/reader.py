@@ -14,8 +14,8 @@ from .behaviour import load_interactions, resolve, user_ids
 from .description import Description
 from .entities import Entities, read_entities
 from .graph import read_facts
-from .records import Dataset, Interactions, Person
-from .report import EXAMPLES, Fault, Findings, ReadReport
+from .records import Dataset, Interactions, UserRecord
+from .report import EXAMPLES, Fault, ProblemCollector, ReadReport
 
 
 def read(
@@ -38,15 +38,15 @@ def read(
     folder = description.folder() if folder is None else Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such data folder")
-    findings = Findings(strict=strict)
+    findings = ProblemCollector(strict=strict)
     entities = read_entities(description.item, folder, findings)
     items = _items(description, folder, entities, findings)
     frame = load_interactions(description.interaction, folder, findings) if description.interaction.file else None
     if description.user.file:
         found = read_entities(description.user, folder, findings)
-        users = tuple(Person(*known) for known in zip(found.ids, found.attributes, strict=True))
+        users = tuple(UserRecord(*known) for known in zip(found.ids, found.attributes, strict=True))
     else:
-        users = tuple(Person(name, {}) for name in (user_ids(description.interaction, frame) if frame else ()))
+        users = tuple(UserRecord(name, {}) for name in (user_ids(description.interaction, frame) if frame else ()))
     interactions = Interactions.none()
     if frame:
         interactions = resolve(
@@ -66,7 +66,7 @@ def read(
     return dataset, report
 
 
-def _items(description: Description, folder: Path, entities: Entities, findings: Findings) -> tuple[Item, ...]:
+def _items(description: Description, folder: Path, entities: Entities, findings: ProblemCollector) -> tuple[Item, ...]:
     facts: Mapping[str, Mapping[str, Value]] = {}
     if description.graph is not None:
         facts = read_facts(description.graph, folder, entities.ids, findings)
@@ -78,7 +78,9 @@ def _items(description: Description, folder: Path, entities: Entities, findings:
     return items
 
 
-def _inspect_texts(description: Description, entities: Entities, items: tuple[Item, ...], findings: Findings) -> None:
+def _inspect_texts(
+    description: Description, entities: Entities, items: tuple[Item, ...], findings: ProblemCollector
+) -> None:
     """Count items that no text tells apart: without any attribute, or with the same as another."""
     first: dict[str, int] = {}
     empty: list[str] = []

@@ -15,7 +15,7 @@ from .description import Description
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class UserRecord:
     """A user as the data knows them.
 
     Attributes:
@@ -79,7 +79,7 @@ class Dataset:
 
     description: Description
     items: tuple[Item, ...]
-    users: tuple[Person, ...]
+    users: tuple[UserRecord, ...]
     interactions: Interactions
 
     def item_texts(self) -> list[str]:

@@ -126,7 +126,7 @@ class ReadReport:
 
 
 @dataclass(slots=True)
-class Findings:
+class ProblemCollector:
     """Collects problems while files are read.
 
     Attributes:

@@ -23,7 +23,7 @@ _RULE = re.compile(r"rating\s*(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class AttributeField:
     """An attribute of an item or a user.
 
     Attributes:
@@ -55,7 +55,7 @@ class Entity:
 
     file: str
     id: str
-    columns: tuple[Field, ...] = ()
+    columns: tuple[AttributeField, ...] = ()
     labels: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
 
@@ -125,7 +125,7 @@ class Interaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class KnowledgeGraph:
     """The file of facts about items, one triple (item, relation, entity) a row.
 
     Attributes:

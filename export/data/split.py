@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from emberline.engine.errors import ConfigError, DataError
 from emberline.engine.records import Item
 
-from .records import Dataset, Interactions, Person
+from .records import Dataset, Interactions, UserRecord
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -129,7 +129,8 @@ def train_view(dataset: Dataset, split: Split) -> Dataset:
             item if warm else Item(item.id) for item, warm in zip(dataset.items, split.warm_items, strict=True)
         ),
         users=tuple(
-            user if warm else Person(user.id, {}) for user, warm in zip(dataset.users, split.warm_users, strict=True)
+            user if warm else UserRecord(user.id, {})
+            for user, warm in zip(dataset.users, split.warm_users, strict=True)
         ),
         interactions=dataset.interactions.take(split.train),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emberline.engine.rendering import Value
-from emberline.export.data.records import Person
+from emberline.export.data.records import UserRecord
 
 #: Numbers, ages for one, are cut into this many bands of about as many users each.
 BANDS: Final = 4
@@ -37,7 +37,7 @@ class Grouping:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, users: Sequence[Person], among: NDArray[np.int64], fields: tuple[str, ...]) -> Grouping:
+    def of(cls, users: Sequence[UserRecord], among: NDArray[np.int64], fields: tuple[str, ...]) -> Grouping:
         """Find the groups.
 
         Args:
@@ -57,7 +57,7 @@ class Grouping:
         )
         return cls(fields, edges, values, tuple(", ".join(joined) for joined in product(*values)))
 
-    def groups(self, users: Sequence[Person]) -> NDArray[np.int64]:
+    def groups(self, users: Sequence[UserRecord]) -> NDArray[np.int64]:
         """(U,) the place of each user's group among the names; values that nobody had before are unknown."""
         found = np.zeros(len(users), dtype=np.int64)
         for name, values in zip(self.fields, self.values, strict=True):
@@ -83,7 +83,7 @@ def _value(value: Value | None, edges: tuple[float, ...] | None) -> str:
     return f"{edges[-1]:g} and above" if band == len(edges) else f"{edges[band - 1]:g} to {edges[band]:g}"
 
 
-def groupable(users: Sequence[Person], among: NDArray[np.int64]) -> tuple[str, ...]:
+def groupable(users: Sequence[UserRecord], among: NDArray[np.int64]) -> tuple[str, ...]:
     """The attributes that divide users into groups: each of one value, and not another for everyone.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emberline.export.data.records import Dataset, Person, label_matrix
+from emberline.export.data.records import Dataset, UserRecord, label_matrix
 from emberline.export.data.split import Split
 from emberline.export.evaluation.scenarios import Indexes, Scenario
 
@@ -25,7 +25,7 @@ _RIGHT: Final = 10
 def with_asker(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
     """The data set with one more user, of whom nothing is known, who is not held out."""
     nobody = np.zeros(1, dtype=np.bool_)
-    asking = replace(dataset, users=(*dataset.users, Person("", {})))
+    asking = replace(dataset, users=(*dataset.users, UserRecord("", {})))
     return asking, replace(
         split,
         cold_users=np.concatenate([split.cold_users, nobody]),

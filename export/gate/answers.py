@@ -10,7 +10,7 @@ import numpy as np
 
 from emberline.engine.records import Floats
 from emberline.export.predictor import Predictor
-from emberline.export.training.measure import Vectors, predictions, scores, user_inputs
+from emberline.export.training.measure import DatasetVectors, predictions, scores, user_inputs
 
 from .exam import Exam
 
@@ -31,7 +31,7 @@ class Answers:
         heads: of each of `HEADS`, its predictions for what was held out; attributes (N, labels), the others (N,).
     """
 
-    vectors: Vectors
+    vectors: DatasetVectors
     rankings: tuple[Floats, ...]
     recommendations: Floats
     heads: Mapping[str, Floats]
@@ -49,7 +49,7 @@ class Answers:
 
 def examine(model: Predictor, exam: Exam) -> Answers:
     """Put an exam to a model."""
-    vectors = Vectors.of(model, exam.dataset)
+    vectors = DatasetVectors.of(model, exam.dataset)
     _, _, item_attributes = model.item(vectors.items[exam.split.cold_items])
     asked = exam.rankings[-1]
     _, user_attributes = model.user(*user_inputs(vectors, asked.users, asked.history))

@@ -15,7 +15,7 @@ from emberline.engine.machine import processor
 from emberline.export.precision.encoders import Made
 from emberline.export.predictor import Predictor
 from emberline.export.progress import Progress
-from emberline.export.training.measure import Vectors
+from emberline.export.training.measure import DatasetVectors
 
 from .answers import Answers, examine
 from .comparison import compare, quality
@@ -34,7 +34,7 @@ class Judgement:
     """
 
     report: Mapping[str, Any]
-    vectors: Vectors
+    vectors: DatasetVectors
 
 
 def judge(

@@ -22,7 +22,7 @@ SHORT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """B users. Pairs are parallel arrays: `…_row` counts users within the batch, `…_column` items.
 
     Attributes:
@@ -52,7 +52,7 @@ class Batch:
     rating: Floats
 
 
-def draw(examples: Examples, config: TrainConfig, fresh: Indexes | None, rng: np.random.Generator) -> Batch:
+def draw(examples: Examples, config: TrainConfig, fresh: Indexes | None, rng: np.random.Generator) -> TrainingBatch:
     """Draw a batch.
 
     Args:
@@ -74,7 +74,7 @@ def draw(examples: Examples, config: TrainConfig, fresh: Indexes | None, rng: np
         rated.append(columns)
         liked.append(is_liked)
         ratings.append(rating)
-    return Batch(
+    return TrainingBatch(
         users=users,
         history_row=_rows(histories),
         history_column=np.concatenate(histories),

@@ -16,7 +16,7 @@ from emberline.export.progress import Progress, silent
 from .alone import possible
 from .config import TrainConfig
 from .examples import Examples
-from .run import Recipe, RunFolder
+from .run import RunFolder, RunSettings
 from .trained import TrainedModel
 from .trainer import Trainer
 
@@ -49,22 +49,22 @@ def train(
     folder = RunFolder(run_dir)
     examples = Examples.of(dataset, split)
     config = possible(config, examples)
-    _prepare(folder, dataset, Recipe(config, data_folder, split.seed, split.fractions), resume=resume)
+    _prepare(folder, dataset, RunSettings(config, data_folder, split.seed, split.fractions), resume=resume)
     with _threads(config.threads):
         trainer = Trainer.start(examples, config, folder, progress)
         trainer.run()
         return trainer.finish(dataset, split)
 
 
-def _prepare(folder: RunFolder, dataset: Dataset, recipe: Recipe, *, resume: bool) -> None:
+def _prepare(folder: RunFolder, dataset: Dataset, settings: RunSettings, *, resume: bool) -> None:
     if folder.config.exists() and not resume:
         raise ConfigError(f"{folder.root} holds a run already; resume it with --resume, or train into another folder")
     if resume:
-        Recipe.read(folder.config).require_same(recipe)
+        RunSettings.read(folder.config).require_same(settings)
         return
     folder.root.mkdir(parents=True, exist_ok=True)
     folder.description.write_text(dataset.description.toml, encoding="utf-8")
-    recipe.write(folder.config)
+    settings.write(folder.config)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ KNOWN = (0, 1, 3, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
+class DatasetVectors:
     """What a model makes of the texts of a data set.
 
     Attributes:
@@ -43,19 +43,19 @@ class Vectors:
     profiles: Floats
 
     @classmethod
-    def of(cls, trained: Predictor, dataset: Dataset) -> Vectors:
+    def of(cls, trained: Predictor, dataset: Dataset) -> DatasetVectors:
         """Encode every item and, once each, every profile."""
         profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
         return cls.with_items(trained, trained.encode(dataset.item_texts()), trained.encode(profiles.tolist())[of])
 
     @classmethod
-    def with_items(cls, trained: Predictor, items: Floats, profiles: Floats) -> Vectors:
+    def with_items(cls, trained: Predictor, items: Floats, profiles: Floats) -> DatasetVectors:
         """Vectors of items (I, H) and profiles (U, H) that are encoded already."""
         embeddings, biases, _ = trained.item(items)
         return cls(items, embeddings, biases, profiles)
 
 
-def scores(trained: Predictor, vectors: Vectors, scenario: Scenario) -> Floats:
+def scores(trained: Predictor, vectors: DatasetVectors, scenario: Scenario) -> Floats:
     """The model's ranking scores in a scenario, (Q, C)."""
     user = users(trained, vectors, scenario.users, scenario.history, profile=scenario.profile)
     candidates = scenario.candidates
@@ -63,7 +63,7 @@ def scores(trained: Predictor, vectors: Vectors, scenario: Scenario) -> Floats:
 
 
 def users(
-    trained: Predictor, vectors: Vectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
+    trained: Predictor, vectors: DatasetVectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
 ) -> Floats:
     """The vectors of Q users with the given histories, (Q, D)."""
     vector, _ = trained.user(*user_inputs(vectors, indexes, history, profile=profile))
@@ -71,7 +71,7 @@ def users(
 
 
 def user_inputs(
-    vectors: Vectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
+    vectors: DatasetVectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
 ) -> tuple[Floats, Floats, Floats]:
     """What the user tower reads of Q users with the given histories: (Q, D), (Q, H) and (Q,)."""
     nothing = np.zeros(vectors.embeddings.shape[1], dtype=np.float32)
@@ -80,7 +80,9 @@ def user_inputs(
     return mean, known, np.asarray([len(liked) for liked in history], dtype=np.float32)
 
 
-def measure(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split) -> dict[str, dict[str, float]]:
+def measure(
+    trained: TrainedModel, vectors: DatasetVectors, dataset: Dataset, split: Split
+) -> dict[str, dict[str, float]]:
     """Measure a model on everything that a split holds out.
 
     Args:
@@ -105,7 +107,9 @@ def measure(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Sp
     return found
 
 
-def measure_validation(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split) -> dict[str, float]:
+def measure_validation(
+    trained: TrainedModel, vectors: DatasetVectors, dataset: Dataset, split: Split
+) -> dict[str, float]:
     """Measure a model on the validation rows alone; nothing if there are none."""
     if not len(split.validation):
         return {}
@@ -119,7 +123,9 @@ def measure_validation(trained: TrainedModel, vectors: Vectors, dataset: Dataset
     return {**found, "ndcg@10": evaluate(scenario, scores(trained, vectors, scenario)).means()["ndcg@10"]}
 
 
-def behaviour(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: Split, rows: Rows) -> dict[str, float]:
+def behaviour(
+    trained: TrainedModel, vectors: DatasetVectors, dataset: Dataset, split: Split, rows: Rows
+) -> dict[str, float]:
     """How well likes and ratings of warm users' rows are predicted from their training history.
 
     Returns:
@@ -136,7 +142,7 @@ def behaviour(trained: TrainedModel, vectors: Vectors, dataset: Dataset, split: 
 
 
 def predictions(
-    trained: Predictor, vectors: Vectors, dataset: Dataset, split: Split, rows: Rows
+    trained: Predictor, vectors: DatasetVectors, dataset: Dataset, split: Split, rows: Rows
 ) -> tuple[Floats, Floats]:
     """`probability` and `rating` of some rows, each (rows,), for users known by their training likes."""
     told = dataset.interactions.take(rows)

@@ -15,7 +15,7 @@ from emberline.export.model import Emberline
 
 from . import losses
 from .bank import Bank, Profiles
-from .batches import Batch, draw, draw_candidates
+from .batches import TrainingBatch, draw, draw_candidates
 from .config import TrainConfig
 from .encoding import tokens
 from .examples import Examples, Indexes
@@ -101,7 +101,7 @@ class Objective:
         return total, {"loss": float(total.detach()), **told}
 
     def _encode(
-        self, model: Emberline, bank: Bank, batch: Batch | None, columns: Indexes, rng: np.random.Generator
+        self, model: Emberline, bank: Bank, batch: TrainingBatch | None, columns: Indexes, rng: np.random.Generator
     ) -> Fresh:
         texts, complete = varied_texts(self.examples, columns, self.config, rng)
         users = np.empty(0, dtype=np.int64) if batch is None else batch.users
@@ -131,7 +131,7 @@ class Objective:
         model: Emberline,
         table: ItemTable,
         bank: Bank,
-        batch: Batch,
+        batch: TrainingBatch,
         fresh: Fresh | None,
         rng: np.random.Generator,
     ) -> Parts:
@@ -184,7 +184,7 @@ class Objective:
         return losses.alignment(difference, known, max(scale, 1e-12))
 
     def _behaviour(
-        self, model: Emberline, batch: Batch, place: Indexes, user: Tensor, item: Tensor, bias: Tensor
+        self, model: Emberline, batch: TrainingBatch, place: Indexes, user: Tensor, item: Tensor, bias: Tensor
     ) -> Parts:
         row, column = _pairs(batch.rated_row, place[batch.rated_column])
         ranked = torch.from_numpy(place[batch.rated_column] >= 0)
@@ -205,14 +205,16 @@ class Objective:
         known = torch.from_numpy(self.examples.told[fresh.columns])
         return tower.read(items, torch.where(fresh.complete[:, None], known, guessed))
 
-    def _history(self, vectors: Tensor, batch: Batch) -> Tensor:
+    def _history(self, vectors: Tensor, batch: TrainingBatch) -> Tensor:
         """The mean of the vectors (n, D) of what each user is known to like, (B, D)."""
         offsets = np.searchsorted(batch.history_row, np.arange(len(batch.users)))
         return functional.embedding_bag(
             torch.from_numpy(batch.history_column), vectors, torch.from_numpy(offsets), mode="mean"
         )
 
-    def _users(self, model: Emberline, history: Tensor, profiles: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _users(
+        self, model: Emberline, history: Tensor, profiles: Tensor, batch: TrainingBatch
+    ) -> tuple[Tensor, Tensor]:
         profile = profiles[torch.from_numpy(self.profiles.of[batch.users])]
         profile = profile * torch.from_numpy(batch.with_profile)[:, None]
         history, profile, length = model.user_tower.inputs(history, profile, torch.from_numpy(batch.length))
@@ -220,13 +222,13 @@ class Objective:
         user, _ = model.user_tower.read(history, profile, length)
         return user, model.user_tower.attributes(_slowed(user, self.config.user_share))
 
-    def _prior(self, prior: GroupPrior, shares: Tensor, batch: Batch, candidates: Indexes) -> Tensor:
+    def _prior(self, prior: GroupPrior, shares: Tensor, batch: TrainingBatch, candidates: Indexes) -> Tensor:
         asked = (batch.length == 0) & (batch.with_profile > 0)
         expected = prior.expected(batch.users[asked])[:, candidates]
         expected /= expected.sum(axis=1, keepdims=True)
         return losses.prior(shares, torch.from_numpy(expected), torch.from_numpy(asked))
 
-    def _next_labels(self, batch: Batch) -> Tensor:
+    def _next_labels(self, batch: TrainingBatch) -> Tensor:
         """The share of each user's targets that have each label, (B, A): how likely the next like has it."""
         row = torch.from_numpy(batch.target_row)
         labels = torch.from_numpy(self.examples.labels)

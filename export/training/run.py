@@ -81,7 +81,7 @@ class RunFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class RunSettings:
     """What a run was started with, besides the description.
 
     Attributes:
@@ -97,7 +97,7 @@ class Recipe:
     fractions: Fractions
 
     def write(self, path: Path) -> None:
-        """Write the recipe as JSON."""
+        """Write the settings as JSON."""
         raw = {
             "training": asdict(self.training),
             "data": None if self.data is None else str(self.data),
@@ -107,8 +107,8 @@ class Recipe:
         path.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, path: Path) -> Recipe:
-        """Read a recipe.
+    def read(cls, path: Path) -> RunSettings:
+        """Read the settings of a run.
 
         Raises:
             DataError: there is none, or another version wrote it.
@@ -124,7 +124,7 @@ class Recipe:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DataError(f"{path} holds no training settings ({error}); train again into another folder") from error
 
-    def require_same(self, other: Recipe) -> None:
+    def require_same(self, other: RunSettings) -> None:
         """Make sure that a run is resumed with what it was started with.
 
         Raises:
@@ -150,14 +150,14 @@ class Run:
         folder: where it lies.
         trained: the model with its tokenizer.
         description: the data set's.
-        recipe: what it was started with.
+        settings: what it was started with.
         metrics: what the model is worth on what was held out, by part and measure.
     """
 
     folder: RunFolder
     trained: TrainedModel
     description: Description
-    recipe: Recipe
+    settings: RunSettings
     metrics: dict[str, Any]
 
     def data(self) -> tuple[Dataset, Split]:
@@ -166,8 +166,8 @@ class Run:
         Raises:
             DataError: the data is not there any more, or cannot be read.
         """
-        dataset, _ = read(self.description, self.recipe.data)
-        return dataset, split(dataset, self.recipe.split_seed, self.recipe.fractions)
+        dataset, _ = read(self.description, self.settings.data)
+        return dataset, split(dataset, self.settings.split_seed, self.settings.fractions)
 
 
 def load_run(root: Path) -> Run:
@@ -177,10 +177,10 @@ def load_run(root: Path) -> Run:
         DataError: the folder is no run, or training has not finished.
     """
     folder = RunFolder(root)
-    recipe = Recipe.read(folder.config)
+    settings = RunSettings.read(folder.config)
     if not folder.model.is_dir():
         raise DataError(
             f"{root} is not finished: it has no {folder.model.name}; resume it with `emberline train --resume`"
         )
     metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
-    return Run(folder, TrainedModel.load(folder.model), Description.read(folder.description), recipe, metrics)
+    return Run(folder, TrainedModel.load(folder.model), Description.read(folder.description), settings, metrics)

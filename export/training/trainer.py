@@ -32,7 +32,7 @@ from .calibration import calibrate
 from .checkpoint import Checkpoint
 from .config import TrainConfig
 from .examples import Examples, Indexes
-from .measure import Vectors, measure, measure_validation, predictions
+from .measure import DatasetVectors, measure, measure_validation, predictions
 from .noise import RENEWED, QuantisationNoise, seen_texts
 from .objective import Objective
 from .prior import GroupPrior
@@ -149,7 +149,7 @@ class Trainer:
         self.progress("evaluation", 0, 1, {})
         self.model.eval()
         trained = TrainedModel(self.model, self.objective.tokenizer)
-        vectors = Vectors.of(trained, dataset)
+        vectors = DatasetVectors.of(trained, dataset)
         calibrated = False
         if self.config.user_task and len(split.validation):
             probability, _ = predictions(trained, vectors, dataset, split, split.validation)

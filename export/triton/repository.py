@@ -26,7 +26,7 @@ from .text import Message, to_text
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EncoderChoice:
     """Which encoders a repository gets.
 
     Attributes:
@@ -40,7 +40,7 @@ class Choice:
     engine: EngineFile | None = None
 
 
-def write_repository(bundle: Bundle, out: Path, choice: Choice) -> tuple[str, ...]:
+def write_repository(bundle: Bundle, out: Path, choice: EncoderChoice) -> tuple[str, ...]:
     """Write a model repository.
 
     Args:

@@ -15,14 +15,14 @@ from emberline.engine.bundle import Graph, Layout
 from emberline.engine.records import Item
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
-from emberline.export.data.records import Dataset, Interactions, Person
+from emberline.export.data.records import Dataset, Interactions, UserRecord
 from emberline.export.data.report import ReadReport
-from emberline.export.data.schema import Entity, Field, Interaction, Positive
+from emberline.export.data.schema import AttributeField, Entity, Interaction, Positive
 from emberline.export.data.split import Fractions
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.training.config import TrainConfig
-from emberline.export.training.run import Recipe, Run, RunFolder, load_run
+from emberline.export.training.run import Run, RunFolder, RunSettings, load_run
 from emberline.export.training.trained import TrainedModel
 
 MakeDataset = Callable[..., Dataset]
@@ -51,9 +51,12 @@ def make_dataset() -> MakeDataset:
         description = Description(
             name="small",
             item=Entity(
-                "items.csv", "id", (Field("title", "title", "text"), Field("genre", "genre", "text")), ("genre",)
+                "items.csv",
+                "id",
+                (AttributeField("title", "title", "text"), AttributeField("genre", "genre", "text")),
+                ("genre",),
             ),
-            user=Entity("users.csv", "id", (Field("age", "age", "number"),)),
+            user=Entity("users.csv", "id", (AttributeField("age", "age", "number"),)),
             interaction=Interaction("ratings.csv", "user", "item", "rating", "time", positive),
             graph=None,
             package=None,
@@ -64,7 +67,7 @@ def make_dataset() -> MakeDataset:
         return Dataset(
             description,
             tuple(Item(f"i{i}", {"title": f"Item {i}", "genre": "odd" if i % 2 else "even"}) for i in range(items)),
-            tuple(Person(f"u{u}", {"age": 20.0 + u}) for u in range(users)),
+            tuple(UserRecord(f"u{u}", {"age": 20.0 + u}) for u in range(users)),
             Interactions(
                 user=table[:, 0].astype(np.int32),
                 item=table[:, 1].astype(np.int32),
@@ -184,7 +187,7 @@ def small_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         if name.endswith(".bias"):  # which begin as zeros; the key's stay so, and the graphs store them once
             torch.nn.init.normal_(parameter, std=0.0 if ".key." in name else 0.1)
     TrainedModel(model.eval(), tokenizer).save(folder.model)
-    Recipe(TrainConfig(encoder=str(tiny_bert)), root, 0, Fractions()).write(folder.config)
+    RunSettings(TrainConfig(encoder=str(tiny_bert)), root, 0, Fractions()).write(folder.config)
     folder.description.write_text(_DESCRIPTION, encoding="utf-8")
     folder.metrics.write_text("{}", encoding="utf-8")
     return load_run(folder.root)

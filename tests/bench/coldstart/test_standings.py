@@ -11,7 +11,7 @@ from emberline.bench.coldstart.entries import Cost, Entry
 from emberline.bench.coldstart.settings import ColdStartSettings
 from emberline.bench.coldstart.standings import LEAST_MEMBERS, by_place, compare, groups, rivals, standing
 from emberline.engine.errors import ConfigError
-from emberline.export.data.records import Person
+from emberline.export.data.records import UserRecord
 from emberline.export.evaluation.evaluation import Evaluation
 from emberline.export.evaluation.scenarios import Scenario
 
@@ -122,7 +122,7 @@ def test_groups_have_the_means_of_their_users_and_are_large_enough():
     """Each group's mean is over its own queries; a group of few is left out."""
     few = LEAST_MEMBERS - 5
     sexes = ["F"] * 30 + ["M"] * 40 + ["X"] * few
-    users = [Person(str(row), {"sex": sex}) for row, sex in enumerate(sexes)]
+    users = [UserRecord(str(row), {"sex": sex}) for row, sex in enumerate(sexes)]
     values = np.linspace(0, 1, len(sexes))
     found = groups([entry("a", 0, values)], users)
     assert {one.group for one in found} == {"F", "M"}

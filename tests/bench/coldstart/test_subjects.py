@@ -16,7 +16,7 @@ from emberline.bench.coldstart.settings import ColdStartSettings
 from emberline.bench.coldstart.subjects import load_subjects
 from emberline.engine.errors import BenchError, ConfigError, DataError
 from emberline.export.data.split import Fractions
-from emberline.export.training.run import Recipe, load_run
+from emberline.export.training.run import RunSettings, load_run
 from emberline.export.writer import write_bundle
 
 QUICK = ColdStartSettings(seeds=(0,), known=(0, 2), tune=False, samples=100)
@@ -63,7 +63,7 @@ def test_a_bundle_of_another_run_is_refused(run, bundle, runs, described):
     plan = Plan(
         description=described("shop"), runs=((MODEL, other),), bundles=(bundle,), precision="fp32", bad_data=False
     )
-    plan = replace(plan, training=load_run(run).recipe.training)
+    plan = replace(plan, training=load_run(run).settings.training)
     with pytest.raises(BenchError, match="not exported from that run"):
         bench_coldstart(plan, QUICK)
 
@@ -86,7 +86,7 @@ def test_a_run_of_a_seed_that_is_not_measured_is_refused(run, described, trainin
 def test_a_run_of_another_split_is_refused(run, tmp_path):
     """A model that has seen more than others cannot stand beside them."""
     other = copied(run, tmp_path / "other")
-    recipe = Recipe.read(other / "config.json")
+    recipe = RunSettings.read(other / "config.json")
     replace(recipe, fractions=Fractions(items=0.1)).write(other / "config.json")
     with pytest.raises(BenchError, match=r"items=0\.1.*cold start is measured with"):
         load_subjects([(MODEL, other)])

@@ -13,7 +13,7 @@ from emberline.bench.coldstart.tasks import by_time_rounds, final_round, tuning_
 from emberline.bench.coldstart.tuning import choose
 from emberline.engine.errors import DataError
 from emberline.export.baselines.ease import Ease
-from emberline.export.baselines.material import Material
+from emberline.export.baselines.material import BaselineData
 from emberline.export.baselines.popular import Popularity, Random
 from emberline.export.data.split import split
 from emberline.export.evaluation.evaluation import evaluate
@@ -22,7 +22,7 @@ from emberline.export.evaluation.evaluation import evaluate
 @pytest.fixture(scope="module")
 def rounds(shop):
     """The shop's rounds to tune by, with what may be fitted before each."""
-    return [(one, Material.of(shop, one.split)) for one in tuning_rounds(shop, split(shop, 0), (0, 2))]
+    return [(one, BaselineData.of(shop, one.split)) for one in tuning_rounds(shop, split(shop, 0), (0, 2))]
 
 
 def test_the_best_settings_of_each_scenario_are_chosen(rounds):
@@ -106,7 +106,7 @@ def test_a_scenario_that_could_not_be_tuned_by_has_the_first_settings(shop):
     """Where the training rows are too few to ask anybody, a baseline keeps its row."""
     final = final_round(shop, split(shop, 0), (0,))
     contender = Contender("EASE", (Ease(30.0), Ease(1.0)))
-    entries = list(enter(contender, {}, final, Material.of(shop, final.split)))
+    entries = list(enter(contender, {}, final, BaselineData.of(shop, final.split)))
     assert {one.scenario.name for one in entries} == {"item cold, mixed", "warm"}
     assert {one.settings for one in entries} == {repr(Ease(30.0))}
     assert all(one.tuned_to is None for one in entries)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emberline.export.data.description import Description
-from emberline.export.data.schema import Entity, Field
+from emberline.export.data.schema import AttributeField, Entity
 
 TOPICS = (
     ("tea", "green", "leaf", "harvest", "cup"),
@@ -43,7 +43,7 @@ def _entities(entity: Entity, folder: Path, ids: Sequence[str], topic: np.ndarra
     _write(folder / entity.file, rows, {field.column: field.separator for field in entity.columns})
 
 
-def _value(field: Field, entity: Entity, topic: int, rng: np.random.Generator) -> Any:
+def _value(field: AttributeField, entity: Entity, topic: int, rng: np.random.Generator) -> Any:
     if field.kind == "number":
         return int(10 * topic + rng.integers(8))
     if field.kind == "list" or field.name in entity.labels:

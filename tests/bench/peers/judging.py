@@ -7,7 +7,7 @@ import numpy as np
 from emberline.bench.peers.evaluator import Judge
 from emberline.engine.records import Item
 from emberline.export.data.description import Description
-from emberline.export.data.records import Dataset, Interactions, Person
+from emberline.export.data.records import Dataset, Interactions, UserRecord
 from emberline.export.data.split import Fractions, split
 from emberline.export.gate.exam import Exam
 
@@ -42,7 +42,7 @@ def make_judge(user_share=0.2):
     """A judge; one in five items and `user_share` of the users are unseen, and some profiles are empty."""
     random = np.random.default_rng(0)
     items = tuple(Item(f"i{place}", {"title": f"film {place}", "genres": ["Comedy"]}) for place in range(ITEMS))
-    users = tuple(Person(f"u{place}", {"age": 20.0 + place % 5} if place % 4 else {}) for place in range(USERS))
+    users = tuple(UserRecord(f"u{place}", {"age": 20.0 + place % 5} if place % 4 else {}) for place in range(USERS))
     rated = [(user, item) for user in range(USERS) for item in random.permutation(ITEMS)[:12]]
     rows = Interactions(
         np.array([user for user, _ in rated], np.int32),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emberline.export.evaluation.evaluation import evaluate
-from emberline.export.training.measure import Vectors, scores
+from emberline.export.training.measure import DatasetVectors, scores
 
 
 def vectors_of(judge, seed=0):
@@ -29,7 +29,7 @@ def test_ndcg_is_that_of_the_recall_bench(judge):
     items, profiles = (
         np.stack([known[text] for text in texts]) for texts in (dataset.item_texts(), dataset.user_texts())
     )
-    found = Vectors.with_items(judge.model, items, profiles)
+    found = DatasetVectors.with_items(judge.model, items, profiles)
     expected = [
         evaluate(one, scores(judge.model, found, one), ks=(10,)).means()["ndcg@10"] for one in judge.exam.rankings
     ]

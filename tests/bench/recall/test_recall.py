@@ -21,8 +21,8 @@ from emberline.export.data.split import Fractions
 from emberline.export.gate.exam import Exam
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.config import TrainConfig
-from emberline.export.training.measure import Vectors
-from emberline.export.training.run import Recipe, RunFolder, load_run
+from emberline.export.training.measure import DatasetVectors
+from emberline.export.training.run import RunFolder, RunSettings, load_run
 from emberline.export.training.trained import TrainedModel
 from emberline.export.writer import write_bundle
 
@@ -86,7 +86,7 @@ def _write_run(root: Path, data: Path, tokenizer: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     model = Emberline(ModelConfig(encoder, labels, labels, (1.0, 5.0), dimensions=8, tower_width=16, max_length=32))
     TrainedModel(model.eval(), tokens).save(folder.model)
-    Recipe(TrainConfig(), data, 0, Fractions()).write(folder.config)
+    RunSettings(TrainConfig(), data, 0, Fractions()).write(folder.config)
     folder.description.write_text(DESCRIPTION)
     folder.metrics.write_text("{}")
     return root
@@ -202,7 +202,7 @@ def test_only_the_first_numbers_are_searched(run):
     loaded = load_run(run)
     exam = Exam.of(*loaded.data())
     model = Halved(loaded.trained)
-    sizes = smaller_embeddings(model, Vectors.of(model, exam.dataset), exam)
+    sizes = smaller_embeddings(model, DatasetVectors.of(model, exam.dataset), exam)
     for whole, half, quarter in (sizes[:3], sizes[3:6], sizes[6:]):
         assert replace(whole, dimensions=4, vector_bytes=half.vector_bytes, item_bytes=half.item_bytes) == half
         assert quarter.item_cold_ndcg_at_10 != half.item_cold_ndcg_at_10
@@ -229,7 +229,7 @@ def test_data_that_has_moved_is_found_where_one_says(bundle, run, data, tmp_path
     for path in (run / "description.toml", run / "metrics.json"):
         (folder.root / path.name).write_bytes(path.read_bytes())
     folder.model.symlink_to(run / "model")
-    replace(Recipe.read(run / "config.json"), data=tmp_path / "gone").write(folder.config)
+    replace(RunSettings.read(run / "config.json"), data=tmp_path / "gone").write(folder.config)
     with pytest.raises(DataError):
         bench_recall(bundle, folder.root, RecallSettings(), precisions=("fp32",))
     assert bench_recall(bundle, folder.root, RecallSettings(), precisions=("fp32",), data=data)["vectors"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from emberline.export.baselines.material import Material, Vectors
+from emberline.export.baselines.material import BaselineData, PretrainedVectors
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split, split
 
@@ -33,10 +33,10 @@ def found(tastes: Dataset) -> Split:
 
 
 @pytest.fixture(scope="session")
-def material(tastes: Dataset, found: Split) -> Material:
+def material(tastes: Dataset, found: Split) -> BaselineData:
     """What may be fitted; vectors are one-hot by parity, with a little noise."""
     rng = np.random.default_rng(1)
     vectors = np.eye(2, dtype=np.float32)[np.arange(ITEMS) % 2]
     items = (vectors + 0.05 * rng.random((ITEMS, 2))).astype(np.float32)
     profiles = np.eye(2, dtype=np.float32)[np.arange(USERS) % 2]
-    return Material.of(tastes, found, Vectors(items, profiles))
+    return BaselineData.of(tastes, found, PretrainedVectors(items, profiles))

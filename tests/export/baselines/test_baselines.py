@@ -13,12 +13,12 @@ from emberline.export.baselines.baseline import answer, histories
 from emberline.export.baselines.ease import Ease
 from emberline.export.baselines.groups import GroupPopularity
 from emberline.export.baselines.hybrid import LightFm
-from emberline.export.baselines.material import Material, Vectors
+from emberline.export.baselines.material import BaselineData, PretrainedVectors
 from emberline.export.baselines.nearest import MeanOfHistory, Neighbours
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.baselines.query import ProfileText
 from emberline.export.baselines.ridge import RidgeToAls
-from emberline.export.baselines.spaces import Attributes, Bm25, Encoded, TfIdf
+from emberline.export.baselines.spaces import AttributeSpace, Bm25, EncoderSpace, TfIdf
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import item_cold, item_cold_mixed, user_cold, warm
 
@@ -30,15 +30,15 @@ BASELINES = (
     GroupPopularity(("age",), 5.0),
     MeanOfHistory(TfIdf()),
     MeanOfHistory(Bm25()),
-    MeanOfHistory(Encoded()),
+    MeanOfHistory(EncoderSpace()),
     Neighbours(TfIdf(), 5),
-    Neighbours(Encoded(), 5),
-    RidgeToAls(Attributes(), 1.0, ALS),
+    Neighbours(EncoderSpace(), 5),
+    RidgeToAls(AttributeSpace(), 1.0, ALS),
     RidgeToAls(TfIdf(), 1.0, ALS),
-    RidgeToAls(Encoded(), 0.1, ALS),
+    RidgeToAls(EncoderSpace(), 0.1, ALS),
     ALS,
     Ease(10.0),
-    ProfileText(Encoded()),
+    ProfileText(EncoderSpace()),
 )
 
 
@@ -79,8 +79,8 @@ def test_nothing_that_is_held_out_is_seen(baseline, tastes, found, material, sce
         for item, cold in zip(tastes.items, found.cold_items, strict=True)
     )
     interactions = replace(tastes.interactions, positive=positive)
-    vectors = Vectors(material.content.vectors, material.profiles.vectors)
-    spoilt = Material.of(replace(tastes, items=items, interactions=interactions), found, vectors)
+    vectors = PretrainedVectors(material.content.vectors, material.profiles.vectors)
+    spoilt = BaselineData.of(replace(tastes, items=items, interactions=interactions), found, vectors)
     for scenario in scenarios.values():
         if baseline.answers(scenario, material.warm_items):
             scores = baseline.fit(material).score(scenario, material.content)
@@ -118,16 +118,16 @@ def test_what_items_say_matters_only_to_those_that_read_it(baseline, material, f
 @pytest.mark.parametrize(
     ("baseline", "scenario", "chance"),
     [
-        (MeanOfHistory(Encoded()), "cold", 1.2),
+        (MeanOfHistory(EncoderSpace()), "cold", 1.2),
         (Neighbours(TfIdf(), 20), "cold", 1.3),
-        (RidgeToAls(Attributes(), 1.0, ALS), "cold", 1.3),
-        (RidgeToAls(Encoded(), 0.1, ALS), "cold", 1.3),
+        (RidgeToAls(AttributeSpace(), 1.0, ALS), "cold", 1.3),
+        (RidgeToAls(EncoderSpace(), 0.1, ALS), "cold", 1.3),
         (Popularity(), "new", 1.2),
         (ALS, "known", 1.5),
         (Ease(10.0), "known", 1.5),
         (Ease(10.0), "warm", 1.3),
-        (ProfileText(Encoded()), "cold", 1.2),
-        (ProfileText(Encoded()), "new", 1.3),
+        (ProfileText(EncoderSpace()), "cold", 1.2),
+        (ProfileText(EncoderSpace()), "new", 1.3),
     ],
     ids=repr,
 )

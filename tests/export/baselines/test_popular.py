@@ -8,9 +8,9 @@ import numpy as np
 
 from emberline.engine.records import Item
 from emberline.export.baselines.groups import GroupPopularity
-from emberline.export.baselines.material import Material
+from emberline.export.baselines.material import BaselineData
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
-from emberline.export.data.records import Person
+from emberline.export.data.records import UserRecord
 from emberline.export.data.split import Fractions, split
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import item_cold, user_cold
@@ -22,7 +22,7 @@ def test_popularity_counts_likes(make_dataset):
     dataset = make_dataset(rows, 4, 3)
     found = split(dataset, 0, Fractions(items=0, users=0.25, test=0, validation=0))
     cold = int(np.flatnonzero(found.cold_users)[0])
-    material = Material.of(dataset, found)
+    material = BaselineData.of(dataset, found)
     likes = [
         sum(user != cold and item == wanted and rating >= 4 for user, item, rating, _ in rows) for wanted in range(3)
     ]
@@ -39,7 +39,7 @@ def test_label_popularity_is_the_mean_likes_of_an_item_with_the_label(make_datas
     items = [*dataset.items[:bare], Item(dataset.items[bare].id), *dataset.items[bare + 1 :]]
     dataset = replace(dataset, items=tuple(items))
     scenario = item_cold(dataset, found)
-    material = Material.of(dataset, found)
+    material = BaselineData.of(dataset, found)
     scores = LabelPopularity().fit(material).score(scenario, material.content)
     odd = scenario.candidates % 2 == 1
     mean = 20 * (np.flatnonzero(found.warm_items) % 2).mean()
@@ -58,9 +58,9 @@ def test_a_group_is_shown_what_it_likes_and_what_all_like_where_it_is_small(make
     """The share of the group's members that like an item is drawn towards that of all by as many users as said."""
     rows = [(user, item, 5, item) for user in range(40) for item in (user % 2, 2 + user % 8)]
     dataset = make_dataset(rows, 40, 10)
-    dataset = replace(dataset, users=tuple(Person(f"u{u}", {"sex": "FM"[u % 2]}) for u in range(40)))
+    dataset = replace(dataset, users=tuple(UserRecord(f"u{u}", {"sex": "FM"[u % 2]}) for u in range(40)))
     found = split(dataset, 0, Fractions(items=0, validation=0, test=0))
-    material = Material.of(dataset, found)
+    material = BaselineData.of(dataset, found)
     scenario = user_cold(dataset, found, 0)
     warm = np.flatnonzero(found.warm_users)
     group = warm[warm % 2 == scenario.users[0] % 2]
@@ -76,7 +76,7 @@ def test_the_order_of_the_simplest_on_movielens(movielens):
     """Genres beat chance on cold films; popularity beats it on new users, and the user's group beats popularity."""
     found = split(movielens, 0)
     cold, new = item_cold(movielens, found), user_cold(movielens, found, 0)
-    material = Material.of(movielens, found)
+    material = BaselineData.of(movielens, found)
 
     def worth(baseline, scenario):
         return evaluate(scenario, baseline.fit(material).score(scenario, material.content)).means()["ndcg@10"]

@@ -10,8 +10,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from emberline.engine.records import Item
 from emberline.export.baselines.content import Content
-from emberline.export.baselines.spaces import Attributes, Bm25, TfIdf
-from emberline.export.data.schema import Entity, Field
+from emberline.export.baselines.spaces import AttributeSpace, Bm25, TfIdf
+from emberline.export.data.schema import AttributeField, Entity
 
 TITLES = ("red red tea", "green tea", "black tea pot", "clay pot", "tea")
 
@@ -19,7 +19,11 @@ TITLES = ("red red tea", "green tea", "black tea pot", "clay pot", "tea")
 @pytest.fixture
 def content(tastes):
     """Five items with prices and tags."""
-    fields = (Field("title", "title", "text"), Field("price", "price", "number"), Field("tags", "tags", "list"))
+    fields = (
+        AttributeField("title", "title", "text"),
+        AttributeField("price", "price", "number"),
+        AttributeField("tags", "tags", "list"),
+    )
     description = replace(tastes.description, item=Entity("items.csv", "id", fields, ("tags",)))
     items = tuple(
         Item(str(place), {"title": title, "price": float(place), "tags": ["tea"] if "tea" in title else ["pot"]})
@@ -46,7 +50,7 @@ def test_bm25_is_the_formula(content):
 
 def test_numbers_that_are_near_share_features(content):
     """Neighbouring prices have more in common than distant ones, and the free text has no part in it."""
-    placed = Attributes(bands=4).fit(content, np.ones(5, dtype=bool)).place(content).documents.toarray()
+    placed = AttributeSpace(bands=4).fit(content, np.ones(5, dtype=bool)).place(content).documents.toarray()
     alike = placed @ placed.T
     assert alike[4, 3] > alike[4, 1]
     assert placed.shape[1] == 2 + 3  # two tags, three limits between four bands

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from emberline.engine.errors import DataError
 from emberline.export.data import delimited
 from emberline.export.data.formats import load
-from emberline.export.data.report import Fault, Findings
+from emberline.export.data.report import Fault, ProblemCollector
 
 COLUMNS = ("id", "title")
 
@@ -37,7 +37,7 @@ def _write(folder: Path, name: str, content: str | bytes) -> Path:
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_text_formats(tmp_path: Path, name: str, content: str, ending: str, mark: str) -> None:
     """Every text format gives the same texts and lines, with either line end and with or without a byte order mark."""
-    findings = Findings()
+    findings = ProblemCollector()
     frame = load(_write(tmp_path, name, mark + content.replace("\n", ending)), COLUMNS, findings)
     assert frame.data["id"].to_list() == ["1", "2"]
     assert [title or "" for title in frame.data["title"]] == ['A "B" C', ""]
@@ -51,7 +51,7 @@ def test_parquet(tmp_path: Path) -> None:
     """Parquet keeps its types, and its rows are counted from 1."""
     path = tmp_path / "a.parquet"
     pl.DataFrame({"title": [["A"], None], "other": [0, 0], "id": [1, 2]}).write_parquet(path)
-    frame = load(path, COLUMNS, Findings())
+    frame = load(path, COLUMNS, ProblemCollector())
     assert frame.data.columns == list(COLUMNS)
     assert frame.data["id"].dtype == pl.Int64
     assert frame.place(1) == "a.parquet:2"
@@ -60,7 +60,7 @@ def test_parquet(tmp_path: Path) -> None:
 def test_lines_count_breaks_within_cells(tmp_path: Path) -> None:
     """A quoted line break in a CSV cell moves the lines of all rows after it."""
     path = _write(tmp_path, "a.csv", 'id,"a\ntitle"\n1,"two\nlines"\n2,plain\n')
-    frame = load(path, ["id"], Findings())
+    frame = load(path, ["id"], ProblemCollector())
     assert frame.lines.tolist() == [3, 5]
 
 
@@ -68,7 +68,7 @@ def test_lines_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Rows that are put away in several chunks keep their order and their lines."""
     monkeypatch.setattr(delimited, "CHUNK", 2)
     path = _write(tmp_path, "a.csv", "id,title\n" + "".join(f"{row},t{row}\n" for row in range(7)))
-    frame = load(path, COLUMNS, Findings())
+    frame = load(path, COLUMNS, ProblemCollector())
     assert frame.data["id"].to_list() == [str(row) for row in range(7)]
     assert np.array_equal(frame.lines, np.arange(2, 9))
 
@@ -85,7 +85,7 @@ def test_lines_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_malformed_rows_are_counted(tmp_path: Path, name: str, content: str, place: str) -> None:
     """A row that cannot be taken apart is left out, counted, and named with its line; the others are read."""
-    findings = Findings()
+    findings = ProblemCollector()
     frame = load(_write(tmp_path, name, content), COLUMNS, findings)
     assert frame.data["id"].to_list() == ["1"]
     (problem,) = findings.problems
@@ -121,21 +121,21 @@ def test_malformed_rows_are_counted(tmp_path: Path, name: str, content: str, pla
 def test_unusable_files_are_refused(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     """A file that cannot be used is refused with its name, the line or column, and what would be right."""
     with pytest.raises(DataError, match=message):
-        load(_write(tmp_path, name, content), COLUMNS, Findings())
+        load(_write(tmp_path, name, content), COLUMNS, ProblemCollector())
 
 
 def test_a_missing_file_lists_the_folder(tmp_path: Path) -> None:
     """A file that is not there is refused with the names of those that are."""
     _write(tmp_path, "item.csv", "id\n1\n")
     with pytest.raises(DataError, match=r"items\.csv: there is no such file; the folder has item\.csv"):
-        load(tmp_path / "items.csv", COLUMNS, Findings())
+        load(tmp_path / "items.csv", COLUMNS, ProblemCollector())
 
 
 def test_a_missing_parquet_column_is_named(tmp_path: Path) -> None:
     """A Parquet file without a column is refused as a text file is."""
     pl.DataFrame({"id": [1]}).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a\.parquet: there is no column 'title'; the columns are 'id'"):
-        load(tmp_path / "a.parquet", COLUMNS, Findings())
+        load(tmp_path / "a.parquet", COLUMNS, ProblemCollector())
 
 
 @given(
@@ -156,7 +156,7 @@ def test_damage_is_read_or_refused(
     }[name]
     path = tmp_path_factory.mktemp("damaged") / name
     path.write_bytes(whole[:place] + added + whole[place + removed :])
-    findings = Findings()
+    findings = ProblemCollector()
     try:
         frame = load(path, COLUMNS, findings)
     except DataError:
@@ -170,4 +170,4 @@ def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     pl.DataFrame({"id": [1], "title": ["A"]}).write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match=r"a\.parquet: not a Parquet file that can be read"):
-        load(path, COLUMNS, Findings())
+        load(path, COLUMNS, ProblemCollector())

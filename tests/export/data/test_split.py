@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emberline.engine.errors import ConfigError, DataError
 from emberline.engine.records import Item
-from emberline.export.data.records import Dataset, Interactions, Person
+from emberline.export.data.records import Dataset, Interactions, UserRecord
 from emberline.export.data.split import Fractions, Split, split, train_view
 
 MakeDataset = Callable[..., Dataset]
@@ -128,7 +128,7 @@ def test_the_train_view_does_not_know_what_is_held_out(movielens: Dataset) -> No
             for item, cold in zip(movielens.items, found.cold_items, strict=True)
         ),
         users=tuple(
-            Person(user.id, {"age": 0.0}) if cold else user
+            UserRecord(user.id, {"age": 0.0}) if cold else user
             for user, cold in zip(movielens.users, found.cold_users, strict=True)
         ),
         interactions=_spoil(movielens.interactions, held_out, np.random.default_rng(1)),

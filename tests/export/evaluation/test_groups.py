@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emberline.export.data.records import Person
+from emberline.export.data.records import UserRecord
 from emberline.export.evaluation.groups import Grouping, groupable
 
 PEOPLE = tuple(
-    Person(str(row), {"age": float(20 + row), "sex": "FM"[row % 2], "name": f"n{row}", "tags": ["a", "b"]})
+    UserRecord(str(row), {"age": float(20 + row), "sex": "FM"[row % 2], "name": f"n{row}", "tags": ["a", "b"]})
     for row in range(40)
 )
 EVERYONE = np.arange(40)
@@ -37,7 +37,7 @@ def test_groups_of_two_attributes_are_pairs_of_values():
 def test_what_nobody_had_before_is_unknown(attributes):
     """Missing and new values go into the group of the unknown."""
     grouping = Grouping.of(PEOPLE, EVERYONE, ("sex",))
-    stranger = Person("stranger", attributes)
+    stranger = UserRecord("stranger", attributes)
     assert grouping.names[grouping.groups((stranger,))[0]] == "unknown"
 
 

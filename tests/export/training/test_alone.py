@@ -26,7 +26,7 @@ from emberline.export.training.alone import TEXTS_ALONE, possible
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import Examples
 from emberline.export.training.loop import train
-from emberline.export.training.run import Recipe, RunFolder, load_run
+from emberline.export.training.run import RunFolder, RunSettings, load_run
 from emberline.export.training.trained import TrainedModel
 from emberline.export.writer import write_bundle
 
@@ -140,7 +140,7 @@ def test_from_texts_to_recommendations(shop: Dataset, config: TrainConfig, tmp_p
     assert not {"teacher", "final"} & set(stages)
     metrics = json.loads(RunFolder(tmp_path / "run").metrics.read_text(encoding="utf-8"))
     assert metrics["attributes"]["map"] > 0.5
-    assert Recipe.read(RunFolder(tmp_path / "run").config).training.texts_alone
+    assert RunSettings.read(RunFolder(tmp_path / "run").config).training.texts_alone
 
     bundle = write_bundle(load_run(tmp_path / "run"), tmp_path / "bundle", precisions=["fp32"])
     report = json.loads((bundle / "report.json").read_text(encoding="utf-8"))

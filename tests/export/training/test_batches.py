@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberline.export.training.batches import Batch, draw, draw_candidates
+from emberline.export.training.batches import TrainingBatch, draw, draw_candidates
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import Examples
 
@@ -15,7 +15,7 @@ def _pairs(row: np.ndarray, column: np.ndarray) -> set[tuple[int, int]]:
     return set(zip(row.tolist(), column.tolist(), strict=True))
 
 
-def _drawn(examples: Examples, config: TrainConfig, seed: int, fresh: list[int] | None = None) -> Batch:
+def _drawn(examples: Examples, config: TrainConfig, seed: int, fresh: list[int] | None = None) -> TrainingBatch:
     columns = None if fresh is None else np.asarray(fresh, dtype=np.int64)
     return draw(examples, config, columns, np.random.default_rng(seed))
 
@@ -57,7 +57,7 @@ def test_some_users_come_with_nothing(examples: Examples, config: TrainConfig) -
 def test_the_same_generator_draws_the_same(examples: Examples, config: TrainConfig) -> None:
     """A batch depends on nothing but the generator."""
     first, second = _drawn(examples, config, 7), _drawn(examples, config, 7)
-    for name in Batch.__slots__:
+    for name in TrainingBatch.__slots__:
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 

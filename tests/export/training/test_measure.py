@@ -12,7 +12,7 @@ from emberline.export.data.split import Fractions, Split, split
 from emberline.export.evaluation.scenarios import user_cold
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.examples import Examples
-from emberline.export.training.measure import Vectors, measure, measure_validation, scores
+from emberline.export.training.measure import DatasetVectors, measure, measure_validation, scores
 from emberline.export.training.trained import TrainedModel
 
 
@@ -29,7 +29,7 @@ def trained(tiny_bert: Path, examples: Examples) -> TrainedModel:
 
 def test_what_is_held_out_is_measured(trained: TrainedModel, dataset: Dataset, parts: Split) -> None:
     """Every scenario, behaviour and attributes are in the result, all of them finite."""
-    found = measure(trained, Vectors.of(trained, dataset), dataset, parts)
+    found = measure(trained, DatasetVectors.of(trained, dataset), dataset, parts)
     assert {"item cold", "item cold, mixed", "warm", "user cold, 0 known", "behaviour", "attributes"} <= set(found)
     assert set(found["behaviour"]) == {"auc", "ece", "rmse"}
     assert all(np.isfinite(value) for part in found.values() for value in part.values())
@@ -38,18 +38,18 @@ def test_what_is_held_out_is_measured(trained: TrainedModel, dataset: Dataset, p
 def test_what_is_not_held_out_is_left_out(trained: TrainedModel, dataset: Dataset) -> None:
     """Without cold items and users, only the warm parts are measured."""
     parts = split(dataset, 0, Fractions(items=0, users=0))
-    assert set(measure(trained, Vectors.of(trained, dataset), dataset, parts)) == {"warm", "behaviour"}
+    assert set(measure(trained, DatasetVectors.of(trained, dataset), dataset, parts)) == {"warm", "behaviour"}
 
 
 def test_nothing_to_validate_gives_nothing(trained: TrainedModel, dataset: Dataset) -> None:
     """Without validation rows there is no measure, rather than an error."""
     parts = split(dataset, 0, Fractions(validation=0))
-    assert measure_validation(trained, Vectors.of(trained, dataset), dataset, parts) == {}
+    assert measure_validation(trained, DatasetVectors.of(trained, dataset), dataset, parts) == {}
 
 
 def test_a_withheld_profile_is_not_used(trained: TrainedModel, dataset: Dataset, parts: Split) -> None:
     """With nothing known and no profile, all users get the same scores; with profiles, they do not."""
-    vectors = Vectors.of(trained, dataset)
+    vectors = DatasetVectors.of(trained, dataset)
     blind = scores(trained, vectors, user_cold(dataset, parts, 0, profile=False))
     seeing = scores(trained, vectors, user_cold(dataset, parts, 0))
     np.testing.assert_allclose(blind, np.broadcast_to(blind[0], blind.shape), rtol=1e-5, atol=1e-6)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emberline.export.data.records import Person
+from emberline.export.data.records import UserRecord
 from emberline.export.training.examples import Examples
 from emberline.export.training.prior import GroupPrior
 
@@ -19,7 +19,7 @@ def divided(examples: Examples) -> Examples:
     likes = []
     for place, index in enumerate(users):
         north = place % 2 == 0
-        people[index] = Person(
+        people[index] = UserRecord(
             people[index].id, {"city": "north" if north else "south", "shoe": float(rng.integers(36, 46))}
         )
         half = np.arange(count // 2) if north else np.arange(count // 2, count)
@@ -44,7 +44,7 @@ def test_users_are_expected_to_like_what_their_group_likes(divided: Examples) ->
 
 def test_without_profiles_it_is_what_everybody_likes(divided: Examples) -> None:
     """Nothing divides users of whom nothing is known, so all are expected to like what is popular."""
-    nobody = tuple(Person(person.id, {}) for person in divided.view.users)
+    nobody = tuple(UserRecord(person.id, {}) for person in divided.view.users)
     prior = GroupPrior.of(replace(divided, view=replace(divided.view, users=nobody)), seed=0)
     assert prior.fields == ()
     expected = prior.expected(np.arange(2))

@@ -19,7 +19,7 @@ def test_a_run_can_be_loaded_with_its_data(
     """Model, tokenizer, settings, labels, data and split are what the run was made with."""
     trained = train(dataset, parts, config, tmp_path, data_folder=films.parent)
     run = load_run(tmp_path)
-    assert run.recipe.training == config
+    assert run.settings.training == config
     assert run.trained.model.config == trained.model.config
     texts = ["title: Film 1; genres: Comedy", ""]
     np.testing.assert_array_equal(run.trained.encode(texts), trained.encode(texts))

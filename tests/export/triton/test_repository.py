@@ -12,7 +12,7 @@ from emberline.engine.tensorrt.lengths import profiles_of, text_lengths
 from emberline.engine.tensorrt.library import Library
 from emberline.engine.tensorrt.manifest import EngineFile, EngineManifest
 from emberline.engine.tensorrt.profiles import parse_profiles
-from emberline.export.triton.repository import Choice, write_repository
+from emberline.export.triton.repository import EncoderChoice, write_repository
 
 MODELS = (
     "emberline_encoder_onnx",
@@ -52,7 +52,7 @@ def _config(out: Path, model: str) -> str:
 def test_every_model_has_its_files(bundle: Bundle, tmp_path: Path) -> None:
     """Each model has a configuration of its name and, under version 1, its file as the bundle has it."""
     out = tmp_path / "models"
-    assert write_repository(bundle, out, Choice("fp32", "fp32")) == MODELS
+    assert write_repository(bundle, out, EncoderChoice("fp32", "fp32")) == MODELS
     assert sorted(path.name for path in out.iterdir()) == list(MODELS)
     for model in MODELS:
         assert f'name: "{model}"' in _config(out, model)
@@ -65,7 +65,7 @@ def test_every_model_has_its_files(bundle: Bundle, tmp_path: Path) -> None:
 
 def test_texts_are_padded_to_the_profiles_lengths(bundle: Bundle, tmp_path: Path) -> None:
     """The lengths that texts are padded to are those that engines have profiles for, up to the longest text."""
-    write_repository(bundle, tmp_path / "models", Choice("fp32", "fp32"))
+    write_repository(bundle, tmp_path / "models", EncoderChoice("fp32", "fp32"))
     profiles = profiles_of(text_lengths(bundle), bundle.manifest.max_length)
     lengths = [profile.largest.tokens for profile in profiles]
     assert f'string_value: "{lengths}"' in _config(tmp_path / "models", "emberline_tokenise")
@@ -78,7 +78,7 @@ def test_an_engine_brings_its_own_profiles(
     bundle: Bundle, make_engine: Callable[[Library], EngineFile], tmp_path: Path
 ) -> None:
     """With an engine of TensorRT's the repository has it as a plan, and batches no larger than any profile takes."""
-    write_repository(bundle, tmp_path / "models", Choice("fp32", "fp32", make_engine("tensorrt")))
+    write_repository(bundle, tmp_path / "models", EncoderChoice("fp32", "fp32", make_engine("tensorrt")))
     config = _config(tmp_path / "models", "emberline_encoder_tensorrt")
     assert (tmp_path / "models/emberline_encoder_tensorrt/1/model.plan").read_bytes() == b"an engine"
     assert 'platform: "tensorrt_plan"' in config
@@ -93,7 +93,7 @@ def test_an_engine_of_tensorrt_for_rtx_is_refused(
 ) -> None:
     """Triton cannot run engines of TensorRT for RTX, and nothing is written for one."""
     with pytest.raises(ExportError, match="build it with --library tensorrt on the GPU"):
-        write_repository(bundle, tmp_path / "models", Choice("fp32", "fp32", make_engine("tensorrt_rtx")))
+        write_repository(bundle, tmp_path / "models", EncoderChoice("fp32", "fp32", make_engine("tensorrt_rtx")))
     assert not (tmp_path / "models").exists()
 
 
@@ -101,13 +101,13 @@ def test_a_folder_with_something_in_it_is_left_alone(bundle: Bundle, tmp_path: P
     """A repository is not written over whatever is there."""
     (tmp_path / "mine.txt").touch()
     with pytest.raises(ExportError, match="is not empty"):
-        write_repository(bundle, tmp_path, Choice("fp32", "fp32"))
+        write_repository(bundle, tmp_path, EncoderChoice("fp32", "fp32"))
 
 
 def test_a_failed_gate_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     """A precision that its gate failed does not get into a repository either."""
     with pytest.raises(GateRefused, match=r"agreement@10 0\.81"):
-        write_repository(bundle, tmp_path / "models", Choice("int8", "fp32"))
+        write_repository(bundle, tmp_path / "models", EncoderChoice("int8", "fp32"))
     failed = replace(bundle, report={"precisions": {}})
     with pytest.raises(GateRefused, match="no verdict"):
-        write_repository(failed, tmp_path / "models", Choice("fp32", "fp32"))
+        write_repository(failed, tmp_path / "models", EncoderChoice("fp32", "fp32"))

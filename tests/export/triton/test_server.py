@@ -12,7 +12,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from emberline.engine.bundle import Bundle
-from emberline.export.triton.repository import Choice, write_repository
+from emberline.export.triton.repository import EncoderChoice, write_repository
 
 TEXTS = ["title: Alien; year: 1979; genres: Horror", "title: Airplane!", "the"]
 
@@ -21,7 +21,7 @@ TEXTS = ["title: Alien; year: 1979; genres: Horror", "title: Airplane!", "the"]
 def repository(tiny_bundle: Path, tmp_path: Path) -> Path:
     """The tiny bundle's repository."""
     out = tmp_path / "models"
-    write_repository(Bundle.open(tiny_bundle), out, Choice("fp32", "fp32"))
+    write_repository(Bundle.open(tiny_bundle), out, EncoderChoice("fp32", "fp32"))
     return out
 
 
