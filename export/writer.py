@@ -13,7 +13,7 @@ from emberline.engine.tokens import Tokeniser
 
 from .exported import ExportedModel
 from .folder import require_free, whole_folder
-from .gate.exam import Exam
+from .gate.holdout import HoldoutSet
 from .gate.report import judge
 from .gate.thresholds import Thresholds
 from .identity import fingerprint, manifest
@@ -70,8 +70,8 @@ def write_bundle(
         raise ConfigError("a target is for int8, which is not among the precisions; add it, or leave the target out")
     wanted = [precision for precision in PRECISIONS if precision == "fp32" or precision in precisions]
     dataset, split = run.data()
-    exam = Exam.of(dataset, split)
-    aside = SearchTexts.of(exam) if quest is not None else None
+    holdout = HoldoutSet.of(dataset, split)
+    aside = SearchTexts.of(holdout) if quest is not None else None
     recipes, thresholds = dict(recipes or shipped(run.settings.training.encoder)), thresholds or Thresholds()
     trained, config = run.trained, run.trained.model.config
     with whole_folder(out, replace=replace) as folder:
@@ -81,7 +81,7 @@ def write_bundle(
         export_graphs(trained.model, layout)
         progress("onnx", 1, 1, {})
         tokeniser = Tokeniser(layout.tokenizer, config.max_length)
-        texts = calibration_texts(aside.calibration if aside else exam.seen(), trained.tokenizer.get_vocab())
+        texts = calibration_texts(aside.calibration if aside else holdout.seen_texts(), trained.tokenizer.get_vocab())
         quantiser = Quantiser(layout.encoder("fp32"), tokeniser.encode(texts))
         searched: dict[str, Any] = {}
         if quest is not None and aside is not None:
@@ -97,7 +97,7 @@ def write_bundle(
         def load(precision: Precision) -> ExportedModel:
             return ExportedModel(layout, precision, encoders[precision], heads, config)
 
-        judged = judge(trained, load, made, layout, exam, thresholds, progress)
+        judged = judge(trained, load, made, layout, holdout, thresholds, progress)
         layout.report.write_text(
             json.dumps({**judged.report, **searched}, indent=2, allow_nan=False) + "\n", encoding="utf-8"
         )

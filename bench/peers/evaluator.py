@@ -13,7 +13,7 @@ from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.exported import ExportedModel
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.predictor import Predictor
 from emberline.export.training.measure import DatasetVectors, scores
 from emberline.export.training.run import Run
@@ -43,11 +43,11 @@ class Judge:
 
     Attributes:
         model: whose towers read the vectors.
-        exam: what is ranked, and for whom.
+        holdout: what is ranked, and for whom.
     """
 
     model: Predictor
-    exam: Exam
+    holdout: HoldoutSet
 
     @classmethod
     def of(cls, bundle: Bundle, run: Run) -> Self | None:
@@ -58,7 +58,7 @@ class Judge:
             run: whose data, and what of them it was not trained on.
         """
         try:
-            exam = Exam.of(*run.data())
+            holdout = HoldoutSet.of(*run.data())
         except ExportError:
             return None
         manifest = bundle.manifest
@@ -66,11 +66,11 @@ class Judge:
         # Its encoder is not asked, so any will do.
         precision = next(name for name in PRECISIONS if name in manifest.encoders)
         encoder = manifest.encoders[precision]
-        return cls(ExportedModel(bundle.layout, precision, encoder, manifest.graphs, config), exam)
+        return cls(ExportedModel(bundle.layout, precision, encoder, manifest.graphs, config), holdout)
 
     def texts(self) -> tuple[str, ...]:
         """The texts whose vectors it needs: of all items and of what is known of users, each once."""
-        dataset = self.exam.dataset
+        dataset = self.holdout.dataset
         return tuple(text for text in together(dataset.item_texts(), dataset.user_texts()) if text)
 
     def rank(self, vectors: Mapping[str, Floats]) -> Ranked:
@@ -79,7 +79,7 @@ class Judge:
         Args:
             vectors: (H,) of each of `texts`.
         """
-        dataset = self.exam.dataset
+        dataset = self.holdout.dataset
         # What nothing is known of is zeros, as the towers were trained to read it.
         known = {**vectors, "": np.zeros_like(next(iter(vectors.values())))}
         items = np.stack([known[text] for text in dataset.item_texts()])
@@ -87,6 +87,6 @@ class Judge:
         found = DatasetVectors.with_items(self.model, items, profiles)
         means = [
             float(evaluate(scenario, scores(self.model, found, scenario), ks=(_K,)).ndcg[_K].mean())
-            for scenario in self.exam.rankings
+            for scenario in self.holdout.rankings
         ]
         return Ranked(means[0], means[1] if len(means) > 1 else None)

@@ -20,7 +20,7 @@ from emberline.engine.storedvectors import StoredVectors
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Scenario, item_cold, user_cold
 from emberline.export.gate.comparison import agreement, unmet
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.predictor import Predictor
 from emberline.export.training.measure import DatasetVectors, users
 
@@ -52,23 +52,23 @@ class SmallerEmbeddings:
     user_cold_ndcg_at_10: float | None
 
 
-def smaller_embeddings(model: Predictor, vectors: DatasetVectors, exam: Exam) -> list[SmallerEmbeddings]:
+def smaller_embeddings(model: Predictor, vectors: DatasetVectors, holdout: HoldoutSet) -> list[SmallerEmbeddings]:
     """Measure every kind of vectors with all, half and a quarter of the numbers.
 
     Args:
         model: whose towers are asked.
-        vectors: what its encoder made of the exam's texts.
-        exam: whose held-out items and users ask.
+        vectors: what its encoder made of the texts of the holdout set.
+        holdout: whose held-out items and users ask.
 
     Returns:
         By kind and falling width; the first is what all are compared with.
     """
     embeddings, biases = vectors.embeddings, vectors.biases
     width = embeddings.shape[1]
-    new_items, everything = item_cold(exam.dataset, exam.split), exam.recommendations
+    new_items, everything = item_cold(holdout.dataset, holdout.split), holdout.recommendations
     new_users = None
     with suppress(DataError):
-        new_users = user_cold(exam.dataset, exam.split, KNOWN)
+        new_users = user_cold(holdout.dataset, holdout.split, KNOWN)
     asked = [one for one in (new_items, everything, new_users) if one is not None]
     found: list[SmallerEmbeddings] = []
     reference: Floats | None = None

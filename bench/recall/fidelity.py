@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from emberline.bench.harness.lineup import in_process
-from emberline.export.gate.answers import Answers
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import Predictions
 
 #: Where the distribution of the scores' drift is read off.
 SHARES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
@@ -79,12 +79,12 @@ class Drift:
     quantiles: tuple[Quantile, ...]
 
 
-def likeness(precision: str, measured: Mapping[str, Any], exam: Exam) -> Likeness:
+def likeness(precision: str, measured: Mapping[str, Any], holdout: HoldoutSet) -> Likeness:
     """The gate's measures of one precision, see `compare`, in the result's terms."""
     return Likeness(
         variant=in_process(precision),
         precision=precision,
-        texts=int(exam.split.cold_items.sum()),
+        texts=int(holdout.split.cold_items.sum()),
         cosine_mean=measured["cosine"]["mean"],
         cosine_minimum=measured["cosine"]["min"],
         agreement_at_1=measured["agreement@1"],
@@ -97,7 +97,7 @@ def likeness(precision: str, measured: Mapping[str, Any], exam: Exam) -> Likenes
     )
 
 
-def drifts(precision: str, measured: Mapping[str, Any], found: Answers, reference: Answers) -> list[Drift]:
+def drifts(precision: str, measured: Mapping[str, Any], found: Predictions, reference: Predictions) -> list[Drift]:
     """How far the ranking score lies from the reference's, and, by the gate's measure, each head.
 
     Args:

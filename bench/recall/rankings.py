@@ -16,8 +16,8 @@ from emberline.export.baselines.material import BaselineData
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.evaluation.bootstrap import paired_interval
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
-from emberline.export.gate.answers import Answers
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import Predictions
 
 _K: Final = 10
 
@@ -56,26 +56,28 @@ class Ranking:
     recall_kept: Kept | None
 
 
-def rankings(exam: Exam, reference: Answers, answers: Mapping[str, Answers], settings: RecallSettings) -> list[Ranking]:
-    """Rank in every scenario of the exam, and compare with the reference user by user.
+def rankings(
+    holdout: HoldoutSet, reference: Predictions, predictions: Mapping[str, Predictions], settings: RecallSettings
+) -> list[Ranking]:
+    """Rank in every scenario of the holdout set, and compare with the reference user by user.
 
     Args:
-        exam: its scenarios.
-        reference: the reference's answers.
-        answers: by precision.
+        holdout: its scenarios.
+        reference: the reference's predictions.
+        predictions: by precision.
         settings: of the intervals and the random baseline.
     """
-    material = BaselineData.of(exam.dataset, exam.split)
+    material = BaselineData.of(holdout.dataset, holdout.split)
     baselines: dict[str, Baseline] = {
         "label popularity": LabelPopularity(),
         "popularity": Popularity(),
         "random": Random(settings.seed),
     }
     found = []
-    for place, scenario in enumerate(exam.rankings):
+    for place, scenario in enumerate(holdout.rankings):
         base = evaluate(scenario, reference.rankings[place], ks=(_K,))
         found.append(_ranking(base, None, PYTORCH, "fp32", "reference", settings))
-        for precision, given in answers.items():
+        for precision, given in predictions.items():
             ranked = evaluate(scenario, given.rankings[place], ks=(_K,))
             found.append(_ranking(ranked, base, in_process(precision), precision, "precision", settings))
         for name, baseline in baselines.items():

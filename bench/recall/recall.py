@@ -1,7 +1,7 @@
 """`emberline bench recall`: what each precision keeps of PyTorch's vectors, rankings and scores.
 
-It puts the accuracy gate's exam to the run's model and to the bundle's graphs, with the gate's own arithmetic, and adds
-what the gate does not need: simple baselines to see the rankings beside, how the scores' drift is distributed, and what
+It compares the bundle's graphs with the run's model on the accuracy gate's holdout set, with the gate's arithmetic, and
+adds what the gate does not need: simple baselines for comparison, how the drift of scores is distributed, and what
 smaller embeddings cost.
 """
 
@@ -24,9 +24,9 @@ from emberline.engine.config import EngineConfig
 from emberline.engine.errors import BenchError
 from emberline.engine.placement import place
 from emberline.export.exported import ExportedModel
-from emberline.export.gate.answers import Answers, examine
 from emberline.export.gate.comparison import compare, quality
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import Predictions, predict
 from emberline.export.training.run import Run, load_run
 
 from .embeddings import KNOWN, smaller_embeddings
@@ -65,23 +65,23 @@ def bench_recall(
     with steps("recall", 4 + len(chosen)) as step:
         step("reading the run and its data")
         run = load_run(run_folder)
-        exam = _exam(run, data)
-        step(f"{PYTORCH}: exam")
-        reference = examine(run.trained, exam)
-        answers: dict[str, Answers] = {}
+        holdout = _holdout(run, data)
+        step(f"{PYTORCH}: predictions")
+        reference = predict(run.trained, holdout)
+        predictions: dict[str, Predictions] = {}
         models: dict[str, ExportedModel] = {}
         for precision in chosen:
-            step(f"{in_process(precision)}: exam")
+            step(f"{in_process(precision)}: predictions")
             models[precision] = _exported(bundle, precision, run, settings.device)
-            answers[precision] = examine(models[precision], exam)
+            predictions[precision] = predict(models[precision], holdout)
         step("comparing")
-        measured = {precision: compare(given, reference, exam) for precision, given in answers.items()}
+        measured = {precision: compare(given, reference, holdout) for precision, given in predictions.items()}
         if "fp32" in measured:
             _require_same_model(measured["fp32"])
-        ranked = rankings(exam, reference, answers, settings)
+        ranked = rankings(holdout, reference, predictions, settings)
         dearest = chosen[0]
         step(f"{in_process(dearest)}: smaller embeddings")
-        smaller = smaller_embeddings(models[dearest], answers[dearest].vectors, exam)
+        smaller = smaller_embeddings(models[dearest], predictions[dearest].vectors, holdout)
     return make(
         "recall",
         observe(beginning),
@@ -91,27 +91,27 @@ def bench_recall(
             "run": summarise_run(run_folder),
             "reference": PYTORCH,
             "left_out": [],
-            "vectors": [likeness(precision, found, exam) for precision, found in measured.items()],
-            "reference_calibration_error": quality(reference, exam)["ece"],
+            "vectors": [likeness(precision, found, holdout) for precision, found in measured.items()],
+            "reference_calibration_error": quality(reference, holdout)["ece"],
             "scenarios": [
                 {"name": scenario.name, "queries": len(scenario.users), "candidates": len(scenario.candidates)}
-                for scenario in exam.rankings
+                for scenario in holdout.rankings
             ],
             "rankings": ranked,
             "drift": [
                 drift
                 for precision, found in measured.items()
-                for drift in drifts(precision, found, answers[precision], reference)
+                for drift in drifts(precision, found, predictions[precision], reference)
             ],
             "embeddings": {"variant": in_process(dearest), "known": KNOWN, "sizes": smaller},
         },
     )
 
 
-def _exam(run: Run, data: Path | None) -> Exam:
+def _holdout(run: Run, data: Path | None) -> HoldoutSet:
     if data is not None:
         run = replace(run, settings=replace(run.settings, data=data))
-    return Exam.of(*run.data())
+    return HoldoutSet.of(*run.data())
 
 
 def _exported(bundle: Bundle, precision: Precision, run: Run, device: str) -> ExportedModel:

@@ -1,5 +1,5 @@
-"""The accuracy gate: what each precision costs, measured against PyTorch on data that calibration has not seen.
+"""The accuracy gate: what each precision loses against PyTorch, measured on data that calibration has not seen.
 
-An `Exam` asks the same of every form of the model; `examine` collects the `Answers`; `compare` measures one form's
-answers against the reference's; `verdict` holds the measurements against the `Thresholds`.
+A `HoldoutSet` holds the items and users to measure on; `predict` runs one form of the model on it; `compare` measures
+the `Predictions` against those of the reference; `verdict` checks the measurements against the `Thresholds`.
 """

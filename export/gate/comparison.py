@@ -1,16 +1,14 @@
-"""What one form of a model loses against another.
+"""What one form of a model loses against the reference.
 
-The definitions, where q runs over the queries and Top the k best of the reference or of the form that is measured:
+- `cosine`: the cosine of the two vectors of each held-out item and each held-out user's profile.
+- `agreement@k`: each held-out item is a query for its neighbours among all other items, by cosine. The measure is the
+  mean over queries of |top k ∩ the reference's top k| / k.
+- `recommendations@10`: the same for users, who are recommended items that are new to them, cold and warm ones.
+- `kendall_tau`: Kendall's τ between the two orders in which a user's scores rank the held-out items.
+- `drift`: the absolute difference of a head's predictions; of ratings, as a share of their range.
 
-- `cosine`: of the two vectors of each held-out item and each held-out user's profile.
-- `agreement@k`: each held-out item asks for its neighbours among all other items, by cosine; the mean over q of
-  |Top ∩ Top_reference| / k.
-- `recommendations@10`: likewise for users, who ask for items they have not met, cold ones among all others.
-- `kendall_tau`: of the two orders that a user's scores give the held-out items.
-- `drift`: |difference| of a head's predictions; ratings as a share of their range.
-
-Neighbours that are equally near, as remakes with the same title are, would make agreement a matter of chance: an item
-counts as one of the reference's best if its score there reaches the k-th best up to `TIE`.
+Items may be equally near, such as remakes with the same title, and their order is then arbitrary. An item therefore
+counts as one of the reference's top k if its score there reaches the k-th best within `TIE`.
 """
 
 from __future__ import annotations
@@ -29,87 +27,87 @@ from emberline.export.evaluation.calibration import expected_calibration_error
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
-from .answers import Answers
-from .exam import Exam
+from .holdout import HoldoutSet
+from .predictions import Predictions
 
-#: Scores nearer than this are the same; fp32 arithmetic in another order differs by a tenth of it.
+#: Scores that differ by less are equal; reordering fp32 arithmetic changes them by a tenth of it.
 TIE: Final = 1e-6
 _KS: Final = (1, 10, 100)
 
 
-def quality(answers: Answers, exam: Exam) -> dict[str, Any]:
-    """What a model is worth: ranking quality by scenario, and how far its probabilities are off (ECE)."""
+def quality(predictions: Predictions, holdout: HoldoutSet) -> dict[str, Any]:
+    """The ranking quality by scenario, and the calibration error of the probabilities (ECE)."""
     return {
         **{
-            measure: {name: float(values.mean()) for name, values in _per_query(answers, exam, measure).items()}
+            measure: {name: float(values.mean()) for name, values in _per_query(predictions, holdout, measure).items()}
             for measure in ("ndcg@10", "recall@10")
         },
-        "ece": _calibration_error(answers, exam),
+        "ece": _calibration_error(predictions, holdout),
     }
 
 
-def compare(found: Answers, reference: Answers, exam: Exam) -> dict[str, Any]:
+def compare(measured: Predictions, reference: Predictions, holdout: HoldoutSet) -> dict[str, Any]:
     """Measure a form of a model against the reference; see the module for the definitions.
 
     Args:
-        found: the form's answers, without fault.
-        reference: the reference's.
-        exam: what both were asked.
+        measured: the form's predictions; they are valid.
+        reference: the reference's predictions.
+        holdout: what both were made on.
 
     Returns:
-        Measures by name, fit for JSON; the report's ``measured``.
+        Measures by name, ready for JSON; the report's ``measured``.
     """
-    cosine = _cosines(found, reference, exam)
-    neighbours = _neighbours(found, exam), _neighbours(reference, exam)
-    tau = [_tau(ours, theirs) for ours, theirs in zip(found.rankings[0], reference.rankings[0], strict=True)]
+    cosine = _cosines(measured, reference, holdout)
+    neighbours = _neighbours(measured, holdout), _neighbours(reference, holdout)
+    tau = [_tau(ours, theirs) for ours, theirs in zip(measured.rankings[0], reference.rankings[0], strict=True)]
     return {
         "cosine": {"mean": float(cosine.mean()), "min": float(cosine.min())},
         **{f"agreement@{k}": agreement(*neighbours, k) for k in _KS},
         "recommendations@10": agreement(
-            unmet(found.recommendations, exam.recommendations),
-            unmet(reference.recommendations, exam.recommendations),
+            unmet(measured.recommendations, holdout.recommendations),
+            unmet(reference.recommendations, holdout.recommendations),
             10,
         ),
         "kendall_tau": {"mean": float(np.mean(tau)), "min": float(np.min(tau))},
-        **{measure: _ratios(found, reference, exam, measure) for measure in ("ndcg@10", "recall@10")},
-        "drift": _drift(found, reference, exam),
-        "ece": _calibration_error(found, exam),
+        **{measure: _ratios(measured, reference, holdout, measure) for measure in ("ndcg@10", "recall@10")},
+        "drift": _drift(measured, reference, holdout),
+        "ece": _calibration_error(measured, holdout),
     }
 
 
-def agreement(found: Floats, reference: Floats, k: int) -> float:
+def agreement(scores: Floats, reference: Floats, k: int) -> float:
     """The mean of `agreements`."""
-    return float(agreements(found, reference, k).mean())
+    return float(agreements(scores, reference, k).mean())
 
 
-def agreements(found: Floats, reference: Floats, k: int) -> NDArray[np.float64]:
-    """The share of each query's k best that are among the reference's k best, or as good there.
+def agreements(scores: Floats, reference: Floats, k: int) -> NDArray[np.float64]:
+    """The share of each query's top k that is in the reference's top k, or ties with it.
 
     Args:
-        found: (Q, C) scores; −∞ where a candidate is no candidate.
-        reference: (Q, C) likewise.
+        scores: (Q, C) scores; −∞ for items that are not candidates.
+        reference: (Q, C) scores of the reference, likewise.
         k: at most C.
 
     Returns:
         (Q,).
     """
-    k = min(k, found.shape[1])
-    best = np.argpartition(-found, k - 1, axis=1)[:, :k]
+    k = min(k, scores.shape[1])
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
     last = -np.partition(-reference, k - 1, axis=1)[:, k - 1 : k]  # (Q, 1) the reference's k-th best
     shares: NDArray[np.float64] = (np.take_along_axis(reference, best, axis=1) >= last - TIE).mean(axis=1)
     return shares
 
 
-def _tau(found: Floats, reference: Floats) -> float:
-    """Kendall's τ-b of two rows of scores; 0 where one of them does not order anything."""
-    tau = float(kendalltau(found, reference).statistic)
+def _tau(scores: Floats, reference: Floats) -> float:
+    """Kendall's τ-b of two rows of scores; 0 if one of them is constant."""
+    tau = float(kendalltau(scores, reference).statistic)
     return 0.0 if math.isnan(tau) else tau
 
 
-def _cosines(found: Answers, reference: Answers, exam: Exam) -> NDArray[np.float64]:
-    items = np.flatnonzero(exam.split.cold_items)
-    users = np.flatnonzero(exam.split.cold_users)
-    ours = np.concatenate([found.vectors.items[items], found.vectors.profiles[users]]).astype(np.float64)
+def _cosines(measured: Predictions, reference: Predictions, holdout: HoldoutSet) -> NDArray[np.float64]:
+    items = np.flatnonzero(holdout.split.cold_items)
+    users = np.flatnonzero(holdout.split.cold_users)
+    ours = np.concatenate([measured.vectors.items[items], measured.vectors.profiles[users]]).astype(np.float64)
     theirs = np.concatenate([reference.vectors.items[items], reference.vectors.profiles[users]]).astype(np.float64)
     known = theirs.any(axis=1)  # an empty profile has no vector
     ours, theirs = ours[known], theirs[known]
@@ -117,50 +115,50 @@ def _cosines(found: Answers, reference: Answers, exam: Exam) -> NDArray[np.float
     return np.asarray((ours * theirs).sum(axis=1) / np.maximum(length, 1e-12))
 
 
-def _neighbours(answers: Answers, exam: Exam) -> Floats:
-    """How near each item (C) is to each held-out one (Q), itself left out."""
-    asked = np.flatnonzero(exam.split.cold_items)
-    near: Floats = answers.vectors.items[asked] @ answers.vectors.items.T
-    near[np.arange(len(asked)), asked] = -np.inf
+def _neighbours(predictions: Predictions, holdout: HoldoutSet) -> Floats:
+    """The similarity of each item (C) to each held-out item (Q), −∞ for the item itself."""
+    queries = np.flatnonzero(holdout.split.cold_items)
+    near: Floats = predictions.vectors.items[queries] @ predictions.vectors.items.T
+    near[np.arange(len(queries)), queries] = -np.inf
     return near
 
 
 def unmet(scores: Floats, scenario: Scenario) -> Floats:
-    """Scores (Q, C), −∞ for what a user has met before."""
+    """Scores (Q, C), −∞ for items that a user already knows."""
     left = scores.copy()
     for row, known in enumerate(scenario.known):
         left[row, np.searchsorted(scenario.candidates, known)] = -np.inf
     return left
 
 
-def _per_query(answers: Answers, exam: Exam, measure: str) -> dict[str, NDArray[np.float64]]:
+def _per_query(predictions: Predictions, holdout: HoldoutSet, measure: str) -> dict[str, NDArray[np.float64]]:
     def pick(evaluation: Evaluation) -> NDArray[np.float64]:
         return evaluation.ndcg[10] if measure == "ndcg@10" else evaluation.recall[10]
 
-    pairs = zip(exam.rankings, answers.rankings, strict=True)
+    pairs = zip(holdout.rankings, predictions.rankings, strict=True)
     return {scenario.name: pick(evaluate(scenario, scores, ks=(10,))) for scenario, scores in pairs}
 
 
-def _ratios(found: Answers, reference: Answers, exam: Exam, measure: str) -> dict[str, Any]:
-    ours, theirs = _per_query(found, exam, measure), _per_query(reference, exam, measure)
+def _ratios(measured: Predictions, reference: Predictions, holdout: HoldoutSet, measure: str) -> dict[str, Any]:
+    ours, theirs = _per_query(measured, holdout, measure), _per_query(reference, holdout, measure)
     ratios: dict[str, Any] = {}
     for name, values in ours.items():
         ratios[name] = {"value": float(values.mean()), "ratio": None, "interval": None}
         if theirs[name].mean() > 0:
             interval = paired_interval(values, theirs[name], "ratio")
-            # With few queries, samples may hold none that the reference answers: the ratio has no upper bound then.
+            # With few queries, the reference may score 0 in a bootstrap sample: the ratio then has no upper bound.
             high = interval.high if np.isfinite(interval.high) else None
             ratios[name].update(ratio=interval.estimate, interval=[interval.low, high])
     return ratios
 
 
-def _drift(found: Answers, reference: Answers, exam: Exam) -> dict[str, dict[str, float]]:
+def _drift(measured: Predictions, reference: Predictions, holdout: HoldoutSet) -> dict[str, dict[str, float]]:
     drift: dict[str, dict[str, float]] = {}
-    for name, predicted in found.heads.items():
+    for name, predicted in measured.heads.items():
         if predicted.size:  # data without labels has no attributes to predict
             away = np.abs(predicted.astype(np.float64) - reference.heads[name])
             if name == "rating":
-                away /= _rating_range(exam.dataset)
+                away /= _rating_range(holdout.dataset)
             drift[name] = {"mean": float(away.mean()), "worst": float(away.max())}
     return drift
 
@@ -171,9 +169,9 @@ def _rating_range(dataset: Dataset) -> float:
     return float(np.ptp(known)) or 1.0 if len(known) else 1.0
 
 
-def _calibration_error(answers: Answers, exam: Exam) -> float | None:
-    """None without pairs."""
-    if not len(exam.pairs):
+def _calibration_error(predictions: Predictions, holdout: HoldoutSet) -> float | None:
+    """The ECE of the probabilities; None without pairs."""
+    if not len(holdout.pairs):
         return None
-    liked = exam.dataset.interactions.take(exam.pairs).positive
-    return expected_calibration_error(answers.heads["probability"], liked)
+    liked = holdout.dataset.interactions.take(holdout.pairs).positive
+    return expected_calibration_error(predictions.heads["probability"], liked)

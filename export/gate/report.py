@@ -1,4 +1,4 @@
-"""The gate's report: measurements and verdict of every precision, as the bundle carries it."""
+"""The gate's report: the measurements and the verdict of every precision, as a bundle stores them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from emberline.export.predictor import Predictor
 from emberline.export.progress import Progress
 from emberline.export.training.measure import DatasetVectors
 
-from .answers import Answers, examine
 from .comparison import compare, quality
-from .exam import Exam
+from .holdout import HoldoutSet
+from .predictions import Predictions, predict
 from .thresholds import Threshold, Thresholds
 from .verdict import verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the gate found.
+    """The outcome of the gate.
 
     Attributes:
-        report: fit for JSON; its keys are described in ``docs/export.md``.
-        vectors: of every item and profile, in fp32.
+        report: the report, ready for JSON; ``docs/export.md`` describes its keys.
+        vectors: the fp32 vectors of every item and profile.
     """
 
     report: Mapping[str, Any]
@@ -42,38 +42,38 @@ def judge(
     load: Callable[[Precision], Predictor],
     made: Mapping[Precision, Made],
     layout: Layout,
-    exam: Exam,
+    holdout: HoldoutSet,
     thresholds: Thresholds,
     progress: Progress,
 ) -> Judgement:
     """Measure every precision and judge it.
 
     Args:
-        reference: PyTorch's form of the model.
-        load: gives the model's form in a precision.
-        made: how the encoder of each precision was made, fp32 among them.
-        layout: where the encoders lie.
-        exam: what all are asked.
-        thresholds: what each must reach.
-        progress: told of the stage ``gate``.
+        reference: the model in PyTorch.
+        load: loads the exported model in a precision.
+        made: how the encoder of each precision was made, including fp32.
+        layout: where the encoders are.
+        holdout: what every precision is measured on.
+        thresholds: what each precision must reach.
+        progress: receives the stage ``gate``.
     """
     steps = len(made) + 1
     progress("gate", 0, steps, {})
-    wanted = examine(reference, exam)
+    expected = predict(reference, holdout)
     report: dict[str, Any] = {
         "precisions": {},
-        "reference": quality(wanted, exam),
+        "reference": quality(expected, holdout),
         "thresholds": {precision: asdict(thresholds.of[precision]) for precision in made},
         "machine": _machine(),
     }
-    vectors = wanted.vectors
+    vectors = expected.vectors
     for done, (precision, how) in enumerate(made.items(), start=1):
         progress("gate", done, steps, {})
-        answers = examine(load(precision), exam)
+        predictions = predict(load(precision), holdout)
         if precision == "fp32":
-            vectors = answers.vectors
+            vectors = predictions.vectors
         report["precisions"][precision] = {
-            **_judged(answers, wanted, exam, thresholds.of[precision]),
+            **_judged(predictions, expected, holdout, thresholds.of[precision]),
             "bytes": layout.encoder(precision).stat().st_size,
             "made": asdict(how),
         }
@@ -81,10 +81,12 @@ def judge(
     return Judgement(report, vectors)
 
 
-def _judged(answers: Answers, reference: Answers, exam: Exam, threshold: Threshold) -> dict[str, Any]:
-    if fault := answers.fault():
+def _judged(
+    predictions: Predictions, reference: Predictions, holdout: HoldoutSet, threshold: Threshold
+) -> dict[str, Any]:
+    if fault := predictions.fault():
         return {"passed": False, "failures": [fault], "measured": {}}
-    measured = compare(answers, reference, exam)
+    measured = compare(predictions, reference, holdout)
     failures = verdict(measured, threshold)
     return {"passed": not failures, "failures": failures, "measured": measured}
 

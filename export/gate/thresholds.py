@@ -1,4 +1,4 @@
-"""How much a precision may lose before it is refused."""
+"""How much a precision may lose before it is rejected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from emberline.engine.bundle import Precision
 from emberline.engine.errors import ConfigError
 
-from .answers import HEADS
+from .predictions import HEADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +16,15 @@ class Threshold:
     """What one precision must reach. The measures are defined in `comparison`.
 
     Attributes:
-        agreement: least agreement@10 of item-to-item neighbours; says the most, for neighbours are close together.
-        recommendations: least agreement@10 of recommendations; what users would notice.
-        ndcg: least share of PyTorch's NDCG@10, in each scenario.
-        kendall_tau: least mean τ of the ranking that Score gives.
-        drift: by head, the greatest mean absolute difference: of probabilities, and of ratings as a share of their
-            range. A damaged head drifts by tenths, a rounded encoder by hundredths.
-        cosine: least mean cosine of the two vectors of a text.
-        remedy: what to do if agreement or cosine are missed; told with the failure.
+        agreement: the minimum agreement@10 of item-to-item neighbours. It is the most sensitive measure, as neighbours
+            are close together.
+        recommendations: the minimum agreement@10 of recommendations; what users would notice.
+        ndcg: the minimum share of PyTorch's NDCG@10, in each scenario.
+        kendall_tau: the minimum mean τ of the rankings that Score gives.
+        drift: the maximum mean absolute difference by head, of ratings as a share of their range. A damaged head drifts
+            by tenths, a rounded encoder by hundredths.
+        cosine: the minimum mean cosine of the two vectors of a text.
+        remedy: what to do if agreement or cosine is too low; part of the failure's message.
     """
 
     agreement: float
@@ -40,7 +41,9 @@ class Threshold:
                 raise ConfigError(f"Threshold.{name} must be from 0 to 1, not {getattr(self, name)}")
         unknown = set(self.drift) - set(HEADS)
         if unknown:
-            raise ConfigError(f"Threshold.drift names {sorted(unknown)[0]!r}, which is no head; {', '.join(HEADS)} are")
+            raise ConfigError(
+                f"Threshold.drift names {sorted(unknown)[0]!r}, which is not a head; choose from {', '.join(HEADS)}"
+            )
 
 
 def _drift(limit: float) -> Mapping[str, float]:

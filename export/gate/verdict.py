@@ -9,20 +9,20 @@ from .thresholds import Threshold
 
 
 def verdict(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
-    """Hold measurements against a threshold.
+    """Check measurements against a threshold.
 
     Args:
-        measured: what `compare` gives.
-        threshold: the precision's.
+        measured: what `compare` returns.
+        threshold: the threshold of the precision.
 
     Returns:
-        What fails, each in a sentence with both figures; empty if the precision passes.
+        The failures, each a sentence with the value and its limit; empty if the precision passes.
     """
     failures = []
 
     def at_least(name: str, value: float, limit: float, remedy: str = "", digits: int = 4) -> None:
         if not value >= limit:
-            while float(f"{value:.{digits}f}") >= limit:  # no figure is "1.000000, below 1"
+            while float(f"{value:.{digits}f}") >= limit:  # never "1.000000, below 1"
                 digits += 1
             failures.append(f"{name} is {value:.{digits}f}, below {limit:g}" + (f"; {remedy}" if remedy else ""))
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from emberline.engine.errors import DataError
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
 
 #: Items that ask for their neighbours, at most; with these, agreement is known to about 0.004.
 _QUERIES: Final = 320
@@ -35,14 +35,14 @@ class SearchTexts:
     calibration: tuple[str, ...]
 
     @classmethod
-    def of(cls, exam: Exam) -> SearchTexts:
-        """Divide what the gate does not ask for; the same for the same exam.
+    def of(cls, holdout: HoldoutSet) -> SearchTexts:
+        """Divide what the gate does not ask for; the same for the same holdout.
 
         Raises:
             DataError: there are too few items to measure anything.
         """
-        seen = exam.seen()
-        items = sorted(set(seen).intersection(exam.dataset.item_texts()))
+        seen = holdout.seen_texts()
+        items = sorted(set(seen).intersection(holdout.dataset.item_texts()))
         queries = min(_QUERIES, len(items) // _SHARE)
         if queries < _FEWEST:
             raise DataError(

@@ -11,7 +11,7 @@ from emberline.engine.bundle import PRECISIONS, Bundle, Layout
 from emberline.engine.catalogue import Catalogue
 from emberline.engine.errors import ConfigError, ExportError, GateRefused
 from emberline.engine.heads import Heads
-from emberline.export.gate.answers import HEADS
+from emberline.export.gate.predictions import HEADS
 from emberline.export.gate.thresholds import Threshold, Thresholds
 from emberline.export.precision.recipe import RECIPES, Recipe
 from emberline.export.search.search import journal_of

@@ -9,7 +9,7 @@ from emberline.engine.records import Item
 from emberline.export.data.description import Description
 from emberline.export.data.records import Dataset, Interactions, UserRecord
 from emberline.export.data.split import Fractions, split
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
 
 HIDDEN, DIMENSIONS = 16, 8
 ITEMS, USERS = 30, 20
@@ -52,4 +52,4 @@ def make_judge(user_share=0.2):
         np.ones(len(rated), np.bool_),
     )
     dataset = Dataset(Description.builtin("ml-100k"), items, users, rows)
-    return Judge(RandomTowers(), Exam.of(dataset, split(dataset, 0, Fractions(users=user_share))))
+    return Judge(RandomTowers(), HoldoutSet.of(dataset, split(dataset, 0, Fractions(users=user_share))))

@@ -15,7 +15,7 @@ def vectors_of(judge, seed=0):
 
 def test_every_text_is_asked_for_once(judge):
     """Users who are told alike share a text, and of whom nothing is known have none."""
-    dataset = judge.exam.dataset
+    dataset = judge.holdout.dataset
     texts = judge.texts()
     assert len(texts) == len(set(texts))
     assert set(texts) == {text for text in (*dataset.item_texts(), *dataset.user_texts()) if text}
@@ -25,13 +25,13 @@ def test_every_text_is_asked_for_once(judge):
 def test_ndcg_is_that_of_the_recall_bench(judge):
     """The same towers, scenarios and measure, whoever made the vectors."""
     known = {**vectors_of(judge), "": np.zeros(16, np.float32)}
-    dataset = judge.exam.dataset
+    dataset = judge.holdout.dataset
     items, profiles = (
         np.stack([known[text] for text in texts]) for texts in (dataset.item_texts(), dataset.user_texts())
     )
     found = DatasetVectors.with_items(judge.model, items, profiles)
     expected = [
-        evaluate(one, scores(judge.model, found, one), ks=(10,)).means()["ndcg@10"] for one in judge.exam.rankings
+        evaluate(one, scores(judge.model, found, one), ks=(10,)).means()["ndcg@10"] for one in judge.holdout.rankings
     ]
     ranked = judge.rank(vectors_of(judge))
     assert [ranked.item_cold, ranked.user_cold] == pytest.approx(expected)

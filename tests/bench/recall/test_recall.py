@@ -18,7 +18,7 @@ from emberline.bench.report.views.recall import view
 from emberline.engine.bundle import Layout
 from emberline.engine.errors import BenchError, ConfigError, DataError
 from emberline.export.data.split import Fractions
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.measure import DatasetVectors
@@ -200,9 +200,9 @@ def test_only_the_first_numbers_are_searched(run):
             return vector * np.repeat([1, 0], 4).astype(np.float32), bias, attributes
 
     loaded = load_run(run)
-    exam = Exam.of(*loaded.data())
+    holdout = HoldoutSet.of(*loaded.data())
     model = Halved(loaded.trained)
-    sizes = smaller_embeddings(model, DatasetVectors.of(model, exam.dataset), exam)
+    sizes = smaller_embeddings(model, DatasetVectors.of(model, holdout.dataset), holdout)
     for whole, half, quarter in (sizes[:3], sizes[3:6], sizes[6:]):
         assert replace(whole, dimensions=4, vector_bytes=half.vector_bytes, item_bytes=half.item_bytes) == half
         assert quarter.item_cold_ndcg_at_10 != half.item_cold_ndcg_at_10

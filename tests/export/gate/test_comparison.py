@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberline.export.gate.answers import Answers, examine
 from emberline.export.gate.comparison import agreement, compare, quality
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import Predictions, predict
 from emberline.export.training.run import Run
 
 
@@ -40,63 +40,63 @@ def test_agreement_is_counted_as_sets_are(seed: int, k: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def exam(small_run: Run) -> Exam:
-    """What the small run's forms are asked."""
-    return Exam.of(*small_run.data())
+def holdout(small_run: Run) -> HoldoutSet:
+    """The holdout set of the small run."""
+    return HoldoutSet.of(*small_run.data())
 
 
 @pytest.fixture(scope="module")
-def reference(small_run: Run, exam: Exam) -> Answers:
-    """PyTorch's answers."""
-    return examine(small_run.trained, exam)
+def reference(small_run: Run, holdout: HoldoutSet) -> Predictions:
+    """PyTorch's predictions."""
+    return predict(small_run.trained, holdout)
 
 
-def test_a_model_agrees_with_itself(reference: Answers, exam: Exam) -> None:
+def test_a_model_agrees_with_itself(reference: Predictions, holdout: HoldoutSet) -> None:
     """Every measure of a model against itself is perfect, and its quality is the reference's."""
-    measured = compare(reference, reference, exam)
+    measured = compare(reference, reference, holdout)
     assert measured["cosine"]["min"] == pytest.approx(1)
     for name in ("agreement@1", "agreement@10", "agreement@100", "recommendations@10"):
         assert measured[name] == 1
     assert measured["kendall_tau"]["min"] == pytest.approx(1)
     for scenario, found in measured["ndcg@10"].items():
         assert found["ratio"] == 1
-        assert found["value"] == quality(reference, exam)["ndcg@10"][scenario]
+        assert found["value"] == quality(reference, holdout)["ndcg@10"][scenario]
     assert all(away == {"mean": 0, "worst": 0} for away in measured["drift"].values())
-    assert measured["ece"] == quality(reference, exam)["ece"]
+    assert measured["ece"] == quality(reference, holdout)["ece"]
 
 
-def test_each_head_drifts_on_its_own(reference: Answers, exam: Exam) -> None:
+def test_each_head_drifts_on_its_own(reference: Predictions, holdout: HoldoutSet) -> None:
     """A head that is off by some amount shows that amount, the others none; ratings as a share of their range of 3."""
     heads = dict(reference.heads)
     heads["rating"] = heads["rating"] + np.float32(0.3)
     heads["probability"] = heads["probability"].copy()
     heads["probability"][0] += 0.25
-    drift = compare(replace(reference, heads=heads), reference, exam)["drift"]
+    drift = compare(replace(reference, heads=heads), reference, holdout)["drift"]
     assert drift["rating"] == {"mean": pytest.approx(0.1, rel=1e-4), "worst": pytest.approx(0.1, rel=1e-4)}
     assert drift["probability"]["worst"] == pytest.approx(0.25, rel=1e-4)
     assert drift["item_attributes"] == drift["user_attributes"] == {"mean": 0, "worst": 0}
 
 
-def test_reversed_rankings_are_told(reference: Answers, exam: Exam) -> None:
+def test_reversed_rankings_are_told(reference: Predictions, holdout: HoldoutSet) -> None:
     """Scores of the opposite sign give a Kendall's tau of −1."""
     turned = replace(reference, rankings=tuple(-scores for scores in reference.rankings))
-    assert compare(turned, reference, exam)["kendall_tau"]["mean"] == pytest.approx(-1, abs=0.01)
+    assert compare(turned, reference, holdout)["kendall_tau"]["mean"] == pytest.approx(-1, abs=0.01)
 
 
-def test_only_what_was_held_out_counts(reference: Answers, exam: Exam) -> None:
+def test_only_what_was_held_out_counts(reference: Predictions, holdout: HoldoutSet) -> None:
     """Vectors of items that calibration saw may change as they like: cosine is taken of the others."""
     items = reference.vectors.items.copy()
-    items[exam.split.warm_items] *= -1
+    items[holdout.split.warm_items] *= -1
     away = replace(reference, vectors=replace(reference.vectors, items=items))
-    measured = compare(away, reference, exam)
+    measured = compare(away, reference, holdout)
     assert measured["cosine"]["min"] == pytest.approx(1)
     assert measured["agreement@10"] < 1  # they are still neighbours
 
 
-def test_the_exam_asks_nothing_that_calibration_has_read(exam: Exam) -> None:
+def test_calibration_reads_no_text_of_the_holdout_set(holdout: HoldoutSet) -> None:
     """No text of a held-out item or user is among those to calibrate on."""
-    seen = set(exam.seen())
-    items, profiles = exam.dataset.item_texts(), exam.dataset.user_texts()
+    seen = set(holdout.seen_texts())
+    items, profiles = holdout.dataset.item_texts(), holdout.dataset.user_texts()
     assert seen
-    assert not seen & {items[row] for row in np.flatnonzero(exam.split.cold_items)}
-    assert not seen & {profiles[row] for row in np.flatnonzero(exam.split.cold_users)}
+    assert not seen & {items[row] for row in np.flatnonzero(holdout.split.cold_items)}
+    assert not seen & {profiles[row] for row in np.flatnonzero(holdout.split.cold_users)}

@@ -65,7 +65,7 @@ def test_every_precision_has_a_threshold() -> None:
     ("changes", "complaint"),
     [
         ({"agreement": 90.0}, "agreement must be from 0 to 1"),
-        ({"drift": {"atributes": 0.1}}, "'atributes', which is no"),
+        ({"drift": {"atributes": 0.1}}, "'atributes', which is not a head"),
     ],
 )
 def test_thresholds_that_make_no_sense_are_refused(changes: dict[str, object], complaint: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from emberline.engine.bundle import Graph, Layout
 from emberline.engine.records import Encoding
 from emberline.engine.tokens import Tokeniser
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import Recipe
 from emberline.export.progress import Progress, silent
@@ -27,7 +27,7 @@ Search = Callable[..., Found]
 @pytest.fixture(scope="session")
 def aside(small_run: Run) -> SearchTexts:
     """What a search of the small run reads."""
-    return SearchTexts.of(Exam.of(*small_run.data()))
+    return SearchTexts.of(HoldoutSet.of(*small_run.data()))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emberline.engine.errors import DataError
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.search.texts import SearchTexts
 from emberline.export.training.run import Run
 
@@ -15,26 +15,26 @@ def test_a_search_asks_neither_what_the_gate_asks_nor_what_calibration_reads(
     small_run: Run, aside: SearchTexts
 ) -> None:
     """Else it would choose what fits those texts, and the gate's verdict would prove nothing."""
-    exam = Exam.of(*small_run.data())
-    texts = exam.dataset.item_texts()
-    asked = {texts[row] for row in np.flatnonzero(exam.split.cold_items)}
+    holdout = HoldoutSet.of(*small_run.data())
+    texts = holdout.dataset.item_texts()
+    asked = {texts[row] for row in np.flatnonzero(holdout.split.cold_items)}
     queries = set(aside.pool[: aside.queries])
     assert len(queries) == aside.queries == len(aside.pool) // 4 >= 8
     assert not queries & set(aside.calibration)
     assert not asked & set(aside.pool)
-    assert queries | set(aside.calibration) == set(exam.seen())
+    assert queries | set(aside.calibration) == set(holdout.seen_texts())
     assert set(aside.pool) <= set(texts)
 
 
 def test_the_texts_are_the_same_each_time(small_run: Run, aside: SearchTexts) -> None:
     """A search that goes on measures on what it measured before."""
-    assert SearchTexts.of(Exam.of(*small_run.data())) == aside
+    assert SearchTexts.of(HoldoutSet.of(*small_run.data())) == aside
 
 
 def test_too_few_items_are_told(small_run: Run) -> None:
     """On a handful, any target is held by chance."""
-    exam = Exam.of(*small_run.data())
-    warm = np.cumsum(exam.split.warm_items) <= 20
-    few = replace(exam, split=replace(exam.split, cold_items=~(exam.split.warm_items & warm)))
+    holdout = HoldoutSet.of(*small_run.data())
+    warm = np.cumsum(holdout.split.warm_items) <= 20
+    few = replace(holdout, split=replace(holdout.split, cold_items=~(holdout.split.warm_items & warm)))
     with pytest.raises(DataError, match=r"needs 32 items .* the data has \d+; export without --target"):
         SearchTexts.of(few)

@@ -16,8 +16,8 @@ from onnx import numpy_helper
 from emberline.engine.bundle import Bundle, Layout
 from emberline.engine.errors import GateRefused
 from emberline.export.exported import ExportedModel
-from emberline.export.gate.answers import HEADS
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import HEADS
 from emberline.export.gate.report import judge
 from emberline.export.gate.thresholds import Threshold, Thresholds
 from emberline.export.onnx import encoder_graph, head_graphs
@@ -36,7 +36,7 @@ LENIENT = Thresholds(
 @pytest.fixture(scope="module")
 def exported(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sound bundle of the small run."""
-    out = tmp_path_factory.mktemp("spoilt") / "bundle"
+    out = tmp_path_factory.mktemp("corrupted") / "bundle"
     return write_bundle(small_run, out, precisions=["int8"], thresholds=LENIENT)
 
 
@@ -83,8 +83,8 @@ def _judge(run: Run, root: Path) -> dict[str, Any]:
         graph = encoder_graph(config, layout.encoder("int8").name)
         return ExportedModel(layout, "int8", graph, head_graphs(config, layout), config)
 
-    exam = Exam.of(*run.data())
-    judged = judge(run.trained, load, {"int8": Made()}, layout, exam, LENIENT, silent)
+    holdout = HoldoutSet.of(*run.data())
+    judged = judge(run.trained, load, {"int8": Made()}, layout, holdout, LENIENT, silent)
     found: dict[str, Any] = judged.report["precisions"]["int8"]
     return found
 
@@ -97,24 +97,24 @@ def test_a_sound_bundle_passes(exported: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("corrupt", "reason"),
     [
         (_scale_a_layer, "agreement@10 of neighbours"),
         (_zero_the_weights, "agreement@10 of neighbours"),
         (_swap_the_heads, "gives values of probability that are not within 0 and 1"),
-        (_blow_up, "infinite or no numbers"),
+        (_blow_up, "infinite or not a number"),
     ],
     ids=["a layer's scales times four", "weights zeroed", "heads swapped", "an infinite scale"],
 )
-def test_a_spoilt_graph_is_refused(
-    exported: Path, small_run: Run, tmp_path: Path, spoil: Callable[[Layout], None], told: str
+def test_a_corrupted_graph_is_refused(
+    exported: Path, small_run: Run, tmp_path: Path, corrupt: Callable[[Layout], None], reason: str
 ) -> None:
-    """Each damage is found, and told by what it does."""
+    """Each kind of damage is detected, and the failure says what is wrong."""
     root = Path(shutil.copytree(exported, tmp_path / "bundle"))
-    spoil(Layout(root))
+    corrupt(Layout(root))
     found = _judge(small_run, root)
     assert not found["passed"]
-    assert any(told in failure for failure in found["failures"]), found["failures"]
+    assert any(reason in failure for failure in found["failures"]), found["failures"]
 
 
 def test_a_bundle_that_failed_is_not_admitted(small_run: Run, tmp_path: Path) -> None:

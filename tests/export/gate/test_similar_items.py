@@ -6,7 +6,7 @@ import numpy as np
 
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import split
-from emberline.export.gate.exam import Exam
+from emberline.export.gate.holdout import HoldoutSet
 
 MakeDataset = Callable[..., Dataset]
 
@@ -15,8 +15,8 @@ def test_without_interactions_items_ask_for_what_is_like_them(make_dataset: Make
     """Each held-out item asks among all others; right are those of its labels, as many as are counted."""
     dataset = make_dataset([], users=2, items=40)
     parts = split(dataset, 0)
-    exam = Exam.of(dataset, parts)
-    (asked,) = exam.rankings
+    holdout = HoldoutSet.of(dataset, parts)
+    (asked,) = holdout.rankings
     assert asked.name == "alike"
     assert [found.tolist() for found in asked.history] == [[item] for item in np.flatnonzero(parts.cold_items)]
     assert [found.tolist() for found in asked.known] == [found.tolist() for found in asked.history]
@@ -30,8 +30,8 @@ def test_without_interactions_items_ask_for_what_is_like_them(make_dataset: Make
 def test_who_asks_is_nobody(make_dataset: MakeDataset) -> None:
     """A user without a profile asks, who is in no other question and not held out."""
     dataset = make_dataset([], users=2, items=10)
-    exam = Exam.of(dataset, split(dataset, 0))
-    assert set(exam.rankings[0].users.tolist()) == {2}
-    assert exam.dataset.user_texts()[2] == ""
-    assert exam.split.warm_users[2]
-    assert not exam.split.cold_users[2]
+    holdout = HoldoutSet.of(dataset, split(dataset, 0))
+    assert set(holdout.rankings[0].users.tolist()) == {2}
+    assert holdout.dataset.user_texts()[2] == ""
+    assert holdout.split.warm_users[2]
+    assert not holdout.split.cold_users[2]

@@ -1,4 +1,4 @@
-"""What every form of a model is asked: to encode, rank and predict for items and users that training held out."""
+"""The items and users that training held out, on which every form of a model is measured."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.evaluation.scenarios import Scenario, item_cold, item_cold_mixed, user_cold
 
-from .alike import alike, with_asker
+from .similar_items import similar_items, with_anonymous_user
 
-#: Likes that are known of a cold user: few, and more than none, so that both halves of the user tower's input count.
+#: Known likes of a cold user: few, but not zero, so that both halves of the user tower's input matter.
 KNOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
-    """The questions.
+class HoldoutSet:
+    """What the forms of a model are measured on.
 
     Attributes:
-        dataset: items and users.
+        dataset: the items and users.
         split: which of them training and calibration have seen.
-        rankings: scenarios whose quality is measured; ``item cold`` and, if users were held out, ``user cold``. Without
-            any interactions, ``alike``.
-        recommendations: the scenario whose top 10 are compared: cold items among all others.
-        pairs: rows of users with cold items, whose probability and rating are predicted; without interactions, none.
+        rankings: the scenarios whose ranking quality is measured: ``item cold`` and, if users were held out,
+            ``user cold``. A data set without interactions has ``alike`` instead.
+        recommendations: the scenario whose top 10 are compared: cold items ranked among all others.
+        pairs: rows of users with cold items, whose probability and rating are predicted; empty without interactions.
     """
 
     dataset: Dataset
@@ -40,17 +40,17 @@ class Exam:
     pairs: NDArray[np.int64]
 
     @classmethod
-    def of(cls, dataset: Dataset, split: Split) -> Exam:
-        """Set the exam.
+    def of(cls, dataset: Dataset, split: Split) -> HoldoutSet:
+        """Build the holdout set of a split.
 
         Raises:
-            ExportError: no items were held out, or there are likes, but of none of them.
+            ExportError: no items were held out, or none of the held-out items is liked.
         """
         try:
             if not len(dataset.interactions):
-                dataset, split = with_asker(dataset, split)
-                question = alike(dataset, split)
-                return cls(dataset, split, (question,), question, split.item_cold)
+                dataset, split = with_anonymous_user(dataset, split)
+                scenario = similar_items(dataset, split)
+                return cls(dataset, split, (scenario,), scenario, split.item_cold)
             rankings = [item_cold(dataset, split)]
             recommendations = item_cold_mixed(dataset, split)
         except DataError as error:
@@ -62,8 +62,8 @@ class Exam:
             rankings.append(user_cold(dataset, split, KNOWN))
         return cls(dataset, split, tuple(rankings), recommendations, split.item_cold)
 
-    def seen(self) -> list[str]:
-        """The texts that training has seen and the exam does not ask about, each once: what may be calibrated on."""
+    def seen_texts(self) -> list[str]:
+        """The distinct texts that training has seen and that are not measured: calibration may read these."""
         items = self.dataset.item_texts()
         profiles = self.dataset.user_texts()
         seen = {items[row] for row in np.flatnonzero(self.split.warm_items)}

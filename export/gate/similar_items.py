@@ -1,7 +1,7 @@
-"""An exam of a catalogue that nobody has met yet: what is like this item?
+"""The scenario of a catalogue without interactions: which items are similar to this one?
 
-Each question is of one who likes a single item that training has not seen, and asks for others. Right, for want of
-likes, are the items that share most of its labels.
+Each query is a user who likes one item that training has not seen. As there are no likes to predict, the relevant items
+are those that share the most labels with it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from emberline.export.data.records import Dataset, UserRecord, label_matrix
 from emberline.export.data.split import Split
 from emberline.export.evaluation.scenarios import Indexes, Scenario
 
-#: Items that ask, at most.
+#: The most queries.
 _QUERIES: Final = 500
-#: Right answers of a question, at most.
+#: The most relevant items of a query.
 _RIGHT: Final = 10
 
 
-def with_asker(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
-    """The data set with one more user, of whom nothing is known, who is not held out."""
+def with_anonymous_user(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
+    """Add a user without attributes, who is not held out, to a data set."""
     nobody = np.zeros(1, dtype=np.bool_)
     asking = replace(dataset, users=(*dataset.users, UserRecord("", {})))
     return asking, replace(
@@ -33,12 +33,12 @@ def with_asker(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
     )
 
 
-def alike(dataset: Dataset, split: Split) -> Scenario:
-    """Ask for what is like each held-out item, among all others.
+def similar_items(dataset: Dataset, split: Split) -> Scenario:
+    """Rank all other items by their similarity to each held-out item.
 
     Args:
-        dataset: its last user asks.
-        split: what was held out.
+        dataset: the data set; its last user stands in every query.
+        split: its split.
 
     Raises:
         DataError: no items were held out.
