@@ -188,7 +188,7 @@ def gpu(
     Exit codes: 0: all was done; 1: something was not, and the summary says what; 3: there is no GPU.
     """
     from emberline.engine.bundle import Bundle as Opened
-    from emberline.engine.gpu import find_gpu
+    from emberline.engine.runtime.gpu import find_gpu
 
     from .gpu import check, plan, summarise
 

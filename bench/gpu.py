@@ -16,8 +16,8 @@ from typing import Final
 
 from emberline.engine.bundle import Bundle
 from emberline.engine.devices import DEVICES
-from emberline.engine.gpu import Gpu
-from emberline.engine.tensorrt.manifest import ENGINE_PRECISIONS, SOURCES
+from emberline.engine.runtime.gpu import Gpu
+from emberline.engine.runtime.tensorrt.manifest import ENGINE_PRECISIONS, SOURCES
 
 #: What a step may take, seconds: on the slowest, ONNX Runtime builds engines with TensorRT for many minutes.
 _PATIENCE: Final = 7200.0

@@ -23,7 +23,7 @@ PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8", "int8-trt")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class BundleLayout:
     """Where each part of a bundle lies.
 
     Attributes:
@@ -98,7 +98,7 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class GraphSpec:
     """The inputs and outputs of an ONNX file."""
 
     file: str
@@ -147,8 +147,8 @@ class Manifest:
     created: str
     fingerprint: str
     files: Mapping[str, FileRecord]
-    encoders: Mapping[str, Graph]
-    graphs: Mapping[str, Graph]
+    encoders: Mapping[str, GraphSpec]
+    graphs: Mapping[str, GraphSpec]
     max_length: int
     hidden: int
     dimensions: int
@@ -204,11 +204,11 @@ class Manifest:
 _TUPLES = ("item_fields", "user_fields", "label_fields", "item_labels", "user_labels", "rating_range")
 
 
-def _graph(raw: Mapping[str, Any]) -> Graph:
+def _graph(raw: Mapping[str, Any]) -> GraphSpec:
     def specs(side: str) -> tuple[TensorSpec, ...]:
         return tuple(TensorSpec(spec["name"], spec["dtype"], tuple(spec["shape"])) for spec in raw[side])
 
-    return Graph(raw["file"], specs("inputs"), specs("outputs"))
+    return GraphSpec(raw["file"], specs("inputs"), specs("outputs"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ class Bundle:
         report: the accuracy gate's report: ``{"precisions": {NAME: {"passed": bool, "failures": [str], …}}, …}``.
     """
 
-    layout: Layout
+    layout: BundleLayout
     manifest: Manifest
     report: Mapping[str, Any]
 
@@ -232,7 +232,7 @@ class Bundle:
         Raises:
             BundleError: it is no bundle, or of another schema, or one of its files is missing or altered.
         """
-        layout = Layout(root)
+        layout = BundleLayout(root)
         manifest = Manifest.read(layout.manifest)
         for name, record in manifest.files.items():
             check_file(root / name, record)

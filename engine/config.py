@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from .bundle import Layout
+from .bundle import BundleLayout
+from .catalogue.kinds import VECTOR_KINDS, VectorKind
 from .devices import parse_devices
 from .errors import ConfigError
-from .kinds import VECTOR_KINDS, VectorKind
 from .machine import cores
 
 #: A bundle's precisions, and those that only engines built ahead of time have.
@@ -90,7 +90,7 @@ class EngineConfig:
     @property
     def live_catalogue(self) -> Path:
         """The live catalogue's file."""
-        return self.catalogue or Layout(self.bundle).live_catalogue
+        return self.catalogue or BundleLayout(self.bundle).live_catalogue
 
     @property
     def cores(self) -> int:

@@ -1,6 +1,6 @@
 """The engine: the one place that knows the order of the stages.
 
-A request is read against a snapshot of the catalogue, its texts are tokenised, encoded in batches that it shares with
+A request is read against a snapshot of the catalogue, its texts are tokenized, encoded in batches that it shares with
 other requests, and put through towers and heads. The engine belongs to one event loop, which only hands work on.
 """
 
@@ -11,44 +11,43 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.metadata import version
 from threading import Thread
 from typing import Final, Self, TypeVar
 
 import numpy as np
 
-from emberline import __version__
-
-from .backlog import Backlog
+from .admission import Admission
+from .batching.batcher import Batcher
+from .batching.planner import Limits
+from .batching.queue import RequestQueue
+from .batching.vector_cache import VectorCache
 from .config import EngineConfig
-from .door import Door
-from .encoder import Encoder
 from .loading import Parts, load
 from .metrics import Metrics
-from .planner import Limits
-from .reading import Reading, Schema
 from .records import (
     ENCODE_OUTPUTS,
     SCORE_OUTPUTS,
-    Deleted,
-    Encoded,
-    EncodeWork,
+    DeleteResult,
+    EncodeRequest,
+    EncodeResult,
     Encoding,
     Floats,
-    Found,
+    GetResult,
     Info,
     Item,
     Provenance,
-    Recommended,
-    RecommendWork,
-    Scored,
-    ScoreWork,
-    Terms,
+    RecommendRequest,
+    RecommendResult,
+    RequestOptions,
+    ScoreRequest,
+    ScoreResult,
     Timings,
-    Upserted,
+    UpsertResult,
 )
-from .scoring import Scorer
+from .scoring.request import RequestResolver, RequestSchema
+from .scoring.scorer import Scorer
 from .validation import check_count, check_id, check_k, check_learnt, check_names
-from .vectorcache import VectorCache
 
 T = TypeVar("T")
 
@@ -78,14 +77,14 @@ class Engine:
         self._config = config
         self._parts = parts
         self._manifest = manifest
-        self._schema = Schema(
+        self._schema = RequestSchema(
             manifest.item_fields, manifest.user_fields, manifest.hidden, config.max_inputs, config.max_text_bytes
         )
         self._scorer = Scorer(parts.heads, manifest)
         typical = min(_TYPICAL_LENGTH, manifest.max_length)
-        backlog = Backlog(config.max_waiting_tokens, parts.costs.text(typical) / typical / config.workers)
+        backlog = RequestQueue(config.max_waiting_tokens, parts.costs.text(typical) / typical / config.workers)
         cache = VectorCache(config.max_cache_bytes)
-        self._encoder = Encoder(
+        self._encoder = Batcher(
             parts.placement.session,
             backlog,
             Limits(config.max_batch, config.max_batch_tokens or parts.costs.ample(typical)),
@@ -106,12 +105,13 @@ class Engine:
             daemon=True,  # it reads what is in memory, so it may be cut off at any time
         ).start()
         self._started = time.monotonic()
-        self._door = Door()
+        self._version = version("emberline")
+        self._admission = Admission()
         self.metrics.describe(
             model_id=manifest.model_id,
             precision=parts.placement.precision,
             device=parts.placement.session.device,
-            version=__version__,
+            version=self._version,
             notes=parts.placement.notes,
         )
         self.metrics.watch(
@@ -127,7 +127,7 @@ class Engine:
         """Load a bundle and a catalogue and be ready; see `load` for what it raises."""
         return cls(config, await asyncio.to_thread(load, config))
 
-    async def encode(self, work: EncodeWork, terms: Terms) -> Encoded:
+    async def encode(self, work: EncodeRequest, terms: RequestOptions) -> EncodeResult:
         """Encode texts, items or users: any outputs out of one pass through the encoder.
 
         A user without a profile has zeros for `sentence_embedding`, as the user tower reads them.
@@ -139,7 +139,7 @@ class Engine:
         """
         with self._serving(terms) as timings:
             snapshot = self._parts.catalogue.snapshot()
-            reading = Reading(snapshot, self._schema)
+            reading = RequestResolver(snapshot, self._schema)
             inputs = reading.inputs(work.inputs, work.outputs)
             encodings, encoded = await self._encode(reading, terms, timings)
             with _measured(timings, "score"):
@@ -148,9 +148,9 @@ class Engine:
                 )
         tokens = np.array([len(encoding) for encoding in encodings] + [0], np.int64)  # a place of -1 has none
         truncated = np.array([encoding.truncated for encoding in encodings] + [False], np.bool_)
-        return Encoded(outputs, tokens[inputs.places], truncated[inputs.places], timings, self.provenance)
+        return EncodeResult(outputs, tokens[inputs.places], truncated[inputs.places], timings, self.provenance)
 
-    async def score(self, work: ScoreWork, terms: Terms) -> Scored:
+    async def score(self, work: ScoreRequest, terms: RequestOptions) -> ScoreResult:
         """Score one user against candidates. A user without profile and history is scored by the items' biases.
 
         Raises:
@@ -163,7 +163,7 @@ class Engine:
             check_names(work.outputs, SCORE_OUTPUTS, "outputs")
             check_learnt(work.outputs, self._manifest.tasks)
             snapshot = self._parts.catalogue.snapshot()
-            reading = Reading(snapshot, self._schema)
+            reading = RequestResolver(snapshot, self._schema)
             person = reading.user(work.user, "user")
             candidates = reading.references(work.candidates, "candidates")
             _, encoded = await self._encode(reading, terms, timings)
@@ -177,9 +177,9 @@ class Engine:
                     snapshot,
                     encoded,
                 )
-        return Scored(outputs, timings, self.provenance)
+        return ScoreResult(outputs, timings, self.provenance)
 
-    async def recommend(self, work: RecommendWork, terms: Terms) -> Recommended:
+    async def recommend(self, work: RecommendRequest, terms: RequestOptions) -> RecommendResult:
         """The best items of the catalogue for one user. Without profile and history they are the popular ones.
 
         Raises:
@@ -192,16 +192,16 @@ class Engine:
             check_names(work.outputs, SCORE_OUTPUTS, "outputs")
             check_learnt(work.outputs, self._manifest.tasks)
             snapshot = self._parts.catalogue.snapshot()
-            reading = Reading(snapshot, self._schema)
+            reading = RequestResolver(snapshot, self._schema)
             person = reading.user(work.user, "user")
             _, encoded = await self._encode(reading, terms, timings)
             listed = work.k + len(person.history)
             small = len(snapshot) <= _SMALL_CATALOGUE and listed <= _SMALL_LIST
             with _measured(timings, "score"):
                 items, considered = await self._aside(small, self._scorer.recommend, person, work, snapshot, encoded)
-        return Recommended(items, considered, timings, self.provenance)
+        return RecommendResult(items, considered, timings, self.provenance)
 
-    async def upsert(self, items: tuple[Item, ...], terms: Terms) -> Upserted:
+    async def upsert(self, items: tuple[Item, ...], terms: RequestOptions) -> UpsertResult:
         """Add or replace items, all or none. They are durable and recommendable on return.
 
         Raises:
@@ -211,15 +211,15 @@ class Engine:
         """
         with self._serving(terms) as timings:
             catalogue = self._parts.catalogue
-            reading = Reading(catalogue.snapshot(), self._schema)
+            reading = RequestResolver(catalogue.snapshot(), self._schema)
             places = reading.items(items)
             _, encoded = await self._encode(reading, terms, timings)
             with _measured(timings, "score"):
                 stored = await self._aside(len(items) <= _SMALL_ROWS, self._scorer.store, items, places, encoded)
             inserted, replaced = await asyncio.to_thread(catalogue.upsert, stored)
-        return Upserted(inserted, replaced, timings, self.provenance)
+        return UpsertResult(inserted, replaced, timings, self.provenance)
 
-    async def delete(self, ids: Sequence[str], terms: Terms) -> Deleted:
+    async def delete(self, ids: Sequence[str], terms: RequestOptions) -> DeleteResult:
         """Delete items; ids that the catalogue does not have are named in the answer.
 
         Raises:
@@ -229,9 +229,9 @@ class Engine:
         with self._serving(terms):
             self._check_ids(ids)
             unknown = await asyncio.to_thread(self._parts.catalogue.delete, ids)
-        return Deleted(len(set(ids)) - len(unknown), tuple(unknown))
+        return DeleteResult(len(set(ids)) - len(unknown), tuple(unknown))
 
-    async def get(self, ids: Sequence[str], terms: Terms) -> Found:
+    async def get(self, ids: Sequence[str], terms: RequestOptions) -> GetResult:
         """Find items; ids that the catalogue does not have are named in the answer.
 
         Raises:
@@ -239,7 +239,7 @@ class Engine:
         """
         with self._serving(terms):
             self._check_ids(ids)
-            return Found(*self._parts.catalogue.get(ids))
+            return GetResult(*self._parts.catalogue.get(ids))
 
     def info(self) -> Info:
         """Say what runs."""
@@ -249,7 +249,7 @@ class Engine:
             model_id=manifest.model_id,
             precision=placement.precision,
             device=placement.session.device,
-            version=__version__,
+            version=self._version,
             max_length=manifest.max_length,
             hidden=manifest.hidden,
             dimensions=manifest.dimensions,
@@ -272,33 +272,35 @@ class Engine:
 
     async def drain(self) -> None:
         """Take no new work, answer what was taken, and end."""
-        await self._door.close()
+        await self._admission.close()
         # Off the loop, because a batch that nobody waits for any more may still run, and ends on the loop.
         for close in (self._encoder.close, self._threads.shutdown, self._parts.catalogue.close):
             await asyncio.to_thread(close)
 
     @contextmanager
-    def _serving(self, terms: Terms) -> Iterator[Timings]:
+    def _serving(self, terms: RequestOptions) -> Iterator[Timings]:
         """Let a request in, and take its time."""
         arrived = time.monotonic()
         timings = Timings()
-        with self._door.opened(terms):
+        with self._admission.admit(terms):
             yield timings
         timings.total = time.monotonic() - arrived
         self.metrics.stages(timings)
 
-    async def _encode(self, reading: Reading, terms: Terms, timings: Timings) -> tuple[list[Encoding], Floats]:
-        """Tokenise and encode the texts that a request needs; (T, H)."""
+    async def _encode(
+        self, reading: RequestResolver, terms: RequestOptions, timings: Timings
+    ) -> tuple[list[Encoding], Floats]:
+        """Tokenize and encode the texts that a request needs; (T, H)."""
         texts = reading.texts
         if not texts:
             return [], np.empty((0, self._manifest.hidden), np.float32)
         self._encoder.check_room()
-        with _measured(timings, "tokenise"):
+        with _measured(timings, "tokenize"):
             if sum(map(len, texts)) <= _SMALL_CHARACTERS:
-                encodings = self._parts.tokeniser.encode(texts)
+                encodings = self._parts.tokenizer.encode(texts)
             else:
                 loop = asyncio.get_running_loop()
-                encodings = await loop.run_in_executor(self._threads, self._parts.tokeniser.encode, texts)
+                encodings = await loop.run_in_executor(self._threads, self._parts.tokenizer.encode, texts)
         vectors = await self._encoder.encode(encodings, terms)
         timings.queue, timings.encode = vectors.queue, vectors.encode
         return encodings, vectors.embeddings

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from .batching.calibration import CostFile, machine, measure, warm_up
+from .batching.cost_model import CostModel
 from .bundle import Bundle
-from .calibration import CostFile, machine, measure, warm_up
-from .catalogue import Catalogue
+from .catalogue.catalogue import Catalogue
+from .catalogue.texts import text_lengths
 from .config import EngineConfig
-from .costs import CostModel
-from .enginecache import default_cache
-from .heads import Heads
-from .ort import import_runtime
-from .placement import Placement, place
-from .providers import PROVIDERS
-from .tokens import Tokeniser
+from .runtime.engine_cache import default_cache
+from .runtime.ort import import_runtime
+from .runtime.placement import Placement, place
+from .runtime.providers import PROVIDERS
+from .scoring.heads import Heads
+from .text.tokenizer import TextTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Parts:
 
     Attributes:
         bundle: the bundle that was opened.
-        tokeniser: its tokenizer.
+        tokenizer: its tokenizer.
         placement: its encoder, warm, and what there is to say about where it runs.
         heads: its towers and match head.
         catalogue: the live catalogue.
@@ -32,7 +33,7 @@ class Parts:
     """
 
     bundle: Bundle
-    tokeniser: Tokeniser
+    tokenizer: TextTokenizer
     placement: Placement
     heads: Heads
     catalogue: Catalogue
@@ -50,8 +51,8 @@ def load(config: EngineConfig) -> Parts:
     """
     bundle = Bundle.open(config.bundle)
     manifest = bundle.manifest
-    tokeniser = Tokeniser(bundle.layout.tokenizer, manifest.max_length)
-    placement = place(bundle, config)
+    tokenizer = TextTokenizer(bundle.layout.tokenizer, manifest.max_length)
+    placement = place(bundle, config, lambda: text_lengths(bundle))
     heads = Heads(bundle)
     costs = _costs(bundle, config, placement)
     # Last, because nothing that fails after it could leave the file held.
@@ -63,7 +64,7 @@ def load(config: EngineConfig) -> Parts:
         dimensions=manifest.dimensions,
         kind=config.catalogue_vectors,
     )
-    return Parts(bundle, tokeniser, placement, heads, catalogue, costs)
+    return Parts(bundle, tokenizer, placement, heads, catalogue, costs)
 
 
 def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:

@@ -34,7 +34,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._stages = {name: stages.labels(name) for name in ("queue", "tokenise", "encode", "score")}
+        self._stages = {name: stages.labels(name) for name in ("queue", "tokenize", "encode", "score")}
         self._batch_texts = Histogram("emberline_batch_texts", "Texts a batch", buckets=_TEXTS, registry=self.registry)
         self._batch_seconds = Histogram(
             "emberline_batch_seconds", "A batch's time in the encoder", buckets=_SECONDS, registry=self.registry

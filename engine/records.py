@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .rendering import Value
-
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+
+#: A value of an attribute: a text, a number, or several texts.
+Value = str | float | Sequence[str]
 
 #: What an encode request can ask for: of texts and items; of users; `sentence_embedding` of any.
 ITEM_OUTPUTS: Final = ("item_embedding", "item_bias", "item_attributes")
 USER_OUTPUTS: Final = ("user_embedding", "user_attributes")
 ENCODE_OUTPUTS: Final = ("sentence_embedding", *ITEM_OUTPUTS, *USER_OUTPUTS)
 #: What a score request can ask for.
-SCORE_OUTPUTS: Final = ("similarity", "probability", "rating")
+SCORE_OUTPUTS: Final = ("score", "probability", "rating")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A tokenised text.
+    """A tokenized text.
 
     Attributes:
         ids: (L,) token ids, special tokens included.
@@ -89,14 +90,14 @@ class Timings:
 
     Attributes:
         queue: waiting for a place in a batch.
-        tokenise: making token ids.
+        tokenize: making token ids.
         encode: in the encoder.
         score: in the towers, the heads and the ranking.
         total: from the request's arrival to its answer.
     """
 
     queue: float = 0.0
-    tokenise: float = 0.0
+    tokenize: float = 0.0
     encode: float = 0.0
     score: float = 0.0
     total: float = 0.0
@@ -162,7 +163,7 @@ class Recommendation:
     """An item of the catalogue, ranked for a user."""
 
     id: str
-    similarity: float
+    score: float
     probability: float | None
     rating: float | None
     attributes: Mapping[str, Value]
@@ -170,7 +171,7 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodeResult:
     """The answer to an encode request.
 
     Attributes:
@@ -187,7 +188,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoreResult:
     """The answer to a score request: `outputs` by name, each (candidates,)."""
 
     outputs: Mapping[str, Floats]
@@ -196,7 +197,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommended:
+class RecommendResult:
     """The answer to a recommend request, best first; `considered` items were left after filters and exclusions."""
 
     items: tuple[Recommendation, ...]
@@ -206,7 +207,7 @@ class Recommended:
 
 
 @dataclass(frozen=True, slots=True)
-class Upserted:
+class UpsertResult:
     """The answer to an upsert: how many items are new, and how many took the place of an older one."""
 
     inserted: int
@@ -216,7 +217,7 @@ class Upserted:
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class DeleteResult:
     """The answer to a deletion: how many items are gone, and the ids that were none's."""
 
     deleted: int
@@ -224,7 +225,7 @@ class Deleted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class GetResult:
     """The items that were asked for, in the order of the ids, and the ids that are none's."""
 
     items: tuple[StoredItem, ...]
@@ -259,25 +260,29 @@ class Info:
     catalogue_bytes: int
 
 
+#: What can be encoded: a text as it is, or an item's or user's rendered attributes.
+Input = str | Item | User
+
+
 @dataclass(frozen=True, slots=True)
-class EncodeWork:
+class EncodeRequest:
     """What an encode request asks for; see `Engine.encode`."""
 
-    inputs: tuple[str | Item | User, ...]
+    inputs: tuple[Input, ...]
     outputs: tuple[str, ...] = ("sentence_embedding",)
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreWork:
+class ScoreRequest:
     """What a score request asks for; see `Engine.score`."""
 
     user: User
     candidates: tuple[ItemReference, ...]
-    outputs: tuple[str, ...] = ("similarity",)
+    outputs: tuple[str, ...] = ("score",)
 
 
 @dataclass(frozen=True, slots=True)
-class RecommendWork:
+class RecommendRequest:
     """What a recommend request asks for; see `Engine.recommend`."""
 
     user: User
@@ -291,7 +296,7 @@ class RecommendWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RequestOptions:
     """On which terms a request is served.
 
     Attributes:

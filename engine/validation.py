@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from .errors import InvalidInput
-from .records import Floats, ItemReference, Terms
+from .records import Floats, ItemReference, RequestOptions
 
 #: Unicode's control characters but tab, line feed and carriage return: they come from damaged data, never from people.
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -102,10 +102,10 @@ def check_learnt(names: Sequence[str], tasks: Mapping[str, float]) -> None:
         tasks: the bundle's.
     """
     for index, name in enumerate(names):
-        if name != "similarity" and not tasks["user"]:
+        if name != "score" and not tasks["user"]:
             raise InvalidInput(
                 f"outputs[{index}]",
-                f"{name!r} is given by behaviour prediction, which the model was trained without; ask for similarity",
+                f"{name!r} is given by behaviour prediction, which the model was trained without; ask for score",
             )
 
 
@@ -115,7 +115,7 @@ def check_k(k: int, most: int) -> None:
         raise InvalidInput("k", f"is {k}; ask for 1 to {most} items")
 
 
-def check_priority(terms: Terms) -> None:
+def check_priority(terms: RequestOptions) -> None:
     """Check a priority's range."""
     if terms.priority not in _PRIORITIES:
         raise InvalidInput(

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from emberline.engine.bundle import Graph, Layout, Precision
-from emberline.engine.ort import open_session
+from emberline.engine.bundle import BundleLayout, GraphSpec, Precision
 from emberline.engine.records import ITEM_OUTPUTS, USER_OUTPUTS, Floats
-from emberline.engine.session import OrtSession, Session
-from emberline.engine.tokens import Tokeniser
+from emberline.engine.runtime.ort import open_session
+from emberline.engine.runtime.session import OrtSession, Session
+from emberline.engine.text.tokenizer import TextTokenizer
 
 from .model import ModelConfig
 from .vectors import encode
@@ -21,10 +21,10 @@ class ExportedModel:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: BundleLayout,
         precision: Precision,
-        encoder: Graph,
-        heads: Mapping[str, Graph],
+        encoder: GraphSpec,
+        heads: Mapping[str, GraphSpec],
         config: ModelConfig,
         session: Session | None = None,
     ) -> None:
@@ -39,7 +39,7 @@ class ExportedModel:
             session: runs the encoder; None: ONNX Runtime on the CPU.
         """
         self._config = config
-        self._tokeniser = Tokeniser(layout.tokenizer, config.max_length)
+        self._tokeniser = TextTokenizer(layout.tokenizer, config.max_length)
         self._encoder = session or OrtSession(layout.encoder(precision), encoder, "cpu")
         self._item = open_session(layout.item_tower, heads["item_tower"])
         self._user = open_session(layout.user_tower, heads["user_tower"])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 
 
@@ -52,7 +52,7 @@ def require_free(target: Path, *, replace: bool) -> None:
         return
     if not replace:
         raise ExportError(f"{target} exists; choose another --out, or replace it with --force")
-    if not target.is_dir() or (any(target.iterdir()) and not Layout(target).manifest.is_file()):
+    if not target.is_dir() or (any(target.iterdir()) and not BundleLayout(target).manifest.is_file()):
         raise ExportError(f"{target} exists and is no bundle, so --force does not replace it; choose another --out")
 
 

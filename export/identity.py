@@ -9,21 +9,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from emberline import __version__
-from emberline.engine.bundle import SCHEMA, FileRecord, Graph, Layout, Manifest, Precision, sha256
+from emberline.engine.bundle import SCHEMA, BundleLayout, FileRecord, GraphSpec, Manifest, Precision, sha256
 
 from .training.run import Run
 
 #: The packages that decide what a bundle's files hold.
-_PACKAGES: Final = ("numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
+_PACKAGES: Final = (
+    *("emberline", "numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers"),
+)
 
 
-def fingerprint(layout: Layout) -> str:
+def fingerprint(layout: BundleLayout) -> str:
     """SHA-256 over all that an item's vectors depend on; see `Manifest.fingerprint`."""
     return _digest([layout.encoder("fp32"), layout.item_tower, layout.tokenizer])
 
 
-def manifest(run: Run, layout: Layout, encoders: Mapping[Precision, Graph], graphs: Mapping[str, Graph]) -> Manifest:
+def manifest(
+    run: Run, layout: BundleLayout, encoders: Mapping[Precision, GraphSpec], graphs: Mapping[str, GraphSpec]
+) -> Manifest:
     """The manifest of a bundle whose other files are all written.
 
     Args:
@@ -58,7 +61,7 @@ def manifest(run: Run, layout: Layout, encoders: Mapping[Precision, Graph], grap
         user_labels=config.user_labels,
         rating_range=config.rating_range,
         positive=str(description.interaction.positive),
-        versions={"emberline": __version__} | {name: version(name) for name in _PACKAGES},
+        versions={name: version(name) for name in _PACKAGES},
     )
 
 

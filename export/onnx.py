@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 from transformers import BertConfig, PretrainedConfig
 
-from emberline.engine.bundle import Graph, Layout, TensorSpec
+from emberline.engine.bundle import BundleLayout, GraphSpec, TensorSpec
 
 from .model import Emberline, ModelConfig, TextEncoder
 
@@ -30,17 +30,17 @@ OPSET: Final = 18
 ATOL: Final = 1e-4
 
 
-def encoder_graph(config: ModelConfig, file: str) -> Graph:
+def encoder_graph(config: ModelConfig, file: str) -> GraphSpec:
     """The inputs and outputs of an encoder, the same in every precision."""
     tokens = ("batch", "tokens")
-    return Graph(
+    return GraphSpec(
         file,
         (TensorSpec("input_ids", "int64", tokens), TensorSpec("attention_mask", "int64", tokens)),
         (TensorSpec("sentence_embedding", "float32", ("batch", config.hidden)),),
     )
 
 
-def head_graphs(config: ModelConfig, layout: Layout) -> dict[str, Graph]:
+def head_graphs(config: ModelConfig, layout: BundleLayout) -> dict[str, GraphSpec]:
     """The inputs and outputs of ``item_tower``, ``user_tower`` and ``match``."""
 
     def spec(name: str, *shape: int) -> TensorSpec:
@@ -50,17 +50,17 @@ def head_graphs(config: ModelConfig, layout: Layout) -> dict[str, Graph]:
     item = (spec("item_embedding", width), spec("item_bias"), spec("item_attributes", len(config.item_labels)))
     user = (spec("user_embedding", width), spec("user_attributes", len(config.user_labels)))
     return {
-        "item_tower": Graph(layout.item_tower.name, (spec("sentence_embedding", hidden),), item),
-        "user_tower": Graph(
+        "item_tower": GraphSpec(layout.item_tower.name, (spec("sentence_embedding", hidden),), item),
+        "user_tower": GraphSpec(
             layout.user_tower.name,
             (spec("history", width), spec("profile", hidden), spec("history_length")),
             user,
         ),
-        "match": Graph(layout.match.name, (user[0], *item[:2]), (spec("probability"), spec("rating"))),
+        "match": GraphSpec(layout.match.name, (user[0], *item[:2]), (spec("probability"), spec("rating"))),
     }
 
 
-def export_graphs(model: Emberline, layout: Layout) -> None:
+def export_graphs(model: Emberline, layout: BundleLayout) -> None:
     """Write the fp32 encoder, the towers and the match head of a model, and check each against PyTorch.
 
     Args:
@@ -84,7 +84,7 @@ def export_graphs(model: Emberline, layout: Layout) -> None:
         _write(heads[name], graph, layout.root, PretrainedConfig())
 
 
-def _write(module: nn.Module, graph: Graph, folder: Path, config: PretrainedConfig) -> None:
+def _write(module: nn.Module, graph: GraphSpec, folder: Path, config: PretrainedConfig) -> None:
     path = folder / graph.file
     recipe = _Recipe(config, graph)
     with warnings.catch_warnings():
@@ -102,7 +102,7 @@ class _Recipe(OnnxConfig):  # type: ignore[misc]  # Optimum has no types
     DUMMY_INPUT_GENERATOR_CLASSES = ()
     NORMALIZED_CONFIG_CLASS = staticmethod(lambda config: config)
 
-    def __init__(self, config: PretrainedConfig, graph: Graph) -> None:
+    def __init__(self, config: PretrainedConfig, graph: GraphSpec) -> None:
         super().__init__(config)
         self._graph = graph
         self._vocabulary = getattr(config, "vocab_size", 0)

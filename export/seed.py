@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from emberline.engine.catalogue import Catalogue
+from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.engine.records import Floats, StoredItem
 
 from .data.records import Dataset

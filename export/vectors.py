@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from emberline.engine.records import Encoding, Floats, Integers
-from emberline.engine.session import Session
-from emberline.engine.tokens import pad
+from emberline.engine.runtime.session import Session
+from emberline.engine.text.tokenizer import pad
 
 #: Texts a batch: enough for efficient products of matrices, and few enough to stay in the cache.
 BATCH: Final = 16

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from emberline.engine.bundle import PRECISIONS, Layout, Precision
+from emberline.engine.bundle import PRECISIONS, BundleLayout, Precision
 from emberline.engine.errors import ConfigError
-from emberline.engine.tokens import Tokeniser
+from emberline.engine.text.tokenizer import TextTokenizer
 
 from .exported import ExportedModel
 from .folder import require_free, whole_folder
@@ -75,12 +75,12 @@ def write_bundle(
     recipes, thresholds = dict(recipes or shipped(run.settings.training.encoder)), thresholds or Thresholds()
     trained, config = run.trained, run.trained.model.config
     with whole_folder(out, replace=replace) as folder:
-        layout = Layout(folder)
+        layout = BundleLayout(folder)
         progress("onnx", 0, 1, {})
         trained.tokenizer.save(str(layout.tokenizer))
         export_graphs(trained.model, layout)
         progress("onnx", 1, 1, {})
-        tokeniser = Tokeniser(layout.tokenizer, config.max_length)
+        tokeniser = TextTokenizer(layout.tokenizer, config.max_length)
         texts = calibration_texts(aside.calibration if aside else holdout.seen_texts(), trained.tokenizer.get_vocab())
         quantiser = Quantiser(layout.encoder("fp32"), tokeniser.encode(texts))
         searched: dict[str, Any] = {}

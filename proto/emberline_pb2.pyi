@@ -48,18 +48,18 @@ class User(_message.Message):
     def __init__(self, profile: _Optional[str] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., history: _Optional[_Iterable[_Union[ItemReference, _Mapping]]] = ...) -> None: ...
 
 class Timings(_message.Message):
-    __slots__ = ("queue", "tokenise", "encode", "score", "total")
+    __slots__ = ("queue", "tokenize", "encode", "score", "total")
     QUEUE_FIELD_NUMBER: _ClassVar[int]
-    TOKENISE_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZE_FIELD_NUMBER: _ClassVar[int]
     ENCODE_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     queue: float
-    tokenise: float
+    tokenize: float
     encode: float
     score: float
     total: float
-    def __init__(self, queue: _Optional[float] = ..., tokenise: _Optional[float] = ..., encode: _Optional[float] = ..., score: _Optional[float] = ..., total: _Optional[float] = ...) -> None: ...
+    def __init__(self, queue: _Optional[float] = ..., tokenize: _Optional[float] = ..., encode: _Optional[float] = ..., score: _Optional[float] = ..., total: _Optional[float] = ...) -> None: ...
 
 class Provenance(_message.Message):
     __slots__ = ("model_id", "precision", "timings")
@@ -212,20 +212,20 @@ class Reason(_message.Message):
     def __init__(self, because_of: _Optional[str] = ..., nearness: _Optional[float] = ..., shared_attributes: _Optional[_Iterable[str]] = ..., predicted_likes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Recommendation(_message.Message):
-    __slots__ = ("id", "similarity", "probability", "rating", "attributes", "reason")
+    __slots__ = ("id", "score", "probability", "rating", "attributes", "reason")
     ID_FIELD_NUMBER: _ClassVar[int]
-    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     id: str
-    similarity: float
+    score: float
     probability: float
     rating: float
     attributes: _struct_pb2.Struct
     reason: Reason
-    def __init__(self, id: _Optional[str] = ..., similarity: _Optional[float] = ..., probability: _Optional[float] = ..., rating: _Optional[float] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., reason: _Optional[_Union[Reason, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., score: _Optional[float] = ..., probability: _Optional[float] = ..., rating: _Optional[float] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., reason: _Optional[_Union[Reason, _Mapping]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
     __slots__ = ("items", "considered", "provenance")

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper, save
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from emberline.engine.bundle import SCHEMA, FileRecord, Graph, Layout, Manifest, TensorSpec, sha256
-from emberline.engine.catalogue import Catalogue
+from emberline.engine.bundle import SCHEMA, BundleLayout, FileRecord, GraphSpec, Manifest, TensorSpec, sha256
+from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.engine.errors import DeviceUnavailable, MissingExtra
-from emberline.engine.gpu import Gpu, find_gpu
 from emberline.engine.records import Item, StoredItem
-from emberline.engine.rendering import render
+from emberline.engine.runtime.gpu import Gpu, find_gpu
+from emberline.engine.text.rendering import render
 
 HIDDEN = 16
 DIMENSIONS = 8
@@ -70,7 +70,7 @@ class _Weights:
 
 def _save(
     path: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], nodes: Any, weights: Any
-) -> Graph:
+) -> GraphSpec:
     kinds = {"int64": TensorProto.INT64, "float32": TensorProto.FLOAT}
 
     def declare(specs: tuple[TensorSpec, ...]) -> list[Any]:
@@ -80,10 +80,10 @@ def _save(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     checker.check_model(model)
     save(model, path)
-    return Graph(path.name, inputs, outputs)
+    return GraphSpec(path.name, inputs, outputs)
 
 
-def _encoder(path: Path, vocabulary: int) -> Graph:
+def _encoder(path: Path, vocabulary: int) -> GraphSpec:
     """Token and position embeddings through a dense layer; masked mean; unit length."""
     weights = _Weights(1)
     node = helper.make_node
@@ -110,7 +110,7 @@ def _encoder(path: Path, vocabulary: int) -> Graph:
     return _save(path, inputs, outputs, nodes, weights)
 
 
-def _item_tower(path: Path) -> Graph:
+def _item_tower(path: Path) -> GraphSpec:
     weights = _Weights(2)
     node = helper.make_node
     nodes = [
@@ -128,7 +128,7 @@ def _item_tower(path: Path) -> Graph:
     return _save(path, inputs, outputs, nodes, weights)
 
 
-def _user_tower(path: Path) -> Graph:
+def _user_tower(path: Path) -> GraphSpec:
     weights = _Weights(3)
     node = helper.make_node
     one = weights.constant("one", np.array(1, np.float32))
@@ -155,7 +155,7 @@ def _user_tower(path: Path) -> Graph:
     return _save(path, inputs, outputs, nodes, weights)
 
 
-def _match(path: Path) -> Graph:
+def _match(path: Path) -> GraphSpec:
     weights = _Weights(4)
     node = helper.make_node
     one = weights.constant("one", np.array([1], np.int64))
@@ -178,7 +178,7 @@ def _match(path: Path) -> Graph:
     return _save(path, inputs, outputs, nodes, weights)
 
 
-def _seed(layout: Layout, tokenizer: Tokenizer) -> None:
+def _seed(layout: BundleLayout, tokenizer: Tokenizer) -> None:
     """Encode the films one at a time, so that nothing of the engine takes part in what the engine is tested against."""
     encoder = ort.InferenceSession(layout.encoder("fp32"), providers=["CPUExecutionProvider"])
     tower = ort.InferenceSession(layout.item_tower, providers=["CPUExecutionProvider"])
@@ -196,7 +196,7 @@ def _seed(layout: Layout, tokenizer: Tokenizer) -> None:
 def write_tiny_bundle(root: Path) -> Path:
     """Write a bundle: fp32 has passed its gate, int8 (the same graph) has failed it."""
     root.mkdir(parents=True)
-    layout = Layout(root)
+    layout = BundleLayout(root)
     tokenizer = _tokenizer()
     tokenizer.save(str(layout.tokenizer))
     encoders = {name: _encoder(layout.encoder(name), tokenizer.get_vocab_size()) for name in ("fp32", "int8")}

@@ -111,8 +111,8 @@ def test_a_new_user_is_answered_over_a_socket(address: str) -> None:
         answer = client.recommend(User("age: 29; gender: F; occupation: scientist", history=(by_id("1"),)), k=5)
         assert len(answer.items) == 5
         assert "1" not in [item.id for item in answer.items]
-        similarities = [item.similarity for item in answer.items]
-        assert similarities == sorted(similarities, reverse=True)
+        scores = [item.score for item in answer.items]
+        assert scores == sorted(scores, reverse=True)
         assert answer.provenance.precision == "int8"
 
 

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 
 from emberline.engine.records import Floats
-from emberline.engine.rendering import render
+from emberline.engine.text.rendering import render
 from emberline.export.data.records import Dataset, label_matrix
 from emberline.export.data.split import Split
 from emberline.export.evaluation.calibration import expected_calibration_error

@@ -115,7 +115,7 @@ def _ask(client: Client, dataset: Dataset, scenario: Scenario, query: int, most:
     user = User(attributes=person.attributes if scenario.profile else {}, history=tuple(history))
     ids = [dataset.items[item].id for item in scenario.candidates]
     parts = [[by_id(name) for name in ids[start : start + most]] for start in range(0, len(ids), most)]
-    return np.concatenate([client.score(user, part).outputs["similarity"] for part in parts])
+    return np.concatenate([client.score(user, part).outputs["score"] for part in parts])
 
 
 def _require_same_model(served: ServedModel, dataset: Dataset, client: Client) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from emberline.engine.bundle import Bundle
-from emberline.engine.catalogue import Catalogue
+from emberline.engine.catalogue.texts import item_texts as catalogue_texts
 from emberline.engine.errors import BenchError, DataError
-from emberline.engine.rendering import render
 
 #: Lengths of the mixed set, in tokens, special ones included; a model that reads fewer gets as many as it reads.
 SHORTEST: Final = 10
@@ -66,20 +64,7 @@ def item_texts(bundle: Bundle) -> tuple[str, ...]:
     Raises:
         BenchError: the bundle has no items.
     """
-    manifest = bundle.manifest
-    # A catalogue belongs to whoever opens it, so the seed is copied to a place of its own first.
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Catalogue.open(
-            Path(folder) / "catalogue.sqlite",
-            bundle.layout.catalogue,
-            fingerprint=manifest.fingerprint,
-            hidden=manifest.hidden,
-            dimensions=manifest.dimensions,
-        ) as catalogue,
-    ):
-        stored, _ = catalogue.get(catalogue.snapshot().ids)
-    texts = tuple(entry.item.text or render(entry.item.attributes, manifest.item_fields) for entry in stored)
+    texts = catalogue_texts(bundle)
     if not texts:
         raise BenchError(f"{bundle.layout.root} has no items to take texts from; pass --texts FILE, one text a line")
     return texts

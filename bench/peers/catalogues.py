@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from emberline.engine.bundle import Bundle
-from emberline.engine.catalogue import Catalogue
+from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.engine.records import Item, StoredItem
 
 #: Items a transaction.

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from emberline.bench.harness.variants import thread_variables
 from emberline.engine.errors import BenchError
-from emberline.engine.tokens import Tokeniser, pad
+from emberline.engine.text.tokenizer import TextTokenizer, pad
 
 #: Operators below this share of the time are one row together.
 _LEAST: Final = 0.01
@@ -88,7 +88,7 @@ def shares(events: Sequence[Mapping[str, Any]]) -> list[OperatorShare]:
 def _profile(encoder: str, tokenizer: str, max_length: int, texts: Sequence[str]) -> list[OperatorShare]:
     import onnxruntime as ort
 
-    encodings = Tokeniser(Path(tokenizer), max_length).encode(texts)
+    encodings = TextTokenizer(Path(tokenizer), max_length).encode(texts)
     with tempfile.TemporaryDirectory() as folder:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1

@@ -13,10 +13,10 @@ from typing import Final
 
 import numpy as np
 
+from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind, vector_bytes
+from emberline.engine.catalogue.stored_vectors import StoredVectors
 from emberline.engine.errors import DataError
-from emberline.engine.kinds import VECTOR_KINDS, VectorKind, vector_bytes
 from emberline.engine.records import Floats
-from emberline.engine.storedvectors import StoredVectors
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Scenario, item_cold, user_cold
 from emberline.export.gate.comparison import agreement, unmet

@@ -64,11 +64,11 @@ class Drift:
     Attributes:
         variant: the variant's name.
         precision: of the encoder.
-        output: ``similarity`` in standard deviations of the reference's scores, ``rating`` as a share of the ratings'
+        output: ``score`` in standard deviations of the reference's scores, ``rating`` as a share of the ratings'
             range, the others as probabilities.
         mean: over all predictions.
         maximum: likewise.
-        quantiles: of similarity; none of the others.
+        quantiles: of the score; none of the others.
     """
 
     variant: str
@@ -117,8 +117,8 @@ def drifts(precision: str, measured: Mapping[str, Any], found: Predictions, refe
     quantiles = tuple(
         Quantile(share, float(value)) for share, value in zip(SHARES, np.quantile(away, SHARES), strict=True)
     )
-    similarity = Drift(name, precision, "similarity", float(away.mean()), float(away.max()), quantiles)
+    score = Drift(name, precision, "score", float(away.mean()), float(away.max()), quantiles)
     heads = [
         Drift(name, precision, head, drift["mean"], drift["worst"], ()) for head, drift in measured["drift"].items()
     ]
-    return [similarity, *heads]
+    return [score, *heads]

@@ -20,9 +20,10 @@ from emberline.bench.harness.result import Result, make
 from emberline.bench.harness.runs import summarise_run
 from emberline.bench.latency.settings import RecallSettings
 from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.catalogue.texts import text_lengths
 from emberline.engine.config import EngineConfig
 from emberline.engine.errors import BenchError
-from emberline.engine.placement import place
+from emberline.engine.runtime.placement import place
 from emberline.export.exported import ExportedModel
 from emberline.export.gate.comparison import compare, quality
 from emberline.export.gate.holdout import HoldoutSet
@@ -119,7 +120,7 @@ def _exported(bundle: Bundle, precision: Precision, run: Run, device: str) -> Ex
     session = None
     if device != "cpu":
         asked = EngineConfig(bundle=bundle.layout.root, precision=precision, device=device, allow_failed_gate=True)
-        session = place(bundle, asked).session
+        session = place(bundle, asked, lambda: text_lengths(bundle)).session
     return ExportedModel(bundle.layout, precision, manifest.encoders[precision], manifest.graphs, config, session)
 
 

@@ -16,7 +16,7 @@ from .output import print_footer, print_json, print_table
 from .progress import progress
 
 if TYPE_CHECKING:
-    from emberline.engine import Encoded
+    from emberline.engine import EncodeResult
     from emberline.engine.records import Floats
 
 
@@ -67,11 +67,13 @@ def encode(
         _print(given, encoded)
 
 
-def _encoded(server: str, texts: list[str], outputs: tuple[str, ...], as_users: bool, timeout: float | None) -> Encoded:
+def _encoded(
+    server: str, texts: list[str], outputs: tuple[str, ...], as_users: bool, timeout: float | None
+) -> EncodeResult:
     from emberline.engine import Client, User
 
     inputs = [User(profile=text) for text in texts] if as_users else texts
-    parts: list[Encoded] = []
+    parts: list[EncodeResult] = []
     with Client(server, retries=RETRIES) as client, progress("texts encoded") as advance:
         for part in client.encode_stream(inputs, outputs, priority=0, timeout=timeout):
             parts.append(part)
@@ -79,14 +81,14 @@ def _encoded(server: str, texts: list[str], outputs: tuple[str, ...], as_users: 
     return _joined(parts, outputs)
 
 
-def _joined(parts: list[Encoded], outputs: tuple[str, ...]) -> Encoded:
+def _joined(parts: list[EncodeResult], outputs: tuple[str, ...]) -> EncodeResult:
     """The parts as one; their seconds are summed, though they were under way side by side."""
     import numpy as np
 
-    from emberline.engine import Encoded
+    from emberline.engine import EncodeResult
     from emberline.engine.records import Timings
 
-    return Encoded(
+    return EncodeResult(
         outputs={name: np.concatenate([part.outputs[name] for part in parts]) for name in outputs},
         tokens=np.concatenate([part.tokens for part in parts]),
         truncated=np.concatenate([part.truncated for part in parts]),
@@ -95,7 +97,7 @@ def _joined(parts: list[Encoded], outputs: tuple[str, ...]) -> Encoded:
     )
 
 
-def _write(path: Path, encoded: Encoded) -> None:
+def _write(path: Path, encoded: EncodeResult) -> None:
     import numpy as np
 
     try:
@@ -110,7 +112,7 @@ def _write(path: Path, encoded: Encoded) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _print(texts: list[str], encoded: Encoded) -> None:
+def _print(texts: list[str], encoded: EncodeResult) -> None:
     columns = {"text": "left", "tokens": "right"} | dict.fromkeys(encoded.outputs, "left")
     rows = []
     for index, text in enumerate(texts):

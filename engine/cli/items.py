@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from emberline.engine.errors import DataError, InvalidInput
-from emberline.engine.rendering import render
+from emberline.engine.text.rendering import render
 
 from .itemlines import read_item
 from .lines import lines

@@ -14,7 +14,7 @@ from emberline.engine.server.config import ServerConfig
 
 if TYPE_CHECKING:
     from emberline.engine import User
-    from emberline.engine.rendering import Value
+    from emberline.engine.records import Value
 
 #: Where a server listens unless it is told otherwise, and so where a command looks for one.
 SERVER: Final = ServerConfig(engine=EngineConfig(bundle=Path())).listen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from typing import Annotated, Final
 
 import typer
 
-from emberline import __version__
 from emberline.engine.errors import EmberlineError, MissingExtra
 
 from .encode import encode
@@ -73,7 +73,7 @@ def program(first: str) -> typer.Typer:
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(__version__)
+        typer.echo(importlib.metadata.version("emberline"))
         raise typer.Exit
 
 

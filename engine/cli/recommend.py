@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emberline.engine.rendering import render
+from emberline.engine.text.rendering import render
 
 from .conditions import condition
 from .options import SERVER, TIMEOUT, About, AsJson, Like, LikeText, Profile, Server, Timeout, user
 from .output import print_footer, print_json, print_table
 
 if TYPE_CHECKING:
-    from emberline.engine import Reason, Recommended
+    from emberline.engine import Reason, RecommendResult
 
 
 def recommend(
@@ -43,7 +43,7 @@ def recommend(
     reasons: Annotated[bool, typer.Option("--reasons", help="Say why each item is recommended.")] = False,
     output: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Beside the similarity: `probability` or `rating`. May be repeated."),
+        typer.Option(metavar="NAME", help="Beside the score: `probability` or `rating`. May be repeated."),
     ] = None,
     server: Server = SERVER,
     timeout: Timeout = TIMEOUT,
@@ -72,10 +72,10 @@ def recommend(
         _print(recommended, fields)
 
 
-def _print(recommended: Recommended, fields: Sequence[str]) -> None:
+def _print(recommended: RecommendResult, fields: Sequence[str]) -> None:
     scores = [
         name
-        for name in ("similarity", "probability", "rating")
+        for name in ("score", "probability", "rating")
         if any(getattr(item, name) is not None for item in recommended.items)
     ]
     explained = any(item.reason for item in recommended.items)

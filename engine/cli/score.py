@@ -23,8 +23,8 @@ def score(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="`similarity`, `probability` or `rating`. May be repeated.",
-            show_default="similarity and probability",
+            help="`score`, `probability` or `rating`. May be repeated.",
+            show_default="score and probability",
         ),
     ] = None,
     server: Server = SERVER,
@@ -39,7 +39,7 @@ def score(
         raise typer.BadParameter("name items by their ids, or give their texts with --text", param_hint="ID")
     asker = user(profile, about, like, like_text)
     with Client(server, timeout=timeout) as client:
-        scored = client.score(asker, candidates, output or ("similarity", "probability"))
+        scored = client.score(asker, candidates, output or ("score", "probability"))
     names = [*(ids or ()), *(text or ())]
     if as_json:
         print_json(

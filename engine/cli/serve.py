@@ -9,9 +9,9 @@ from typing import Annotated, Final
 
 import typer
 
+from emberline.engine.catalogue.kinds import VectorKind
 from emberline.engine.config import EngineConfig, Mode, ServedPrecision
 from emberline.engine.devices import DEVICES
-from emberline.engine.kinds import VectorKind
 from emberline.engine.server.config import ServerConfig
 
 from .options import Bundle

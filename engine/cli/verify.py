@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from emberline.engine.bundle import Layout, Manifest, check_file
+from emberline.engine.bundle import BundleLayout, Manifest, check_file
 from emberline.engine.errors import BundleCorrupt
 
 from .options import AsJson, Bundle
@@ -19,7 +19,7 @@ def verify(bundle: Bundle, as_json: AsJson = False) -> None:
 
     Exit code 1 if a file is missing or altered, or a precision has failed its gate.
     """
-    layout = Layout(bundle)
+    layout = BundleLayout(bundle)
     manifest = Manifest.read(layout.manifest)
     files = {name: _fault(layout, manifest, name) for name in manifest.files}
     verdicts = _verdicts(layout, manifest)
@@ -43,7 +43,7 @@ def verify(bundle: Bundle, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def _fault(layout: Layout, manifest: Manifest, name: str) -> str:
+def _fault(layout: BundleLayout, manifest: Manifest, name: str) -> str:
     try:
         check_file(layout.root / name, manifest.files[name])
     except BundleCorrupt as error:
@@ -51,7 +51,7 @@ def _fault(layout: Layout, manifest: Manifest, name: str) -> str:
     return ""
 
 
-def _verdicts(layout: Layout, manifest: Manifest) -> dict[str, dict[str, Any]]:
+def _verdicts(layout: BundleLayout, manifest: Manifest) -> dict[str, dict[str, Any]]:
     """The report's word on each precision; one that it does not mention has not passed."""
     try:
         found = json.loads(layout.report.read_text(encoding="utf-8"))["precisions"]

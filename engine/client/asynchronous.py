@@ -15,29 +15,30 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from emberline.engine.errors import ServerUnreachable
 from emberline.engine.records import (
-    Deleted,
-    Encoded,
-    EncodeWork,
+    DeleteResult,
+    EncodeRequest,
+    EncodeResult,
     Filter,
-    Found,
+    GetResult,
     Info,
+    Input,
     Item,
     ItemReference,
-    Recommended,
-    RecommendWork,
-    Scored,
-    ScoreWork,
-    Upserted,
+    RecommendRequest,
+    RecommendResult,
+    ScoreRequest,
+    ScoreResult,
+    UpsertResult,
     User,
 )
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
+from .arguments import listed
 from .bulk import Window, parts_of
 from .channel import OPTIONS, TIMEOUT, check
 from .failures import from_rpc, from_status, unfinished
-from .requests import Input, listed
 from .retries import Attempts
 
 Answer = TypeVar("Answer")
@@ -85,9 +86,9 @@ class AsyncClient:
         *,
         priority: int = 0,
         timeout: float | None = None,
-    ) -> Encoded:
+    ) -> EncodeResult:
         """See `Client.encode`."""
-        work = EncodeWork(listed(inputs, "inputs"), listed(outputs, "outputs"))
+        work = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"))
         return await self._call(calls.encode(work, priority), timeout)
 
     async def encode_stream(
@@ -99,7 +100,7 @@ class AsyncClient:
         in_flight: int = 4,
         priority: int = -1,
         timeout: float | None = None,
-    ) -> AsyncIterator[Encoded]:
+    ) -> AsyncIterator[EncodeResult]:
         """See `Client.encode_stream`; the inputs may be an asynchronous iterable as well."""
         window = Window(listed(outputs, "outputs"), priority, in_flight, self._retries, self._target)
         outbox: asyncio.Queue[pb.EncodeStreamRequest | None] = asyncio.Queue()
@@ -111,7 +112,7 @@ class AsyncClient:
         ends = math.inf if timeout is None else time.monotonic() + timeout
         stream = self._stub.EncodeStream(sent(), timeout=timeout)
 
-        async def take() -> Iterable[Encoded]:
+        async def take() -> Iterable[EncodeResult]:
             try:
                 answer = await stream.read()
             except grpc.RpcError as error:
@@ -146,13 +147,13 @@ class AsyncClient:
         self,
         user: User,
         candidates: Sequence[ItemReference],
-        outputs: Sequence[str] = ("similarity",),
+        outputs: Sequence[str] = ("score",),
         *,
         priority: int = 0,
         timeout: float | None = None,
-    ) -> Scored:
+    ) -> ScoreResult:
         """See `Client.score`."""
-        work = ScoreWork(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
+        work = ScoreRequest(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
         return await self._call(calls.score(work, priority), timeout)
 
     async def recommend(
@@ -168,9 +169,9 @@ class AsyncClient:
         outputs: Sequence[str] = (),
         priority: int = 0,
         timeout: float | None = None,
-    ) -> Recommended:
+    ) -> RecommendResult:
         """See `Client.recommend`."""
-        work = RecommendWork(
+        work = RecommendRequest(
             user=user,
             k=k,
             filters=tuple(filters),
@@ -182,15 +183,15 @@ class AsyncClient:
         )
         return await self._call(calls.recommend(work, priority), timeout)
 
-    async def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> Upserted:
+    async def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> UpsertResult:
         """See `Client.upsert_items`."""
         return await self._call(calls.upsert(items), timeout)
 
-    async def delete_items(self, ids: Sequence[str], *, timeout: float | None = None) -> Deleted:
+    async def delete_items(self, ids: Sequence[str], *, timeout: float | None = None) -> DeleteResult:
         """See `Client.delete_items`."""
         return await self._call(calls.delete(ids), timeout)
 
-    async def get_items(self, ids: Sequence[str], *, vectors: bool = False, timeout: float | None = None) -> Found:
+    async def get_items(self, ids: Sequence[str], *, vectors: bool = False, timeout: float | None = None) -> GetResult:
         """See `Client.get_items`."""
         return await self._call(calls.get(ids, vectors), timeout)
 

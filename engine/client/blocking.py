@@ -15,29 +15,30 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from emberline.engine.errors import ServerUnreachable
 from emberline.engine.records import (
-    Deleted,
-    Encoded,
-    EncodeWork,
+    DeleteResult,
+    EncodeRequest,
+    EncodeResult,
     Filter,
-    Found,
+    GetResult,
     Info,
+    Input,
     Item,
     ItemReference,
-    Recommended,
-    RecommendWork,
-    Scored,
-    ScoreWork,
-    Upserted,
+    RecommendRequest,
+    RecommendResult,
+    ScoreRequest,
+    ScoreResult,
+    UpsertResult,
     User,
 )
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
+from .arguments import listed
 from .bulk import Window, parts
 from .channel import OPTIONS, TIMEOUT, check
 from .failures import from_rpc, from_status, unfinished
-from .requests import Input, listed
 from .retries import Attempts
 
 Answer = TypeVar("Answer")
@@ -86,7 +87,7 @@ class Client:
         *,
         priority: int = 0,
         timeout: float | None = None,
-    ) -> Encoded:
+    ) -> EncodeResult:
         """Encode texts, items or users, out of one encoder pass.
 
         Args:
@@ -95,7 +96,7 @@ class Client:
             priority: -8 to 7; higher goes first when the server is busy.
             timeout: seconds, in place of the client's.
         """
-        work = EncodeWork(listed(inputs, "inputs"), listed(outputs, "outputs"))
+        work = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"))
         return self._call(calls.encode(work, priority), timeout)
 
     def encode_stream(
@@ -107,13 +108,13 @@ class Client:
         in_flight: int = 4,
         priority: int = -1,
         timeout: float | None = None,
-    ) -> Iterator[Encoded]:
+    ) -> Iterator[EncodeResult]:
         """Encode any number of inputs, part by part, holding only a few parts in memory.
 
         Args:
             inputs: read as they are needed.
             outputs: as for `encode`.
-            part: inputs a part, which comes back as one `Encoded`; in order.
+            part: inputs a part, which comes back as one `EncodeResult`; in order.
             in_flight: parts that are sent before the first of them must be answered.
             priority: as for `encode`; bulk work lets others go first.
             timeout: seconds for all; None: as long as it takes.
@@ -127,7 +128,7 @@ class Client:
         ends = math.inf if timeout is None else time.monotonic() + timeout
         stream = self._stub.EncodeStream(iter(outbox.get, None), timeout=timeout)
 
-        def take() -> Iterator[Encoded]:
+        def take() -> Iterator[EncodeResult]:
             try:
                 answer = next(stream)
             except grpc.RpcError as error:
@@ -157,21 +158,21 @@ class Client:
         self,
         user: User,
         candidates: Sequence[ItemReference],
-        outputs: Sequence[str] = ("similarity",),
+        outputs: Sequence[str] = ("score",),
         *,
         priority: int = 0,
         timeout: float | None = None,
-    ) -> Scored:
+    ) -> ScoreResult:
         """Score one user against candidates.
 
         Args:
             user: a profile and liked items; either may be empty.
             candidates: `by_id`, `by_text` or `by_vector`.
-            outputs: of ``similarity`` (the ranking score), ``probability`` (that the user likes it), ``rating``.
+            outputs: of ``score`` (what ranks), ``probability`` (that the user likes it), ``rating``.
             priority: as for `encode`.
             timeout: seconds, in place of the client's.
         """
-        work = ScoreWork(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
+        work = ScoreRequest(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
         return self._call(calls.score(work, priority), timeout)
 
     def recommend(
@@ -187,7 +188,7 @@ class Client:
         outputs: Sequence[str] = (),
         priority: int = 0,
         timeout: float | None = None,
-    ) -> Recommended:
+    ) -> RecommendResult:
         """The best items of the catalogue for a user.
 
         Args:
@@ -198,11 +199,11 @@ class Client:
             exclude_ids: items that shall not be recommended.
             diversity: 0 by score alone, up to 1: the weight of being unlike what is already chosen.
             reasons: whether to say why.
-            outputs: beside the similarity: ``probability``, ``rating``.
+            outputs: beside the score: ``probability``, ``rating``.
             priority: as for `encode`.
             timeout: seconds, in place of the client's.
         """
-        work = RecommendWork(
+        work = RecommendRequest(
             user=user,
             k=k,
             filters=tuple(filters),
@@ -214,7 +215,7 @@ class Client:
         )
         return self._call(calls.recommend(work, priority), timeout)
 
-    def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> Upserted:
+    def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> UpsertResult:
         """Add items to the catalogue or replace them, all or none; durable and recommendable on return.
 
         Args:
@@ -223,11 +224,11 @@ class Client:
         """
         return self._call(calls.upsert(items), timeout)
 
-    def delete_items(self, ids: Sequence[str], *, timeout: float | None = None) -> Deleted:
+    def delete_items(self, ids: Sequence[str], *, timeout: float | None = None) -> DeleteResult:
         """Delete items from the catalogue; ids that it does not have are answered, not refused."""
         return self._call(calls.delete(ids), timeout)
 
-    def get_items(self, ids: Sequence[str], *, vectors: bool = False, timeout: float | None = None) -> Found:
+    def get_items(self, ids: Sequence[str], *, vectors: bool = False, timeout: float | None = None) -> GetResult:
         """Items of the catalogue, in the order of the ids; those that it does not have are answered, not refused.
 
         Args:

@@ -9,12 +9,11 @@ from itertools import islice
 import grpc
 
 from emberline.engine.errors import EmberlineError, InvalidInput
-from emberline.engine.records import Encoded, EncodeWork
+from emberline.engine.records import EncodeRequest, EncodeResult, Input
+from emberline.engine.wire.encode import request_to_message, result_from_message
 from emberline.proto import emberline_pb2 as pb
 
-from . import answers
 from .failures import from_status, shifted
-from .requests import Input, encode_request
 from .retries import pause
 
 
@@ -31,7 +30,7 @@ class _Part:
     start: int
     request: pb.EncodeStreamRequest
     attempts: int = 0
-    answer: Encoded | None = None
+    answer: EncodeResult | None = None
 
 
 class Window:
@@ -70,7 +69,7 @@ class Window:
             InvalidInput: an input is of a kind that it cannot be; named by its place in the whole.
         """
         try:
-            request = encode_request(EncodeWork(inputs, self._outputs), self._priority)
+            request = request_to_message(EncodeRequest(inputs, self._outputs), self._priority)
         except EmberlineError as error:
             raise shifted(error, self._start) from None
         part = _Part(self._start, pb.EncodeStreamRequest(id=str(self._sent), request=request))
@@ -87,7 +86,7 @@ class Window:
         """
         part = self._parts[answer.id]
         if answer.WhichOneof("answer") == "response":
-            part.answer = answers.encoded(answer.response)
+            part.answer = result_from_message(answer.response)
             return None
         error = from_status(grpc.StatusCode[answer.error.code], answer.error.message, self._target)
         seconds = pause(error, part.attempts)
@@ -96,7 +95,7 @@ class Window:
         part.attempts += 1
         return Again(part.request, seconds)
 
-    def ready(self) -> Iterator[Encoded]:
+    def ready(self) -> Iterator[EncodeResult]:
         """The oldest parts that are answered, which leave the window."""
         while self._parts:
             name, part = next(iter(self._parts.items()))

@@ -9,22 +9,26 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import Message
 
 from emberline.engine.records import (
-    Deleted,
-    Encoded,
-    EncodeWork,
-    Found,
+    DeleteResult,
+    EncodeRequest,
+    EncodeResult,
+    GetResult,
     Info,
     Item,
-    Recommended,
-    RecommendWork,
-    Scored,
-    ScoreWork,
-    Upserted,
+    RecommendRequest,
+    RecommendResult,
+    ScoreRequest,
+    ScoreResult,
+    UpsertResult,
 )
+from emberline.engine.wire import encode as encode_wire
+from emberline.engine.wire import info as info_wire
+from emberline.engine.wire import items as items_wire
+from emberline.engine.wire import recommend as recommend_wire
+from emberline.engine.wire import score as score_wire
 from emberline.proto import emberline_pb2 as pb
 
-from . import answers
-from .requests import encode_request, ids_of, recommend_request, score_request, upsert_request
+from .arguments import ids_of
 
 Answer = TypeVar("Answer")
 
@@ -44,36 +48,36 @@ class Call(Generic[Answer]):
     read: Callable[[Any], Answer]
 
 
-def encode(work: EncodeWork, priority: int) -> Call[Encoded]:
+def encode(work: EncodeRequest, priority: int) -> Call[EncodeResult]:
     """See `Client.encode`."""
-    return Call("Encode", encode_request(work, priority), answers.encoded)
+    return Call("Encode", encode_wire.request_to_message(work, priority), encode_wire.result_from_message)
 
 
-def score(work: ScoreWork, priority: int) -> Call[Scored]:
+def score(work: ScoreRequest, priority: int) -> Call[ScoreResult]:
     """See `Client.score`."""
-    return Call("Score", score_request(work, priority), answers.scored)
+    return Call("Score", score_wire.request_to_message(work, priority), score_wire.result_from_message)
 
 
-def recommend(work: RecommendWork, priority: int) -> Call[Recommended]:
+def recommend(work: RecommendRequest, priority: int) -> Call[RecommendResult]:
     """See `Client.recommend`."""
-    return Call("Recommend", recommend_request(work, priority), answers.recommended)
+    return Call("Recommend", recommend_wire.request_to_message(work, priority), recommend_wire.result_from_message)
 
 
-def upsert(items: Iterable[Item]) -> Call[Upserted]:
+def upsert(items: Iterable[Item]) -> Call[UpsertResult]:
     """See `Client.upsert_items`."""
-    return Call("UpsertItems", upsert_request(items), answers.upserted)
+    return Call("UpsertItems", items_wire.upsert_to_message(items), items_wire.upsert_result_from_message)
 
 
-def delete(ids: Iterable[str]) -> Call[Deleted]:
+def delete(ids: Iterable[str]) -> Call[DeleteResult]:
     """See `Client.delete_items`."""
-    return Call("DeleteItems", pb.DeleteItemsRequest(ids=ids_of(ids)), answers.deleted)
+    return Call("DeleteItems", pb.DeleteItemsRequest(ids=ids_of(ids)), items_wire.delete_result_from_message)
 
 
-def get(ids: Iterable[str], vectors: bool) -> Call[Found]:
+def get(ids: Iterable[str], vectors: bool) -> Call[GetResult]:
     """See `Client.get_items`."""
-    return Call("GetItems", pb.GetItemsRequest(ids=ids_of(ids), vectors=vectors), answers.found)
+    return Call("GetItems", pb.GetItemsRequest(ids=ids_of(ids), vectors=vectors), items_wire.get_result_from_message)
 
 
 def info() -> Call[Info]:
     """See `Client.info`."""
-    return Call("Info", pb.InfoRequest(), answers.info)
+    return Call("Info", pb.InfoRequest(), info_wire.from_message)

@@ -18,8 +18,8 @@ from emberline.engine.engine import Engine
 from emberline.engine.errors import ConfigError
 
 from .config import ServerConfig
-from .exposition import Exposition
 from .health import Health
+from .metrics_server import MetricsServer
 from .service import SERVICE, Service
 
 _SERVICES: Final = (
@@ -113,7 +113,7 @@ class Server:
         self._engine = engine
         self._service = Service(engine, config.stream_requests)
         self._health = Health()
-        self._exposition: Exposition | None = None
+        self._exposition: MetricsServer | None = None
 
     @classmethod
     async def start(cls, config: ServerConfig) -> Self:
@@ -173,7 +173,9 @@ class Server:
 
     async def _open(self) -> None:
         if self._config.metrics_port is not None:
-            self._exposition = Exposition(self._engine.metrics.registry, self._config.host, self._config.metrics_port)
+            self._exposition = MetricsServer(
+                self._engine.metrics.registry, self._config.host, self._config.metrics_port
+            )
             self.metrics_port = self._exposition.port
         self._transport.add_generic_rpc_handlers((self._service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._transport)

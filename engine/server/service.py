@@ -12,13 +12,13 @@ from google.protobuf.message import Message
 
 from emberline.engine.engine import Engine
 from emberline.engine.errors import ShuttingDown
-from emberline.engine.records import Terms
+from emberline.engine.records import RequestOptions
+from emberline.engine.wire import encode, info, items, recommend, score
+from emberline.engine.wire.parsing import parse, stream_id
 from emberline.proto import emberline_pb2 as pb
 
-from . import answers, requests
 from .status import Status, status_of
 from .stream import Stream
-from .wire import parse, stream_id
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Emberline"].full_name
 
@@ -88,8 +88,8 @@ class Service:
         return call
 
     async def _encode(self, message: pb.EncodeRequest, deadline: float | None) -> pb.EncodeResponse:
-        work = requests.encode_work(message)
-        return answers.encoded(await self._engine.encode(work, Terms(deadline, message.priority)))
+        request = encode.request_from_message(message)
+        return encode.result_to_message(await self._engine.encode(request, RequestOptions(deadline, message.priority)))
 
     async def _encode_stream(
         self, _: object, context: grpc.aio.ServicerContext[bytes, pb.EncodeStreamResponse]
@@ -120,26 +120,27 @@ class Service:
             await context.abort(status.code, status.message, status.metadata)
 
     async def _score(self, message: pb.ScoreRequest, deadline: float | None) -> Message:
-        work = requests.score_work(message)
-        return answers.scored(await self._engine.score(work, Terms(deadline, message.priority)))
+        request = score.request_from_message(message)
+        return score.result_to_message(await self._engine.score(request, RequestOptions(deadline, message.priority)))
 
     async def _recommend(self, message: pb.RecommendRequest, deadline: float | None) -> Message:
-        work = requests.recommend_work(message)
-        return answers.recommended(await self._engine.recommend(work, Terms(deadline, message.priority)))
+        request = recommend.request_from_message(message)
+        options = RequestOptions(deadline, message.priority)
+        return recommend.result_to_message(await self._engine.recommend(request, options))
 
     async def _upsert(self, message: pb.UpsertItemsRequest, deadline: float | None) -> Message:
-        items = tuple(requests.item(entry) for entry in message.items)
-        return answers.upserted(await self._engine.upsert(items, Terms(deadline)))
+        stored = await self._engine.upsert(items.upsert_from_message(message), RequestOptions(deadline))
+        return items.upsert_result_to_message(stored)
 
     async def _delete(self, message: pb.DeleteItemsRequest, deadline: float | None) -> Message:
-        return answers.deleted(await self._engine.delete(tuple(message.ids), Terms(deadline)))
+        return items.delete_result_to_message(await self._engine.delete(tuple(message.ids), RequestOptions(deadline)))
 
     async def _get(self, message: pb.GetItemsRequest, deadline: float | None) -> Message:
-        found = await self._engine.get(tuple(message.ids), Terms(deadline))
-        return answers.found(found, vectors=message.vectors)
+        found = await self._engine.get(tuple(message.ids), RequestOptions(deadline))
+        return items.get_result_to_message(found, vectors=message.vectors)
 
     async def _info(self, _: pb.InfoRequest, __: float | None) -> Message:
-        return answers.info(self._engine.info())
+        return info.to_message(self._engine.info())
 
 
 def _deadline(context: grpc.aio.ServicerContext[Any, Any]) -> float | None:

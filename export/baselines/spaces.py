@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix, diags
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from emberline.engine.rendering import Value
+from emberline.engine.records import Value
 from emberline.export.data.numbers import Limits, limits, passed
 
 from .content import Content

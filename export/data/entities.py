@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from emberline.engine.errors import DataError
-from emberline.engine.rendering import Value
+from emberline.engine.records import Value
 
 from .formats import load
 from .frame import Frame

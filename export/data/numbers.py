@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from emberline.engine.rendering import Value
+from emberline.engine.records import Value
 
 #: The limits of each attribute that is a number.
 Limits = Mapping[str, NDArray[np.float64]]

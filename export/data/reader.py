@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from emberline.engine.errors import DataError
-from emberline.engine.records import Item
-from emberline.engine.rendering import Value, render
+from emberline.engine.records import Item, Value
+from emberline.engine.text.rendering import render
 
 from .behaviour import load_interactions, resolve, user_ids
 from .description import Description

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emberline.engine.records import Item
-from emberline.engine.rendering import Value, labels, render
+from emberline.engine.records import Item, Value
+from emberline.engine.text.rendering import labels, render
 
 from .description import Description
 

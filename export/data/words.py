@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from emberline.engine.records import Item
-from emberline.engine.rendering import Value, render
+from emberline.engine.records import Item, Value
+from emberline.engine.text.rendering import render
 
 #: Letters of a word from which it says something of its item, and can hold a typing error and still be guessed.
 LETTERS: Final = 4

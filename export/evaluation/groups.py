@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emberline.engine.rendering import Value
+from emberline.engine.records import Value
 from emberline.export.data.records import UserRecord
 
 #: Numbers, ages for one, are cut into this many bands of about as many users each.

@@ -10,7 +10,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from emberline.engine.bundle import Layout, Precision
+from emberline.engine.bundle import BundleLayout, Precision
 from emberline.engine.machine import processor
 from emberline.export.precision.encoders import Made
 from emberline.export.predictor import Predictor
@@ -41,7 +41,7 @@ def judge(
     reference: Predictor,
     load: Callable[[Precision], Predictor],
     made: Mapping[Precision, Made],
-    layout: Layout,
+    layout: BundleLayout,
     holdout: HoldoutSet,
     thresholds: Thresholds,
     progress: Progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from emberline.engine.bundle import Layout, Precision
+from emberline.engine.bundle import BundleLayout, Precision
 from emberline.export.progress import Progress
 
 from . import fp16, int8, structure
@@ -37,7 +37,7 @@ class Made:
 
 
 def write_encoders(
-    layout: Layout,
+    layout: BundleLayout,
     wanted: Collection[Precision],
     recipes: Mapping[Precision, Recipe],
     quantiser: Quantiser,

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from emberline.engine.bundle import Graph
+from emberline.engine.bundle import GraphSpec
 from emberline.engine.records import Encoding, Floats
-from emberline.engine.session import OrtSession, Session
+from emberline.engine.runtime.session import OrtSession, Session
 from emberline.export.gate.comparison import agreements
 from emberline.export.precision import int8
 from emberline.export.precision.quantiser import Quantiser
@@ -33,7 +33,7 @@ class Laboratory:
     def __init__(
         self,
         quantiser: Quantiser,
-        graph: Graph,
+        graph: GraphSpec,
         pool: Sequence[Encoding],
         queries: int,
         folder: Path,

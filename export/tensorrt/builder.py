@@ -21,8 +21,8 @@ from typing import Final
 
 from emberline.engine.bundle import Bundle, sha256
 from emberline.engine.errors import BundleError, EmberlineError
-from emberline.engine.tensorrt.library import Library, load_library
-from emberline.engine.tensorrt.manifest import (
+from emberline.engine.runtime.tensorrt.library import Library, load_library
+from emberline.engine.runtime.tensorrt.manifest import (
     SCHEMA,
     SOURCES,
     EngineFile,
@@ -31,7 +31,7 @@ from emberline.engine.tensorrt.manifest import (
     engine_path,
     manifest_path,
 )
-from emberline.engine.tensorrt.profiles import Profile, check_profiles
+from emberline.engine.runtime.tensorrt.profiles import Profile, check_profiles
 
 from .graph import check_graph
 from .half import halve

@@ -10,12 +10,12 @@ from typing import Final
 from rich.console import Console
 
 from emberline.engine.bundle import Bundle
+from emberline.engine.catalogue.texts import text_lengths
 from emberline.engine.errors import ConfigError
-from emberline.engine.gpu import find_gpu
-from emberline.engine.tensorrt.lengths import profiles_of, text_lengths
-from emberline.engine.tensorrt.library import LIBRARIES, Library
-from emberline.engine.tensorrt.manifest import ENGINE_PRECISIONS, EngineFile, EnginePrecision
-from emberline.engine.tensorrt.profiles import parse_profiles
+from emberline.engine.runtime.gpu import find_gpu
+from emberline.engine.runtime.tensorrt.library import LIBRARIES, Library
+from emberline.engine.runtime.tensorrt.manifest import ENGINE_PRECISIONS, EngineFile, EnginePrecision
+from emberline.engine.runtime.tensorrt.profiles import parse_profiles, profiles_of
 
 from .builder import build_engine
 

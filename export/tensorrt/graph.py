@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from emberline.engine.errors import ExportError
-from emberline.engine.tensorrt.manifest import EnginePrecision
+from emberline.engine.runtime.tensorrt.manifest import EnginePrecision
 
 _QUANTISERS: Final = ("QuantizeLinear", "DequantizeLinear")
 _DYNAMIC: Final = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger")

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emberline.engine.bundle import TensorSpec
-from emberline.engine.tensorrt.library import Library
-from emberline.engine.tensorrt.profiles import Profile
+from emberline.engine.runtime.tensorrt.library import Library
+from emberline.engine.runtime.tensorrt.profiles import Profile
 
 from .graph import GraphFacts
 

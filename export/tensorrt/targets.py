@@ -6,8 +6,8 @@ import re
 from types import ModuleType
 
 from emberline.engine.errors import ConfigError
-from emberline.engine.gpu import find_gpu
-from emberline.engine.tensorrt.library import Library
+from emberline.engine.runtime.gpu import find_gpu
+from emberline.engine.runtime.tensorrt.library import Library
 
 _TARGET = re.compile(r"sm\d{2,3}")
 

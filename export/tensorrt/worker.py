@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emberline.engine.bundle import TensorSpec
 from emberline.engine.errors import EmberlineError, ExportError
-from emberline.engine.tensorrt.library import load_library, make_logger
-from emberline.engine.tensorrt.profiles import Shape
+from emberline.engine.runtime.tensorrt.library import load_library, make_logger
+from emberline.engine.runtime.tensorrt.profiles import Shape
 
 from .job import Built, Job
 

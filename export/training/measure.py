@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from emberline.engine.errors import DataError
-from emberline.engine.rendering import render
+from emberline.engine.text.rendering import render
 from emberline.export.data.records import Dataset, label_matrix
 from emberline.export.data.split import Split
 from emberline.export.evaluation.calibration import expected_calibration_error

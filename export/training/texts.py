@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from emberline.engine.records import Item
-from emberline.engine.rendering import render
+from emberline.engine.text.rendering import render
 from emberline.export.data.words import misspelt, with_first_text, words_of
 
 from .config import TrainConfig

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from emberline.engine.bundle import Manifest
-from emberline.engine.providers import tensorrt_shapes
-from emberline.engine.tensorrt.profiles import Profile
+from emberline.engine.runtime.providers import tensorrt_shapes
+from emberline.engine.runtime.tensorrt.profiles import Profile
 
 from .text import Message, Symbol
 

@@ -17,9 +17,10 @@ from importlib import resources
 from pathlib import Path
 
 from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.catalogue.texts import text_lengths
 from emberline.engine.errors import ExportError
-from emberline.engine.tensorrt.lengths import profiles_of, text_lengths
-from emberline.engine.tensorrt.manifest import EngineFile
+from emberline.engine.runtime.tensorrt.manifest import EngineFile
+from emberline.engine.runtime.tensorrt.profiles import profiles_of
 
 from .configs import Configs
 from .text import Message, to_text

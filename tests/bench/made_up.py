@@ -146,11 +146,11 @@ def recall() -> Result:
                         {"share": share, "value": scale * 4 * share**2}
                         for share in (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
                     ]
-                    if output == "similarity"
+                    if output == "score"
                     else [],
                 }
                 for name, scale in (("fp32", 1e-6), ("fp16", 2e-4), ("int8", 1.5e-2))
-                for output in ("similarity", "probability", "rating")
+                for output in ("score", "probability", "rating")
             ],
             "embeddings": {
                 "variant": "Emberline fp32",

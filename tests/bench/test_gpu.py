@@ -9,7 +9,7 @@ import pytest
 from emberline.bench.gpu import Outcome, Step, check, plan, run_step, summarise
 from emberline.engine.bundle import Bundle
 from emberline.engine.errors import DeviceUnavailable, MissingExtra
-from emberline.engine.gpu import Gpu, find_gpu
+from emberline.engine.runtime.gpu import Gpu, find_gpu
 
 GPU = Gpu("Fake GPU", (8, 6), 24_000_000_000)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from emberline.engine.catalogue import Catalogue
+from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind, vector_bytes
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
 from emberline.engine.errors import BundleCorrupt, BundleError, CatalogueError, GateRefused
-from emberline.engine.kinds import VECTOR_KINDS, VectorKind, vector_bytes
-from emberline.engine.records import Item, ItemReference, RecommendWork, ScoreWork, Terms, User
+from emberline.engine.records import Item, ItemReference, RecommendRequest, RequestOptions, ScoreRequest, User
 
 
 async def test_a_failed_gate_is_served_only_on_demand(config: EngineConfig) -> None:
@@ -64,7 +64,7 @@ async def test_the_bundle_stays_as_it_is(make_tiny_bundle: Callable[[], Path], t
     bundle = make_tiny_bundle()
     shutil.copytree(bundle, tmp_path / "before")
     engine = await Engine.start(EngineConfig(bundle=bundle))
-    await engine.upsert((Item("nova", text="title: Nova"),), Terms())
+    await engine.upsert((Item("nova", text="title: Nova"),), RequestOptions())
     await engine.drain()
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == {
         path.name: path.read_bytes() for path in (tmp_path / "before").iterdir()
@@ -75,22 +75,22 @@ async def test_the_bundle_stays_as_it_is(make_tiny_bundle: Callable[[], Path], t
 async def test_a_catalogue_of_every_kind_serves(config: EngineConfig, kind: VectorKind) -> None:
     """The seed's items and new ones are recommended and scored nearly as from float32, also after a restart."""
     user = User(profile="age: 25", history=(ItemReference(id="alien"), ItemReference(id="brazil")))
-    work = RecommendWork(user, 6, reasons=True, outputs=("probability", "rating"))
+    work = RecommendRequest(user, 6, reasons=True, outputs=("probability", "rating"))
     nova = Item("nova", {"title": "Nova", "genres": ["Sci-Fi"]})
     exact = await Engine.start(replace(config, catalogue=config.live_catalogue.with_name("exact.sqlite")))
-    await exact.upsert((nova,), Terms())
-    expected = {item.id: item for item in (await exact.recommend(work, Terms())).items}
+    await exact.upsert((nova,), RequestOptions())
+    expected = {item.id: item for item in (await exact.recommend(work, RequestOptions())).items}
     await exact.drain()
     for again in (False, True):
         engine = await Engine.start(replace(config, catalogue_vectors=kind))
         if not again:
-            assert (await engine.upsert((nova,), Terms())).inserted == 1
-        found = {item.id: item for item in (await engine.recommend(work, Terms())).items}
+            assert (await engine.upsert((nova,), RequestOptions())).inserted == 1
+        found = {item.id: item for item in (await engine.recommend(work, RequestOptions())).items}
         assert found.keys() == expected.keys()
-        scored = await engine.score(ScoreWork(user, tuple(ItemReference(id=one) for one in found)), Terms())
-        for item, score in zip(found.values(), scored.outputs["similarity"].tolist(), strict=True):
-            assert item.similarity == pytest.approx(score, abs=1e-4)
-            assert item.similarity == pytest.approx(expected[item.id].similarity, abs=0.5)
+        scored = await engine.score(ScoreRequest(user, tuple(ItemReference(id=one) for one in found)), RequestOptions())
+        for item, score in zip(found.values(), scored.outputs["score"].tolist(), strict=True):
+            assert item.score == pytest.approx(score, abs=1e-4)
+            assert item.score == pytest.approx(expected[item.id].score, abs=0.5)
             assert item.attributes == expected[item.id].attributes
         info = engine.info()
         assert info.catalogue_vectors == kind

@@ -6,7 +6,7 @@ import pytest
 
 from emberline.engine import validation
 from emberline.engine.errors import InvalidInput
-from emberline.engine.records import ItemReference, Terms
+from emberline.engine.records import ItemReference, RequestOptions
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ from emberline.engine.records import ItemReference, Terms
         (lambda: validation.check_attributes({"x": ["y", ["z"]]}, "a"), r"a\.x\[1\]: is a list; a list holds texts"),
         (lambda: validation.check_attributes({"x": ["y", "\x7f"]}, "a"), r"a\.x\[1\]: has the control character"),
         (
-            lambda: validation.check_learnt(("similarity", "rating"), {"user": 0.0}),
-            r"outputs\[1\]: 'rating' is given by behaviour prediction, .* trained without; ask for similarity",
+            lambda: validation.check_learnt(("score", "rating"), {"user": 0.0}),
+            r"outputs\[1\]: 'rating' is given by behaviour prediction, .* trained without; ask for score",
         ),
         (lambda: validation.check_vector(np.zeros(3, np.float32), 4, "v"), r"v: has shape \[3\]; .* have \[4\]"),
         (lambda: validation.check_vector(np.zeros((1, 4), np.float32), 4, "v"), r"v: has shape \[1, 4\]"),
@@ -46,7 +46,7 @@ from emberline.engine.records import ItemReference, Terms
         (lambda: validation.check_names(["x", "y"], ["x"], "outputs"), r"outputs\[1\]: 'y' is not known; these are: x"),
         (lambda: validation.check_k(0, 10), r"k: is 0; ask for 1 to 10"),
         (lambda: validation.check_k(10**9, 10), r"k: is 1000000000; ask for 1 to 10"),
-        (lambda: validation.check_priority(Terms(priority=8)), r"priority: is 8; it lies between -8 and 7"),
+        (lambda: validation.check_priority(RequestOptions(priority=8)), r"priority: is 8; it lies between -8 and 7"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_field(check: Callable[[], None], message: str) -> None:
@@ -61,4 +61,4 @@ def test_what_is_right_passes() -> None:
     validation.check_attributes({"title": "x", "year": 1979, "score": 0.5, "genres": ["a", "b"], "tags": ()}, "a")
     validation.check_vector(np.zeros(4, np.float32), 4, "v")
     validation.check_reference(ItemReference(id=""), "r")
-    validation.check_priority(Terms(priority=-8))
+    validation.check_priority(RequestOptions(priority=-8))

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from emberline.engine.bundle import Graph, Layout
+from emberline.engine.bundle import BundleLayout, GraphSpec
 from emberline.engine.records import Item
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
@@ -194,15 +194,15 @@ def small_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def small_graphs(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Layout:
+def small_graphs(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> BundleLayout:
     """The small run's graphs in fp32 and its tokenizer; no test may write to them."""
-    layout = Layout(tmp_path_factory.mktemp("small-graphs"))
+    layout = BundleLayout(tmp_path_factory.mktemp("small-graphs"))
     small_run.trained.tokenizer.save(str(layout.tokenizer))
     export_graphs(small_run.trained.model, layout)
     return layout
 
 
 @pytest.fixture(scope="session")
-def small_encoder(small_run: Run) -> Graph:
+def small_encoder(small_run: Run) -> GraphSpec:
     """What every encoder of the small run must be."""
     return encoder_graph(small_run.trained.model.config, "encoder.onnx")

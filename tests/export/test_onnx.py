@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.export.model import Emberline
 from emberline.export.onnx import OPSET, encoder_graph, export_graphs, head_graphs
 from emberline.export.training.run import Run
@@ -19,7 +19,7 @@ DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64"}
 
 
 @pytest.fixture(scope="module")
-def session(small_graphs: Layout) -> ort.InferenceSession:
+def session(small_graphs: BundleLayout) -> ort.InferenceSession:
     """The fp32 encoder."""
     return ort.InferenceSession(small_graphs.encoder("fp32"), providers=["CPUExecutionProvider"])
 
@@ -45,7 +45,7 @@ def test_any_mask_is_honoured(session: ort.InferenceSession, small_run: Run, mas
     np.testing.assert_allclose(found, session.run(None, {"input_ids": other, "attention_mask": masks})[0], atol=1e-6)
 
 
-def test_graphs_are_what_the_manifest_will_say(small_graphs: Layout, small_run: Run) -> None:
+def test_graphs_are_what_the_manifest_will_say(small_graphs: BundleLayout, small_run: Run) -> None:
     """Each graph has the names, dtypes and widths of its description, and the opset that was asked for."""
     config = small_run.trained.model.config
     for graph in [encoder_graph(config, "encoder.fp32.onnx"), *head_graphs(config, small_graphs).values()]:
@@ -58,7 +58,7 @@ def test_graphs_are_what_the_manifest_will_say(small_graphs: Layout, small_run: 
         assert onnx.load(path).opset_import[0].version == OPSET
 
 
-def test_heads_give_probabilities(small_graphs: Layout, small_run: Run) -> None:
+def test_heads_give_probabilities(small_graphs: BundleLayout, small_run: Run) -> None:
     """Attributes and the match are served as probabilities, where the modules give logits."""
     rng = np.random.default_rng(0)
     hidden = rng.standard_normal((3, 32)).astype(np.float32)
@@ -73,11 +73,11 @@ def test_heads_give_probabilities(small_graphs: Layout, small_run: Run) -> None:
 
 
 def test_exporting_twice_gives_the_same_bytes_and_leaves_the_model_alone(
-    small_graphs: Layout, small_run: Run, tmp_path: Path
+    small_graphs: BundleLayout, small_run: Run, tmp_path: Path
 ) -> None:
     """A fingerprint over the files names the model: nothing in them depends on when or after what they were written."""
     before = {name: value.clone() for name, value in small_run.trained.model.state_dict().items()}
-    export_graphs(small_run.trained.model, Layout(tmp_path))
+    export_graphs(small_run.trained.model, BundleLayout(tmp_path))
     for path in sorted(tmp_path.iterdir()):
         assert path.read_bytes() == (small_graphs.root / path.name).read_bytes(), path.name
     after = small_run.trained.model.state_dict()
@@ -87,7 +87,7 @@ def test_exporting_twice_gives_the_same_bytes_and_leaves_the_model_alone(
 def test_data_without_labels_is_exported(small_run: Run, tmp_path: Path) -> None:
     """A model that predicts no attributes gives none, (B, 0), and all else as usual."""
     config = replace(small_run.trained.model.config, item_labels=(), user_labels=())
-    export_graphs(Emberline(config).eval(), Layout(tmp_path))
-    item = ort.InferenceSession(Layout(tmp_path).item_tower, providers=["CPUExecutionProvider"])
+    export_graphs(Emberline(config).eval(), BundleLayout(tmp_path))
+    item = ort.InferenceSession(BundleLayout(tmp_path).item_tower, providers=["CPUExecutionProvider"])
     outputs = item.run(None, {"sentence_embedding": np.zeros((2, 32), np.float32)})
     assert [output.shape for output in outputs] == [(2, 8), (2,), (2, 0)]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emberline.engine.bundle import PRECISIONS, Bundle, Layout
-from emberline.engine.catalogue import Catalogue
+from emberline.engine.bundle import PRECISIONS, Bundle, BundleLayout
+from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.engine.errors import ConfigError, ExportError, GateRefused
-from emberline.engine.heads import Heads
+from emberline.engine.scoring.heads import Heads
 from emberline.export.gate.predictions import HEADS
 from emberline.export.gate.thresholds import Threshold, Thresholds
 from emberline.export.precision.recipe import RECIPES, Recipe
@@ -76,7 +76,7 @@ def test_the_seed_holds_every_item_as_the_engine_would_store_it(exported: Path, 
     dataset, _ = small_run.data()
     live = exported.parent / "live.sqlite"
     sizes = {"hidden": manifest.hidden, "dimensions": manifest.dimensions}
-    with Catalogue.open(live, Layout(exported).catalogue, fingerprint=manifest.fingerprint, **sizes) as catalogue:
+    with Catalogue.open(live, BundleLayout(exported).catalogue, fingerprint=manifest.fingerprint, **sizes) as catalogue:
         stored, missing = catalogue.get([item.id for item in dataset.items])
     assert not missing
     assert [one.item for one in stored] == list(dataset.items)
@@ -102,7 +102,7 @@ def test_the_report_tells_how_each_precision_was_made(exported: Path) -> None:
     report = Bundle.open(exported).report
     assert set(report) == {"precisions", "reference", "thresholds", "machine"}
     int8 = report["precisions"]["int8"]
-    assert int8["bytes"] == Layout(exported).encoder("int8").stat().st_size
+    assert int8["bytes"] == BundleLayout(exported).encoder("int8").stat().st_size
     assert set(int8["made"]["fine"]) == {f"layer.{layer}.{kind}" for layer in (0, 1) for kind in ("ffn_up", "ffn_down")}
     assert set(int8["made"]["smoothing"]) >= set(int8["made"]["fine"])
     assert int8["made"]["calibration"] > 100
@@ -123,7 +123,7 @@ def test_fp32_is_always_written_and_nothing_unasked(small_run: Run, tmp_path: Pa
     """The catalogue and the fingerprint come from fp32; other precisions are written on demand alone."""
     root = write_bundle(small_run, tmp_path / "bundle", precisions=["fp16"])
     assert tuple(Bundle.open(root).manifest.encoders) == ("fp32", "fp16")
-    assert not Layout(root).encoder("int8").exists()
+    assert not BundleLayout(root).encoder("int8").exists()
 
 
 def test_a_bundle_is_not_overwritten_unasked(exported: Path, small_run: Run) -> None:

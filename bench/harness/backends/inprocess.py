@@ -13,7 +13,7 @@ import numpy as np
 
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
-from emberline.engine.records import EncodeWork, Floats, Terms
+from emberline.engine.records import EncodeRequest, Floats, RequestOptions
 
 from .parts import parts
 
@@ -38,7 +38,7 @@ class EngineTarget:
 
     async def encode(self, texts: Sequence[str]) -> Floats:
         """One request: (B, H)."""
-        encoded = await self._engine.encode(EncodeWork(tuple(texts)), Terms())
+        encoded = await self._engine.encode(EncodeRequest(tuple(texts)), RequestOptions())
         return encoded.outputs[_OUTPUT]
 
     async def serve(self, text: str) -> Floats:
@@ -47,7 +47,7 @@ class EngineTarget:
 
     async def dissect(self, text: str) -> dict[str, float]:
         """One request: seconds by part."""
-        return parts((await self._engine.encode(EncodeWork((text,)), Terms())).timings)
+        return parts((await self._engine.encode(EncodeRequest((text,)), RequestOptions())).timings)
 
     async def bulk(self, texts: Sequence[str], order: str) -> Floats:
         """Requests of `CHUNK` texts, whose order is the planner's: (N, H)."""

@@ -163,7 +163,7 @@ def _drift(result: Result) -> Section:
     reference = result["reference"]
     blocks: list[Block] = [
         f"How far each output lies from {reference}'s for the same user and item, as an absolute difference: "
-        f"similarity, the ranking score, in standard deviations of {reference}'s scores; ratings as a share of their "
+        f"the ranking score in standard deviations of {reference}'s scores; ratings as a share of their "
         "range; the others as probabilities.",
         Table(columns, rows),
     ]

@@ -17,7 +17,7 @@ from emberline.bench.coldstart.coldstart import bench_coldstart
 from emberline.bench.coldstart.plan import Plan
 from emberline.bench.coldstart.settings import ColdStartSettings
 from emberline.bench.coldstart.variants import with_facts
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
 from emberline.export.data.records import Dataset
@@ -70,7 +70,7 @@ def shop_with_facts(described: Callable[[str], Description]) -> Dataset:
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
     """A BERT of a few thousand weights, as a folder of `transformers`."""
     folder = tmp_path_factory.mktemp("bert")
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(Layout(tiny_bundle).tokenizer), pad_token="[PAD]")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(BundleLayout(tiny_bundle).tokenizer), pad_token="[PAD]")
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(

@@ -16,7 +16,7 @@ from emberline.bench.latency.settings import SCENARIOS, LatencySettings
 from emberline.bench.report.views.latency import view
 from emberline.engine.bundle import Bundle
 from emberline.engine.errors import BenchError, BundleError, ConfigError, DeviceUnavailable, MissingExtra
-from emberline.engine.gpu import find_gpu
+from emberline.engine.runtime.gpu import find_gpu
 
 SETTINGS = replace(
     LatencySettings.quick(),

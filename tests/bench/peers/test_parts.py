@@ -20,8 +20,8 @@ from emberline.bench.peers.gemm import fp32_products, int8_products, measure
 from emberline.bench.peers.processes import peak_mb
 from emberline.bench.peers.texts import growing_texts, text_sets
 from emberline.bench.peers.weights import write_checkpoint
-from emberline.engine.bundle import Bundle, Layout
-from emberline.engine.catalogue import Catalogue
+from emberline.engine.bundle import Bundle, BundleLayout
+from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.trained import TrainedModel
 
@@ -118,7 +118,7 @@ def test_a_catalogue_of_any_size_is_one_that_the_bundles_server_opens(tiny_bundl
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_peers_get_the_runs_weights_and_tokens(tiny_bundle, tmp_path):
     """What transformers loads from the checkpoint gives the run's vectors, pooled as the folder says."""
-    tokenizer = Tokenizer.from_file(str(Layout(tiny_bundle).tokenizer))
+    tokenizer = Tokenizer.from_file(str(BundleLayout(tiny_bundle).tokenizer))
     encoder = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=16,

@@ -11,7 +11,7 @@ import pytest
 
 from emberline.bench.peers.operators import operators, shares
 from emberline.bench.peers.processes import cpu_seconds
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import BenchError
 
 
@@ -37,7 +37,7 @@ def test_a_profile_without_operators_is_an_error():
 
 def test_an_encoder_is_profiled(tiny_bundle):
     """Its matrix products are among the operators."""
-    layout = Layout(tiny_bundle)
+    layout = BundleLayout(tiny_bundle)
     found = operators(layout.encoder("fp32"), layout.tokenizer, 32, ["alien", "the thing"])
     assert "MatMul" in {one.operator for one in found}
     assert sum(one.share for one in found) == pytest.approx(1.0)
@@ -46,7 +46,7 @@ def test_an_encoder_is_profiled(tiny_bundle):
 def test_an_encoder_that_cannot_be_profiled_says_why(tmp_path, tiny_bundle):
     """The runtime's own words."""
     with pytest.raises(BenchError, match=r"operators of .*gone\.onnx cannot be profiled"):
-        operators(tmp_path / "gone.onnx", Layout(tiny_bundle).tokenizer, 32, ["alien"])
+        operators(tmp_path / "gone.onnx", BundleLayout(tiny_bundle).tokenizer, 32, ["alien"])
 
 
 def test_the_cpu_is_that_of_a_process_and_of_its_children():

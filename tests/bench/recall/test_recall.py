@@ -15,7 +15,7 @@ from emberline.bench.latency.settings import LatencySettings, RecallSettings
 from emberline.bench.recall.embeddings import smaller_embeddings, widths
 from emberline.bench.recall.recall import bench_recall
 from emberline.bench.report.views.recall import view
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import BenchError, ConfigError, DataError
 from emberline.export.data.split import Fractions
 from emberline.export.gate.holdout import HoldoutSet
@@ -103,7 +103,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(data, tiny_bundle, tmp_path_factory):
     """A small run."""
-    return _write_run(tmp_path_factory.mktemp("small") / "run", data, Layout(tiny_bundle).tokenizer, seed=0)
+    return _write_run(tmp_path_factory.mktemp("small") / "run", data, BundleLayout(tiny_bundle).tokenizer, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -156,11 +156,11 @@ def test_the_drift_of_scores_has_a_distribution(result):
     """Quantiles ascend up to the largest; heads have a mean and a largest value alone."""
     for one in result["drift"]:
         values = [quantile["value"] for quantile in one["quantiles"]]
-        assert bool(values) is (one["output"] == "similarity")
+        assert bool(values) is (one["output"] == "score")
         assert values == sorted(values)
         if values:
             assert values[-1] == pytest.approx(one["maximum"])
-    assert {one["output"] for one in result["drift"]} >= {"similarity", "probability", "rating", "item_attributes"}
+    assert {one["output"] for one in result["drift"]} >= {"score", "probability", "rating", "item_attributes"}
 
 
 def test_smaller_embeddings_are_measured_by_kind_and_width(result):
@@ -237,7 +237,7 @@ def test_data_that_has_moved_is_found_where_one_says(bundle, run, data, tmp_path
 
 def test_a_bundle_of_another_run_is_refused(bundle, data, tiny_bundle, tmp_path):
     """Recall against the wrong reference would be meaningless: the error says that they do not belong together."""
-    other = _write_run(tmp_path / "run", data, Layout(tiny_bundle).tokenizer, seed=1)
+    other = _write_run(tmp_path / "run", data, BundleLayout(tiny_bundle).tokenizer, seed=1)
     with pytest.raises(BenchError, match="not exported from this run"):
         bench_recall(bundle, other, RecallSettings(), precisions=("fp32",))
 

@@ -78,8 +78,8 @@ def test_score_takes_ids_and_texts(emberline: Emberline) -> None:
     user = ("--about", "age=25", "--like", "the-thing", "--like-text", "title: Aliens")
     document = emberline("score", "alien", "scream", "--text", ALIEN, *user, "--json").json
     assert document["candidates"] == ["alien", "scream", ALIEN]
-    assert document["outputs"].keys() == {"similarity", "probability"}
-    scores = document["outputs"]["similarity"]
+    assert document["outputs"].keys() == {"score", "probability"}
+    scores = document["outputs"]["score"]
     assert scores[0] == pytest.approx(scores[2], rel=1e-4) != scores[1]
     table = emberline("score", "alien", "--output", "rating", *user).out
     assert table.split()[:2] == ["item", "rating"]

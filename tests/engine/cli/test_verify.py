@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emberline.engine.bundle import FileRecord, Layout, Manifest, sha256
+from emberline.engine.bundle import BundleLayout, FileRecord, Manifest, sha256
 
 Emberline = Callable[..., Any]
 
@@ -15,7 +15,7 @@ Emberline = Callable[..., Any]
 @pytest.fixture
 def bundle(make_tiny_bundle: Callable[[], Path]) -> Path:
     """A bundle all of whose precisions have passed."""
-    layout = Layout(make_tiny_bundle())
+    layout = BundleLayout(make_tiny_bundle())
     layout.report.write_text(json.dumps({"precisions": {name: {"passed": True} for name in ("fp32", "int8")}}))
     manifest = Manifest.read(layout.manifest)
     record = FileRecord(sha256(layout.report), layout.report.stat().st_size)
@@ -35,11 +35,11 @@ def test_a_sound_bundle_is_verified(emberline: Emberline, bundle: Path) -> None:
 
 def test_altered_and_missing_files_are_all_named(emberline: Emberline, bundle: Path) -> None:
     """One flipped bit and one missing file are both found, and the exit code is 1."""
-    encoder = Layout(bundle).encoder("fp32")
+    encoder = BundleLayout(bundle).encoder("fp32")
     content = bytearray(encoder.read_bytes())
     content[100] ^= 1
     encoder.write_bytes(content)
-    Layout(bundle).match.unlink()
+    BundleLayout(bundle).match.unlink()
     result = emberline("verify", bundle)
     assert result.code == 1
     assert "was altered: it has SHA-256" in result.out
@@ -62,7 +62,7 @@ def test_a_failed_precision_fails_the_bundle(emberline: Emberline, tiny_bundle: 
 
 def test_a_report_without_a_verdict_fails_the_bundle(emberline: Emberline, bundle: Path) -> None:
     """A precision that the report does not mention, or a report that cannot be read, has not passed."""
-    Layout(bundle).report.write_text("{")
+    BundleLayout(bundle).report.write_text("{")
     result = emberline("verify", bundle)
     assert result.code == 1
     assert result.out.count("report.json has no verdict on it") == 2

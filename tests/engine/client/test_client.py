@@ -17,7 +17,7 @@ from emberline.engine import (
     Client,
     ConfigError,
     DeadlineExceeded,
-    Encoded,
+    EncodeResult,
     Filter,
     InvalidInput,
     Item,
@@ -35,7 +35,7 @@ from emberline.engine.records import Timings
 Ask = Callable[..., Any]
 
 
-async def _gathered(stream: AsyncIterator[Encoded]) -> list[Encoded]:
+async def _gathered(stream: AsyncIterator[EncodeResult]) -> list[EncodeResult]:
     return [part async for part in stream]
 
 
@@ -110,7 +110,7 @@ def test_candidates_are_scored_by_id_text_and_vector(ask: Ask) -> None:
     user = User(profile="age: 25", history=(by_id("the-thing"),))
     text = "title: Alien; year: 1979; genres: Horror, Sci-Fi"
     vector = ask("encode", [text]).outputs["sentence_embedding"][0]
-    outputs = ("similarity", "probability", "rating")
+    outputs = ("score", "probability", "rating")
     scored = ask("score", user, [by_id("alien"), by_text(text), by_vector(vector)], outputs)
     assert scored.outputs.keys() == set(outputs)
     for scores in scored.outputs.values():

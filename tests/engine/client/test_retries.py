@@ -25,7 +25,7 @@ from emberline.engine.client import retries
 from emberline.engine.client.retries import Attempts, pause
 from emberline.engine.errors import InferenceFailed
 from emberline.engine.server.status import status_of
-from emberline.engine.tensors import to_message
+from emberline.engine.wire.tensors import to_message
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto import emberline_pb2_grpc
 

@@ -29,7 +29,7 @@ print(len(struct.unpack("<16f", vector.data)))
 
 same = pb.Tensor(data=vector.data, dtype="float32", shape=[16])
 candidates = [pb.ItemReference(id="solaris"), pb.ItemReference(vector=same)]
-scores = stub.Score(pb.ScoreRequest(user=user, candidates=candidates)).outputs["similarity"]
+scores = stub.Score(pb.ScoreRequest(user=user, candidates=candidates)).outputs["score"]
 first, second = struct.unpack("<2f", scores.data)
 assert abs(first - second) < 1e-4
 

@@ -12,9 +12,9 @@ import pytest
 
 from emberline.engine.config import EngineConfig
 from emberline.engine.records import Floats, Integers
+from emberline.engine.runtime.session import OrtSession
 from emberline.engine.server.config import ServerConfig
 from emberline.engine.server.lifecycle import Server
-from emberline.engine.session import OrtSession
 from emberline.proto import emberline_pb2_grpc
 
 #: Nothing of the workshop can be imported, so every answer of such a server proves that it needs nothing of it.

@@ -135,7 +135,7 @@ def test_the_workshop_is_not_needed(start: Callable[[], Any]) -> None:
         answer = stub.Recommend(pb.RecommendRequest(user=user, k=3, reasons=True, outputs=["rating"]), timeout=30)
         assert len(answer.items) == 3
         candidates = [pb.ItemReference(text="title: Super Nova")]
-        assert stub.Score(pb.ScoreRequest(user=user, candidates=candidates), timeout=30).outputs["similarity"].data
+        assert stub.Score(pb.ScoreRequest(user=user, candidates=candidates), timeout=30).outputs["score"].data
 
 
 def test_a_second_signal_ends_at_once(start: Callable[[], Any]) -> None:

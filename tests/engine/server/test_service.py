@@ -9,9 +9,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from emberline.engine import tensors
 from emberline.engine.server.lifecycle import Server
 from emberline.engine.server.service import SERVICE
+from emberline.engine.wire import tensors
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto import emberline_pb2_grpc
 
@@ -73,7 +73,7 @@ async def test_an_item_goes_in_and_comes_out(stub: Stub) -> None:
     scored = await stub.Score(pb.ScoreRequest(user=user, candidates=[pb.ItemReference(id="nova")]))
     answer = await stub.Recommend(pb.RecommendRequest(user=user, k=10))
     (nova,) = (entry for entry in answer.items if entry.id == "nova")
-    assert nova.similarity == pytest.approx(tensors.from_message(scored.outputs["similarity"], "x")[0], abs=1e-4)
+    assert nova.score == pytest.approx(tensors.from_message(scored.outputs["score"], "x")[0], abs=1e-4)
     assert (await stub.Info(pb.InfoRequest())).catalogue_items == 7
     assert (await stub.DeleteItems(pb.DeleteItemsRequest(ids=["nova"]))).deleted == 1
 

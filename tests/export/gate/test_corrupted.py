@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from emberline.engine.bundle import Bundle, Layout
+from emberline.engine.bundle import Bundle, BundleLayout
 from emberline.engine.errors import GateRefused
 from emberline.export.exported import ExportedModel
 from emberline.export.gate.holdout import HoldoutSet
@@ -40,7 +40,7 @@ def exported(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(small_run, out, precisions=["int8"], thresholds=LENIENT)
 
 
-def _scale_a_layer(layout: Layout) -> None:
+def _scale_a_layer(layout: BundleLayout) -> None:
     """One layer's weights come out four times as large."""
     model = onnx.load(layout.encoder("int8"))
     scales = next(one for one in model.graph.initializer if one.name == "layer.1.ffn_down.weight.0.scale")
@@ -48,7 +48,7 @@ def _scale_a_layer(layout: Layout) -> None:
     onnx.save(model, layout.encoder("int8"))
 
 
-def _zero_the_weights(layout: Layout) -> None:
+def _zero_the_weights(layout: BundleLayout) -> None:
     """All weights in 8 bits are zero, so that all texts of a length have one vector."""
     model = onnx.load(layout.encoder("int8"))
     for tensor in model.graph.initializer:
@@ -57,7 +57,7 @@ def _zero_the_weights(layout: Layout) -> None:
     onnx.save(model, layout.encoder("int8"))
 
 
-def _swap_the_heads(layout: Layout) -> None:
+def _swap_the_heads(layout: BundleLayout) -> None:
     """What is given as the probability is the rating, and the other way round."""
     model = onnx.load(layout.match)
     other = {"probability": "rating", "rating": "probability"}
@@ -67,7 +67,7 @@ def _swap_the_heads(layout: Layout) -> None:
     onnx.save(model, layout.match)
 
 
-def _blow_up(layout: Layout) -> None:
+def _blow_up(layout: BundleLayout) -> None:
     """A scale is infinite, as one that was taken from broken activations would be."""
     model = onnx.load(layout.encoder("int8"))
     scale = next(one for one in model.graph.initializer if one.name == "layer.1.ffn_down.weight.0.scale")
@@ -77,7 +77,7 @@ def _blow_up(layout: Layout) -> None:
 
 def _judge(run: Run, root: Path) -> dict[str, Any]:
     """The gate's word on a bundle's int8, as export would have it."""
-    layout, config = Layout(root), run.trained.model.config
+    layout, config = BundleLayout(root), run.trained.model.config
 
     def load(_: object) -> ExportedModel:
         graph = encoder_graph(config, layout.encoder("int8").name)
@@ -107,11 +107,11 @@ def test_a_sound_bundle_passes(exported: Path) -> None:
     ids=["a layer's scales times four", "weights zeroed", "heads swapped", "an infinite scale"],
 )
 def test_a_corrupted_graph_is_refused(
-    exported: Path, small_run: Run, tmp_path: Path, corrupt: Callable[[Layout], None], reason: str
+    exported: Path, small_run: Run, tmp_path: Path, corrupt: Callable[[BundleLayout], None], reason: str
 ) -> None:
     """Each kind of damage is detected, and the failure says what is wrong."""
     root = Path(shutil.copytree(exported, tmp_path / "bundle"))
-    corrupt(Layout(root))
+    corrupt(BundleLayout(root))
     found = _judge(small_run, root)
     assert not found["passed"]
     assert any(reason in failure for failure in found["failures"]), found["failures"]

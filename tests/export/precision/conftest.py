@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import pytest
 
-from emberline.engine.bundle import Graph, Layout
+from emberline.engine.bundle import BundleLayout, GraphSpec
 from emberline.engine.records import Encoding, Floats
-from emberline.engine.session import OrtSession
-from emberline.engine.tokens import Tokeniser
+from emberline.engine.runtime.session import OrtSession
+from emberline.engine.text.tokenizer import TextTokenizer
 from emberline.export.precision.analysis.calibration import Statistics, observe
 from emberline.export.precision.analysis.layer import Quantised, quantise
 from emberline.export.precision.graph.bert import find
@@ -29,19 +29,19 @@ Vectors = Callable[[Path], Floats]
 
 
 @pytest.fixture(scope="session")
-def layers(small_graphs: Layout) -> list[Linears]:
+def layers(small_graphs: BundleLayout) -> list[Linears]:
     """The small run's linear layers."""
     return find(onnx.load(small_graphs.encoder("fp32")))
 
 
 @pytest.fixture(scope="session")
-def encodings(small_run: Run, small_graphs: Layout) -> list[Encoding]:
+def encodings(small_run: Run, small_graphs: BundleLayout) -> list[Encoding]:
     """The small run's items."""
-    return Tokeniser(small_graphs.tokenizer, 64).encode(small_run.data()[0].item_texts())
+    return TextTokenizer(small_graphs.tokenizer, 64).encode(small_run.data()[0].item_texts())
 
 
 @pytest.fixture(scope="session")
-def statistics(small_graphs: Layout, layers: list[Linears], encodings: list[Encoding]) -> list[Statistics]:
+def statistics(small_graphs: BundleLayout, layers: list[Linears], encodings: list[Encoding]) -> list[Statistics]:
     """What those layers read."""
     return observe(small_graphs.encoder("fp32"), layers, encodings)
 
@@ -58,7 +58,7 @@ def parts(layers: list[Linears], statistics: list[Statistics]) -> Callable[[Reci
 
 
 @pytest.fixture
-def write_int8(small_graphs: Layout, parts: Callable[[Recipe], list[Quantised]], tmp_path: Path) -> WriteInt8:
+def write_int8(small_graphs: BundleLayout, parts: Callable[[Recipe], list[Quantised]], tmp_path: Path) -> WriteInt8:
     """Writes the small run's encoder by a recipe."""
 
     def make(recipe: Recipe) -> Path:
@@ -70,13 +70,13 @@ def write_int8(small_graphs: Layout, parts: Callable[[Recipe], list[Quantised]],
 
 
 @pytest.fixture(scope="session")
-def vectors(small_encoder: Graph, encodings: list[Encoding]) -> Vectors:
+def vectors(small_encoder: GraphSpec, encodings: list[Encoding]) -> Vectors:
     """Gives the vectors of the small run's items."""
     return lambda path: encode(OrtSession(path, small_encoder, "cpu"), encodings)
 
 
 @pytest.fixture(scope="session")
-def fp32(vectors: Vectors, small_graphs: Layout) -> Floats:
+def fp32(vectors: Vectors, small_graphs: BundleLayout) -> Floats:
     """The vectors in fp32."""
     found = vectors(small_graphs.encoder("fp32"))
     assert np.linalg.matrix_rank(found, tol=0.1) > 5  # else all that follows would hold for any encoder

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
 from emberline.export.precision.fp16 import element_types, write
@@ -18,7 +18,7 @@ Vectors = Callable[[Path], Floats]
 
 
 @pytest.fixture
-def fp16(small_graphs: Layout, tmp_path: Path) -> Path:
+def fp16(small_graphs: BundleLayout, tmp_path: Path) -> Path:
     """The small run's encoder in fp16."""
     path = tmp_path / "encoder.fp16.onnx"
     write(small_graphs.encoder("fp32"), path)
@@ -47,7 +47,7 @@ def test_products_are_in_fp16_and_sums_over_rows_in_fp32(fp16: Path) -> None:
     check_fp16(fp16)
 
 
-def test_a_graph_in_fp32_is_told(small_graphs: Layout) -> None:
+def test_a_graph_in_fp32_is_told(small_graphs: BundleLayout) -> None:
     """A graph that was never converted does not pass for fp16."""
     with pytest.raises(ExportError, match=r"matrices or products in fp32"):
         check_fp16(small_graphs.encoder("fp32"))

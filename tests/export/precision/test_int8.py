@@ -9,7 +9,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
 from emberline.export.precision.analysis.layer import Quantised
@@ -76,7 +76,9 @@ def test_a_kernels_sum_is_the_layers(write_int8: WriteInt8, layer: str, place: i
     np.testing.assert_allclose(found, sum(steps) @ weight + constants[f"{layer}.bias.{place}"], atol=2e-5)
 
 
-def test_values_are_smoothed_for_the_layer_behind(small_graphs: Layout, write_int8: WriteInt8, parts: Parts) -> None:
+def test_values_are_smoothed_for_the_layer_behind(
+    small_graphs: BundleLayout, write_int8: WriteInt8, parts: Parts
+) -> None:
     """What attention gives comes smoothed, unless the values or the layer stay fp32."""
     both, layer = write_int8(PLAIN), parts(PLAIN)
     found = {one.layers.name: one for one in layer}
@@ -124,7 +126,7 @@ def test_tensorrts_graph_keeps_embeddings_in_fp32(write_int8: WriteInt8) -> None
     assert tensors["bert.embeddings.word_embeddings.weight"].data_type == TensorProto.FLOAT
 
 
-def test_layers_that_stay_fp32_are_left_alone(write_int8: WriteInt8, small_graphs: Layout) -> None:
+def test_layers_that_stay_fp32_are_left_alone(write_int8: WriteInt8, small_graphs: BundleLayout) -> None:
     """A recipe that leaves a kind out leaves its weights and its nodes as they were."""
     recipe = Recipe("uint8", fp32=frozenset({"ffn_down"}))
     kept = onnx.load(write_int8(recipe)).graph
@@ -138,7 +140,7 @@ def test_layers_that_stay_fp32_are_left_alone(write_int8: WriteInt8, small_graph
         assert node.input[1] in constants
 
 
-def test_a_graph_without_word_embeddings_is_refused(small_graphs: Layout, tmp_path: Path) -> None:
+def test_a_graph_without_word_embeddings_is_refused(small_graphs: BundleLayout, tmp_path: Path) -> None:
     """Half the file would silently stay as large as it was."""
     model = onnx.load(small_graphs.encoder("fp32"))
     for tensor in model.graph.initializer:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emberline.engine.bundle import PRECISIONS, Graph, Layout, Precision
+from emberline.engine.bundle import PRECISIONS, BundleLayout, GraphSpec, Precision
 from emberline.engine.records import Encoding
-from emberline.engine.session import OrtSession
-from emberline.engine.tokens import pad
+from emberline.engine.runtime.session import OrtSession
+from emberline.engine.text.tokenizer import pad
 from emberline.export.precision import fp16, int8
 from emberline.export.precision.analysis.layer import Quantised
 from emberline.export.precision.recipe import RECIPES, Recipe
@@ -21,8 +21,8 @@ from emberline.export.precision.recipe import RECIPES, Recipe
 
 @pytest.fixture(scope="module")
 def sessions(
-    small_graphs: Layout,
-    small_encoder: Graph,
+    small_graphs: BundleLayout,
+    small_encoder: GraphSpec,
     parts: Callable[[Recipe], list[Quantised]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[Precision, OrtSession]:

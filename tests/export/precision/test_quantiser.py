@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.records import Encoding
 from emberline.export.precision import quantiser as module
 from emberline.export.precision.quantiser import Quantiser
@@ -13,7 +13,7 @@ PLAIN = Recipe("uint8")
 
 
 @pytest.fixture
-def quantiser(small_graphs: Layout, encodings: list[Encoding]) -> Quantiser:
+def quantiser(small_graphs: BundleLayout, encodings: list[Encoding]) -> Quantiser:
     """Of the small run's encoder."""
     return Quantiser(small_graphs.encoder("fp32"), encodings)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.records import Encoding, Floats
-from emberline.engine.session import OrtSession
-from emberline.engine.tokens import Tokeniser, pad
+from emberline.engine.runtime.session import OrtSession
+from emberline.engine.text.tokenizer import TextTokenizer, pad
 from emberline.export.data.records import Dataset
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.onnx import encoder_graph, export_graphs
@@ -23,13 +23,13 @@ from emberline.export.vectors import encode
 
 pytestmark = pytest.mark.real
 
-Written = tuple[dict[str, Made], dict[str, OrtSession], Layout]
+Written = tuple[dict[str, Made], dict[str, OrtSession], BundleLayout]
 
 
 @pytest.fixture(scope="module")
 def written(movielens: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """MiniLM in fp32, fp16 and int8, calibrated on a sixth of MovieLens' films."""
-    layout = Layout(tmp_path_factory.mktemp("minilm"))
+    layout = BundleLayout(tmp_path_factory.mktemp("minilm"))
     pretrained = load()
     torch.manual_seed(0)
     model = Emberline(ModelConfig(encoder_fields(pretrained.encoder), (), (), (1.0, 5.0), tower_width=16)).eval()
@@ -37,7 +37,7 @@ def written(movielens: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Wri
     pretrained.tokenizer.save(str(layout.tokenizer))
     export_graphs(model, layout)
     texts = calibration_texts(movielens.item_texts()[::6], pretrained.tokenizer.get_vocab())
-    encodings = Tokeniser(layout.tokenizer, 128).encode(texts)
+    encodings = TextTokenizer(layout.tokenizer, 128).encode(texts)
     made = write_encoders(
         layout, ("fp32", "fp16", "int8"), shipped("minilm"), Quantiser(layout.encoder("fp32"), encodings), silent
     )
@@ -48,7 +48,7 @@ def written(movielens: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Wri
 @pytest.fixture(scope="module")
 def unread(movielens: Dataset, written: Written) -> list[Encoding]:
     """Films that calibration has not read."""
-    return Tokeniser(written[2].tokenizer, 128).encode(movielens.item_texts()[1::12])
+    return TextTokenizer(written[2].tokenizer, 128).encode(movielens.item_texts()[1::12])
 
 
 @pytest.fixture(scope="module")

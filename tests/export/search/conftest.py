@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from emberline.engine.bundle import Graph, Layout
+from emberline.engine.bundle import BundleLayout, GraphSpec
 from emberline.engine.records import Encoding
-from emberline.engine.tokens import Tokeniser
+from emberline.engine.text.tokenizer import TextTokenizer
 from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import Recipe
@@ -31,19 +31,19 @@ def aside(small_run: Run) -> SearchTexts:
 
 
 @pytest.fixture(scope="session")
-def pool(aside: SearchTexts, small_graphs: Layout) -> list[Encoding]:
+def pool(aside: SearchTexts, small_graphs: BundleLayout) -> list[Encoding]:
     """The texts that it measures on."""
-    return Tokeniser(small_graphs.tokenizer, 64).encode(aside.pool)
+    return TextTokenizer(small_graphs.tokenizer, 64).encode(aside.pool)
 
 
 @pytest.fixture(scope="session")
-def quantiser(aside: SearchTexts, small_graphs: Layout) -> Quantiser:
+def quantiser(aside: SearchTexts, small_graphs: BundleLayout) -> Quantiser:
     """Of the small run's encoder; what it quantised in one test serves the others."""
-    return Quantiser(small_graphs.encoder("fp32"), Tokeniser(small_graphs.tokenizer, 64).encode(aside.calibration))
+    return Quantiser(small_graphs.encoder("fp32"), TextTokenizer(small_graphs.tokenizer, 64).encode(aside.calibration))
 
 
 @pytest.fixture(scope="session")
-def find(quantiser: Quantiser, small_encoder: Graph, pool: list[Encoding], aside: SearchTexts) -> Search:
+def find(quantiser: Quantiser, small_encoder: GraphSpec, pool: list[Encoding], aside: SearchTexts) -> Search:
     """Searches the small run's encoder."""
 
     def make(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from emberline.engine.bundle import Graph
+from emberline.engine.bundle import GraphSpec
 from emberline.engine.records import Encoding
-from emberline.engine.session import OrtSession
+from emberline.engine.runtime.session import OrtSession
 from emberline.export.gate.thresholds import Thresholds
 from emberline.export.precision import int8
 from emberline.export.precision.linears import KINDS
@@ -41,7 +41,7 @@ def times() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def target(
     quantiser: Quantiser,
-    small_encoder: Graph,
+    small_encoder: GraphSpec,
     pool: list[Encoding],
     aside: SearchTexts,
     tmp_path_factory: pytest.TempPathFactory,
@@ -88,7 +88,7 @@ def test_the_cheapest_that_holds_is_found(found: Found) -> None:
 
 
 def test_a_trial_is_what_the_encoder_does(
-    found: Found, quantiser: Quantiser, small_encoder: Graph, pool: list[Encoding], tmp_path: Path
+    found: Found, quantiser: Quantiser, small_encoder: GraphSpec, pool: list[Encoding], tmp_path: Path
 ) -> None:
     """The graph of the recipe that was chosen, written again, gives the figures that were told."""
     path = tmp_path / "encoder.onnx"

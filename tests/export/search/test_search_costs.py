@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.export.precision import int8
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import Recipe
@@ -26,7 +26,9 @@ def test_time_grows_with_the_share_of_the_arithmetic(costs: Costs) -> None:
     assert costs.time(Recipe("uint8", fp32=frozenset({"layer.0.ffn_up"}))) == pytest.approx(1 + 2 * share)
 
 
-def test_sizes_are_those_of_the_files(costs: Costs, quantiser: Quantiser, small_graphs: Layout, tmp_path: Path) -> None:
+def test_sizes_are_those_of_the_files(
+    costs: Costs, quantiser: Quantiser, small_graphs: BundleLayout, tmp_path: Path
+) -> None:
     """What layers or the embeddings add in fp32 is foretold, but for the names that a small file is full of."""
     recipes = [
         Recipe("uint8"),

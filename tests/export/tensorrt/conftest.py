@@ -15,9 +15,9 @@ import pytest
 import torch
 from transformers import BertConfig
 
-from emberline.engine.bundle import Bundle, FileRecord, Layout, Manifest, Precision, sha256
+from emberline.engine.bundle import Bundle, BundleLayout, FileRecord, Manifest, Precision, sha256
 from emberline.engine.errors import DeviceUnavailable, MissingExtra
-from emberline.engine.tensorrt.library import load_library
+from emberline.engine.runtime.tensorrt.library import load_library
 from emberline.export.model import Emberline, ModelConfig, TextEncoder
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.precision import fp16, int8
@@ -33,7 +33,7 @@ LABELS = ("genres=Comedy", "genres=Horror", "genres=Sci-Fi")
 SOURCES: tuple[Precision, ...] = ("fp32", "fp16", "int8-trt")
 
 
-def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe, *, cpu: bool = False) -> ModelConfig:
+def write_encoders(encoder: TextEncoder, layout: BundleLayout, recipe: Recipe, *, cpu: bool = False) -> ModelConfig:
     """Write a BERT's `SOURCES`, and int8 for the CPU; the scales are made up, for nothing here depends on them."""
     config = ModelConfig(encoder.config.to_dict(), LABELS, LABELS, (1.0, 5.0), dimensions=8, tower_width=16)
     model = Emberline(config).eval()
@@ -59,7 +59,7 @@ def write_encoders(encoder: TextEncoder, layout: Layout, recipe: Recipe, *, cpu:
 
 def write_bert_bundle(root: Path, encoder: TextEncoder) -> Bundle:
     """Put a BERT's graphs in place of a bundle's, quantised as `emberline export` does it."""
-    layout = Layout(root)
+    layout = BundleLayout(root)
     config = write_encoders(encoder, layout, RECIPES["int8-trt"])
     graphs = {name: encoder_graph(config, layout.encoder(name).name) for name in SOURCES}
     layout.report.write_text(json.dumps({"precisions": {name: {"passed": True, "failures": []} for name in graphs}}))
@@ -82,9 +82,9 @@ def small_bert() -> TextEncoder:
 
 
 @pytest.fixture(scope="session")
-def graphs(small_bert: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Layout:
+def graphs(small_bert: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> BundleLayout:
     """The small BERT's graphs, every linear layer quantised once; no test may write to them."""
-    layout = Layout(tmp_path_factory.mktemp("graphs"))
+    layout = BundleLayout(tmp_path_factory.mktemp("graphs"))
     write_encoders(small_bert, layout, Recipe("int8"), cpu=True)
     return layout
 

@@ -18,16 +18,16 @@ from emberline.engine.errors import (
     DeviceUnavailable,
     ExportError,
 )
-from emberline.engine.gpu import Gpu
-from emberline.engine.tensorrt.library import Library
-from emberline.engine.tensorrt.manifest import (
+from emberline.engine.runtime.gpu import Gpu
+from emberline.engine.runtime.tensorrt.library import Library
+from emberline.engine.runtime.tensorrt.manifest import (
     ENGINE_PRECISIONS,
     EngineFile,
     EngineManifest,
     EnginePrecision,
     manifest_path,
 )
-from emberline.engine.tensorrt.profiles import Profile, parse_profiles
+from emberline.engine.runtime.tensorrt.profiles import Profile, parse_profiles
 from emberline.export.tensorrt import builder, targets
 from emberline.export.tensorrt.builder import build_engine
 from emberline.export.tensorrt.job import Built, Job

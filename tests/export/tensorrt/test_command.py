@@ -12,8 +12,8 @@ from rich.console import Console
 
 from emberline.engine.bundle import Bundle
 from emberline.engine.errors import ConfigError, DeviceUnavailable
-from emberline.engine.gpu import Gpu
-from emberline.engine.tensorrt.manifest import EngineFile
+from emberline.engine.runtime.gpu import Gpu
+from emberline.engine.runtime.tensorrt.manifest import EngineFile
 from emberline.export.tensorrt import command
 from emberline.export.tensorrt.command import build_engines, parse_library, parse_precisions
 

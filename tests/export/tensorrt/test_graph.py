@@ -16,9 +16,9 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.transformers.optimizer import optimize_model
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
-from emberline.engine.tensorrt.manifest import EnginePrecision
+from emberline.engine.runtime.tensorrt.manifest import EnginePrecision
 from emberline.export.tensorrt.graph import GraphFacts, check_graph
 from emberline.export.tensorrt.half import halve
 
@@ -62,12 +62,12 @@ def quantised(source: Path, target: Path, **options: Any) -> Path:
         ("int8", "int8-trt", GraphFacts("FLOAT", products=16, quantisers=8, dequantisers=8 + 12)),
     ],
 )
-def test_bundles_graphs_pass(graphs: Layout, precision: EnginePrecision, file: Any, facts: GraphFacts) -> None:
+def test_bundles_graphs_pass(graphs: BundleLayout, precision: EnginePrecision, file: Any, facts: GraphFacts) -> None:
     """A bundle's own graphs are what their names say, and their products and quantisers are counted."""
     assert check_graph(graphs.encoder(file), precision) == facts
 
 
-def test_onnx_runtimes_symmetric_graph_passes(graphs: Layout, tmp_path: Path) -> None:
+def test_onnx_runtimes_symmetric_graph_passes(graphs: BundleLayout, tmp_path: Path) -> None:
     """A graph that ONNX Runtime's tool quantised symmetrically to int8 passes as well."""
     symmetric = {"extra": {"ActivationSymmetric": True, "WeightSymmetric": True}}
     path = quantised(graphs.encoder("fp32"), tmp_path / "symmetric.onnx", per_channel=True, **symmetric)
@@ -85,7 +85,7 @@ def test_onnx_runtimes_symmetric_graph_passes(graphs: Layout, tmp_path: Path) ->
     ],
 )
 def test_graph_of_another_precision_is_refused(
-    graphs: Layout, precision: EnginePrecision, file: Any, message: str
+    graphs: BundleLayout, precision: EnginePrecision, file: Any, message: str
 ) -> None:
     """A graph whose products are of another type than asked for is refused: TensorRT would build it all the same."""
     with pytest.raises(ExportError) as raised:
@@ -93,27 +93,27 @@ def test_graph_of_another_precision_is_refused(
     assert message in str(raised.value)
 
 
-def test_uint8_graph_is_refused(graphs: Layout, tmp_path: Path) -> None:
+def test_uint8_graph_is_refused(graphs: BundleLayout, tmp_path: Path) -> None:
     """A graph whose activations are uint8 is refused: TensorRT would read them as int8."""
     path = quantised(graphs.encoder("fp32"), tmp_path / "unsigned.onnx", activation_type=QuantType.QUInt8)
     with pytest.raises(ExportError, match=r"QuantizeLinear .* is uint8; TensorRT multiplies int8 only"):
         check_graph(path, "int8")
 
 
-def test_graph_for_cpus_is_refused(graphs: Layout) -> None:
+def test_graph_for_cpus_is_refused(graphs: BundleLayout) -> None:
     """A bundle's int8, which names kernels of ONNX Runtime, is refused, and the graph to take is named."""
     with pytest.raises(ExportError, match=r"knows \(FusedMatMul, MatMulIntegerToFloat\).* or from int8-trt$"):
         check_graph(graphs.encoder("int8"), "int8")
 
 
-def test_asymmetric_graph_is_refused(graphs: Layout, tmp_path: Path) -> None:
+def test_asymmetric_graph_is_refused(graphs: BundleLayout, tmp_path: Path) -> None:
     """A graph with a zero point other than 0 is refused with the node and the value."""
     path = quantised(graphs.encoder("fp32"), tmp_path / "asymmetric.onnx", extra={"ActivationSymmetric": False})
     with pytest.raises(ExportError, match=r"QuantizeLinear \S+ is asymmetric \(zero point -?\d+\)"):
         check_graph(path, "int8")
 
 
-def test_dynamic_graph_is_refused(graphs: Layout, tmp_path: Path) -> None:
+def test_dynamic_graph_is_refused(graphs: BundleLayout, tmp_path: Path) -> None:
     """A dynamically quantised graph is refused by what it is, not by what TensorRT stumbles over."""
     path = tmp_path / "dynamic.onnx"
     quantize_dynamic(graphs.encoder("fp32"), path, weight_type=QuantType.QInt8)
@@ -121,14 +121,14 @@ def test_dynamic_graph_is_refused(graphs: Layout, tmp_path: Path) -> None:
         check_graph(path, "int8")
 
 
-def test_quantised_operators_are_refused(graphs: Layout, tmp_path: Path) -> None:
+def test_quantised_operators_are_refused(graphs: BundleLayout, tmp_path: Path) -> None:
     """A graph in ONNX Runtime's QOperator format is refused."""
     path = quantised(graphs.encoder("fp32"), tmp_path / "qoperator.onnx", quant_format=QuantFormat.QOperator)
     with pytest.raises(ExportError, match=r"quantised operators \(QLinearMatMul\)"):
         check_graph(path, "int8")
 
 
-def test_quantised_bias_is_refused(graphs: Layout, tmp_path: Path) -> None:
+def test_quantised_bias_is_refused(graphs: BundleLayout, tmp_path: Path) -> None:
     """A graph with biases in int32 is refused with the node."""
     options = {"op_types_to_quantize": None, "extra": {"QuantizeBias": True, "ActivationSymmetric": True}}
     path = quantised(graphs.encoder("fp32"), tmp_path / "bias.onnx", **options)
@@ -136,7 +136,7 @@ def test_quantised_bias_is_refused(graphs: Layout, tmp_path: Path) -> None:
         check_graph(path, "int8")
 
 
-def test_fused_graph_is_refused(graphs: Layout, tmp_path: Path) -> None:
+def test_fused_graph_is_refused(graphs: BundleLayout, tmp_path: Path) -> None:
     """A graph that ONNX Runtime's optimiser fused is refused with the operators that TensorRT lacks."""
     path = tmp_path / "fused.onnx"
     optimize_model(str(graphs.encoder("fp32")), model_type="bert", num_heads=2, hidden_size=16).save_model_to_file(
@@ -146,7 +146,7 @@ def test_fused_graph_is_refused(graphs: Layout, tmp_path: Path) -> None:
         check_graph(path, "fp32")
 
 
-def test_quantised_weights_alone_are_refused(graphs: Layout, tmp_path: Path) -> None:
+def test_quantised_weights_alone_are_refused(graphs: BundleLayout, tmp_path: Path) -> None:
     """A graph whose weights are int8 and whose activations are not does not pass for int8."""
     model = onnx.load(graphs.encoder("int8-trt"))
     source = {node.output[0]: node.input[0] for node in model.graph.node if node.input}
@@ -167,7 +167,7 @@ def test_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
         check_graph(path, "fp32")
 
 
-def test_halved_graph_is_int8_with_fp16(graphs: Layout, tmp_path: Path) -> None:
+def test_halved_graph_is_int8_with_fp16(graphs: BundleLayout, tmp_path: Path) -> None:
     """The int8 graph in half precision passes as int8-fp16: products in int8, scaled in fp16, and none left in fp32."""
     path = tmp_path / "half.onnx"
     halve(graphs.encoder("int8-trt"), path)

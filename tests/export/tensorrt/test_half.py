@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.export.tensorrt.half import halve
 
 
-def test_halving_keeps_the_vectors(graphs: Layout, tmp_path: Path) -> None:
+def test_halving_keeps_the_vectors(graphs: BundleLayout, tmp_path: Path) -> None:
     """The int8 graph computes nearly the same in half precision, with the same inputs and outputs."""
     path = tmp_path / "half.onnx"
     halve(graphs.encoder("int8-trt"), path)

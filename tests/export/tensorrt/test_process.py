@@ -17,9 +17,9 @@ import onnx
 import pytest
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
-from emberline.engine.tensorrt.profiles import parse_profiles
+from emberline.engine.runtime.tensorrt.profiles import parse_profiles
 from emberline.export.tensorrt.graph import check_graph
 from emberline.export.tensorrt.job import Job
 from emberline.export.tensorrt.process import BuildProcess
@@ -34,7 +34,7 @@ def nothing(phase: str) -> None:
 
 
 @pytest.fixture
-def job(graphs: Layout, tmp_path: Path) -> Job:
+def job(graphs: BundleLayout, tmp_path: Path) -> Job:
     """The build of the small BERT in fp32."""
     onnx_path = graphs.encoder("fp32")
     out = tmp_path / "out.engine"
@@ -65,7 +65,7 @@ def test_layers_of_another_precision_stop_the_build(job: Job) -> None:
     assert not Path(job.out).exists()
 
 
-def _asymmetric(graphs: Layout, target: Path) -> None:
+def _asymmetric(graphs: BundleLayout, target: Path) -> None:
     model = onnx.load(graphs.encoder("int8-trt"))
     for tensor in model.graph.initializer:
         if tensor.name.endswith(".zero_point") and ".weight." not in tensor.name:
@@ -73,15 +73,15 @@ def _asymmetric(graphs: Layout, target: Path) -> None:
     onnx.save(model, target)
 
 
-def _uint8(graphs: Layout, target: Path) -> None:
+def _uint8(graphs: BundleLayout, target: Path) -> None:
     onnx.save(onnx.load(graphs.encoder("int8")), target)
 
 
-def _dynamic(graphs: Layout, target: Path) -> None:
+def _dynamic(graphs: BundleLayout, target: Path) -> None:
     quantize_dynamic(graphs.encoder("fp32"), target, weight_type=QuantType.QInt8)
 
 
-def _foreign(graphs: Layout, target: Path) -> None:
+def _foreign(graphs: BundleLayout, target: Path) -> None:
     model = onnx.load(graphs.encoder("fp32"))
     softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
     softmax.op_type, softmax.domain = "QuickGelu", "com.microsoft"
@@ -99,7 +99,7 @@ def _foreign(graphs: Layout, target: Path) -> None:
     ],
 )
 def test_graphs_that_the_parser_refuses(
-    job: Job, graphs: Layout, tmp_path: Path, make: Callable[[Layout, Path], None], words: str
+    job: Job, graphs: BundleLayout, tmp_path: Path, make: Callable[[BundleLayout, Path], None], words: str
 ) -> None:
     """What our check of the graph is there to catch, TensorRT's parser refuses too; its words are passed on."""
     path = tmp_path / "bad.onnx"

@@ -11,10 +11,10 @@ from transformers import BertConfig
 
 from emberline.engine.bundle import Bundle
 from emberline.engine.errors import DeviceUnavailable
-from emberline.engine.gpu import find_gpu
-from emberline.engine.tensorrt.manifest import ENGINE_PRECISIONS, EngineFile, EnginePrecision
-from emberline.engine.tensorrt.profiles import Profile, Shape, parse_profiles
-from emberline.engine.tensorrt.session import TensorRTSession
+from emberline.engine.runtime.gpu import find_gpu
+from emberline.engine.runtime.tensorrt.manifest import ENGINE_PRECISIONS, EngineFile, EnginePrecision
+from emberline.engine.runtime.tensorrt.profiles import Profile, Shape, parse_profiles
+from emberline.engine.runtime.tensorrt.session import TensorRTSession
 from emberline.export import pretrained
 from emberline.export.model import TextEncoder
 from emberline.export.tensorrt.builder import build_engine
@@ -96,7 +96,7 @@ def test_engine_agrees_with_onnx_runtime(minilm: Bundle, gpu: Any) -> None:
     import numpy as np
     import onnxruntime as ort
 
-    from emberline.engine.tensorrt.manifest import SOURCES
+    from emberline.engine.runtime.tensorrt.manifest import SOURCES
 
     random = np.random.default_rng(0)
     ids = random.integers(999, 30000, (37, 32))

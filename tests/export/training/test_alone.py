@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
 from emberline.engine.errors import ConfigError, DataError, InvalidInput
-from emberline.engine.records import ItemReference, RecommendWork, Terms, User
+from emberline.engine.records import ItemReference, RecommendRequest, RequestOptions, User
 from emberline.export import cli
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
@@ -151,11 +151,11 @@ def test_from_texts_to_recommendations(shop: Dataset, config: TrainConfig, tmp_p
         engine = await Engine.start(EngineConfig(bundle=bundle, catalogue=tmp_path / "live.sqlite", precision="fp32"))
         try:
             liked = User(history=(ItemReference(id="tea-00"),))
-            found = await engine.recommend(RecommendWork(liked, k=5, reasons=True), Terms())
+            found = await engine.recommend(RecommendRequest(liked, k=5, reasons=True), RequestOptions())
             assert [item.id[:3] for item in found.items] == ["tea"] * 5
             for name in ("probability", "rating"):
                 with pytest.raises(InvalidInput, match=f"'{name}' .* trained without"):
-                    await engine.recommend(RecommendWork(liked, outputs=(name,)), Terms())
+                    await engine.recommend(RecommendRequest(liked, outputs=(name,)), RequestOptions())
         finally:
             await engine.drain()
 

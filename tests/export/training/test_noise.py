@@ -12,10 +12,10 @@ import onnx
 import pytest
 import torch
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.records import Floats
-from emberline.engine.session import OrtSession
-from emberline.engine.tokens import Tokeniser
+from emberline.engine.runtime.session import OrtSession
+from emberline.engine.text.tokenizer import TextTokenizer
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.onnx import encoder_graph
@@ -43,7 +43,7 @@ def texts(small_run: Run) -> list[str]:
 
 
 def test_layers_and_what_they_read_are_those_of_the_graph(
-    small_run: Run, small_graphs: Layout, texts: list[str]
+    small_run: Run, small_graphs: BundleLayout, texts: list[str]
 ) -> None:
     """Names, order, weights and statistics are the same, whether they are seen in the graph or in training."""
     encoder, tokenizer = small_run.trained.model.encoder, small_run.trained.tokenizer
@@ -51,7 +51,7 @@ def test_layers_and_what_they_read_are_those_of_the_graph(
     assert [(one.name, one.kind) for one in found] == [(one.name, one.kind) for one in wanted]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one.weight, other.weight)
-    encodings = Tokeniser(small_graphs.tokenizer, 64).encode(texts)
+    encodings = TextTokenizer(small_graphs.tokenizer, 64).encode(texts)
     seen = observe(encoder, found, tokenizer, texts)
     for one, other in zip(seen, observe_graph(small_graphs.encoder("fp32"), wanted, encodings), strict=True):
         np.testing.assert_allclose(one.low, other.low, atol=1e-4)
@@ -60,12 +60,12 @@ def test_layers_and_what_they_read_are_those_of_the_graph(
 
 
 def test_the_encoder_computes_as_its_int8_graph(
-    small_run: Run, small_graphs: Layout, texts: list[str], tmp_path: Path
+    small_run: Run, small_graphs: BundleLayout, texts: list[str], tmp_path: Path
 ) -> None:
     """With the graph's roundings, its vectors are the graph's, and much nearer to these than to those of fp32."""
     recipe, trained = RECIPES["int8"], small_run.trained
     layers = find(onnx.load(small_graphs.encoder("fp32")))
-    encodings = Tokeniser(small_graphs.tokenizer, 64).encode(texts)
+    encodings = TextTokenizer(small_graphs.tokenizer, 64).encode(texts)
     seen = observe_graph(small_graphs.encoder("fp32"), layers, encodings)
     parts = [quantise(one, stats, recipe.way(one)) for one, stats in zip(layers, seen, strict=True)]
     path = tmp_path / "encoder.int8.onnx"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from emberline.engine.bundle import Bundle, TensorSpec, sha256
+from emberline.engine.catalogue.texts import text_lengths
 from emberline.engine.errors import ExportError, GateRefused
-from emberline.engine.tensorrt.lengths import profiles_of, text_lengths
-from emberline.engine.tensorrt.library import Library
-from emberline.engine.tensorrt.manifest import EngineFile, EngineManifest
-from emberline.engine.tensorrt.profiles import parse_profiles
+from emberline.engine.runtime.tensorrt.library import Library
+from emberline.engine.runtime.tensorrt.manifest import EngineFile, EngineManifest
+from emberline.engine.runtime.tensorrt.profiles import parse_profiles, profiles_of
 from emberline.export.triton.repository import EncoderChoice, write_repository
 
 MODELS = (

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig
 
 from emberline.bench.harness.backends.pytorch import LINE, PyTorchTarget
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.trained import TrainedModel
 
@@ -19,7 +19,7 @@ TEXTS = ["alien", "the thing and another thing", "a", "scream", "brazil the seco
 @pytest.fixture(scope="module")
 def target(tiny_bundle):
     """A small untrained BERT."""
-    tokenizer = Tokenizer.from_file(str(Layout(tiny_bundle).tokenizer))
+    tokenizer = Tokenizer.from_file(str(BundleLayout(tiny_bundle).tokenizer))
     encoder = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=16,

@@ -6,14 +6,14 @@ import numpy as np
 import onnx
 import pytest
 
-from emberline.engine.bundle import Graph, Layout
+from emberline.engine.bundle import BundleLayout, GraphSpec
 from emberline.engine.errors import ExportError
-from emberline.engine.session import OrtSession
+from emberline.engine.runtime.session import OrtSession
 from emberline.export.precision.int8 import write
 
 
 def test_the_layout_for_cpus_computes_what_fp32_does(
-    small_graphs: Layout, small_encoder: Graph, tmp_path: Path
+    small_graphs: BundleLayout, small_encoder: GraphSpec, tmp_path: Path
 ) -> None:
     """Tokens in front, heads not copied, token types added beforehand: with any mask the vectors are fp32's."""
     path = tmp_path / "laid_out.onnx"
@@ -28,7 +28,7 @@ def test_the_layout_for_cpus_computes_what_fp32_does(
         np.testing.assert_allclose(after.run(ids, mask), before.run(ids, mask), atol=2e-6)
 
 
-def test_attention_of_another_form_is_refused(small_graphs: Layout, tmp_path: Path) -> None:
+def test_attention_of_another_form_is_refused(small_graphs: BundleLayout, tmp_path: Path) -> None:
     """Where the scores are not divided before the mask is added, nothing is guessed."""
     model = onnx.load(small_graphs.encoder("fp32"))
     for node in model.graph.node:
@@ -39,7 +39,7 @@ def test_attention_of_another_form_is_refused(small_graphs: Layout, tmp_path: Pa
         write(tmp_path / "other.onnx", tmp_path / "int8.onnx", [], "uint8")
 
 
-def test_states_that_are_not_pooled_by_the_mask_are_refused(small_graphs: Layout, tmp_path: Path) -> None:
+def test_states_that_are_not_pooled_by_the_mask_are_refused(small_graphs: BundleLayout, tmp_path: Path) -> None:
     """An encoder that pools in another way is told before anything is written."""
     model = onnx.load(small_graphs.encoder("fp32"))
     for node in model.graph.node:

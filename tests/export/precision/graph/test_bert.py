@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.export.precision.graph.bert import find
 from emberline.export.precision.linears import KINDS, Linears
@@ -30,7 +30,7 @@ def test_a_graph_without_linear_layers_is_refused() -> None:
         find(helper.make_model(graph))
 
 
-def test_a_layer_that_is_no_berts_is_refused(small_graphs: Layout, tmp_path: Path) -> None:
+def test_a_layer_that_is_no_berts_is_refused(small_graphs: BundleLayout, tmp_path: Path) -> None:
     """A MatMul whose place is unknown is named, not left out."""
     model = onnx.load(small_graphs.encoder("fp32"))
     node = next(node for node in model.graph.node if node.name.endswith("intermediate/dense/MatMul"))

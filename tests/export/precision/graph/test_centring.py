@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Encoding, Floats
 from emberline.export.precision.analysis.calibration import Statistics, observe
@@ -43,7 +43,7 @@ def _centred(source: Path, target: Path, quantised: list[Quantised]) -> Path:
 
 @pytest.mark.parametrize("fp32", [(), ("attention_in",), ("ffn_down", "attention_out")])
 def test_nothing_but_the_inputs_changes(
-    fp32: tuple[str, ...], small_graphs: Layout, parts: Parts, vectors: Vectors, tmp_path: Path
+    fp32: tuple[str, ...], small_graphs: BundleLayout, parts: Parts, vectors: Vectors, tmp_path: Path
 ) -> None:
     """What is taken in front of a layer is added behind it and to the residual, whichever layers are quantised."""
     source = small_graphs.encoder("fp32")
@@ -54,7 +54,7 @@ def test_nothing_but_the_inputs_changes(
 
 
 def test_inputs_reach_as_far_below_zero_as_above(
-    small_graphs: Layout, layers: list[Linears], encodings: list[Encoding], parts: Parts, tmp_path: Path
+    small_graphs: BundleLayout, layers: list[Linears], encodings: list[Encoding], parts: Parts, tmp_path: Path
 ) -> None:
     """In every channel; but behind a GELU, where nothing could take a centre off."""
     source = small_graphs.encoder("fp32")
@@ -76,7 +76,7 @@ def test_the_mean_error_of_rounding_is_made_up_for(parts: Parts) -> None:
         assert 0 < off < 0.1 * max(1.0, float(np.abs(exact).max()))
 
 
-def test_a_layer_without_a_bias_behind_it_is_refused(small_graphs: Layout, parts: Parts, tmp_path: Path) -> None:
+def test_a_layer_without_a_bias_behind_it_is_refused(small_graphs: BundleLayout, parts: Parts, tmp_path: Path) -> None:
     """Its centre would be lost in silence."""
     model = onnx.load(small_graphs.encoder("fp32"))
     bias = "bert.encoder.layer.0.attention.output.dense.bias"

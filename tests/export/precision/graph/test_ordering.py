@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from emberline.engine.bundle import Layout
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.records import Floats
 from emberline.export.precision.analysis.calibration import Statistics
 from emberline.export.precision.analysis.layer import Quantised, quantise
@@ -47,14 +47,14 @@ def test_layers_in_16_bits_need_no_order(parts: Parts) -> None:
 
 @pytest.mark.parametrize("fp32", [(), ("ffn_up",)])
 def test_channels_meet_the_rows_that_read_them(
-    fp32: tuple[str, ...], write_int8: WriteInt8, vectors: Vectors, small_graphs: Layout
+    fp32: tuple[str, ...], write_int8: WriteInt8, vectors: Vectors, small_graphs: BundleLayout
 ) -> None:
     """Whether the layer in front is quantised or not; with its outputs as they were, vectors would be others."""
     found = vectors(write_int8(Recipe("uint8", fp32=frozenset(fp32))))
     assert (found * vectors(small_graphs.encoder("fp32"))).sum(axis=1).min() > 0.99
 
 
-def test_the_product_in_front_is_put_in_order(small_graphs: Layout, parts: Parts) -> None:
+def test_the_product_in_front_is_put_in_order(small_graphs: BundleLayout, parts: Parts) -> None:
     """Its weight and its bias, column by column; nothing else of the graph is changed."""
     source = onnx.load(small_graphs.encoder("fp32"))
     before = {tensor.name: numpy_helper.to_array(tensor) for tensor in source.graph.initializer}

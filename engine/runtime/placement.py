@@ -1,0 +1,164 @@
+"""Where the encoder runs: the first of the devices that were asked for that can, and why the ones before it cannot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.config import EngineConfig, ServedPrecision
+from emberline.engine.devices import AUTO, Device, parse_devices
+from emberline.engine.errors import DeviceUnavailable, EmberlineError, MissingExtra
+from emberline.engine.records import Integers
+
+from . import providers
+from .engine_cache import EngineCache, default_cache
+from .gpu import find_gpu
+from .ort import import_runtime
+from .session import OrtSession, Session
+from .tensorrt.manifest import GATES, EngineFile, EnginePrecision
+from .tensorrt.profiles import profiles_of
+
+_log = logging.getLogger(__name__)
+
+#: Cores for one batch, at most: the matrix products of a text or two have no work for more.
+_WIDEST: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the encoder runs.
+
+    Attributes:
+        session: the encoder.
+        lone: what may run a batch that comes to an idle engine, the likely faster first; empty: as any other.
+        cores: how many cores the first of them uses.
+        precision: of the graph or engine that runs; ``int8`` on TensorRT is the bundle's ``int8-trt``.
+        gate: the accuracy gate's verdict on it.
+        notes: why each device that came first cannot run it, and what ``auto`` chose.
+    """
+
+    session: Session
+    precision: ServedPrecision
+    gate: str
+    notes: tuple[str, ...] = ()
+    lone: tuple[Session, ...] = ()
+    cores: int = 1
+
+
+#: The tokens of each text of the catalogue, (N,); asked for only where an engine is built for them.
+Lengths = Callable[[], Integers]
+
+Place = Callable[[Bundle, EngineConfig, Lengths], Placement]
+
+
+def place(
+    bundle: Bundle, config: EngineConfig, lengths: Lengths, places: Mapping[Device, Place] | None = None
+) -> Placement:
+    """Open the encoder on the first device that can run it.
+
+    Args:
+        bundle: whose encoder.
+        config: the devices, the precision, and whether a failed gate is served.
+        lengths: of the catalogue's texts.
+        places: what opens the encoder on each device.
+
+    Raises:
+        EmberlineError: one device was asked for and cannot run it: the reason.
+        DeviceUnavailable: several were, and none can: each one's reason.
+    """
+    places = PLACES if places is None else places
+    devices, notes = parse_devices(config.device), []
+    if config.device == AUTO:
+        try:
+            find_gpu()
+        except (DeviceUnavailable, MissingExtra) as error:
+            devices = ("cpu",)
+            notes.append(f"no GPU: {error}")
+    for device in devices:
+        try:
+            found = places[device](bundle, config, lengths)
+        except EmberlineError as error:
+            if len(devices) == 1:
+                raise
+            notes.append(f"{device}: {error}")
+            _log.warning("device %s cannot run the encoder: %s", device, error)
+            continue
+        if config.device == AUTO:
+            notes.append(f"{AUTO} chose {device}")
+            _log.warning("device %s: %s", AUTO, "; ".join(notes))
+        return replace(found, notes=tuple(notes))
+    raise DeviceUnavailable(f"none of the devices {config.device} can run the encoder: " + "; ".join(notes))
+
+
+def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
+    if config.precision == "int8-fp16":
+        raise DeviceUnavailable("int8-fp16 exists as a TensorRT engine only; on 'cpu' choose int8")
+    gate = bundle.admit(config.precision, allow_failed_gate=config.allow_failed_gate)
+    path, graph = bundle.layout.encoder(config.precision), bundle.manifest.encoders[config.precision]
+    cores = min(config.cores, _WIDEST)
+    session = OrtSession(path, graph, "cpu", cores=cores if config.mode == "latency" else 1)
+    lone: tuple[Session, ...] = () if config.mode == "throughput" else (session,)
+    if config.mode == "auto" and cores > 1:
+        lone = OrtSession(path, graph, "cpu", cores=cores), session
+    return Placement(session, config.precision, gate, lone=lone, cores=cores)
+
+
+def _on_cuda(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
+    if config.precision not in ("fp32", "fp16"):
+        raise DeviceUnavailable(
+            f"{config.precision} on 'cuda' is slower than fp32, for ONNX Runtime's CUDA provider multiplies no int8; "
+            "choose fp16, or device 'tensorrt'"
+        )
+    return _in_onnx_runtime(bundle, config, "cuda", config.precision)
+
+
+def _on_tensorrt(bundle: Bundle, config: EngineConfig, lengths: Lengths) -> Placement:
+    if config.precision == "int8-fp16":
+        raise DeviceUnavailable("int8-fp16 exists as an engine built ahead only; choose device 'tensorrt-engine'")
+    precision: Precision = "int8-trt" if config.precision == "int8" else config.precision
+    return _in_onnx_runtime(bundle, config, "tensorrt", precision, lengths)
+
+
+def _in_onnx_runtime(
+    bundle: Bundle, config: EngineConfig, device: Device, precision: Precision, lengths: Lengths | None = None
+) -> Placement:
+    gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
+    path, graph = bundle.layout.encoder(precision), bundle.manifest.encoders[precision]
+    cache = _engine_cache(bundle, config, precision, lengths) if lengths else None
+    return Placement(OrtSession(path, graph, device, cache), precision, gate)
+
+
+def _engine_cache(bundle: Bundle, config: EngineConfig, precision: Precision, lengths: Lengths) -> EngineCache | None:
+    ort = import_runtime("tensorrt")
+    providers.require("tensorrt", ort)
+    gpu = find_gpu()
+    parts = {
+        "encoder": bundle.manifest.files[bundle.layout.encoder(precision).name].sha256,
+        "onnxruntime": ort.__version__,
+        "tensorrt": providers.installed_tensorrt(),
+        "gpu": f"{gpu.name} {gpu.target}",
+    }
+    # As many texts as a batch may have, whatever their length: ONNX Runtime would build again for a larger batch.
+    profiles = profiles_of(lengths(), bundle.manifest.max_length, batch=config.max_batch)
+    return EngineCache(config.cache or default_cache(), parts, profiles)
+
+
+def _on_engine(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
+    precision: EnginePrecision = "int8" if config.precision == "int8-trt" else config.precision
+    verdicts = [bundle.admit(source, allow_failed_gate=config.allow_failed_gate) for source in GATES[precision]]
+    gpu = find_gpu()
+    file = EngineFile.open(bundle, precision, gpu.target)
+    from .tensorrt.session import TensorRTSession  # imports cuda-bindings, which find_gpu has found
+
+    return Placement(TensorRTSession(file), precision, "failed" if "failed" in verdicts else "passed")
+
+
+PLACES: Final[Mapping[Device, Place]] = {
+    "cpu": _on_cpu,
+    "cuda": _on_cuda,
+    "tensorrt": _on_tensorrt,
+    "tensorrt-engine": _on_engine,
+}

@@ -1,0 +1,1 @@
+"""From vectors to answers: towers, heads, ranking and reasons."""

@@ -1,0 +1,1 @@
+"""Texts: attributes rendered to text, and text to token ids."""

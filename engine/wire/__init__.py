@@ -1,0 +1,1 @@
+"""The contract on the wire: each record beside its message, in both directions."""

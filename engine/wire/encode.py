@@ -1,0 +1,79 @@
+"""Encode on the wire: its request and its result, beside their records."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emberline.engine.errors import InvalidInput
+from emberline.engine.records import EncodeRequest, EncodeResult, Input, Item, User
+from emberline.proto import emberline_pb2 as pb
+
+from . import entities, provenance, tensors
+
+
+def request_to_message(request: EncodeRequest, priority: int) -> pb.EncodeRequest:
+    """A request as a message.
+
+    Raises:
+        InvalidInput: an input or an attribute is of a kind that it cannot be.
+    """
+    return pb.EncodeRequest(
+        inputs=[_input_to_message(entry, f"inputs[{index}]") for index, entry in enumerate(request.inputs)],
+        outputs=request.outputs,
+        priority=priority,
+    )
+
+
+def request_from_message(message: pb.EncodeRequest) -> EncodeRequest:
+    """A message as a request.
+
+    Raises:
+        InvalidInput: an input has nothing set, or a vector cannot be read.
+    """
+    inputs = tuple(_input_from_message(entry, f"inputs[{index}]") for index, entry in enumerate(message.inputs))
+    return EncodeRequest(inputs, tuple(message.outputs)) if message.outputs else EncodeRequest(inputs)
+
+
+def result_to_message(result: EncodeResult) -> pb.EncodeResponse:
+    """A result as a message."""
+    return pb.EncodeResponse(
+        outputs=tensors.outputs_to_messages(result.outputs),
+        tokens=result.tokens.tolist(),
+        truncated=result.truncated.tolist(),
+        provenance=provenance.to_message(result.provenance, result.timings),
+    )
+
+
+def result_from_message(message: pb.EncodeResponse) -> EncodeResult:
+    """A message as a result. Its arrays are read-only views of the message's bytes."""
+    return EncodeResult(
+        outputs=tensors.outputs_from_messages(message.outputs),
+        tokens=np.array(message.tokens, np.int64),
+        truncated=np.array(message.truncated, np.bool_),
+        timings=provenance.timings_from_message(message.provenance),
+        provenance=provenance.provenance_from_message(message.provenance),
+    )
+
+
+def _input_to_message(entry: Input, field: str) -> pb.Input:
+    match entry:
+        case str():
+            with entities.unicode(f"{field}.text"):
+                return pb.Input(text=entry)
+        case Item():
+            return pb.Input(item=entities.item_to_message(entry, f"{field}.item"))
+        case User():
+            return pb.Input(user=entities.user_to_message(entry, f"{field}.user"))
+    raise InvalidInput(field, f"is {type(entry).__name__}; it must be a text, an Item or a User")
+
+
+def _input_from_message(message: pb.Input, field: str) -> Input:
+    match message.WhichOneof("input"):
+        case "text":
+            return message.text
+        case "item":
+            return entities.item_from_message(message.item)
+        case "user":
+            return entities.user_from_message(message.user, f"{field}.user")
+        case _:
+            raise InvalidInput(field, "has nothing set; set one of text, item and user")

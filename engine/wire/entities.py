@@ -1,0 +1,153 @@
+"""Items, users and references on the wire, beside their records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, cast
+
+import numpy as np
+from google.protobuf.struct_pb2 import Struct
+
+from emberline.engine.errors import InvalidInput
+from emberline.engine.records import Floats, Item, ItemReference, StoredItem, User, Value
+from emberline.proto import emberline_pb2 as pb
+
+from . import tensors
+from .structs import from_struct, to_struct
+
+_NO_VECTOR: Final = np.zeros(0, np.float32)
+
+
+def item_to_message(item: Item, field: str) -> pb.Item:
+    """An item as a message; `field` is its place in the request.
+
+    Raises:
+        InvalidInput: an attribute is of a kind that it cannot be, or a text is not UTF-8.
+    """
+    with unicode(field):
+        return pb.Item(id=item.id, text=item.text, attributes=to_struct(item.attributes, f"{field}.attributes"))
+
+
+def item_from_message(message: pb.Item) -> Item:
+    """A message as an item. The engine checks its values."""
+    return Item(message.id, attributes_from_message(message.attributes), message.text)
+
+
+def user_to_message(user: User, field: str) -> pb.User:
+    """A user as a message; `field` is its place in the request.
+
+    Raises:
+        InvalidInput: an attribute or a reference is of a kind that it cannot be, or a text is not UTF-8.
+    """
+    with unicode(field):
+        return pb.User(
+            profile=user.profile,
+            attributes=to_struct(user.attributes, f"{field}.attributes"),
+            history=references_to_messages(user.history, f"{field}.history"),
+        )
+
+
+def user_from_message(message: pb.User, field: str) -> User:
+    """A message as a user; `field` is its place in the request.
+
+    Raises:
+        InvalidInput: a vector of the history cannot be read.
+    """
+    return User(
+        message.profile,
+        attributes_from_message(message.attributes),
+        references_from_messages(message.history, f"{field}.history"),
+    )
+
+
+def references_to_messages(references: Sequence[ItemReference], field: str) -> list[pb.ItemReference]:
+    """References as messages; `field` is the list's place in the request.
+
+    Raises:
+        InvalidInput: one is not a reference, or has none or several of id, text and vector.
+    """
+    return [_reference_to_message(reference, f"{field}[{index}]") for index, reference in enumerate(references)]
+
+
+def references_from_messages(messages: Iterable[pb.ItemReference], field: str) -> tuple[ItemReference, ...]:
+    """Messages as references; `field` is the list's place in the request.
+
+    Raises:
+        InvalidInput: a vector cannot be read.
+    """
+    return tuple(_reference_from_message(message, f"{field}[{index}]") for index, message in enumerate(messages))
+
+
+def stored_to_message(record: StoredItem, *, vectors: bool) -> pb.StoredItem:
+    """An item of the catalogue as a message, with its vectors or without."""
+    message = pb.StoredItem(
+        item=pb.Item(id=record.item.id, text=record.item.text, attributes=to_struct(record.item.attributes)),
+        updated=record.updated,
+        item_bias=record.bias,
+    )
+    if vectors:
+        message.sentence_embedding.CopyFrom(tensors.to_message(record.embedding))
+        message.item_embedding.CopyFrom(tensors.to_message(record.vector))
+    return message
+
+
+def stored_from_message(message: pb.StoredItem) -> StoredItem:
+    """A message as an item of the catalogue; a vector that was not sent has no numbers, (0,)."""
+
+    def vector(name: str) -> Floats:
+        return tensors.from_message(getattr(message, name), name) if message.HasField(name) else _NO_VECTOR
+
+    return StoredItem(
+        item=item_from_message(message.item),
+        embedding=vector("sentence_embedding"),
+        vector=vector("item_embedding"),
+        bias=message.item_bias,
+        updated=message.updated,
+    )
+
+
+def attributes_from_message(message: Struct) -> Mapping[str, Value]:
+    """A message as attributes. The engine checks the kind of each value, and names it."""
+    return cast("Mapping[str, Value]", from_struct(message))
+
+
+@contextmanager
+def unicode(field: str) -> Iterator[None]:
+    """Name the field whose text is not UTF-8.
+
+    Bytes that are not UTF-8 become lone surrogates where Python reads them from a command line or a file's name.
+
+    Raises:
+        InvalidInput: the block met such a text.
+    """
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise InvalidInput(field, f"is not UTF-8 ({error.reason} at {error.start}); encode the text as UTF-8") from None
+
+
+def _reference_to_message(reference: ItemReference, field: str) -> pb.ItemReference:
+    if not isinstance(reference, ItemReference):
+        kind = type(reference).__name__
+        raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
+    if sum(given is not None for given in (reference.id, reference.text, reference.vector)) != 1:
+        raise InvalidInput(field, "must have exactly one of id, text and vector")
+    with unicode(field):
+        if reference.id is not None:
+            return pb.ItemReference(id=reference.id)
+        if reference.text is not None:
+            return pb.ItemReference(text=reference.text)
+    return pb.ItemReference(vector=tensors.to_message(np.asarray(reference.vector, np.float32)))
+
+
+def _reference_from_message(message: pb.ItemReference, field: str) -> ItemReference:
+    match message.WhichOneof("reference"):
+        case "id":
+            return ItemReference(id=message.id)
+        case "text":
+            return ItemReference(text=message.text)
+        case "vector":
+            return ItemReference(vector=tensors.from_message(message.vector, f"{field}.vector"))
+        case _:
+            return ItemReference()

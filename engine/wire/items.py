@@ -1,0 +1,68 @@
+"""UpsertItems, DeleteItems and GetItems on the wire, beside their records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from emberline.engine.records import DeleteResult, GetResult, Item, UpsertResult
+from emberline.proto import emberline_pb2 as pb
+
+from . import entities, provenance
+
+
+def upsert_to_message(items: Iterable[Item]) -> pb.UpsertItemsRequest:
+    """Items to store, as a message.
+
+    Raises:
+        InvalidInput: an attribute is of a kind that it cannot be.
+    """
+    return pb.UpsertItemsRequest(
+        items=[entities.item_to_message(item, f"items[{index}]") for index, item in enumerate(items)]
+    )
+
+
+def upsert_from_message(message: pb.UpsertItemsRequest) -> tuple[Item, ...]:
+    """A message as the items to store. The engine checks their values."""
+    return tuple(entities.item_from_message(item) for item in message.items)
+
+
+def upsert_result_to_message(result: UpsertResult) -> pb.UpsertItemsResponse:
+    """A result as a message."""
+    return pb.UpsertItemsResponse(
+        inserted=result.inserted,
+        replaced=result.replaced,
+        provenance=provenance.to_message(result.provenance, result.timings),
+    )
+
+
+def upsert_result_from_message(message: pb.UpsertItemsResponse) -> UpsertResult:
+    """A message as a result."""
+    return UpsertResult(
+        message.inserted,
+        message.replaced,
+        provenance.timings_from_message(message.provenance),
+        provenance.provenance_from_message(message.provenance),
+    )
+
+
+def delete_result_to_message(result: DeleteResult) -> pb.DeleteItemsResponse:
+    """A result as a message."""
+    return pb.DeleteItemsResponse(deleted=result.deleted, unknown_ids=result.unknown_ids)
+
+
+def delete_result_from_message(message: pb.DeleteItemsResponse) -> DeleteResult:
+    """A message as a result."""
+    return DeleteResult(message.deleted, tuple(message.unknown_ids))
+
+
+def get_result_to_message(result: GetResult, *, vectors: bool) -> pb.GetItemsResponse:
+    """A result as a message, with the items' vectors or without."""
+    return pb.GetItemsResponse(
+        items=[entities.stored_to_message(item, vectors=vectors) for item in result.items],
+        unknown_ids=result.unknown_ids,
+    )
+
+
+def get_result_from_message(message: pb.GetItemsResponse) -> GetResult:
+    """A message as a result. Its arrays are read-only views of the message's bytes."""
+    return GetResult(tuple(map(entities.stored_from_message, message.items)), tuple(message.unknown_ids))

@@ -1,0 +1,32 @@
+"""Provenance and timings on the wire, which travel as one message, beside their records."""
+
+from __future__ import annotations
+
+from emberline.engine.records import Provenance, Timings
+from emberline.proto import emberline_pb2 as pb
+
+
+def to_message(provenance: Provenance, timings: Timings) -> pb.Provenance:
+    """What made an answer, and what each stage took, as a message."""
+    return pb.Provenance(
+        model_id=provenance.model_id,
+        precision=provenance.precision,
+        timings=pb.Timings(
+            queue=timings.queue,
+            tokenize=timings.tokenize,
+            encode=timings.encode,
+            score=timings.score,
+            total=timings.total,
+        ),
+    )
+
+
+def provenance_from_message(message: pb.Provenance) -> Provenance:
+    """What made an answer."""
+    return Provenance(message.model_id, message.precision)
+
+
+def timings_from_message(message: pb.Provenance) -> Timings:
+    """What each stage took, in seconds."""
+    timings = message.timings
+    return Timings(timings.queue, timings.tokenize, timings.encode, timings.score, timings.total)

@@ -1,0 +1,128 @@
+"""Recommend on the wire: its request and its result, beside their records."""
+
+from __future__ import annotations
+
+from emberline.engine.errors import InvalidInput
+from emberline.engine.records import Filter, Reason, Recommendation, RecommendRequest, RecommendResult
+from emberline.proto import emberline_pb2 as pb
+
+from . import entities, provenance
+from .structs import to_struct
+
+
+def request_to_message(request: RecommendRequest, priority: int) -> pb.RecommendRequest:
+    """A request as a message.
+
+    Raises:
+        InvalidInput: an attribute or a reference is of a kind that it cannot be, or k is out of the contract's range.
+    """
+    if not 0 < request.k < 2**31:
+        raise InvalidInput("k", f"is {request.k}; ask for 1 item or more, up to the server's max_k")
+    return pb.RecommendRequest(
+        user=entities.user_to_message(request.user, "user"),
+        k=request.k,
+        filters=[_filter_to_message(condition) for condition in request.filters],
+        include_history=request.include_history,
+        exclude_ids=request.exclude_ids,
+        diversity=request.diversity,
+        reasons=request.reasons,
+        outputs=request.outputs,
+        priority=priority,
+    )
+
+
+def request_from_message(message: pb.RecommendRequest) -> RecommendRequest:
+    """A message as a request.
+
+    Raises:
+        InvalidInput: a vector cannot be read.
+    """
+    return RecommendRequest(
+        user=entities.user_from_message(message.user, "user"),
+        k=message.k,
+        filters=tuple(_filter_from_message(condition) for condition in message.filters),
+        include_history=message.include_history,
+        exclude_ids=tuple(message.exclude_ids),
+        diversity=message.diversity,
+        reasons=message.reasons,
+        outputs=tuple(message.outputs),
+    )
+
+
+def result_to_message(result: RecommendResult) -> pb.RecommendResponse:
+    """A result as a message."""
+    return pb.RecommendResponse(
+        items=[_recommendation_to_message(item) for item in result.items],
+        considered=result.considered,
+        provenance=provenance.to_message(result.provenance, result.timings),
+    )
+
+
+def result_from_message(message: pb.RecommendResponse) -> RecommendResult:
+    """A message as a result."""
+    return RecommendResult(
+        items=tuple(map(_recommendation_from_message, message.items)),
+        considered=message.considered,
+        timings=provenance.timings_from_message(message.provenance),
+        provenance=provenance.provenance_from_message(message.provenance),
+    )
+
+
+def _filter_to_message(condition: Filter) -> pb.Filter:
+    return pb.Filter(
+        field=condition.field,
+        any_of=condition.any_of,
+        minimum=condition.minimum,
+        maximum=condition.maximum,
+        exclude=condition.exclude,
+    )
+
+
+def _filter_from_message(message: pb.Filter) -> Filter:
+    return Filter(
+        field=message.field,
+        any_of=tuple(message.any_of),
+        minimum=message.minimum if message.HasField("minimum") else None,
+        maximum=message.maximum if message.HasField("maximum") else None,
+        exclude=message.exclude,
+    )
+
+
+def _recommendation_to_message(item: Recommendation) -> pb.Recommendation:
+    return pb.Recommendation(
+        id=item.id,
+        score=item.score,
+        probability=item.probability,
+        rating=item.rating,
+        attributes=to_struct(item.attributes),
+        reason=_reason_to_message(item.reason) if item.reason else None,
+    )
+
+
+def _recommendation_from_message(message: pb.Recommendation) -> Recommendation:
+    return Recommendation(
+        id=message.id,
+        score=message.score,
+        probability=message.probability if message.HasField("probability") else None,
+        rating=message.rating if message.HasField("rating") else None,
+        attributes=entities.attributes_from_message(message.attributes),
+        reason=_reason_from_message(message.reason) if message.HasField("reason") else None,
+    )
+
+
+def _reason_to_message(reason: Reason) -> pb.Reason:
+    return pb.Reason(
+        because_of=reason.because_of,
+        nearness=reason.nearness,
+        shared_attributes=reason.shared_attributes,
+        predicted_likes=reason.predicted_likes,
+    )
+
+
+def _reason_from_message(message: pb.Reason) -> Reason:
+    return Reason(
+        because_of=message.because_of,
+        nearness=message.nearness,
+        shared_attributes=tuple(message.shared_attributes),
+        predicted_likes=tuple(message.predicted_likes),
+    )

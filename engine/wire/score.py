@@ -1,0 +1,50 @@
+"""Score on the wire: its request and its result, beside their records."""
+
+from __future__ import annotations
+
+from emberline.engine.records import ScoreRequest, ScoreResult
+from emberline.proto import emberline_pb2 as pb
+
+from . import entities, provenance, tensors
+
+
+def request_to_message(request: ScoreRequest, priority: int) -> pb.ScoreRequest:
+    """A request as a message.
+
+    Raises:
+        InvalidInput: an attribute or a reference is of a kind that it cannot be.
+    """
+    return pb.ScoreRequest(
+        user=entities.user_to_message(request.user, "user"),
+        candidates=entities.references_to_messages(request.candidates, "candidates"),
+        outputs=request.outputs,
+        priority=priority,
+    )
+
+
+def request_from_message(message: pb.ScoreRequest) -> ScoreRequest:
+    """A message as a request.
+
+    Raises:
+        InvalidInput: a vector cannot be read.
+    """
+    user = entities.user_from_message(message.user, "user")
+    candidates = entities.references_from_messages(message.candidates, "candidates")
+    return ScoreRequest(user, candidates, tuple(message.outputs)) if message.outputs else ScoreRequest(user, candidates)
+
+
+def result_to_message(result: ScoreResult) -> pb.ScoreResponse:
+    """A result as a message."""
+    return pb.ScoreResponse(
+        outputs=tensors.outputs_to_messages(result.outputs),
+        provenance=provenance.to_message(result.provenance, result.timings),
+    )
+
+
+def result_from_message(message: pb.ScoreResponse) -> ScoreResult:
+    """A message as a result. Its arrays are read-only views of the message's bytes."""
+    return ScoreResult(
+        tensors.outputs_from_messages(message.outputs),
+        provenance.timings_from_message(message.provenance),
+        provenance.provenance_from_message(message.provenance),
+    )

@@ -1,0 +1,56 @@
+"""Attributes on the wire: protobuf's Struct, which knows texts, numbers, booleans, lists and structs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+
+from google.protobuf.struct_pb2 import ListValue, Struct
+from google.protobuf.struct_pb2 import Value as Message
+
+from emberline.engine.errors import InvalidInput
+from emberline.engine.records import Value
+
+
+def to_struct(attributes: Mapping[str, Value], field: str = "attributes") -> Struct:
+    """Attributes as a message.
+
+    Args:
+        attributes: texts, numbers or lists of texts, by name. NumPy's numbers are numbers.
+        field: where they stand in the request, for the error.
+
+    Raises:
+        InvalidInput: a value is of another kind.
+    """
+    return Struct(fields={name: _message(value, f"{field}.{name}") for name, value in attributes.items()})
+
+
+def from_struct(struct: Struct) -> dict[str, object]:
+    """A message's attributes; whether they are of a kind that an attribute can be is not checked."""
+    return {name: _value(value) for name, value in struct.fields.items()}
+
+
+def _message(value: object, field: str) -> Message:
+    if isinstance(value, str):
+        return Message(string_value=value)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return Message(number_value=float(value))
+    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
+        return Message(list_value=ListValue(values=[Message(string_value=entry) for entry in value]))
+    raise InvalidInput(field, f"is {value!r}; an attribute is a text, a number or a list of texts")
+
+
+def _value(message: Message) -> object:
+    match message.WhichOneof("kind"):
+        case "string_value":
+            return message.string_value
+        case "number_value":
+            return message.number_value
+        case "bool_value":
+            return message.bool_value
+        case "list_value":
+            return [_value(entry) for entry in message.list_value.values]
+        case "struct_value":
+            return from_struct(message.struct_value)
+        case _:
+            return None

@@ -1,0 +1,67 @@
+from collections import Counter
+
+import pytest
+
+from emberline.engine.batching.choice import SessionChoice
+from emberline.engine.records import Floats, Integers
+
+
+class Named:
+    """A session that takes a time."""
+
+    device = "made up"
+
+    def __init__(self, ratio: float) -> None:
+        self.ratio = ratio
+
+    def run(self, ids: Integers, mask: Integers) -> Floats:
+        """Is never called."""
+        raise AssertionError((ids, mask))
+
+
+@pytest.fixture
+def pair() -> tuple[Named, Named]:
+    """Two sessions, the first of which is the faster."""
+    return Named(0.7), Named(1.0)
+
+
+def _work(choice: SessionChoice, batches: int) -> Counter[float]:
+    counts: Counter[float] = Counter()
+    for _ in range(batches):
+        session = choice.session()
+        assert isinstance(session, Named)
+        choice.learn(session, session.ratio)
+        counts[session.ratio] += 1
+    return counts
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_faster_one_does_nearly_all(pair: tuple[Named, Named], swapped: bool) -> None:
+    """Whichever comes first, after a few tries of each the faster one is taken."""
+    counts = _work(SessionChoice(pair[::-1] if swapped else pair), 320)
+    assert counts[0.7] >= 295
+    assert counts[1.0] >= 10
+
+
+def test_a_change_is_noticed(pair: tuple[Named, Named]) -> None:
+    """When other programs slow the faster one down, the other takes over, and gives back when they have gone."""
+    choice = SessionChoice(pair)
+    _work(choice, 100)
+    pair[0].ratio = 3.0
+    assert _work(choice, 400)[1.0] > 300
+    pair[0].ratio = 0.7
+    _work(choice, 400)
+    assert _work(choice, 100)[0.7] > 90
+
+
+def test_one_slow_batch_decides_nothing(pair: tuple[Named, Named]) -> None:
+    """The middle of the last times counts, so a single outlier does not."""
+    choice = SessionChoice(pair)
+    _work(choice, 50)
+    choice.learn(pair[0], 100.0)
+    assert _work(choice, 10)[0.7] >= 9
+
+
+def test_a_single_session_is_always_taken() -> None:
+    """With nothing to choose there is no choice."""
+    assert _work(SessionChoice([Named(1.0)]), 100) == {1.0: 100}

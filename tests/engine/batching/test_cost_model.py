@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emberline.engine.batching.cost_model import CostModel, Sample, fit
+
+SHAPES = [(1, 8), (4, 8), (16, 8), (1, 32), (8, 32), (1, 128), (2, 128)]
+#: MiniLM-L6 in int8 on one core, seconds.
+TRUTH = CostModel(1.2e-3, 8.0e-5, 1.3e-7)
+
+
+def _samples(costs: CostModel) -> list[Sample]:
+    return [Sample(texts, length, costs.batch(texts, length)) for texts, length in SHAPES]
+
+
+@settings(deadline=None)  # the first call of a linear-algebra library takes long on a busy machine
+@given(st.builds(CostModel, st.floats(1e-4, 1), st.floats(1e-6, 1), st.floats(0, 1e-3)))
+def test_the_coefficients_are_found_again(costs: CostModel) -> None:
+    """Measurements that follow the model give it back."""
+    found = fit(_samples(costs))
+    for texts, length in SHAPES:
+        assert found.batch(texts, length) == pytest.approx(costs.batch(texts, length), rel=1e-3)
+
+
+def test_noise_moves_the_prediction_less_than_itself() -> None:
+    """Measurements that are off by a tenth either way give a model that is off by less."""
+    generator = np.random.default_rng(3)
+    for _ in range(20):
+        noisy = [
+            Sample(one.texts, one.length, one.seconds * generator.uniform(0.9, 1.1)) for one in _samples(TRUTH) * 4
+        ]
+        assert fit(noisy).batch(4, 32) == pytest.approx(TRUTH.batch(4, 32), rel=0.1)
+
+
+@settings(deadline=None)  # the first call of a linear-algebra library takes long on a busy machine
+@given(
+    st.lists(
+        st.builds(Sample, st.integers(1, 32), st.integers(1, 128), st.floats(1e-6, 10)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_more_never_costs_less(samples: list[Sample]) -> None:
+    """Whatever was measured, the fitted time does not fall with texts or tokens, and is not negative."""
+    costs = fit(samples)
+    assert min(costs.call, costs.token, costs.square) >= 0
+    assert costs.batch(1, 1) >= 0
+    assert costs.batch(4, 32) <= costs.batch(5, 32)
+    assert costs.batch(4, 32) <= costs.batch(4, 33)
+
+
+def test_an_ample_batch_has_little_left_to_gain() -> None:
+    """The dearer a call is beside its tokens, the more tokens a batch may have; a single text always may."""
+    ample = TRUTH.ample(32)
+    assert TRUTH.call < 0.04 * TRUTH.batch(ample // 32, 32)
+    assert CostModel(1.0, 1e-4, 0.0).ample(32) > 100 * ample
+    assert CostModel(0.0, 1.0, 0.0).ample(32) == 32

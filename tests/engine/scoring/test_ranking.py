@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from json import dumps
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emberline.engine.catalogue.columns import written
+from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind
+from emberline.engine.catalogue.rows import Rows, StagedRows
+from emberline.engine.catalogue.snapshot import Snapshot
+from emberline.engine.catalogue.stored_vectors import StoredVectors
+from emberline.engine.errors import InvalidInput
+from emberline.engine.records import Filter, Floats, RecommendRequest, User, Value
+from emberline.engine.scoring.ranking import RankedRows, rank
+
+Attributes = dict[str, Value]
+TEMPERATURE = 0.5
+
+
+def batch(names: Sequence[str], numbers: Floats, documents: Sequence[str], kind: VectorKind = "fp32") -> StagedRows:
+    """Items with the given vectors; the last number of each is its bias."""
+    return StagedRows(
+        ids=names,
+        texts=[""] * len(names),
+        documents=documents,
+        embeddings=StoredVectors.of(np.zeros((len(names), 1), np.float32), kind),
+        vectors=StoredVectors.of(numbers[:, :-1], kind),
+        biases=numbers[:, -1],
+        updated=np.zeros(len(names)),
+    )
+
+
+def catalogue(
+    vectors: Sequence[Sequence[float]],
+    attributes: Sequence[Attributes] | None = None,
+    kind: VectorKind = "fp32",
+) -> Snapshot:
+    """Items "0", "1", … with the given vectors; the last number of each is its bias."""
+    count = len(vectors)
+    numbers = np.array(vectors, np.float32).reshape(count, len(vectors[0]) if vectors else 4)
+    documents = [dumps(entry) for entry in attributes or [{}] * count]
+    rows = Rows(1, numbers.shape[1] - 1, kind)
+    snapshot = rows.stage(rows.empty(), batch([str(index) for index in range(count)], numbers, documents, kind))
+    rows.publish(snapshot)
+    return snapshot
+
+
+def ids(ranking: RankedRows) -> list[str]:
+    """The items that were ranked."""
+    return [str(row) for row in ranking.rows.tolist()]
+
+
+def ask(k: int = 10, *filters: Filter, **rest: Any) -> RecommendRequest:
+    """A request; the user's vector is given beside it."""
+    return RecommendRequest(User(), k, filters=filters, **rest)
+
+
+FILMS: list[Attributes] = [
+    {"title": "Alien", "year": 1979.0, "genres": ["Horror", "Sci-Fi"]},
+    {"title": "Airplane!", "year": "1980", "genres": ["Comedy"]},
+    {"title": "Brazil", "year": 1985.0, "genres": "Sci-Fi", "rating": 7.9},
+    {"title": "Unknown"},
+]
+USER = np.array([1.0], np.float32)
+
+
+@pytest.fixture
+def films() -> Snapshot:
+    """Four films, the best first, with attributes of every kind."""
+    return catalogue([[4.0, 0.0], [3.0, 0.0], [2.0, 0.0], [1.0, 0.0]], FILMS)
+
+
+def test_the_score_is_the_similarity_over_the_temperature_plus_the_bias() -> None:
+    """s = z_u·z_i / τ + b_i decides, not the dot product alone."""
+    ranking = rank(catalogue([[1.0, 0.0], [0.5, 2.0]]), USER, TEMPERATURE, ask())
+    assert ids(ranking) == ["1", "0"]
+    np.testing.assert_allclose(ranking.scores, [3.0, 2.0])
+    assert ranking.considered == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        (Filter("genres", ("Sci-Fi",)), "02"),
+        (Filter("genres", ("Comedy", "Horror")), "01"),
+        (Filter("genres", ("Sci-Fi",), exclude=True), "13"),
+        (Filter("genres", ("sci-fi",)), ""),
+        (Filter("year", ("1979", " 1980 ")), "01"),
+        (Filter("year", minimum=1980), "12"),
+        (Filter("year", maximum=1980), "01"),
+        (Filter("year", minimum=1980, maximum=1980), "1"),
+        (Filter("year", ("1979",), minimum=1985), "02"),
+        (Filter("year", minimum=1980, exclude=True), "03"),
+        (Filter("rating", ("7.9",)), "2"),
+        (Filter("title", minimum=-math.inf), ""),
+    ],
+)
+def test_a_filter_keeps_values_and_ranges(films: Snapshot, wanted: Filter, kept: str) -> None:
+    """A value is found in texts, lists and numbers; a range in numbers and texts that are numbers."""
+    ranking = rank(films, USER, TEMPERATURE, ask(10, wanted))
+    assert ids(ranking) == list(kept)
+    assert ranking.considered == len(kept)
+
+
+def test_all_filters_must_hold(films: Snapshot) -> None:
+    """Several filters leave what each of them leaves."""
+    assert ids(rank(films, USER, 1.0, ask(10, Filter("genres", ("Sci-Fi",)), Filter("year", maximum=1980)))) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("work", "message"),
+    [
+        (ask(0), "k: is 0"),
+        (ask(diversity=1.5), "diversity: is 1.5"),
+        (ask(diversity=math.nan), "diversity: is nan"),
+        (ask(10, Filter("year")), r"filters\[0\]: asks for nothing"),
+        (ask(10, Filter("genres", ("x",)), Filter("year", minimum=math.nan)), r"filters\[1\]: .*not a number"),
+        (ask(10, Filter("year", minimum=2.0, maximum=1.0)), "minimum 2 above maximum 1"),
+        (ask(10, Filter("genre", ("x",))), r"filters\[0\]\.field: .*'genre'.*genres, rating, title, year"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(films: Snapshot, work: RecommendRequest, message: str) -> None:
+    """A k below one, a diversity or range that is none, and a field that no item has are named."""
+    with pytest.raises(InvalidInput, match=message):
+        rank(films, USER, TEMPERATURE, work)
+
+
+def test_a_user_without_a_finite_vector_is_refused(films: Snapshot) -> None:
+    """A vector that overflowed does not rank the catalogue at random."""
+    with pytest.raises(InvalidInput, match="user: has no finite vector"):
+        rank(films, np.array([np.nan], np.float32), TEMPERATURE, ask())
+
+
+def test_a_filter_on_an_empty_catalogue_leaves_nothing() -> None:
+    """Without items no field is known, and none is wrong."""
+    assert rank(catalogue([]), np.zeros(3, np.float32), 1.0, ask(10, Filter("genres", ("x",)))).considered == 0
+
+
+def test_history_and_named_items_are_left_out(films: Snapshot) -> None:
+    """The history is left out unless it shall be included; ids that the catalogue does not have exclude nothing."""
+    work = ask(exclude_ids=("1", "nobody"))
+    assert ids(rank(films, USER, TEMPERATURE, work, history=[0])) == ["2", "3"]
+    work = ask(include_history=True)
+    assert ids(rank(films, USER, TEMPERATURE, work, history=[0])) == ["0", "1", "2", "3"]
+
+
+def test_filters_see_items_that_came_later() -> None:
+    """A column that was built for one snapshot serves younger and older ones, each with its own items."""
+    rows = Rows(1, 1, "fp32")
+
+    def one(item_id: str, genre: str) -> StagedRows:
+        return batch([item_id], np.ones((1, 2), np.float32), [dumps({"genre": genre})])
+
+    first = rows.stage(rows.empty(), one("a", "Horror"))
+    rows.publish(first)
+    horror, comedy = Filter("genre", ("Horror",)), Filter("genre", ("Comedy",))
+    assert rank(first, USER, 1.0, ask(10, horror)).considered == 1
+    second = rows.stage(first, one("b", "Horror"))
+    rows.publish(second)
+    third = rows.stage(second, one("a", "Comedy"))
+    rows.publish(third)
+    assert rank(third, USER, 1.0, ask(10, horror)).rows.tolist() == [1]
+    assert rank(third, USER, 1.0, ask(10, comedy)).rows.tolist() == [2]
+    assert rank(second, USER, 1.0, ask(10, horror)).rows.tolist() == [0, 1]
+    assert rank(first, USER, 1.0, ask(10, horror)).rows.tolist() == [0]
+    assert rank(first, USER, 1.0, ask(10, comedy)).rows.tolist() == []
+
+
+def test_equal_scores_keep_the_catalogues_order_after_a_replacement() -> None:
+    """A replaced item's row is at the end, but among equals the item keeps its place."""
+    rows = Rows(1, 1, "fp32")
+
+    def alike(*names: str) -> StagedRows:
+        return batch(names, np.ones((len(names), 2), np.float32), ["{}"] * len(names))
+
+    snapshot = rows.stage(rows.empty(), alike("a", "b", "c"))
+    rows.publish(snapshot)
+    snapshot = rows.stage(snapshot, alike("a"))
+    rows.publish(snapshot)
+    ranking = rank(snapshot, USER, 1.0, ask(2))
+    assert [snapshot.id(row) for row in ranking.rows.tolist()] == ["a", "b"]
+
+
+# Whole numbers: their scores are exact and often equal.
+NUMBERS = st.integers(-2, 2).map(float)
+VALUES: st.SearchStrategy[Value] = st.one_of(
+    st.sampled_from(["x", "y", "1", "2"]), st.integers(0, 3).map(float), st.lists(st.sampled_from(["x", "y", "2"]))
+)
+FILTERS = st.builds(
+    Filter,
+    field=st.sampled_from(["f", "g"]),
+    any_of=st.lists(st.sampled_from(["x", "y", "1", "2"]), min_size=1).map(tuple),
+    minimum=st.none() | st.sampled_from([0.0, 1.0]),
+    maximum=st.none() | st.sampled_from([1.0, 2.0]),
+    exclude=st.booleans(),
+)
+
+
+def naive_filter(attributes: Attributes, wanted: Filter) -> bool:
+    """Whether a filter keeps an item."""
+    value = attributes.get(wanted.field, [])
+    entries = [written(value)] if isinstance(value, float) else [value] if isinstance(value, str) else list(value)
+    found = any(entry in wanted.any_of for entry in entries)
+    if wanted.minimum is not None or wanted.maximum is not None:
+        low = wanted.minimum if wanted.minimum is not None else -math.inf
+        high = wanted.maximum if wanted.maximum is not None else math.inf
+        found = found or any(low <= float(entry) <= high for entry in entries if entry.isdigit())
+    return found != wanted.exclude
+
+
+@given(
+    vectors=st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=30),
+    user=st.tuples(NUMBERS, NUMBERS),
+    k=st.integers(1, 40),
+    filters=st.lists(FILTERS, max_size=2),
+    excluded=st.sets(st.integers(0, 29), max_size=5),
+    kind=st.sampled_from(VECTOR_KINDS),
+    data=st.data(),
+)
+def test_a_ranking_is_what_sorting_all_items_gives(
+    vectors: list[tuple[float, float, float]],
+    user: tuple[float, float],
+    k: int,
+    filters: list[Filter],
+    excluded: set[int],
+    kind: VectorKind,
+    data: st.DataObject,
+) -> None:
+    """Items, order, scores and count are those of filtering and sorting one item after the other."""
+    attributes = [data.draw(st.fixed_dictionaries({"f": VALUES, "g": VALUES})) for _ in vectors]
+    # With 127 as its largest number an int8 vector of whole numbers is kept exactly.
+    snapshot = catalogue([(v[0], v[1], 127.0, v[2]) for v in vectors], attributes, kind)
+    scores = [(user[0] * v[0] + user[1] * v[1]) / TEMPERATURE + v[2] for v in vectors]
+    left = [
+        row
+        for row in range(len(vectors))
+        if row not in excluded and all(naive_filter(attributes[row], wanted) for wanted in filters)
+    ]
+    expected = sorted(left, key=lambda row: (-scores[row], row))[:k]
+    known = {field for entry in attributes for field, value in entry.items() if value != []}
+    work = ask(k, *(f for f in filters if f.field in known), exclude_ids=tuple(map(str, excluded)))
+    if work.filters != tuple(filters):
+        return  # a field that no item has is another test's
+    ranking = rank(snapshot, np.array([*user, 0.0], np.float32), TEMPERATURE, work)
+    assert ranking.rows.tolist() == expected
+    assert ranking.scores.tolist() == [scores[row] for row in expected]
+    assert ranking.considered == len(left)
+
+
+def naive_mmr(vectors: Floats, scores: list[float], k: int, diversity: float) -> list[int]:
+    """As in the paper, over all items, best first."""
+    low, high = min(scores), max(scores)
+    relevance = [(score - low) / (high - low) if high > low else 0.0 for score in scores]
+
+    def cosine(a: int, b: int) -> float:
+        norms = np.linalg.norm(vectors[a]) * np.linalg.norm(vectors[b])
+        return float(vectors[a] @ vectors[b] / norms) if norms else 0.0
+
+    chosen = [max(range(len(scores)), key=lambda row: (scores[row], -row))]
+    while len(chosen) < k:
+        rest = [row for row in range(len(scores)) if row not in chosen]
+        value = {
+            row: (1 - diversity) * relevance[row] - diversity * max(cosine(row, other) for other in chosen)
+            for row in rest
+        }
+        best = max(value.values())
+        close = [row for row in rest if value[row] > best - 1e-6]
+        chosen.append(min(close, key=lambda row: (-scores[row], row)))
+    return chosen
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.05, 1.0), st.sampled_from(VECTOR_KINDS))
+def test_diversity_is_maximal_marginal_relevance(seed: int, k: int, diversity: float, kind: VectorKind) -> None:
+    """The choice among the vectors that are kept is the paper's, one item after the other."""
+    generator = np.random.default_rng(seed)
+    numbers = generator.standard_normal((12, 4))
+    snapshot = catalogue(numbers.tolist(), kind=kind)
+    user = np.array([1.0, 0.5, -1.0], np.float32)
+    vectors = snapshot.vectors[:]
+    scores = (vectors @ user / TEMPERATURE + snapshot.biases).tolist()
+    ranking = rank(snapshot, user, TEMPERATURE, ask(k, diversity=diversity))
+    assert ranking.rows.tolist() == naive_mmr(vectors, scores, k, diversity)
+
+
+def test_diversity_prefers_the_unlike() -> None:
+    """Between a twin of the best item and an unlike one, diversity takes the unlike one."""
+    snapshot = catalogue([[1.0, 0.0, 0.0], [1.0, 0.01, -0.01], [0.0, 1.0, 1.0]])
+    user = np.array([1.0, 0.0], np.float32)
+    assert ids(rank(snapshot, user, TEMPERATURE, ask(2))) == ["0", "1"]
+    assert ids(rank(snapshot, user, TEMPERATURE, ask(2, diversity=0.6))) == ["0", "2"]
+
+
+def test_full_diversity_begins_with_the_best_and_goes_on_without_repeating() -> None:
+    """At diversity 1 each item still comes once, even where all are alike."""
+    ranking = rank(catalogue([[1.0, 0.0]] * 5), USER, TEMPERATURE, ask(5, diversity=1.0))
+    assert ids(ranking) == ["0", "1", "2", "3", "4"]

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from emberline.engine.bundle import BundleLayout
+from emberline.engine.errors import BundleCorrupt
+from emberline.engine.records import Encoding
+from emberline.engine.text.tokenizer import TextTokenizer, pad
+
+MAX_LENGTH = 32
+
+
+@pytest.fixture(scope="module")
+def path(tiny_bundle: Path) -> Path:
+    """The tiny bundle's tokenizer."""
+    return BundleLayout(tiny_bundle).tokenizer
+
+
+def test_a_text_has_its_special_tokens_and_no_padding(path: Path, tmp_path: Path) -> None:
+    """A tokenizer file that pads every text to the full length is read without its padding."""
+    padding = Tokenizer.from_file(str(path))
+    padding.enable_padding(length=MAX_LENGTH)
+    padding.save(str(tmp_path / "tokenizer.json"))
+    (encoding,) = TextTokenizer(tmp_path / "tokenizer.json", MAX_LENGTH).encode(["horror: the"])
+    assert encoding.ids.tolist() == Tokenizer.from_file(str(path)).encode("horror: the").ids
+    assert not encoding.truncated
+
+
+def test_a_long_text_is_cut_and_says_so(path: Path) -> None:
+    """What is longer than the encoder reads is cut to its length, and marked."""
+    short, long = TextTokenizer(path, MAX_LENGTH).encode(["the " * 30, "the " * 31])
+    assert (len(short), short.truncated) == (MAX_LENGTH, False)
+    assert (len(long), long.truncated) == (MAX_LENGTH, True)
+
+
+words = st.one_of(st.sampled_from(["the", "horror", "x" * 150, " " * 300, "a;b,c", "中文"]), st.text(max_size=12))
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(words, max_size=60).map(" ".join), min_size=1, max_size=3))
+def test_reading_only_the_head_of_a_long_text_changes_nothing(path: Path, texts: list[str]) -> None:
+    """The tokens are those of the whole text, though most of a long one is never looked at."""
+    whole = Tokenizer.from_file(str(path))
+    whole.enable_truncation(MAX_LENGTH)
+    for text, encoding in zip(texts, TextTokenizer(path, MAX_LENGTH).encode(texts), strict=True):
+        expected = whole.encode(text)
+        assert encoding.ids.tolist() == expected.ids
+        assert encoding.truncated == bool(expected.overflowing)
+
+
+def test_a_batch_is_padded_to_its_longest_only() -> None:
+    """Ids are filled up with zeros, and the mask says which of them are tokens."""
+    ids, mask = pad([Encoding(np.array([5, 6, 7]), False), Encoding(np.array([8]), False)])
+    assert ids.tolist() == [[5, 6, 7], [8, 0, 0]]
+    assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
+    """The error says which file and what to do."""
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(BundleCorrupt, match=r"tokenizer.json is no tokenizer .* export the bundle again"):
+        TextTokenizer(tmp_path / "tokenizer.json", MAX_LENGTH)
