@@ -139,10 +139,10 @@ def start(tiny_bundle: Path, tmp_path: Path) -> Iterator[Callable[..., Process]]
     """Starts servers that share a live catalogue, one after the other."""
     processes: list[Process] = []
 
-    def start(*missing: str) -> Process:
+    def start(*missing: str, settings: Sequence[str] = ()) -> Process:
         live = tmp_path / "live.sqlite"
         arguments = str(tiny_bundle), "--listen", "127.0.0.1:0", "--catalogue", str(live)
-        processes.append(Process(*arguments, missing=missing))
+        processes.append(Process(*arguments, *settings, missing=missing))
         return processes[-1]
 
     yield start

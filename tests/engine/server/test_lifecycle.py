@@ -157,6 +157,23 @@ def test_a_second_signal_ends_at_once(start: Callable[[], Any]) -> None:
         requests.put(None)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_exit_code_says_that_something_was_cut_off(start: Callable[..., Any], number: int) -> None:
+    """One signal is enough for code 1, if what runs does not end in the time that the drain gives."""
+    process = start(settings=("--drain-seconds", "0.2"))
+    with grpc.insecure_channel(process.address) as channel:
+        # A reflection stream that its client keeps open outlasts the drain.
+        requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        requests.put(reflection_pb2.ServerReflectionRequest(list_services=""))
+        held = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter(requests.get, None))
+        next(held)
+        process.signal(number)
+        assert process.end() == (1, "")
+        with pytest.raises(grpc.RpcError):
+            next(held)
+        requests.put(None)
+
+
 def test_an_acknowledged_item_survives_a_kill(start: Callable[[], Any]) -> None:
     """Once an upsert is answered, not even SIGKILL loses the item."""
     process = start()

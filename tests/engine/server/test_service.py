@@ -1,4 +1,5 @@
 import asyncio
+import time
 import urllib.request
 from collections.abc import Awaitable
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from emberline.engine.engine import Engine
+from emberline.engine.records import RequestOptions
 from emberline.engine.server.lifecycle import Server
 from emberline.engine.server.service import SERVICE
 from emberline.engine.wire import tensors
@@ -156,6 +159,67 @@ async def test_a_deadline_in_line_costs_nothing(server: Server, stub: Stub, gate
     gate.open()
     await running
     assert 'emberline_texts_total{fate="encoded"} 1.0' in await _metrics(server)
+
+
+NOVA = pb.ItemReference(text="title: Nova")
+#: Every call that works for its caller, by the engine's method that does the work.
+CALLS = {
+    "encode": ("Encode", pb.EncodeRequest(inputs=[pb.Input(text="the")], priority=3)),
+    "score": ("Score", pb.ScoreRequest(candidates=[NOVA], priority=3)),
+    "recommend": ("Recommend", pb.RecommendRequest(k=1, priority=3)),
+    "upsert": ("UpsertItems", pb.UpsertItemsRequest(items=[pb.Item(id="nova", text="title: Nova")])),
+    "delete": ("DeleteItems", pb.DeleteItemsRequest(ids=["nothing"])),
+    "get": ("GetItems", pb.GetItemsRequest(ids=["nothing"])),
+}
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> list[RequestOptions]:
+    """The options of each request that the engine was given."""
+    seen: list[RequestOptions] = []
+
+    def watch(method: str) -> None:
+        work = getattr(Engine, method)
+
+        async def watched(self: Engine, asked: object, options: RequestOptions) -> Any:
+            seen.append(options)
+            return await work(self, asked, options)
+
+        monkeypatch.setattr(Engine, method, watched)
+
+    for method in CALLS:
+        watch(method)
+    return seen
+
+
+@pytest.mark.parametrize("method", CALLS)
+async def test_the_engine_works_until_the_caller_gives_up(
+    stub: Stub, options: list[RequestOptions], method: str
+) -> None:
+    """The deadline of a call is its client's, and the priority too; a client without a deadline waits for ever."""
+    name, message = CALLS[method]
+    before = time.monotonic()
+    await getattr(stub, name)(message, timeout=60)
+    (asked,) = options
+    assert asked.deadline is not None
+    assert before + 58 < asked.deadline <= time.monotonic() + 61  # gRPC rounds what it sends
+    assert asked.priority == (message.priority if hasattr(message, "priority") else 0)
+    await getattr(stub, name)(message)
+    assert options[1].deadline is None
+
+
+async def test_a_streams_deadline_is_that_of_each_of_its_requests(stub: Stub, options: list[RequestOptions]) -> None:
+    """All requests of a stream end with it; each has its own priority."""
+    requests = [
+        pb.EncodeStreamRequest(request=pb.EncodeRequest(inputs=[pb.Input(text="the")], priority=priority))
+        for priority in (1, -2)
+    ]
+    before = time.monotonic()
+    assert len([answer async for answer in stub.EncodeStream(iter(requests), timeout=60)]) == 2
+    assert sorted(asked.priority for asked in options) == [-2, 1]
+    for asked in options:
+        assert asked.deadline is not None
+        assert before + 58 < asked.deadline <= time.monotonic() + 61
 
 
 async def test_a_stream_is_answered_in_order_and_survives_bad_requests(channel: grpc.aio.Channel) -> None:

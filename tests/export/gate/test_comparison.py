@@ -93,10 +93,32 @@ def test_only_what_was_held_out_counts(reference: Predictions, holdout: HoldoutS
     assert measured["agreement@10"] < 1  # they are still neighbours
 
 
-def test_calibration_reads_no_text_of_the_holdout_set(holdout: HoldoutSet) -> None:
-    """No text of a held-out item or user is among those to calibrate on."""
-    seen = set(holdout.seen_texts())
-    items, profiles = holdout.dataset.item_texts(), holdout.dataset.user_texts()
-    assert seen
-    assert not seen & {items[row] for row in np.flatnonzero(holdout.split.cold_items)}
-    assert not seen & {profiles[row] for row in np.flatnonzero(holdout.split.cold_users)}
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_item_is_no_neighbour_of_its_own(reference: Predictions, holdout: HoldoutSet, seed: int) -> None:
+    """Agreement is counted among the other items: it is what sorting them by cosine, one query at a time, gives."""
+    rng = np.random.default_rng(seed)
+    items = rng.standard_normal(reference.vectors.items.shape).astype(np.float32)
+    items /= np.linalg.norm(items, axis=1, keepdims=True)
+    strange = replace(reference, vectors=replace(reference.vectors, items=items))
+    measured = compare(strange, reference, holdout)
+    for k in (1, 10):
+        shares = []
+        for asked in np.flatnonzero(holdout.split.cold_items).tolist():
+            others = [row for row in range(len(items)) if row != asked]
+            best, wanted = (
+                set(sorted(others, key=lambda row, of=of, asked=asked: -float(of[row] @ of[asked]))[:k])
+                for of in (items, reference.vectors.items)
+            )
+            shares.append(len(best & wanted) / k)
+        assert measured[f"agreement@{k}"] == pytest.approx(np.mean(shares))
+
+
+def test_recommendations_are_of_items_that_a_user_has_not_met(reference: Predictions, holdout: HoldoutSet) -> None:
+    """However high a form scores what users know already, it is no part of their ten best."""
+    scores = reference.recommendations.copy()
+    for row, known in enumerate(holdout.recommendations.known):
+        scores[row, np.searchsorted(holdout.recommendations.candidates, known)] += 1000
+    praised = replace(reference, recommendations=scores)
+    assert any(len(known) >= 10 for known in holdout.recommendations.known)
+    assert compare(praised, reference, holdout)["recommendations@10"] == 1
+    assert compare(reference, praised, holdout)["recommendations@10"] == 1

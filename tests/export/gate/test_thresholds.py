@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from emberline.engine.bundle import PRECISIONS
+from emberline.engine.bundle import PRECISIONS, Precision
 from emberline.engine.errors import ConfigError
+from emberline.export.gate.predictions import HEADS
 from emberline.export.gate.thresholds import Threshold, Thresholds
 from emberline.export.gate.verdict import verdict
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "export.md"
 MEASURED = {
     "cosine": {"mean": 0.999, "min": 0.99},
     "agreement@10": 0.97,
@@ -59,6 +65,45 @@ def test_every_precision_has_a_threshold() -> None:
     """None can pass for want of one, and fp32 must be the model itself."""
     assert set(Thresholds().of) == set(PRECISIONS)
     assert Thresholds().of["fp32"].agreement >= 0.999
+
+
+def test_the_shipped_thresholds_are_those_of_the_documentation() -> None:
+    """The gate asks for what `docs/export.md` promises, of every precision and head; a change there is one here."""
+    rows = re.findall(r"^\| (fp32|fp16|int8|int8-trt) \|((?: 0\.\d+[^|]*\|){5})$", DOCUMENT.read_text(), re.MULTILINE)
+    promised = {name: [float(cell.split()[0]) for cell in row.split("|")[:5]] for name, row in rows}
+    assert promised == {
+        "fp32": [0.999, 0.999, 0.999, 0.999, 0.0001],
+        "fp16": [0.998, 0.998, 0.995, 0.998, 0.0005],
+        "int8": [0.965, 0.978, 0.985, 0.985, 0.003],
+        "int8-trt": [0.965, 0.976, 0.985, 0.985, 0.003],
+    }
+    for name, threshold in Thresholds().of.items():
+        asked = [threshold.agreement, threshold.recommendations, threshold.ndcg, threshold.kendall_tau]
+        assert [*asked, threshold.drift["rating"]] == promised[name]
+        assert dict(threshold.drift) == dict.fromkeys(HEADS, promised[name][4])
+
+
+@pytest.mark.parametrize("measure", ["agreement@10", "recommendations@10", "ndcg@10", "kendall_tau", "drift"])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_only_just_reaches_the_shipped_thresholds_passes(precision: Precision, measure: str) -> None:
+    """At the least value of every measure nothing fails; a hair beyond it exactly that measure does."""
+    threshold = Thresholds().of[precision]
+
+    def measured(worse: str) -> dict[str, Any]:
+        less = {name: 1e-5 if name == worse else 0.0 for name in ("agreement@10", "recommendations@10", "ndcg@10")}
+        tau = threshold.kendall_tau - (1e-5 if worse == "kendall_tau" else 0.0)
+        away = {head: limit + (1e-5 if worse == "drift" else 0.0) for head, limit in threshold.drift.items()}
+        return {
+            "cosine": {"mean": threshold.cosine, "min": 0.0},
+            "agreement@10": threshold.agreement - less["agreement@10"],
+            "recommendations@10": threshold.recommendations - less["recommendations@10"],
+            "kendall_tau": {"mean": tau, "min": 0.0},
+            "ndcg@10": {"item cold": {"value": 0.1, "ratio": threshold.ndcg - less["ndcg@10"], "interval": None}},
+            "drift": {head: {"mean": mean, "worst": 1.0} for head, mean in away.items()},
+        }
+
+    assert verdict(measured(""), threshold) == []
+    assert len(verdict(measured(measure), threshold)) == (len(HEADS) if measure == "drift" else 1)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,27 @@ def test_a_wide_channel_is_narrowed(inputs: Floats, seen: Statistics, weight: Fl
     assert _output_error(inputs, weight, divisors, seen) < 0.3 * _output_error(inputs, weight, plain, seen)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 0.8, 1.0])
+def test_divisors_are_those_of_the_paper(seen: Statistics, weight: Floats, alpha: float) -> None:
+    """max|x|^α / max|w|^(1−α), up to a common factor: at α = 1 the inputs alone decide, at α = 0 the weights alone."""
+    uneven = weight * np.geomspace(0.01, 100, 32, dtype=np.float32)[:, None]
+    divisors, taken = smooth(seen, uneven, fine=False, centred=True, alpha=alpha)
+    widest = np.maximum(np.abs(seen.low), np.abs(seen.high)).astype(np.float64)
+    heaviest = np.abs(uneven).max(axis=1).astype(np.float64)
+    expected = np.exp(alpha * np.log(widest) - (1 - alpha) * np.log(heaviest))
+    np.testing.assert_allclose(divisors, expected / np.exp(np.log(expected).mean()), rtol=1e-4)
+    assert taken == alpha
+
+
+def test_of_all_strengths_the_best_is_taken(inputs: Floats, seen: Statistics, weight: Floats) -> None:
+    """No other α loses much less of the output, and the divisors are those of the α that is named with them."""
+    best, alpha = smooth(seen, weight, fine=False, centred=True)
+    tried = {one: smooth(seen, weight, fine=False, centred=True, alpha=one)[0] for one in ALPHAS}
+    np.testing.assert_array_equal(best, tried[alpha])
+    errors = {one: _output_error(inputs, weight, divisors, seen) for one, divisors in tried.items()}
+    assert errors[alpha] < 1.1 * min(errors.values()) < 0.5 * max(errors.values())
+
+
 def test_inputs_of_16_bits_leave_the_weights_in_peace(seen: Statistics, weight: Floats) -> None:
     """Where rounding the inputs costs nothing, less of their spread is moved into the weights."""
     assert smooth(seen, weight, fine=True, centred=True)[1] < smooth(seen, weight, fine=False, centred=True)[1]

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from emberline.export.progress import silent
+from emberline.export.training.config import TrainConfig
+from emberline.export.training.examples import Examples
+from emberline.export.training.objective import NEXT, Objective
+from emberline.export.training.run import RunFolder
+from emberline.export.training.trainer import Trainer
+
+#: The items that a step encodes as if they were new.
+COLUMNS = np.arange(8)
+#: The settings with unlike weights, and all losses switched on.
+WEIGHTS: dict[str, Any] = {
+    "user_task": 0.7,
+    "item_task": 1.3,
+    "pair_task": 1.9,
+    "alignment": 0.6,
+    "group_prior": 3.0,
+    "no_history": 0.5,
+}
+#: What each loss counts then.
+COUNTS = {
+    "behaviour": 0.7,
+    "rating": 0.7,
+    "next attributes": 0.7 * NEXT,
+    "attributes": 1.3,
+    "ranking": 1.9,
+    "ranking of new": 1.9,
+    "alignment": 1.9 * 0.6,
+    "group prior": 1.9 * 3.0,
+}
+
+
+@pytest.fixture
+def trainer(examples: Examples, config: TrainConfig, tmp_path: Path) -> Trainer:
+    """A training before its first step, of random towers and items, so that every loss has something to learn."""
+    started = Trainer.start(examples, replace(config, **WEIGHTS), RunFolder(tmp_path / "run"), silent)
+    started.model.train().requires_grad_(True)
+    torch.manual_seed(1)
+    heads = [one for name, one in started.model.named_parameters() if not name.startswith("encoder.")]
+    for parameter in [*started.table.parameters(), *heads]:
+        torch.nn.init.normal_(parameter, std=0.3)
+    started.table.aim.normal_()
+    return started
+
+
+@dataclass(frozen=True)
+class Only:
+    """Takes one loss alone, in place of the weighted sum."""
+
+    name: str
+
+    def __call__(self, parts: Mapping[str, tuple[float, Tensor]]) -> tuple[Tensor, dict[str, float]]:
+        """The loss."""
+        return parts[self.name][1], {}
+
+
+def _loss(trainer: Trainer, encodes: bool = True, only: str = "", **settings: Any) -> tuple[Tensor, dict[str, float]]:
+    """The loss of one step, the same step for the same settings."""
+    objective: Objective = replace(
+        trainer.objective,
+        config=replace(trainer.config, **settings),
+        uncertainty=Only(only) if only else None,  # type: ignore[arg-type]  # stands in for it
+    )
+    torch.manual_seed(0)
+    columns = COLUMNS if encodes else None
+    return objective(trainer.model, trainer.table, trainer.bank, np.random.default_rng(0), columns)
+
+
+def _gradient(trainer: Trainer, module: torch.nn.Module, only: str, **settings: Any) -> float:
+    """The length of a loss's gradient by a module's parameters."""
+    trainer.model.zero_grad()
+    trainer.table.zero_grad()
+    torch.autograd.backward(_loss(trainer, only=only, **settings)[0])
+    found = [parameter.grad.norm() for parameter in module.parameters() if parameter.grad is not None]
+    return float(torch.stack(found).norm()) if found else 0.0
+
+
+def test_every_loss_counts_by_its_weight(trainer: Trainer) -> None:
+    """The total is the sum of α, β and γ times their tasks' losses, with the weights within a task."""
+    total, told = _loss(trainer)
+    assert set(told) == {"loss", *COUNTS}
+    assert told["loss"] == total.item()
+    counted = [weight * told[name] for name, weight in COUNTS.items()]
+    assert min(counted) > 1e-3 * max(counted)  # none is too small to be missed in the sum
+    assert total.item() == pytest.approx(sum(counted), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "names"),
+    [
+        ("user_task", {"behaviour", "rating", "next attributes"}),
+        ("item_task", {"attributes"}),
+        ("pair_task", {"ranking", "ranking of new", "alignment", "group prior"}),
+        ("alignment", {"alignment"}),
+        ("group_prior", {"group prior"}),
+    ],
+)
+def test_a_weight_of_zero_switches_off(trainer: Trainer, setting: str, names: set[str]) -> None:
+    """A task, or a loss within one, that counts nothing is not computed, and the others count as before."""
+    total, told = _loss(trainer, **{setting: 0.0})
+    assert set(told) == {"loss", *COUNTS} - names
+    assert total.item() == pytest.approx(sum(COUNTS[name] * told[name] for name in told.keys() - {"loss"}), rel=1e-5)
+
+
+def test_a_step_that_encodes_nothing_learns_nothing_of_new_items(trainer: Trainer) -> None:
+    """Without texts there is no alignment and no ranking of new items, and the encoder has no gradient."""
+    total, told = _loss(trainer, encodes=False)
+    assert set(told) == {"loss", *COUNTS} - {"alignment", "ranking of new"}
+    torch.autograd.backward(total)
+    assert all(parameter.grad is None for parameter in trainer.model.encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    "name", ["ranking", "ranking of new", "alignment", "group prior", "behaviour", "rating", "attributes"]
+)
+def test_the_encoder_learns_by_items_from_every_task(trainer: Trainer, name: str) -> None:
+    """Every loss in which texts of items have a part reaches the encoder through them, though no profile is encoded."""
+    assert _gradient(trainer, trainer.model.encoder, name, profiles=0) > 0
+
+
+@pytest.mark.parametrize("name", ["ranking", "ranking of new", "group prior", "next attributes"])
+def test_the_encoder_learns_by_profiles(trainer: Trainer, name: str) -> None:
+    """What is predicted of users reaches the encoder through their profiles."""
+    without = _gradient(trainer, trainer.model.encoder, name, profiles=0, no_profile=0.0)
+    encoded = _gradient(trainer, trainer.model.encoder, name, profiles=64, no_profile=0.0)
+    assert encoded != without
+    assert encoded > 0
+    assert (without == 0) is (name == "next attributes")  # in which no item's text has a part
+
+
+@pytest.mark.parametrize("name", ["behaviour", "rating", "next attributes"])
+def test_behaviour_moves_vectors_at_its_share(trainer: Trainer, name: str) -> None:
+    """Users' vectors learn from behaviour at a share of the rate; what predicts it learns at the full rate."""
+    tower = trainer.model.user_tower
+    vector = torch.nn.ModuleList([child for label, child in tower.named_children() if label != "attributes"])
+    head = tower.attributes if name == "next attributes" else trainer.model.match
+    for module, ratio in ((vector, 4.0), (head, 1.0)):
+        small, large = (_gradient(trainer, module, name, user_share=share) for share in (0.1, 0.4))
+        assert large == pytest.approx(ratio * small, rel=1e-3)
+        assert small > 0
+
+
+def test_the_bank_keeps_what_was_encoded_from_complete_texts(trainer: Trainer) -> None:
+    """Vectors of whole texts renew the bank's rows of their items, and nothing else; those of spoilt texts do not."""
+    whole = {"hide_labels": 0.0, "field_dropout": 0.0, "stray_words": 0.0}
+    before, hidden = trainer.bank.items.clone(), trainer.bank.hidden.clone()
+    trainer.bank.items += 1.0
+    _loss(trainer, **whole)
+    renewed = (trainer.bank.items != before + 1.0).any(dim=1)
+    assert renewed.nonzero()[:, 0].tolist() == COLUMNS.tolist()
+    assert torch.nn.functional.cosine_similarity(trainer.bank.items[renewed], before[renewed]).min() > 0.9
+    assert torch.equal(trainer.bank.hidden, hidden)
+
+    kept = trainer.bank.items.clone()
+    _loss(trainer, **whole | {"hide_labels": 0.999})
+    assert torch.equal(trainer.bank.items, kept)
