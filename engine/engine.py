@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib.metadata import version
 from threading import Thread
 from typing import Final, Self, TypeVar
 
 import numpy as np
+
+from emberline import __version__
 
 from .admission import Admission
 from .batching.batcher import Batcher
@@ -105,13 +106,12 @@ class Engine:
             daemon=True,  # it reads what is in memory, so it may be cut off at any time
         ).start()
         self._started = time.monotonic()
-        self._version = version("emberline")
         self._admission = Admission()
         self.metrics.describe(
             model_id=manifest.model_id,
             precision=parts.placement.precision,
             device=parts.placement.session.device,
-            version=self._version,
+            version=__version__,
             notes=parts.placement.notes,
         )
         self.metrics.watch(
@@ -249,7 +249,7 @@ class Engine:
             model_id=manifest.model_id,
             precision=placement.precision,
             device=placement.session.device,
-            version=self._version,
+            version=__version__,
             max_length=manifest.max_length,
             hidden=manifest.hidden,
             dimensions=manifest.dimensions,

@@ -9,14 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from emberline import __version__
 from emberline.engine.bundle import SCHEMA, BundleLayout, FileRecord, GraphSpec, Manifest, Precision, sha256
 
 from .training.run import Run
 
 #: The packages that decide what a bundle's files hold.
-_PACKAGES: Final = (
-    *("emberline", "numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers"),
-)
+_PACKAGES: Final = ("numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
 
 
 def fingerprint(layout: BundleLayout) -> str:
@@ -61,7 +60,7 @@ def manifest(
         user_labels=config.user_labels,
         rating_range=config.rating_range,
         positive=str(description.interaction.positive),
-        versions={name: version(name) for name in _PACKAGES},
+        versions={"emberline": __version__} | {name: version(name) for name in _PACKAGES},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from emberline import __version__
 from emberline.engine.errors import EmberlineError, MissingExtra
 
 from .encode import encode
@@ -73,7 +73,7 @@ def program(first: str) -> typer.Typer:
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(importlib.metadata.version("emberline"))
+        typer.echo(__version__)
         raise typer.Exit
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal
 
+from emberline import __version__
 from emberline.engine.bundle import GraphSpec, sha256
 from emberline.engine.machine import processor
 from emberline.engine.records import Encoding
@@ -29,7 +30,7 @@ from .trial import Trial
 from .walk import TimeIsUp, Walk, choose
 
 #: Packages that decide what a trial's figures are.
-_PACKAGES: Final = ("emberline", "numpy", "onnxruntime")
+_PACKAGES: Final = ("numpy", "onnxruntime")
 
 #: Why a search ended: the cheapest rung of its ladder that holds is known; nothing finer is left to try; the time.
 Ending = Literal["found", "exhausted", "time"]
@@ -201,5 +202,5 @@ def _key(quantiser: Quantiser, pool: Sequence[Encoding], queries: int) -> dict[s
         "texts": hashlib.sha256(texts.encode()).hexdigest(),
         "queries": queries,
         "cpu": processor()[0],
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": {"emberline": __version__} | {name: version(name) for name in _PACKAGES},
     }
