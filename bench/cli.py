@@ -151,6 +151,8 @@ def coldstart(
     as_json: AsJson = False,
 ) -> None:
     """Measure what the model is worth to new items and new users, beside baselines tuned on what both may know."""
+    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
     plan = command.plan_of(
         description=description,
         data=data,
@@ -166,8 +168,6 @@ def coldstart(
         bad_data=bad_data,
     )
     settings = command.settings_of(plan, seeds, known, tune)
-    need("emberline bench", "bench", "matplotlib")
-    need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
     from .coldstart.coldstart import bench_coldstart
     from .report.views.coldstart import view
 
