@@ -33,7 +33,7 @@ from emberline.export.precision.recipe import Recipe
 from .bank import Profiles
 from .encoding import encode
 from .examples import Examples
-from .straight import Rounding, rounded_rows
+from .fake_quant import Rounding, rounded_rows
 from .texts import item_text
 
 #: Steps from one renewal to the next: the encoder changes little meanwhile, and a renewal takes seconds.

@@ -25,10 +25,10 @@ from emberline.export.precision.graph.bert import find
 from emberline.export.precision.int8 import write
 from emberline.export.precision.recipe import RECIPES
 from emberline.export.training.config import TrainConfig
+from emberline.export.training.fake_quant import Rounding
 from emberline.export.training.loop import train
 from emberline.export.training.noise import QuantisationNoise, linears, observe
 from emberline.export.training.run import Run, RunFolder
-from emberline.export.training.straight import Rounding
 from emberline.export.training.trained import TrainedModel
 from emberline.export.vectors import encode
 

@@ -1,4 +1,4 @@
-"""Linear layers as the int8 graph rounds them, with gradients that pass straight through.
+"""Fake quantisation: linear layers as the int8 graph rounds them, with a straight-through gradient.
 
 A rounding has no gradient; it is taken to be 1 within the grid and 0 beyond it, where the graph clips (Bengio et al.,
 "Estimating or Propagating Gradients Through Stochastic Neurons", 2013).

@@ -20,7 +20,7 @@ from emberline.export.precision.graph.products import quantise_layers
 from emberline.export.precision.graph.rewrite import Rewrite
 from emberline.export.precision.linears import Linears
 from emberline.export.precision.recipe import Way
-from emberline.export.training.straight import Rounding, rounded_rows
+from emberline.export.training.fake_quant import Rounding, rounded_rows
 
 NODES: Final = ("query", "key")
 #: (24,) of both.
