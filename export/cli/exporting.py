@@ -124,7 +124,9 @@ def export(
             load_run(run),
             bundle,
             precisions=precisions,
-            recipes=None if fine is None else {**RECIPES, "int8": replace(RECIPES["int8"], fine=_layers(fine))},
+            recipes=None
+            if fine is None
+            else {**RECIPES, "int8": replace(RECIPES["int8"], activations_16bit=_layers(fine))},
             quest=quest,
             replace=force,
             progress=progress,

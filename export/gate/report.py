@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from emberline.engine.bundle import BundleLayout, Precision
 from emberline.engine.machine import processor
-from emberline.export.precision.encoders import Made
+from emberline.export.precision.encoders import EncoderDetails
 from emberline.export.predictor import Predictor
 from emberline.export.progress import Progress
 from emberline.export.training.measure import DatasetVectors
@@ -40,7 +40,7 @@ class Judgement:
 def judge(
     reference: Predictor,
     load: Callable[[Precision], Predictor],
-    made: Mapping[Precision, Made],
+    made: Mapping[Precision, EncoderDetails],
     layout: BundleLayout,
     holdout: HoldoutSet,
     thresholds: Thresholds,

@@ -1,4 +1,4 @@
-"""The encoder in every precision that was asked for, each proven to be what its name says."""
+"""Writes the encoder in every requested precision and checks that each graph is what its name says."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """How an encoder was made.
+class EncoderDetails:
+    """How an encoder was made. The fields are empty where nothing is quantised.
 
     Attributes:
-        calibration: how many texts its activation scales come from.
-        smoothing: the α of each of its layers that is quantised.
-        fine: its layers whose inputs have 16 bits.
-        fp32: its layers that are not quantised, where others are.
-        method: how the range of inputs of 8 bits was taken: ``minmax``, ``percentile``, ``entropy``.
-        embeddings: how the word embeddings are stored, where layers are quantised: ``int8`` or ``fp32``.
+        calibration: the number of texts from which the activation scales were taken.
+        smoothing: the α of each quantised layer.
+        activations_16bit: the layers whose activations have 16 bits.
+        fp32: the layers that are not quantised.
+        method: how the range of 8-bit activations was chosen: ``minmax``, ``percentile`` or ``entropy``.
+        embeddings: how the word embeddings are stored: ``int8`` or ``fp32``.
         kernels: how often ONNX Runtime runs each integer kernel on this machine's CPU.
     """
 
     calibration: int = 0
     smoothing: Mapping[str, float] = field(default_factory=dict)
-    fine: tuple[str, ...] = ()
+    activations_16bit: tuple[str, ...] = ()
     fp32: tuple[str, ...] = ()
     method: str = ""
     embeddings: str = ""
@@ -42,56 +42,56 @@ def write_encoders(
     recipes: Mapping[Precision, Recipe],
     quantiser: Quantiser,
     progress: Progress,
-) -> dict[Precision, Made]:
-    """Write encoders beside the fp32 one.
+) -> dict[Precision, EncoderDetails]:
+    """Write encoders next to the fp32 encoder.
 
     Args:
-        layout: where they go, and where the fp32 encoder is.
+        layout: where the fp32 encoder is and the others are written.
         wanted: the precisions.
-        recipes: of those that are int8.
-        quantiser: of the fp32 encoder.
-        progress: told of the stage ``quantising``.
+        recipes: the recipes of the int8 precisions.
+        quantiser: quantises the layers of the fp32 encoder.
+        progress: receives the stage ``quantising``.
 
     Returns:
-        How each was made, fp32 included.
+        How each encoder was made, including fp32.
 
     Raises:
         ConfigError: a recipe names layers that the encoder does not have.
-        ExportError: a graph is not what it should be.
+        ExportError: a graph is not what its name says.
     """
     source = layout.encoder("fp32")
-    made: dict[Precision, Made] = {precision: Made() for precision in wanted}
+    details: dict[Precision, EncoderDetails] = {precision: EncoderDetails() for precision in wanted}
     if "fp16" in wanted:
         fp16.write(source, layout.encoder("fp16"))
         structure.check_fp16(layout.encoder("fp16"))
-    chosen = {precision: recipes[precision] for precision in wanted if precision in recipes}
-    if not chosen:
-        return made
-    for recipe in chosen.values():
+    quantised = {precision: recipes[precision] for precision in wanted if precision in recipes}
+    if not quantised:
+        return details
+    for recipe in quantised.values():
         recipe.require_known(quantiser.layers)
-    step = _Steps(quantiser.missing(chosen.values()) + 1, progress)  # one more: the texts are read
-    for precision, recipe in chosen.items():
+    step = _Steps(quantiser.missing(quantised.values()) + 1, progress)  # one more for reading the texts
+    for precision, recipe in quantised.items():
         parts = quantiser.parts(recipe, step)
         path = layout.encoder(precision)
         int8.write(source, path, parts, recipe.activations, embeddings=recipe.embeddings)
         structure.check_int8(path, parts, recipe.activations)
         names = {one.layers.name for one in parts}
-        made[precision] = Made(
+        details[precision] = EncoderDetails(
             len(quantiser.encodings),
             {one.layers.name: one.alpha for one in parts},
-            tuple(one.layers.name for one in parts if one.fine),
+            tuple(one.layers.name for one in parts if one.is_16bit),
             tuple(one.name for one in quantiser.layers if one.name not in names),
             recipe.method,
             "int8" if recipe.stores_embeddings else "fp32",
-            # TensorRT's graph is not for CPUs, and never fast on them.
+            # TensorRT's graph is not meant for CPUs.
             structure.check_kernels(path, parts) if recipe.activations == "uint8" else {},
         )
     step.finish()
-    return made
+    return details
 
 
 class _Steps:
-    """Tells the progress of quantising."""
+    """Reports the progress of quantising."""
 
     def __init__(self, total: int, progress: Progress) -> None:
         self._done, self._total, self._progress = 0, total, progress

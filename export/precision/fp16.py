@@ -1,8 +1,8 @@
-"""Half precision where it serves: products of matrices and their weights in fp16, norms and softmax in fp32.
+"""Half precision where it helps: matrix products and their weights in fp16, norms and softmax in fp32.
 
-That is how PyTorch trains in mixed precision, for the same reason: the residual stream and the sums over a row lose
-most by rounding and cost least in fp32. A GPU runs such a graph on its fp16 units; a CPU reads half the bytes, computes
-in fp32, and does not even round in between.
+PyTorch's mixed-precision training does the same, for the same reason: the residual stream and the sums over a row lose
+most by rounding and cost least in fp32. A GPU runs such a graph on its fp16 units. A CPU reads half the bytes and
+computes in fp32, without rounding in between.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from onnx import TensorProto, numpy_helper
 
 from .graph.rewrite import Rewrite
 
-#: Computed in fp32 within a layer, and with them the sums that they read: the residual and the masked scores.
+#: Operators of a layer that are computed in fp32, with the sums that they read: the residual and the masked scores.
 _SINGLE: Final = ("LayerNormalization", "Softmax")
 
 
@@ -57,14 +57,14 @@ def write(source: Path, target: Path) -> None:
 
 
 def element_types(model: onnx.ModelProto) -> dict[str, int]:
-    """The type of every tensor that a graph computes, as `TensorProto` numbers them."""
+    """The element type of every tensor that a graph computes, as `TensorProto` numbers them."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     return {one.name: one.type.tensor_type.elem_type for one in [*graph.value_info, *graph.output]}
 
 
 def _in_half(node: onnx.NodeProto, readers: Mapping[str, list[onnx.NodeProto]]) -> bool:
     if node.op_type == "Gather":
-        return "_embeddings.weight" in node.input[0]  # the tables, which are half of a small model
+        return "_embeddings.weight" in node.input[0]  # the embeddings are half of a small model
     if "/layer." not in node.name or node.op_type in (*_SINGLE, "Cast"):
         return False
     return not (node.op_type == "Add" and any(one.op_type in _SINGLE for one in readers[node.output[0]]))
@@ -81,7 +81,7 @@ def _cast(graph: Rewrite, maker: str, name: str, *, half: bool) -> str:
 
 
 def _constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
-    """The fp32 constants of a graph, be they initializers or nodes."""
+    """The fp32 constants of a graph, initializers and Constant nodes."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant":

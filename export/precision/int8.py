@@ -1,22 +1,22 @@
-"""Int8 with static activation scales, as a graph. In two forms: one for CPUs, one that is standard ONNX, for TensorRT.
+"""Writes int8 graphs with static activation scales, in two forms: one for CPUs, and standard ONNX for TensorRT.
 
-TensorRT's has QuantizeLinear and DequantizeLinear around each linear layer, which it fuses into products of 8-bit
-integers with 32-bit sums:
+The TensorRT form has QuantizeLinear and DequantizeLinear around each linear layer. TensorRT fuses them into products of
+8-bit integers with 32-bit sums:
 
     x ─ Mul 1/s ─ Quantize ─ Dequantize ─┐
                      int8 weight · s ─ Dequantize ─ MatMul ─ + bias …
 
-The CPU's, for ONNX Runtime alone, names the kernel that this becomes there. Left to fuse it, ONNX Runtime adds the bias
-in a pass of its own; the kernel adds it to the sums while they are in registers:
+The CPU form is for ONNX Runtime only and names the fused kernel itself. If ONNX Runtime fused the standard form, it
+would add the bias in a separate pass; the kernel adds it while the sums are in registers:
 
     x ─ Mul 1/s ─ Quantize ─ MatMulIntegerToFloat (int8 weight · s, bias) …
 
-and its attention and embeddings are laid out for the CPU by `attention` and `embeddings`.
+`graph.attention` and `graph.embeddings` also lay out its attention and embeddings for the CPU.
 
-Static scales, because one that is taken from the batch makes a text's vector depend on its companions. The smoothing
-is an explicit product: in a post-norm BERT what feeds a layer also feeds the residual, so that it cannot be folded into
-the layer norm before. Only what attention gives is read by one layer alone: the weights of its values are smoothed
-instead. Outputs, attention products, norms and softmax stay fp32: they are a tenth of the arithmetic and most of the
+Scales are static, because a scale taken from the batch would make a text's vector depend on the other texts. Smoothing
+is an explicit multiplication: in a post-norm BERT the input of a layer also feeds the residual, so it cannot be folded
+into the layer norm. The output of attention has a single reader, so its smoothing is folded into the weights of the
+values. Outputs, attention products, norms and softmax stay fp32: they are a tenth of the arithmetic and most of the
 error.
 """
 
@@ -30,7 +30,7 @@ import onnx
 
 from emberline.engine.records import Floats
 
-from .analysis.layer import Quantised
+from .analysis.layer import QuantisedGroup
 from .graph.attention import put_tokens_first
 from .graph.bert import VALUES, block
 from .graph.centring import centre_inputs
@@ -44,19 +44,19 @@ from .recipe import Activations
 def write(
     source: Path,
     target: Path,
-    quantised: Sequence[Quantised],
+    quantised: Sequence[QuantisedGroup],
     activations: Activations,
     *,
     embeddings: bool = True,
 ) -> None:
-    """Write an encoder with linear layers in 8 bits; those that are not given stay fp32.
+    """Write an encoder with linear layers in 8 bits; layers that are not given stay fp32.
 
     Args:
-        source: the fp32 encoder.
-        target: the int8 encoder.
-        quantised: of its layers.
-        activations: how they are stored; ``int8`` also leaves the embeddings in fp32, for TensorRT cannot read rows of
-            8-bit integers.
+        source: the file of the fp32 encoder.
+        target: the file of the int8 encoder.
+        quantised: the quantised layers.
+        activations: how activations are stored. ``int8`` also keeps the embeddings in fp32, because TensorRT cannot
+            read rows of 8-bit integers.
         embeddings: whether the word embeddings are stored in 8 bits.
     """
     model = onnx.load(source)
@@ -76,10 +76,11 @@ def write(
     onnx.save(model, target)
 
 
-def _smoothed_values(quantised: Sequence[Quantised]) -> dict[str, Floats]:
-    """What the columns of values are multiplied by, so that attention gives what the layer behind it reads.
+def _smoothed_values(quantised: Sequence[QuantisedGroup]) -> dict[str, Floats]:
+    """What the columns of attention's values are multiplied by, so that the layer behind reads smoothed inputs.
 
-    Attention mixes tokens, not channels. By the names of the values' nodes, and of the layers behind.
+    This works because attention mixes tokens, not channels. The keys are the nodes of the values and the names of the
+    layers behind.
     """
     values = {block(node): node for one in quantised for node in one.layers.nodes if node.endswith(VALUES)}
     factors: dict[str, Floats] = {}

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from emberline.engine.records import Floats
 
-#: Kinds of linear layers. Query, key and value read one input and are quantised as one; then comes the layer behind the
-#: attention, and the two of the feed-forward network.
+#: Kinds of linear layers. Query, key and value share their input and are quantised together. The others are the layer
+#: behind the attention and the two layers of the feed-forward network.
 Kind = Literal["attention_in", "attention_out", "ffn_up", "ffn_down"]
 KINDS: Final[tuple[Kind, ...]] = ("attention_in", "attention_out", "ffn_up", "ffn_down")
 
 
 @dataclass(frozen=True, slots=True)
-class Linears:
-    """Linear layers that read the same input, hence share its quantiser.
+class LinearGroup:
+    """Linear layers that read the same input and therefore share its quantiser.
 
     Attributes:
-        name: e.g. ``layer.3.ffn_down``.
-        kind: what part of a Transformer layer they are.
-        input: the tensor that they read, (…, K).
+        name: the group's name, e.g. ``layer.3.ffn_down``.
+        kind: the part of a Transformer layer that they form.
+        input: the name of the tensor (…, K) that they read.
         nodes: the names of their MatMul nodes.
-        weights: the names of their weights, in the nodes' order.
+        weights: the names of their weights, in the order of the nodes.
         weight: (K, N) their weights side by side.
     """
 

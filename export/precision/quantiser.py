@@ -1,4 +1,4 @@
-"""An encoder's linear layers, each quantised in every way that is asked for, and once."""
+"""Quantises the linear layers of an encoder, each only once for every configuration."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ import onnx
 from emberline.engine.records import Encoding
 
 from .analysis.calibration import Statistics, observe
-from .analysis.layer import Quantised, quantise
+from .analysis.layer import QuantisedGroup, quantise
 from .graph.bert import find
-from .linears import Linears
-from .recipe import Recipe, Way
+from .linears import LinearGroup
+from .recipe import LayerConfig, Recipe
 
 
 class Quantiser:
-    """Quantises the layers of one encoder by any number of recipes, from one reading of the calibration texts."""
+    """Quantises the layers of one encoder by any number of recipes; the calibration texts are read once."""
 
     def __init__(self, source: Path, encodings: Sequence[Encoding]) -> None:
-        """Nothing is read yet.
+        """Prepare, without reading anything.
 
         Args:
-            source: the fp32 encoder.
-            encodings: the texts to calibrate on.
+            source: the file of the fp32 encoder.
+            encodings: the tokenised texts to calibrate on.
         """
         self.source = source
         self.encodings = encodings
-        self._made: dict[tuple[str, Way], Quantised] = {}
+        self._made: dict[tuple[str, LayerConfig], QuantisedGroup] = {}
 
     @cached_property
-    def layers(self) -> list[Linears]:
-        """The encoder's linear layers; see `bert.find` for what it raises."""
+    def layers(self) -> list[LinearGroup]:
+        """The linear layers of the encoder; raises what `graph.bert.find` raises."""
         return find(onnx.load(self.source))
 
     def missing(self, recipes: Iterable[Recipe]) -> int:
-        """How many layers, in how many ways, are yet to be quantised for some recipes."""
-        ways = {(one.name, recipe.way(one)) for recipe in recipes for one in recipe.quantised(self.layers)}
-        return len(ways - set(self._made))
+        """The number of layers and configurations that some recipes still need."""
+        needed = {(one.name, recipe.layer_config(one)) for recipe in recipes for one in recipe.quantised(self.layers)}
+        return len(needed - set(self._made))
 
-    def parts(self, recipe: Recipe, done: Callable[[], None] = lambda: None) -> list[Quantised]:
-        """The layers that a recipe quantises, quantised by it.
+    def parts(self, recipe: Recipe, done: Callable[[], None] = lambda: None) -> list[QuantisedGroup]:
+        """Quantise the layers by a recipe.
 
         Args:
-            recipe: one that knows the layers.
-            done: called after the texts are read, if they were not yet, and after each layer that is quantised.
+            recipe: the recipe; the encoder has the layers that it names.
+            done: called once the texts are read, if they were not, and after each newly quantised layer.
         """
         parts = []
         for one in recipe.quantised(self.layers):
-            key = one.name, recipe.way(one)
+            key = one.name, recipe.layer_config(one)
             if key not in self._made:
                 if not self._made:
                     _ = self._statistics

@@ -1,4 +1,4 @@
-"""Proof that a graph is what its name says. A quantiser that gives up in silence makes no error, only a slow model."""
+"""Checks that a graph is what its name says. A quantiser that silently gives up causes no error, only a slow model."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from onnx import TensorProto
 from emberline.engine.errors import ExportError
 
 from . import fp16
-from .analysis.layer import Quantised
+from .analysis.layer import QuantisedGroup
 from .recipe import Activations
 
-#: Kernels of ONNX Runtime that multiply 8-bit integers.
+#: ONNX Runtime's kernels that multiply 8-bit integers.
 INTEGER_PRODUCTS: Final = ("MatMulIntegerToFloat", "MatMulInteger", "QLinearMatMul", "QGemm")
-#: Inputs of MatMulIntegerToFloat that also adds a bias: both factors, their scales and zero points, and the bias.
+#: The number of inputs of MatMulIntegerToFloat with a bias: two factors, their scales and zero points, and the bias.
 _BIASED: Final = 7
 _STORED: Final[Mapping[Activations, int]] = {"uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
-#: ONNX Runtime's operators that a graph for CPUs may have beside ONNX's own.
+#: ONNX Runtime's own operators that a graph for CPUs may have.
 _CPU: Final = frozenset({"MatMulIntegerToFloat", "FusedMatMul"})
 
 
-def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activations) -> None:
-    """Check that an encoder's linear layers read 8 bits on both sides.
+def check_int8(path: Path, quantised: Sequence[QuantisedGroup], activations: Activations) -> None:
+    """Check that an encoder's linear layers multiply 8 bits by 8 bits.
 
     Args:
         path: the graph.
-        quantised: the layers that must.
-        activations: how their inputs must be stored: ``uint8`` by a graph for ONNX Runtime on CPUs, ``int8`` by one of
+        quantised: the layers that must be quantised.
+        activations: how their inputs must be stored: ``uint8`` in a graph for ONNX Runtime on CPUs, ``int8`` in one of
             standard operators.
 
     Raises:
-        ExportError: a layer was left out or only its weight was quantised, a tensor has another type, a bias is added
-            on its own, or the graph has operators that are not for the runtimes that shall read it.
+        ExportError: a layer is not quantised or only its weight is, a tensor has another type, a bias is added
+            separately, or the graph has operators that its runtimes do not support.
     """
     graph = _load(path, _CPU if activations == "uint8" else frozenset())
     makers = {output: node for node in graph.node for output in node.output}
@@ -58,7 +58,7 @@ def check_int8(path: Path, quantised: Sequence[Quantised], activations: Activati
     ]
     if len(found) != _products(quantised):
         raise ExportError(f"{path.name} multiplies in 8 bits {len(found)} times, not {_products(quantised)}")
-    # Of several products of one layer, one adds the bias.
+    # One of the products of a layer adds the bias.
     biased, layers = sum(len(node.input) == _BIASED for node in found), sum(len(one.layers.nodes) for one in quantised)
     if activations == "uint8" and biased != layers:
         raise ExportError(f"{path.name} adds a bias with the product in {biased} layers, not {layers}")
@@ -73,7 +73,7 @@ def _is_rounded(activation: str, makers: Mapping[str, onnx.NodeProto]) -> bool:
 
 
 def _integers(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> tuple[str, str]:
-    """The activation and the weight that a node multiplies in 8 bits; empty names if it does not."""
+    """The activation and the weight that a node multiplies in 8 bits; empty if it does not."""
     if node.op_type == "MatMulIntegerToFloat":
         return node.input[0], node.input[1]
     sources = [makers.get(name) for name in node.input]
@@ -84,11 +84,11 @@ def _integers(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> tup
 
 
 def check_fp16(path: Path) -> None:
-    """Check that an encoder multiplies in fp16 and still gives fp32.
+    """Check that an encoder multiplies in fp16 and returns fp32.
 
     Raises:
-        ExportError: a product reads fp32, a matrix is stored in it, the output is not, or the graph has operators of
-            one runtime alone.
+        ExportError: a product reads fp32, a matrix is stored in fp32, the output is not fp32, or the graph has
+            operators of one runtime only.
     """
     graph = _load(path, frozenset())
     types = fp16.element_types(onnx.load(path)) | {tensor.name: tensor.data_type for tensor in graph.initializer}
@@ -97,7 +97,7 @@ def check_fp16(path: Path) -> None:
     if wide:
         raise ExportError(f"{path.name} has {len(wide)} matrices or products in fp32, {wide[0]} for one")
     if types[graph.output[0].name] != TensorProto.FLOAT:
-        raise ExportError(f"{path.name} does not give fp32")
+        raise ExportError(f"{path.name} does not return fp32")
 
 
 def _is_fp32_matrix(tensor: onnx.TensorProto) -> bool:
@@ -109,7 +109,7 @@ def _reads_fp32(node: onnx.NodeProto, types: Mapping[str, int]) -> bool:
 
 
 def kernels(path: Path) -> dict[str, int]:
-    """How often each operator is in a graph as ONNX Runtime really runs it on this machine's CPU."""
+    """How often each operator occurs in a graph as ONNX Runtime runs it on this machine's CPU."""
     with TemporaryDirectory() as folder:
         options = ort.SessionOptions()
         options.log_severity_level = 3
@@ -119,8 +119,8 @@ def kernels(path: Path) -> dict[str, int]:
     return dict(sorted(Counter(node.op_type for node in optimised.graph.node).items()))
 
 
-def check_kernels(path: Path, quantised: Sequence[Quantised]) -> dict[str, int]:
-    """Check that ONNX Runtime really runs an encoder's linear layers on integers.
+def check_kernels(path: Path, quantised: Sequence[QuantisedGroup]) -> dict[str, int]:
+    """Check that ONNX Runtime multiplies the inputs of an encoder's linear layers as integers.
 
     Args:
         path: the graph.
@@ -130,26 +130,26 @@ def check_kernels(path: Path, quantised: Sequence[Quantised]) -> dict[str, int]:
         How often each integer kernel runs.
 
     Raises:
-        ExportError: some layers would be run on floats.
+        ExportError: ONNX Runtime would compute some layers in floats.
     """
     found = {name: count for name, count in kernels(path).items() if name in INTEGER_PRODUCTS}
     if sum(found.values()) != _products(quantised):
         raise ExportError(
-            f"ONNX Runtime makes {sum(found.values())} of the {_products(quantised)} products of {path.name} that are "
-            "quantised on integers; this version or this processor lacks the kernels, export fp32 or fp16"
+            f"ONNX Runtime computes {sum(found.values())} of the {_products(quantised)} quantised products of "
+            f"{path.name} on integers; this version or this processor lacks the kernels: export fp32 or fp16"
         )
     return found
 
 
-def _products(quantised: Sequence[Quantised]) -> int:
+def _products(quantised: Sequence[QuantisedGroup]) -> int:
     return sum(len(one.layers.nodes) * one.products for one in quantised)
 
 
 def _load(path: Path, allowed: Collection[str]) -> onnx.GraphProto:
-    """Load a graph whose operators are standard, or among some of ONNX Runtime's."""
+    """Load a graph that has only standard operators and the allowed ones of ONNX Runtime."""
     model = onnx.load(path)
     foreign = {node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")}
     if foreign - set(allowed):
         names = ", ".join(sorted(foreign - set(allowed)))
-        raise ExportError(f"{path.name} has operators of one runtime alone: {names}")
+        raise ExportError(f"{path.name} has operators that only one runtime supports: {names}")
     return model.graph

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from emberline.export.precision.graph.bert import WORD_EMBEDDINGS
-from emberline.export.precision.linears import Linears
+from emberline.export.precision.linears import LinearGroup
 from emberline.export.precision.recipe import Recipe
 
 
@@ -49,7 +49,7 @@ class Costs:
     bytes: int
 
     @classmethod
-    def of(cls, source: Path, layers: list[Linears], times: Times) -> Costs:
+    def of(cls, source: Path, layers: list[LinearGroup], times: Times) -> Costs:
         """The costs of an encoder's forms."""
         tensors = onnx.load(source).graph.initializer
         tables = [tensor.dims[0] * tensor.dims[1] for tensor in tensors if tensor.name.endswith(WORD_EMBEDDINGS)]
@@ -58,7 +58,7 @@ class Costs:
     def time(self, recipe: Recipe) -> float:
         """As a multiple of all inputs in 8 bits; the layers are named one by one."""
         total = sum(self.weights.values())
-        fine = sum(self.weights[name] for name in recipe.fine) / total
+        fine = sum(self.weights[name] for name in recipe.activations_16bit) / total
         fp32 = sum(self.weights[name] for name in recipe.fp32) / total
         return 1 + fine * (self.times.fine - 1) + fp32 * (self.times.fp32 - 1)
 
@@ -72,6 +72,6 @@ class Costs:
         return self.time(recipe) + self.size(recipe)
 
     @property
-    def finer(self) -> tuple[str, ...]:
+    def alternatives(self) -> tuple[str, ...]:
         """What a layer may be instead, from cheap to fine; ``fine`` is left out where fp32 is as fast."""
         return ("fine", "fp32") if self.times.fine < self.times.fp32 else ("fp32",)

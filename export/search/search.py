@@ -105,7 +105,7 @@ def search(
     with TemporaryDirectory() as folder:
         laboratory = Laboratory(quantiser, graph, pool, queries, Path(folder), tell, clock)
         if book.times is None:
-            book.timed(laboratory.times(Recipe("uint8"), Recipe("uint8", fine=frozenset(KINDS))))
+            book.timed(laboratory.times(Recipe("uint8"), Recipe("uint8", activations_16bit=frozenset(KINDS))))
         assert book.times is not None
         costs = Costs.of(quantiser.source, layers, book.times)
         ending: Ending

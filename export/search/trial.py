@@ -77,8 +77,8 @@ class Trial:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Trial:
         """What `as_dict` gave."""
-        fine, fp32 = (frozenset(raw[name]) for name in ("fine", "fp32"))
-        recipe = Recipe("uint8", fine, fp32, raw["method"], raw["alpha"], raw["embeddings"] == "int8")
+        sixteen, fp32 = (frozenset(raw[name]) for name in ("activations_16bit", "fp32"))
+        recipe = Recipe("uint8", sixteen, fp32, raw["method"], raw["alpha"], raw["embeddings"] == "int8")
         figures = Figures(**{name: raw[name] for name in Figures.__dataclass_fields__})
         return cls(recipe, figures, raw["bytes"], raw["seconds"])
 
@@ -86,7 +86,7 @@ class Trial:
 def settings(recipe: Recipe) -> dict[str, Any]:
     """A recipe for CPUs, fit for JSON."""
     return {
-        "fine": sorted(recipe.fine),
+        "activations_16bit": sorted(recipe.activations_16bit),
         "fp32": sorted(recipe.fp32),
         "method": recipe.method,
         "alpha": recipe.alpha,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.linears import KINDS, LinearGroup
 from emberline.export.precision.recipe import METHODS, RECIPES, Recipe
 
 from .costs import Costs
@@ -50,15 +50,15 @@ class Step:
         if not self.names:
             return replace(recipe, embeddings=False)
         if self.to == "fine":
-            return replace(recipe, fine=recipe.fine | self.names)
-        return replace(recipe, fine=recipe.fine - self.names, fp32=recipe.fp32 | self.names)
+            return replace(recipe, activations_16bit=recipe.activations_16bit | self.names)
+        return replace(recipe, activations_16bit=recipe.activations_16bit - self.names, fp32=recipe.fp32 | self.names)
 
 
 class Walk:
     """One search."""
 
     def __init__(
-        self, layers: Sequence[Linears], costs: Costs, target: Target, attempt: Attempt, gone: Callable[[], float]
+        self, layers: Sequence[LinearGroup], costs: Costs, target: Target, attempt: Attempt, gone: Callable[[], float]
     ) -> None:
         """Prepare.
 
@@ -81,7 +81,7 @@ class Walk:
         base = self._base()
         if base.holds(self._target):
             return
-        for finer in self._costs.finer:
+        for finer in self._costs.alternatives:
             rungs = self._ladder(base, finer)
             top = self._attempt(rungs[-1])
             if top.holds(self._target):
@@ -153,7 +153,7 @@ class Walk:
 
     def _by_name(self, recipe: Recipe) -> Recipe:
         """A recipe whose layers are named one by one."""
-        return replace(recipe, fine=frozenset(one.name for one in self._layers if recipe.is_fine(one)))
+        return replace(recipe, activations_16bit=frozenset(one.name for one in self._layers if recipe.is_16bit(one)))
 
 
 def choose(trials: Sequence[Trial], costs: Costs, target: Target) -> Trial:

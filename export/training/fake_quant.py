@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emberline.export.precision.analysis.grid import WEIGHT_LIMIT
-from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup
 
 #: The greatest step of an input's grid.
 _LAST = 255
@@ -27,7 +27,7 @@ class Rounding:
     """How linear layers that read one input, K wide, are rounded; N outputs together.
 
     Attributes:
-        fine: (K,) whether the input is stored in 16 bits, as two parts of 8.
+        is_16bit: (K,) whether the input is stored in 16 bits, as two parts of 8.
         scale: (K,) of the input's grid, or of that of its coarse part.
         zero_point: (K,) likewise.
         rest_scale: (K,) of the grid of what is left.
@@ -37,10 +37,10 @@ class Rounding:
         scales: (N, K) of the weight's grid.
         shift: (N, K) what is added to a weight's steps before they are rounded: what rounded it as the export does, so
             that errors cancel, while it moves on.
-        amends: (N,) what is added to the output, for the mean error of the rounding.
+        bias_correction: (N,) what is added to the output, for the mean error of the rounding.
     """
 
-    fine: Tensor
+    is_16bit: Tensor
     scale: Tensor
     zero_point: Tensor
     rest_scale: Tensor
@@ -49,10 +49,10 @@ class Rounding:
     divisors: Tensor
     scales: Tensor
     shift: Tensor
-    amends: Tensor
+    bias_correction: Tensor
 
     @classmethod
-    def of(cls, quantised: Quantised) -> Rounding:
+    def of(cls, quantised: QuantisedGroup) -> Rounding:
         """The rounding of layers in the graph for CPUs."""
         order = np.arange(len(quantised.divisors)) if quantised.order is None else quantised.order
         parts = [(part, np.ones(len(part.divisors), np.float32)) for part in quantised.parts]
@@ -67,7 +67,7 @@ class Rounding:
         steps = channels(part.weight for part in quantised.parts).T
         weight = torch.from_numpy(quantised.layers.weight).T
         return cls(
-            fine=channels(part.fine * ones for part, ones in parts).bool(),
+            is_16bit=channels(part.is_16bit * ones for part, ones in parts).bool(),
             scale=channels(grid.scale * ones for grid, _, ones in grids),
             zero_point=channels(grid.zero_point * ones for grid, _, ones in grids),
             rest_scale=channels(rest.scale * ones for _, rest, ones in grids),
@@ -77,7 +77,8 @@ class Rounding:
             scales=scales,
             shift=(steps - weight * divisors / scales).contiguous(),
             # The graph's bias also holds what the weight makes of the centres, which here moves on with the weight.
-            amends=torch.from_numpy(quantised.amends("uint8")) - (steps * scales) @ (centres / divisors),
+            bias_correction=torch.from_numpy(quantised.bias_correction("uint8"))
+            - (steps * scales) @ (centres / divisors),
         )
 
     def input(self, states: Tensor) -> Tensor:
@@ -89,7 +90,7 @@ class Rounding:
         smoothed = (states - self.centres) * (1 / self.divisors)  # as the graph does
         coarse = _rounded(smoothed, self.scale, self.zero_point)
         rest = _rounded(smoothed - coarse, self.rest_scale, self.rest_zero_point)
-        return coarse + torch.where(self.fine, rest, 0.0)
+        return coarse + torch.where(self.is_16bit, rest, 0.0)
 
     def weight(self, weight: Tensor) -> Tensor:
         """The weights (N, K), one above the other, as those products read them: smoothed and rounded."""

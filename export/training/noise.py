@@ -27,7 +27,7 @@ from emberline.export.precision.analysis.calibration import Statistics, Tally
 from emberline.export.precision.analysis.layer import quantise
 from emberline.export.precision.analysis.texts import calibration_texts
 from emberline.export.precision.graph.bert import MODULES
-from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.linears import KINDS, LinearGroup
 from emberline.export.precision.recipe import Recipe
 
 from .bank import Profiles
@@ -68,7 +68,7 @@ class QuantisationNoise:
         layers = self.recipe.quantised(linears(encoder))
         seen = observe(encoder, layers, tokenizer, calibration_texts(some, tokenizer.get_vocab()))
         self.roundings = {
-            one.name: Rounding.of(quantise(one, statistics, self.recipe.way(one)))
+            one.name: Rounding.of(quantise(one, statistics, self.recipe.layer_config(one)))
             for one, statistics in zip(layers, seen, strict=True)
         }
 
@@ -80,10 +80,10 @@ class QuantisationNoise:
                 modules: list[nn.Linear] = [encoder.get_submodule(path) for path in _paths(name)]
                 weight = rounding.weight(torch.cat([module.weight for module in modules]))
                 widths = [module.out_features for module in modules]
-                parts = zip(torch.split(weight, widths), torch.split(rounding.amends, widths), strict=True)
-                for path, module, (part, amends) in zip(_paths(name), modules, parts, strict=True):
+                parts = zip(torch.split(weight, widths), torch.split(rounding.bias_correction, widths), strict=True)
+                for path, module, (part, bias_correction) in zip(_paths(name), modules, parts, strict=True):
                     stack.callback(encoder.set_submodule, path, module)
-                    encoder.set_submodule(path, _Linear(module, rounding, part, amends))
+                    encoder.set_submodule(path, _Linear(module, rounding, part, bias_correction))
             if self.recipe.stores_embeddings:
                 table = encoder.get_submodule(_EMBEDDINGS)
                 stack.callback(encoder.set_submodule, _EMBEDDINGS, table)
@@ -102,7 +102,7 @@ class QuantisationNoise:
         self.roundings = {name: Rounding(**values) for name, values in state.items()}
 
 
-def linears(encoder: TextEncoder) -> list[Linears]:
+def linears(encoder: TextEncoder) -> list[LinearGroup]:
     """The linear layers of an encoder, as those of its graph are found; modules stand for nodes."""
     found = []
     for depth in range(len(encoder.bert.encoder.layer)):
@@ -111,12 +111,12 @@ def linears(encoder: TextEncoder) -> list[Linears]:
             paths = _paths(name)
             weight = np.concatenate([encoder.get_submodule(path).weight.detach().numpy() for path in paths])
             weights = tuple(f"{path}.weight" for path in paths)
-            found.append(Linears(name, kind, paths[0], paths, weights, np.ascontiguousarray(weight.T)))
+            found.append(LinearGroup(name, kind, paths[0], paths, weights, np.ascontiguousarray(weight.T)))
     return found
 
 
 def observe(
-    encoder: TextEncoder, layers: Sequence[Linears], tokenizer: Tokenizer, texts: Sequence[str]
+    encoder: TextEncoder, layers: Sequence[LinearGroup], tokenizer: Tokenizer, texts: Sequence[str]
 ) -> list[Statistics]:
     """What the linear layers of an encoder read when it reads texts, as `analysis.calibration` sees it of a graph."""
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts)))
@@ -147,12 +147,12 @@ def seen_texts(examples: Examples, profiles: Profiles) -> list[str]:
 class _Linear(nn.Module):
     """A linear layer whose input and weight are rounded."""
 
-    def __init__(self, linear: nn.Linear, rounding: Rounding, weight: Tensor, amends: Tensor) -> None:
+    def __init__(self, linear: nn.Linear, rounding: Rounding, weight: Tensor, bias_correction: Tensor) -> None:
         super().__init__()
-        self.linear, self.rounding, self.weight, self.amends = linear, rounding, weight, amends
+        self.linear, self.rounding, self.weight, self.bias_correction = linear, rounding, weight, bias_correction
 
     def forward(self, states: Tensor) -> Tensor:
-        return functional.linear(self.rounding.input(states), self.weight, self.linear.bias + self.amends)
+        return functional.linear(self.rounding.input(states), self.weight, self.linear.bias + self.bias_correction)
 
 
 class _Embeddings(nn.Module):

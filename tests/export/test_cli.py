@@ -67,5 +67,5 @@ def test_layers_can_be_named_by_hand(small_run: Run, tmp_path: Path) -> None:
     for name, options, layers in (("none", ["--fine", "none"], 0), ("shipped", [], 4)):
         _export(small_run.folder.root, tmp_path / name, "--precision", "int8", *options)
         report = Bundle.open(tmp_path / name).report
-        assert len(report["precisions"]["int8"]["made"]["fine"]) == layers
+        assert len(report["precisions"]["int8"]["made"]["activations_16bit"]) == layers
         assert "search" not in report

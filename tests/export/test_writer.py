@@ -103,8 +103,10 @@ def test_the_report_tells_how_each_precision_was_made(exported: Path) -> None:
     assert set(report) == {"precisions", "reference", "thresholds", "machine"}
     int8 = report["precisions"]["int8"]
     assert int8["bytes"] == BundleLayout(exported).encoder("int8").stat().st_size
-    assert set(int8["made"]["fine"]) == {f"layer.{layer}.{kind}" for layer in (0, 1) for kind in ("ffn_up", "ffn_down")}
-    assert set(int8["made"]["smoothing"]) >= set(int8["made"]["fine"])
+    assert set(int8["made"]["activations_16bit"]) == {
+        f"layer.{layer}.{kind}" for layer in (0, 1) for kind in ("ffn_up", "ffn_down")
+    }
+    assert set(int8["made"]["smoothing"]) >= set(int8["made"]["activations_16bit"])
     assert int8["made"]["calibration"] > 100
     assert sum(int8["made"]["kernels"].values()) == 16
     assert (int8["made"]["method"], int8["made"]["embeddings"], int8["made"]["fp32"]) == ("minmax", "int8", [])
@@ -151,7 +153,7 @@ def test_an_export_that_fails_leaves_nothing(small_run: Run, tmp_path: Path) -> 
 
 def test_a_recipe_for_other_encoders_is_refused(small_run: Run, tmp_path: Path) -> None:
     """A layer that the encoder does not have is named, and nothing is written."""
-    recipes = {**RECIPES, "int8": Recipe("uint8", fine=frozenset({"layer.5.ffn_up"}))}
+    recipes = {**RECIPES, "int8": Recipe("uint8", activations_16bit=frozenset({"layer.5.ffn_up"}))}
     with pytest.raises(ConfigError, match=r"layer\.5\.ffn_up"):
         write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], recipes=recipes)
     assert not list(tmp_path.iterdir())
@@ -178,7 +180,7 @@ def test_a_target_is_searched_for_and_judged(small_run: Run, tmp_path: Path) -> 
     assert bundle.report["thresholds"]["fp32"]["agreement"] == Thresholds().of["fp32"].agreement
     chosen = searched["chosen"]
     assert chosen == searched["trials"][0]
-    assert bundle.report["precisions"]["int8"]["made"]["fine"] == chosen["fine"] == []
+    assert bundle.report["precisions"]["int8"]["made"]["activations_16bit"] == chosen["activations_16bit"] == []
     assert bundle.report["precisions"]["int8"]["bytes"] == chosen["bytes"]
     assert journal_of(root).parent == root.parent
     assert len(journal_of(root).read_text().splitlines()) == 2 + len(searched["trials"])
@@ -200,7 +202,10 @@ def test_a_target_that_is_missed_is_refused_with_what_it_reached(small_run: Run,
     )
     searched = bundle.report["search"]
     made = bundle.report["precisions"]["int8"]["made"]
-    assert (sorted(made["fine"]), sorted(made["fp32"])) == (searched["chosen"]["fine"], searched["chosen"]["fp32"])
+    assert (sorted(made["activations_16bit"]), sorted(made["fp32"])) == (
+        searched["chosen"]["activations_16bit"],
+        searched["chosen"]["fp32"],
+    )
     assert made["embeddings"] == searched["chosen"]["embeddings"]
 
 

@@ -1,4 +1,4 @@
-"""What the linear layers of an encoder read when it reads real texts."""
+"""Calibration: statistics of what the linear layers of an encoder read while it encodes real texts."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from emberline.engine.records import Encoding, Floats
-from emberline.export.precision.linears import Linears
+from emberline.export.precision.linears import LinearGroup
 from emberline.export.vectors import batches
 
-#: Tokens whose moments are taken, evenly among all: some times as many as a layer has channels. More tell nothing new.
+#: Tokens from which moments are computed, evenly spaced: several times as many as a layer has channels. More do not
+#: change them.
 _MOMENTS: Final = 8192
-#: Tokens gathered before they are added up: a few large products of matrices instead of many small ones.
+#: Tokens collected before they are added up: a few large matrix products instead of many small ones.
 _CHUNK: Final = 2048
-#: Of the tokens whose moments are taken, one in so many is kept as it is: a thousand, for ranges that clip.
+#: One in so many of these tokens is kept as a sample, a thousand in all, for ranges that clip.
 _KEPT: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The inputs of linear layers, K channels wide, over all tokens of the calibration texts.
+    """Statistics of the inputs of linear layers, K channels wide, over all tokens of the calibration texts.
 
     Attributes:
-        low: (K,) the least value of each channel.
-        high: (K,) the greatest value of each channel.
-        mean: (K,) of each channel.
+        low: (K,) the minimum of each channel.
+        high: (K,) the maximum of each channel.
+        mean: (K,) the mean of each channel.
         moments: (K, K) the mean of x xᵀ.
-        sample: (S, K) some of the inputs, evenly chosen.
+        sample: (S, K) some of the inputs, evenly spaced.
     """
 
     low: Floats
@@ -44,35 +45,35 @@ class Statistics:
     sample: Floats
 
     def less(self, centres: Floats) -> Statistics:
-        """Of the inputs less a centre (K,) of each channel."""
+        """The statistics of the inputs minus a centre (K,) of each channel."""
         crossed = np.outer(self.mean, centres)
         moments = self.moments - crossed - crossed.T + np.outer(centres, centres)
         return Statistics(self.low - centres, self.high - centres, self.mean - centres, moments, self.sample - centres)
 
     def taken(self, order: NDArray[np.intp]) -> Statistics:
-        """Of the channels in another order."""
+        """The statistics of some channels, in the given order."""
         moments = self.moments[np.ix_(order, order)]
         return Statistics(self.low[order], self.high[order], self.mean[order], moments, self.sample[:, order])
 
 
-def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]) -> list[Statistics]:
-    """Run texts through an fp32 encoder and watch what each of its linear layers reads.
+def observe(path: Path, layers: Sequence[LinearGroup], encodings: Sequence[Encoding]) -> list[Statistics]:
+    """Encode texts with an fp32 encoder and collect what each of its linear layers reads.
 
-    Padding is left out: it carries nothing, and would widen the scales.
+    Padding is left out: it carries no information and would widen the scales.
 
     Args:
         path: the fp32 encoder.
-        layers: as `bert.find` gives them.
-        encodings: the texts; together some times as many tokens as the widest layer has channels.
+        layers: its linear layers, from `graph.bert.find`.
+        encodings: the tokenised texts; together several times as many tokens as the widest layer has channels.
 
     Returns:
-        The statistics of each of the layers.
+        The statistics of each group of layers.
     """
     model = onnx.load(path)
     model.graph.output.extend(helper.make_tensor_value_info(one.input, TensorProto.FLOAT, None) for one in layers)
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    # Its threads would spin while NumPy's work, and the other way round.
+    # Spinning threads would take the cores from NumPy between two batches.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     tokens = sum(map(len, encodings))
@@ -85,14 +86,14 @@ def observe(path: Path, layers: Sequence[Linears], encodings: Sequence[Encoding]
 
 
 class Tally:
-    """Statistics as they grow."""
+    """Accumulates statistics."""
 
     def __init__(self, width: int, tokens: int) -> None:
-        """Nothing is counted yet.
+        """Start without any inputs.
 
         Args:
-            width: K, the channels of the inputs.
-            tokens: how many inputs there will be, about.
+            width: K, the number of channels.
+            tokens: the approximate number of inputs.
         """
         self._low = np.full(width, np.inf, np.float32)
         self._high = np.full(width, -np.inf, np.float32)
@@ -104,7 +105,7 @@ class Tally:
         self._sample: list[Floats] = []
 
     def add(self, states: Floats) -> None:
-        """Take in (tokens, K)."""
+        """Add inputs (tokens, K)."""
         np.minimum(self._low, states.min(axis=0), out=self._low)
         np.maximum(self._high, states.max(axis=0), out=self._high)
         self._waiting.append(states[:: self._stride])
@@ -112,7 +113,7 @@ class Tally:
             self._settle()
 
     def statistics(self) -> Statistics:
-        """Of all that was taken in, which is one input at least."""
+        """The statistics of all inputs that were added; at least one."""
         if self._waiting:
             self._settle()
         mean, moments = self._total / self._tokens, self._moments / self._tokens

@@ -1,4 +1,4 @@
-"""The range of a layer's inputs that its 256 steps are laid over: all that was seen, or most of it with finer steps."""
+"""The range of a layer's inputs that its 256 steps cover: all that calibration saw, or most of it in smaller steps."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from emberline.export.precision.recipe import Method
 
 from .calibration import Statistics
 
-#: Of the inputs on either side of zero, this share is cut off by ``percentile``.
+#: The share of the inputs that ``percentile`` clips at either end.
 _TAIL: Final = 1e-4
-#: Bins of the histogram whose entropy is compared, a multiple of the steps.
+#: Bins of the histogram whose divergence is computed, a multiple of the steps.
 _BINS: Final = 2048
 _STEPS: Final = 256
-#: The narrowest range that ``entropy`` tries, as a share of the widest input, and how many it tries up to all of it.
+#: The narrowest range that ``entropy`` tries, as a share of the largest input, and how many it tries up to all of it.
 _NARROWEST: Final = 0.25
 _TRIED: Final = 64
-#: Inputs in the histogram: enough for its bins, and a tenth of a second a layer.
+#: Inputs in the histogram: enough for its bins, and a tenth of a second per layer.
 _COUNTED: Final = 1 << 17
 
 
 def input_range(statistics: Statistics, divisors: Floats, method: Method) -> tuple[float, float]:
-    """The range of inputs that are divided.
+    """Choose the range of a layer's smoothed inputs.
 
     Args:
-        statistics: of the inputs.
-        divisors: (K,).
-        method: ``minmax``: all that calibration saw; ``percentile``: but for the outermost; ``entropy``: what keeps the
-            distribution of the rounded inputs nearest to that of the inputs, by Kullback and Leibler's divergence
-            (after Migacz, "8-bit inference with TensorRT", GTC 2017).
+        statistics: the statistics of the inputs.
+        divisors: (K,) what the inputs are divided by.
+        method: ``minmax``: all that calibration saw. ``percentile``: all but the outermost values. ``entropy``: the
+            range that keeps the distribution of the rounded inputs closest to that of the inputs, by Kullback–Leibler
+            divergence (after Migacz, "8-bit inference with TensorRT", GTC 2017).
 
     Returns:
-        The least and the greatest input that is not clipped.
+        The least and the greatest input that are not clipped.
     """
     low, high = float((statistics.low / divisors).min()), float((statistics.high / divisors).max())
     if method == "minmax":
@@ -49,7 +49,7 @@ def input_range(statistics: Statistics, divisors: Floats, method: Method) -> tup
 
 
 def _least_divergence(values: Floats, low: float, high: float) -> float:
-    """The greatest magnitude that is not clipped."""
+    """The greatest magnitude that is not clipped, by the least divergence."""
     widest = max(-low, high)
     best = np.inf, widest
     for share in np.linspace(_NARROWEST, 1.0, _TRIED):
@@ -61,16 +61,16 @@ def _least_divergence(values: Floats, low: float, high: float) -> float:
 
 
 def _divergence(values: Floats, low: float, high: float) -> float:
-    """Of values from what is left when they are clipped to a range and told apart by its steps alone."""
+    """The divergence between values and the same values clipped to a range and rounded to its steps."""
     if not high > low:
         return float(np.inf)
     inside, _ = np.histogram(values, _BINS, (low, high))
     wanted = inside.astype(np.float64)
-    wanted[0] += (values < low).sum()  # what is clipped comes out as the range's ends
+    wanted[0] += (values < low).sum()  # clipped values become the ends of the range
     wanted[-1] += (values > high).sum()
     steps = inside.reshape(_STEPS, -1).astype(np.float64)
     occupied = steps > 0
-    # A step cannot tell its bins apart: its mass is spread over those that were not empty.
+    # All bins of a step become one value: its mass is spread over those that are not empty.
     spread = occupied * (steps.sum(axis=1) / np.maximum(occupied.sum(axis=1), 1))[:, None]
     return _kullback_leibler(wanted / wanted.sum(), spread.ravel() / max(spread.sum(), 1.0))
 

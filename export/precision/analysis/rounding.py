@@ -1,7 +1,7 @@
-"""Rounding weights so that their errors cancel on the inputs that the layer really gets.
+"""Rounds weights so that their errors cancel on the inputs that the layer really reads.
 
-Rounded one input channel at a time, each channel's error is made up for by those not yet rounded, as far as channels
-are correlated (Frantar et al., "GPTQ", ICLR 2023). The order is that of the channels' power, strongest first.
+The weight is rounded one input channel at a time, the strongest first. The channels that are not yet rounded compensate
+for the error, as far as channels are correlated (Frantar et al., "GPTQ", ICLR 2023).
 """
 
 from __future__ import annotations
@@ -15,33 +15,34 @@ from emberline.engine.records import Floats
 
 from .grid import PAIR_LIMIT, WEIGHT_LIMIT
 
-#: Channels whose errors are collected before the rest of the weight is mended: one matrix product for that many.
+#: Channels whose errors are collected before the rest of the weight is corrected, by one matrix product.
 _BLOCK: Final = 64
-#: Of the mean power, added to each channel: keeps the moments invertible and weights near their values where channels
-#: are almost the same.
+#: The share of the mean power that is added to each channel. It keeps the moments invertible, and keeps weights near
+#: their values where channels are almost equal.
 _DAMPING: Final = 0.01
 
 
 def compensated(weight: Floats, scales: Floats, moments: NDArray[np.float64]) -> NDArray[np.int8]:
-    """Round a weight to its grid.
+    """Round a weight to its grid and compensate for the errors.
 
     Args:
-        weight: (K, N).
-        scales: (N,) of its columns.
-        moments: (K, K) the mean of x xᵀ over the layer's inputs, as they will be: smoothed, with the noise of their own
+        weight: the weight (K, N).
+        scales: (N,) the scales of its columns.
+        moments: (K, K) the mean of x xᵀ over the layer's inputs as they will be: smoothed, with the noise of their own
             rounding on the diagonal.
 
     Returns:
-        (K, N), within `WEIGHT_LIMIT` and, two neighbours of one sign together, `PAIR_LIMIT`.
+        The weight (K, N) in steps. Each entry is within `WEIGHT_LIMIT`, and the sum of two neighbours of the same sign
+        is within `PAIR_LIMIT`.
     """
     power = np.diag(moments)
     order = np.argsort(-power, kind="stable")
     damped = moments[np.ix_(order, order)]
     damped[np.diag_indices_from(damped)] += _DAMPING * power.mean()
-    # Row k of the factor tells how an error in channel k is best spread over the channels after it.
+    # Row k of the factor says how to spread an error in channel k over the channels after it.
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32)
     rest = weight[order].astype(np.float32)
-    steps = np.zeros((len(weight) + 1, weight.shape[1]), np.float32)  # in the weight's order; the last has no neighbour
+    steps = np.zeros((len(weight) + 1, weight.shape[1]), np.float32)  # the last channel may have no neighbour
     for start in range(0, len(rest), _BLOCK):
         stop = min(start + _BLOCK, len(rest))
         errors = np.empty((stop - start, rest.shape[1]), np.float32)

@@ -1,10 +1,10 @@
-"""Moving the spread of a layer's inputs into its weights, until both sides suit their bits.
+"""Moves the spread of a layer's inputs into its weights, so that both fit into their bits.
 
-A few channels of a Transformer's activations are ten times as wide as the others, so that one scale for all leaves the
-others a few steps of the grid. Dividing channel k by s_k and multiplying row k of the weight by it changes nothing in
-exact arithmetic; s_k = max|x_k|^α / max|w_k|^(1−α) shares the burden (Xiao et al., "SmoothQuant", ICML 2023). The best
-α differs from layer to layer, so here each layer gets the one with the least error of its output, which follows from
-the layer's statistics alone.
+A few channels of a Transformer's activations are ten times as wide as the others. With one scale for all, only a few
+steps of the grid are left for the others. Dividing channel k by s_k and multiplying row k of the weight by s_k changes
+nothing in exact arithmetic, and s_k = max|x_k|^α / max|w_k|^(1−α) balances the two (Xiao et al., "SmoothQuant", ICML
+2023). The best α differs between layers. Each layer gets the α that minimises the error of its output, which follows
+from the layer's statistics alone.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from .calibration import Statistics
 from .grid import Grid, nearest, product_scales
 from .ranges import input_range
 
-#: The α that are tried: high ones ease inputs of 8 bits, low ones the weights of layers whose inputs have 16.
+#: The values of α that are tried. High ones suit 8-bit activations, low ones the weights of layers with 16-bit ones.
 ALPHAS: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-#: How far inputs that are not centred may reach below zero, as a share of how far above: these are tried. Behind a GELU
-#: many channels hardly rise above zero; the more they are narrowed, the more steps of the grid are left to the others.
+#: How far uncentred inputs may reach below zero, as a share of how far they reach above: the values that are tried.
+#: Behind a GELU, many channels hardly rise above zero. Narrowing them leaves more steps of the grid to the others.
 ROOMS: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125, 0.08)
-#: What `rounding` leaves of the error of rounding to the nearest; measured on MiniLM: 0.15 to 0.25.
+#: The share of the error of rounding to nearest that `rounding` leaves; measured on MiniLM: 0.15 to 0.25.
 _REMAINS: Final = 0.2
-#: Kinds of layers whose inputs come centred: what is in front of them, a layer norm or the attention's values, has a
-#: bias that can take each channel's centre off, and behind them there is one that can put it back.
+#: Kinds of layers whose inputs are centred: the layer norm or the attention's values in front of them have a bias that
+#: can subtract the centre of each channel, and a bias behind them can add it again.
 CENTRED: Final = frozenset({"attention_in", "attention_out", "ffn_up"})
-#: How far beyond what calibration saw the grid of an input reaches: with 16 bits it can afford to lose no outlier; with
-#: 8, the worst texts lose less by so much, and the others no more.
-_FINE_MARGIN: Final = 2.0
+#: How far the grid of an input reaches beyond what calibration saw. With 16 bits it has room for every outlier. With 8
+#: bits, this margin helps the worst texts and costs the others nothing.
+_MARGIN_16BIT: Final = 2.0
 _MARGIN: Final = 1.15
 
 
 def smooth(
-    statistics: Statistics, weight: Floats, *, fine: bool, centred: bool, alpha: float | None = None
+    statistics: Statistics, weight: Floats, *, is_16bit: bool, centred: bool, alpha: float | None = None
 ) -> tuple[Floats, float]:
     """Choose the divisors of a layer's inputs.
 
     Args:
-        statistics: of its inputs.
-        weight: (K, N).
-        fine: whether the inputs will be stored in 16 bits.
-        centred: whether they reach as far below zero as above.
-        alpha: which α to take; None: the best of `ALPHAS`.
+        statistics: the statistics of its inputs.
+        weight: its weight (K, N).
+        is_16bit: whether the inputs are stored in 16 bits.
+        centred: whether the inputs reach as far below zero as above.
+        alpha: the α to use; None: the best of `ALPHAS`.
 
     Returns:
-        The divisors (K,), their geometric mean 1, and the α that made them.
+        The divisors (K,), whose geometric mean is 1, and their α.
     """
     tried: dict[tuple[float, float], tuple[float, Floats]] = {}
 
     def error(strength: float, room: float) -> float:
         if (strength, room) not in tried:
             divisors = _divisors(statistics, weight, strength, room)
-            tried[strength, room] = _error(statistics, weight, divisors, fine=fine), divisors
+            tried[strength, room] = _error(statistics, weight, divisors, is_16bit=is_16bit), divisors
         return tried[strength, room][0]
 
     strengths, room = ALPHAS if alpha is None else (alpha,), ROOMS[0]
@@ -68,7 +68,7 @@ def smooth(
 
 
 def _divisors(statistics: Statistics, weight: Floats, alpha: float, room: float) -> Floats:
-    """What makes inputs share their spread with the weight, and reach `room` times as far below zero as above."""
+    """The divisors that share the spread of the inputs with the weight; inputs reach `room` times as far below 0."""
     widest = np.maximum(np.maximum(-statistics.low / room, statistics.high), 1e-5)
     heaviest = np.maximum(np.abs(weight).max(axis=1), 1e-5)
     divisors = widest**alpha / heaviest ** (1 - alpha)
@@ -76,25 +76,25 @@ def _divisors(statistics: Statistics, weight: Floats, alpha: float, room: float)
 
 
 def input_grid(
-    statistics: Statistics, divisors: Floats, activations: Activations, *, fine: bool, method: Method = "minmax"
+    statistics: Statistics, divisors: Floats, activations: Activations, *, is_16bit: bool, method: Method = "minmax"
 ) -> Grid:
-    """The grid of a layer's smoothed inputs; that of their coarse part if they are fine."""
+    """The grid of a layer's smoothed inputs; with 16 bits, the grid of their coarse part."""
     low, high = input_range(statistics, divisors, method)
-    margin = _FINE_MARGIN if fine else _MARGIN if method == "minmax" else 1.0
+    margin = _MARGIN_16BIT if is_16bit else _MARGIN if method == "minmax" else 1.0
     return Grid.over(margin * low, margin * high, activations)
 
 
-def noise(grid: Grid, *, fine: bool) -> float:
+def noise(grid: Grid, *, is_16bit: bool) -> float:
     """The variance that rounding to a grid adds to each input: Δ²/12 for steps of Δ."""
-    step = float((grid.of_rest("uint8") if fine else grid).scale)
+    step = float((grid.of_rest("uint8") if is_16bit else grid).scale)
     return step**2 / 12
 
 
-def _error(statistics: Statistics, weight: Floats, divisors: Floats, *, fine: bool) -> float:
-    """The mean square error of a layer's output, were it quantised so, up to the constant 1/N."""
+def _error(statistics: Statistics, weight: Floats, divisors: Floats, *, is_16bit: bool) -> float:
+    """The mean squared error that quantisation would cause in a layer's output, up to the constant 1/N."""
     smoothed = weight * divisors[:, None]
     scales = product_scales(smoothed)
-    wrong = (nearest(smoothed, scales) * scales - smoothed) / divisors[:, None]  # in the unsmoothed inputs' terms
+    wrong = (nearest(smoothed, scales) * scales - smoothed) / divisors[:, None]  # in terms of the unsmoothed inputs
     rounding = float(((statistics.moments @ wrong) * wrong).sum())
-    grid = input_grid(statistics, divisors, "uint8", fine=fine)
-    return noise(grid, fine=fine) * float((smoothed**2).sum()) + _REMAINS * rounding
+    grid = input_grid(statistics, divisors, "uint8", is_16bit=is_16bit)
+    return noise(grid, is_16bit=is_16bit) * float((smoothed**2).sum()) + _REMAINS * rounding

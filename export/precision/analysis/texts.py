@@ -1,4 +1,4 @@
-"""What the encoder reads while its activation scales are taken."""
+"""The texts that calibration reads."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Final
 
 import numpy as np
 
-#: The data's own texts, at most: more widen no scale, and reading these takes ten seconds on two cores.
+#: The most texts of the data set: more do not widen the scales, and reading these takes ten seconds on two cores.
 _OWN: Final = 1024
-#: Texts made of several of them, which reach the positions and lengths that the data's own do not.
+#: Texts joined from several others. They reach positions and lengths that those of the data set do not.
 _LONG: Final = 32
 _PARTS: Final = 12
-#: Texts of words at random: what users type has other words than the catalogue.
+#: Texts of random words: users type other words than the catalogue has.
 _STRANGE: Final = 64
 _WORDS: Final = 60
 
 
 def calibration_texts(own: Sequence[str], vocabulary: Iterable[str]) -> list[str]:
-    """Choose texts to calibrate on: mostly the data's, and some of the kinds that it lacks.
+    """Choose the texts to calibrate on: mostly those of the data set, and some of kinds that it lacks.
 
-    Without the latter, texts unlike the data's ran out of their scales: the least cosine among texts of random letters
-    rose from 0.94 to 0.97 by them, and the data's own lost nothing.
+    The latter keep unusual texts within the scales: they raise the lowest cosine among texts of random letters from
+    0.94 to 0.97 and cost the texts of the data set nothing.
 
     Args:
-        own: texts of the data, at least one.
-        vocabulary: the tokenizer's tokens.
+        own: texts of the data set, at least one.
+        vocabulary: the tokens of the tokenizer.
 
     Returns:
-        Texts, the same for the same arguments.
+        The texts; the same for the same arguments.
     """
     random = np.random.default_rng(0)
     chosen = [own[row] for row in np.sort(random.permutation(len(own))[:_OWN])]

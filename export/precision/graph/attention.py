@@ -1,13 +1,13 @@
-"""Attention as ONNX Runtime's CPU kernels read it without copies.
+"""Lays attention out so that ONNX Runtime's CPU kernels need no copies.
 
-PyTorch's graph has the batch in front, so that the heads of queries, keys and values are each brought before the tokens
-by a Transpose that copies all of them. With the tokens in front
+PyTorch's graph has the batch first. A Transpose then copies the queries, keys and values to put their heads before the
+tokens. With the tokens first
 
     (L, B, H) ─ Reshape ─ (L, B, heads, H / heads)
 
-the products of attention can step over batch and heads themselves (`transBatchA`, `transBatchB`), and one Transpose of
-four is left, that of the result. Nor does pooling need the batch in front: the sum over tokens that are no padding is a
-product as well. To all other operators of the encoder the order of texts and tokens is the same.
+the products of attention can stride over batch and heads themselves (`transBatchA`, `transBatchB`), and only one
+Transpose of four is left, that of the result. Pooling does not need the batch first either, because the sum over the
+tokens that are not padding is a product, too. All other operators of the encoder treat texts and tokens alike.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .rewrite import RUNTIME, Rewrite
 
 
 def put_tokens_first(graph: Rewrite) -> None:
-    """Let an encoder compute on (L, B, H), from its first layer norm to pooling, for ONNX Runtime alone.
+    """Make an encoder compute on (L, B, H), from its first layer norm to pooling; the graph is for ONNX Runtime only.
 
     Args:
-        graph: of a BERT encoder in fp32, as it was exported.
+        graph: the fp32 graph of a BERT encoder, as it was exported.
 
     Raises:
-        ExportError: its attention is of another form.
+        ExportError: the attention has another form.
     """
     norms = [node for node in graph.nodes.values() if node.op_type == "LayerNormalization"]
     softmaxes = [node for node in graph.nodes.values() if node.op_type == "Softmax"]
@@ -42,7 +42,7 @@ def put_tokens_first(graph: Rewrite) -> None:
 
 
 def _attend(graph: Rewrite, softmax: onnx.NodeProto) -> None:
-    """Rewrite one layer's attention around its softmax."""
+    """Rewrite the attention of one layer around its softmax."""
     masked = graph.maker(softmax.input[0])
     scaled = _made_by(graph, masked, "Div")
     product = _made_by(graph, scaled, "MatMul")
@@ -50,7 +50,7 @@ def _attend(graph: Rewrite, softmax: onnx.NodeProto) -> None:
     turned = graph.reader(context.output[0], "Transpose")
     joined = graph.reader(turned.output[0], "Reshape")
     split = [_split(graph, name) for name in (*product.input, context.input[1])]
-    # The shapes were computed from the batch's; 0 stands for what the input has.
+    # The shapes were computed from that of the batch; 0 keeps the size of the input.
     heads, width = (int(graph.value(name).item()) for name in graph.maker(split[0].input[1]).input[2:])
     for reshape in split:
         reshape.input[1] = graph.constant("attention.split", np.array([0, 0, heads, width]))
@@ -64,7 +64,7 @@ def _attend(graph: Rewrite, softmax: onnx.NodeProto) -> None:
 
 
 def _pool(graph: Rewrite, states: str) -> None:
-    """Add up the last layer's states where the mask is 1, in the place of a product with it and a sum."""
+    """Sum the states of the last layer where the mask is 1, by one product instead of a multiplication and a sum."""
     masked = graph.reader(states, "Mul")
     total = graph.reader(masked.output[0], "ReduceSum")
     mask = next(name for name in masked.input if name != states)  # (B, L, 1)
@@ -80,7 +80,7 @@ def _pool(graph: Rewrite, states: str) -> None:
 
 
 def _made_by(graph: Rewrite, node: onnx.NodeProto, operator: str) -> onnx.NodeProto:
-    """The node of an operator that makes an input of a node."""
+    """The node with a certain operator that makes an input of a node."""
     makers = [graph.maker(name) for name in node.input if not graph.is_constant(name)]
     found = next((maker for maker in makers if maker.op_type == operator), None)
     if found is None:
@@ -92,11 +92,11 @@ def _made_by(graph: Rewrite, node: onnx.NodeProto, operator: str) -> onnx.NodePr
 
 
 def _split(graph: Rewrite, name: str) -> onnx.NodeProto:
-    """The node that splits queries, keys or values into heads, which a Transpose then brings to the front."""
+    """The node that splits queries, keys or values into heads, before a Transpose moves the heads to the front."""
     return graph.maker(graph.maker(name).input[0])
 
 
 def _replace(graph: Rewrite, node: onnx.NodeProto, inputs: list[str], **attributes: float) -> None:
-    """Put a product that takes its inputs as they lie in the place of a node."""
+    """Replace a node by a product that reads its inputs without a copy."""
     graph.drop(node)
     graph.after(node.name, [graph.node("FusedMatMul", inputs, node.output[0], domain=RUNTIME, **attributes)])

@@ -9,9 +9,9 @@ import onnx
 from onnx import numpy_helper
 
 from emberline.engine.errors import ExportError
-from emberline.export.precision.linears import Kind, Linears
+from emberline.export.precision.linears import Kind, LinearGroup
 
-#: Where the linear layers are within a layer of BERT's.
+#: The linear layers of a layer of BERT, and their kinds.
 MODULES: Final[dict[str, Kind]] = {
     "attention/self/query": "attention_in",
     "attention/self/key": "attention_in",
@@ -21,22 +21,25 @@ MODULES: Final[dict[str, Kind]] = {
     "output/dense": "ffn_down",
 }
 
-#: End the names of products: the values of attention, and the two layers of the feed-forward network.
+#: How the names of these products end: the values of attention, and the two layers of the feed-forward network.
 VALUES: Final = "/attention/self/value/MatMul"
 FFN_UP: Final = "/intermediate/dense/MatMul"
 FFN_DOWN: Final = "/output/dense/MatMul"
 
-#: End the names of the tables of embeddings.
+#: How the names of the embedding tables end.
 WORD_EMBEDDINGS: Final = "word_embeddings.weight"
 POSITION_EMBEDDINGS: Final = "position_embeddings.weight"
 TYPE_EMBEDDINGS: Final = "token_type_embeddings.weight"
 
 
-def find(model: onnx.ModelProto) -> list[Linears]:
-    """The linear layers of a BERT encoder's graph, in the order of computation.
+def find(model: onnx.ModelProto) -> list[LinearGroup]:
+    """Find the linear layers of a BERT encoder's graph.
+
+    Returns:
+        The layers in the order of computation.
 
     Raises:
-        ExportError: the graph has none, or one that has no place in a BERT encoder.
+        ExportError: the graph has no linear layers, or one that does not belong to a BERT encoder.
     """
     initializers = {tensor.name: tensor for tensor in model.graph.initializer}
     found: dict[tuple[str, str], list[onnx.NodeProto]] = {}
@@ -50,19 +53,19 @@ def find(model: onnx.ModelProto) -> list[Linears]:
         weights = tuple(node.input[1] for node in nodes)
         weight = np.concatenate([numpy_helper.to_array(initializers[name]) for name in weights], axis=1)
         kind = MODULES[_module(nodes[0].name)]
-        groups.append(Linears(place, kind, source, tuple(node.name for node in nodes), weights, weight))
+        groups.append(LinearGroup(place, kind, source, tuple(node.name for node in nodes), weights, weight))
     return groups
 
 
 def _place(node: str) -> str:
-    """``/bert/encoder/layer.3/output/dense/MatMul`` is at ``layer.3.ffn_down``."""
+    """The group of a node: ``layer.3.ffn_down`` for ``/bert/encoder/layer.3/output/dense/MatMul``."""
     kind = MODULES[_module(node)]
     layer = next(part for part in node.split("/") if part.startswith("layer."))
     return f"{layer}.{kind}"
 
 
 def _module(node: str) -> str:
-    """``/bert/encoder/layer.3/output/dense/MatMul`` belongs to ``output/dense``."""
+    """The module of a node: ``output/dense`` for ``/bert/encoder/layer.3/output/dense/MatMul``."""
     for suffix in MODULES:
         if node.endswith(f"/{suffix}/MatMul") and "/layer." in node:
             return suffix
@@ -72,5 +75,5 @@ def _module(node: str) -> str:
 
 
 def block(node: str) -> str:
-    """The layer of the Transformer that a node of attention belongs to."""
+    """The Transformer layer to which a node of attention belongs."""
     return node.partition("/attention/")[0]

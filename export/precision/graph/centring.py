@@ -1,14 +1,13 @@
-"""Taking the centre of each channel off what linear layers read, for nothing.
+"""Centres the inputs of linear layers at no cost.
 
-Inputs of a Transformer's linear layers lie around a value of their own in each channel, some of them far from zero.
-What is in front of most layers adds a bias, from which the centres can be taken; what the layer makes of them goes into
-its own bias:
+Each channel of these inputs varies around a value of its own, sometimes far from zero. Most layers follow an operation
+that adds a bias, from which the centres c can be subtracted. The layer's own bias absorbs the effect:
 
     layer norm (β − c) ─┬─ linear (b + W c) ─ …
                         └───────── + ── linear (b + c)          values (b − c) ─ attention ─ linear (b + W c)
 
-The layer norm's output is also the residual, to which the layer behind adds them again. Attention mixes tokens with
-weights whose sum is 1, so that a constant passes through it.
+The output of the layer norm is also the residual, so the layer behind adds the centres again. Attention mixes tokens
+with weights that sum to 1, so a constant passes through it unchanged.
 """
 
 from __future__ import annotations
@@ -20,33 +19,33 @@ import onnx
 
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
-from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup
 from emberline.export.precision.recipe import Activations
 
 from .bert import VALUES, block
 from .rewrite import Rewrite
 
-#: Of a layer norm's inputs, the one that is added at the end.
+#: Which input of a layer norm is added at the end.
 _BETA: Final = 2
 
 
-def centre_inputs(graph: Rewrite, quantised: Iterable[Quantised], activations: Activations) -> None:
-    """Let layers that are to be quantised read centred inputs, and make up for it and for their mean rounding error.
+def centre_inputs(graph: Rewrite, quantised: Iterable[QuantisedGroup], activations: Activations) -> None:
+    """Centre the inputs of the layers that will be quantised, and add the bias corrections.
 
     Args:
-        graph: of a BERT encoder in fp32.
+        graph: the fp32 graph of a BERT encoder.
         quantised: the layers.
         activations: how their inputs are stored.
 
     Raises:
-        ExportError: what is in front of a layer, or behind it, has no bias.
+        ExportError: the operation in front of a layer, or behind it, has no bias.
     """
     for one in quantised:
-        amends, start = one.amends(activations), 0
+        correction, start = one.bias_correction(activations), 0
         for node in one.layers.nodes:
             total = _sum(graph, graph.nodes[node])
             width = graph.value(_bias(graph, total)).size
-            _add(graph, total, amends[start : start + width])
+            _add(graph, total, correction[start : start + width])
             start += width
         if not one.centres.any():
             continue
@@ -75,6 +74,6 @@ def _bias(graph: Rewrite, node: onnx.NodeProto) -> str:
 
 
 def _add(graph: Rewrite, node: onnx.NodeProto, values: Floats) -> None:
-    """Add values to the constant that a node adds; equal ones are stored once, so this node gets one of its own."""
+    """Add values to the constant that a node adds. Nodes may share one, so this node gets a constant of its own."""
     old = _bias(graph, node)
     graph.exchange(node, old, graph.constant(f"{node.name}.bias", graph.value(old) + values))

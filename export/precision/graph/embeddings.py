@@ -1,7 +1,8 @@
 """The embeddings of an int8 encoder for CPUs.
 
-The table of words, half of MiniLM, is stored as int8 with a scale for each row and read as fp32. Texts have one part,
-so that every token has the first of BERT's token types: it is added to the positions once, and not to each text.
+The word embeddings, half of MiniLM, are stored as int8 with a scale for each row and read as fp32. Every text has a
+single segment, so every token has the first of BERT's token types: it is added to the positions once instead of to
+every text.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ def store_words(graph: Rewrite) -> None:
     """Store the word embeddings in 8 bits.
 
     Raises:
-        ExportError: there are none.
+        ExportError: the graph has no word embeddings.
     """
     node = _lookup(graph, WORD_EMBEDDINGS)
     table = graph.value(node.input[0])  # (vocabulary, H)
-    scales = weight_scales(table.T)[:, None]  # (vocabulary, 1) a row is a token
+    scales = weight_scales(table.T)[:, None]  # (vocabulary, 1): each row is a token
     ids, embedding = node.input[1], node.output[0]
     node.input[0] = graph.constant("embeddings.quantised", nearest(table, scales).astype(np.int8))
     node.output[0] = "embeddings.rows"
@@ -40,7 +41,7 @@ def store_words(graph: Rewrite) -> None:
 
 
 def add_token_types(graph: Rewrite) -> None:
-    """Add the embedding of the one token type that there is to those of the positions.
+    """Add the embedding of the only token type to those of the positions.
 
     Raises:
         ExportError: the graph has no token types or no positions.

@@ -1,28 +1,28 @@
-"""The order of the channels between the two layers of the feed-forward network.
+"""Orders the channels between the two layers of the feed-forward network.
 
-A GELU treats every channel alike, so that the layer in front may give them in any order and the layer behind read them
-in it. Those that are stored in 16 bits come first: a slice takes them, and nothing is gathered.
+A GELU treats all channels alike, so the layer in front may produce them in any order. Channels that are stored in 16
+bits come first, so that a slice reads them and nothing is gathered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup
 
 from .bert import FFN_DOWN, FFN_UP
 from .rewrite import Rewrite
 
 
-def order_channels(graph: Rewrite, quantised: Sequence[Quantised]) -> list[Quantised]:
-    """Let channels come in the order in which layers read them.
+def order_channels(graph: Rewrite, quantised: Sequence[QuantisedGroup]) -> list[QuantisedGroup]:
+    """Make each layer produce its channels in the order in which the next one reads them.
 
     Args:
-        graph: of a BERT encoder in fp32; products in front of such layers are changed, with their biases.
-        quantised: layers that are to be quantised.
+        graph: the fp32 graph of a BERT encoder; products and biases are reordered.
+        quantised: the layers that will be quantised.
 
     Returns:
-        The layers, those in front of others as they then are.
+        The layers, with their outputs in the new order.
     """
     orders = {
         f"{one.layers.nodes[0].removesuffix(FFN_DOWN)}{FFN_UP}": one.order for one in quantised if one.order is not None

@@ -1,12 +1,12 @@
-"""The products of a linear layer in 8 bits, in place of the one that it has in fp32.
+"""Replaces the fp32 product of a linear layer by 8-bit products.
 
-Where 8 bits are too few for the inputs of a layer, it gets 16 as two parts of 8, each multiplied by the same weight:
+Inputs for which 8 bits are too few are stored in 16, as two parts of 8 that are multiplied by the same weight:
 
     x/s ─ Quantize ─ Dequantize ─┬─ MatMul ─┐
      └─────── Sub ───────────────┘          + ─ …
                └─ Quantize ─ Dequantize ─ MatMul ─┘
 
-Behind a GELU, `ordering` puts the noisiest channels first, and these get so always, with scales of their own.
+Behind a GELU, `ordering` puts the noisiest channels first. These always have 16 bits, with scales of their own.
 """
 
 from __future__ import annotations
@@ -18,31 +18,33 @@ import onnx
 
 from emberline.engine.records import Floats
 from emberline.export.precision.analysis.grid import Grid
-from emberline.export.precision.analysis.layer import Part, Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup, QuantisedPart
 from emberline.export.precision.recipe import Activations
 
 from .rewrite import RUNTIME, Rewrite
 
 
-def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations, smoothed: Mapping[str, Floats]) -> None:
-    """Let linear layers of a graph that is being rewritten read 8 bits on both sides.
+def quantise_layers(
+    graph: Rewrite, one: QuantisedGroup, activations: Activations, smoothed: Mapping[str, Floats]
+) -> None:
+    """Make linear layers multiply 8-bit activations by 8-bit weights.
 
     Args:
-        graph: the layers' products are each followed by the sum with a bias, and their inputs are centred.
-        one: the layers, as they are quantised.
+        graph: the graph; the inputs of the layers are centred, and the sum with a bias follows each product.
+        one: the quantised layers.
         activations: how their inputs are stored.
-        smoothed: what makes inputs smooth before they are read: by a product's node what its columns are multiplied by,
-            and by name the layers whose inputs come smoothed.
+        smoothed: smoothing that is folded into earlier weights. It maps the node of a product to what its columns are
+            multiplied by, and the name of a group of layers whose inputs are already smoothed to the same.
 
     Raises:
-        ExportError: a product is followed by no sum, or by one that adds no single constant.
+        ExportError: a product is not followed by the sum with one constant.
     """
     name, source = one.layers.name, one.layers.input
     nodes: list[onnx.NodeProto] = []
     if name not in smoothed:
         factor = graph.constant(f"{name}.smoothing", 1 / one.divisors)
         nodes.append(graph.node("Mul", [source, factor], source := f"{name}.smoothed"))
-    parts: dict[str, Part] = {}
+    parts: dict[str, QuantisedPart] = {}
     start = 0
     for part in one.parts:
         own = name if len(one.parts) == 1 else f"{name}.from.{start}"
@@ -57,28 +59,28 @@ def quantise_layers(graph: Rewrite, one: Quantised, activations: Activations, sm
         pairs = []
         for own, part in parts.items():
             stored = _store(graph, f"{own}.weight.{place}", part, columns, factors)
-            pairs += [(f"{own}.{read}", stored) for read in (("coarse", "rest") if part.fine else ("coarse",))]
+            pairs += [(f"{own}.{read}", stored) for read in (("coarse", "rest") if part.is_16bit else ("coarse",))]
         bias = _bias(graph, node, f"{name}.bias.{place}", factors)
         multiply = _multiply if activations == "uint8" else _multiply_standard
         multiply(graph, node, pairs, bias)
 
 
 def _read(
-    graph: Rewrite, name: str, part: Part, source: str, rows: slice | None, activations: Activations
+    graph: Rewrite, name: str, part: QuantisedPart, source: str, rows: slice | None, activations: Activations
 ) -> list[onnx.NodeProto]:
-    """Round inputs to their grid, and what that leaves to another if they are fine.
+    """Round inputs to their grid; with 16 bits, round the residual to a second one.
 
     Args:
-        graph: gets the constants.
-        name: of the part.
-        part: the inputs.
-        source: the tensor that holds them.
-        rows: where they are in it; None: they are all.
+        graph: receives the constants.
+        name: the name of the part.
+        part: the part that reads the inputs.
+        source: the tensor that holds the inputs.
+        rows: their channels in that tensor; None: all.
         activations: how they are stored.
     """
     grid = part.grids[activations]
-    if rows is not None and activations == "uint8" and not part.fine:
-        # All are rounded, for a CPU would take longer to copy these as floats.
+    if rows is not None and activations == "uint8" and not part.is_16bit:
+        # All channels are rounded: on a CPU, copying some of them as floats would take longer.
         nodes = _round(graph, source, f"{name}.all", grid, activations)
         nodes.append(_slice(graph, f"{name}.all.quantised", f"{name}.coarse.quantised", rows))
         return nodes + _stored(graph, f"{name}.coarse", grid, activations)
@@ -86,20 +88,20 @@ def _read(
     if rows is not None:
         nodes.append(_slice(graph, source, source := f"{name}.inputs", rows))
     nodes += _round(graph, source, f"{name}.coarse", grid, activations)
-    if part.fine:
+    if part.is_16bit:
         nodes.append(graph.node("Sub", [source, f"{name}.coarse"], f"{name}.left"))
         nodes += _round(graph, f"{name}.left", f"{name}.rest", grid.of_rest(activations), activations)
     return nodes
 
 
 def _round(graph: Rewrite, source: str, target: str, grid: Grid, activations: Activations) -> list[onnx.NodeProto]:
-    """Round a tensor to its grid; that nothing reads one of the forms does not matter, `Rewrite.finish` drops it."""
+    """Round a tensor to its grid, quantised and dequantised; `Rewrite.finish` drops the form that nothing reads."""
     last = _stored(graph, target, grid, activations)
     return [graph.node("QuantizeLinear", [source, *last[0].input[1:]], f"{target}.quantised"), *last]
 
 
 def _stored(graph: Rewrite, target: str, grid: Grid, activations: Activations) -> list[onnx.NodeProto]:
-    """Read what is stored on a grid."""
+    """Dequantise a tensor."""
     scale = graph.constant(f"{target}.scale", np.array(grid.scale))
     zero = graph.constant(f"{target}.zero_point", np.array(grid.zero_point, np.dtype(activations)))
     return [graph.node("DequantizeLinear", [f"{target}.quantised", scale, zero], target)]
@@ -112,8 +114,8 @@ def _slice(graph: Rewrite, source: str, target: str, rows: slice) -> onnx.NodePr
     )
 
 
-def _store(graph: Rewrite, weight: str, part: Part, columns: slice, factors: Floats) -> list[str]:
-    """The names of a weight in 8 bits, its scales and its zero points."""
+def _store(graph: Rewrite, weight: str, part: QuantisedPart, columns: slice, factors: Floats) -> list[str]:
+    """Store a weight in 8 bits; the names of the weight, its scales and its zero points."""
     return [
         graph.constant(f"{weight}.quantised", part.weight[:, columns]),
         graph.constant(f"{weight}.scale", part.scales[columns] * factors),
@@ -122,7 +124,7 @@ def _store(graph: Rewrite, weight: str, part: Part, columns: slice, factors: Flo
 
 
 def _bias(graph: Rewrite, product: str, name: str, factors: Floats) -> onnx.NodeProto:
-    """The node that adds a layer's bias to its product, with the bias in front."""
+    """The node that adds the bias to a product, with the bias as its first input."""
     node = graph.reader(graph.nodes[product].output[0], "Add")
     bias = graph.value(graph.constant_of(node))
     node.input[:] = [graph.constant(name, bias * factors), graph.nodes[product].output[0]]
@@ -130,7 +132,7 @@ def _bias(graph: Rewrite, product: str, name: str, factors: Floats) -> onnx.Node
 
 
 def _multiply(graph: Rewrite, name: str, pairs: Sequence[tuple[str, Sequence[str]]], bias: onnx.NodeProto) -> None:
-    """Let ONNX Runtime's kernel multiply parts of the input by their weights, and add the bias."""
+    """Multiply parts of the input by their weights and add the bias with ONNX Runtime's kernel."""
     products: list[str] = []
     nodes = []
     for part, (weight, scale, zero) in pairs:
@@ -146,12 +148,12 @@ def _multiply(graph: Rewrite, name: str, pairs: Sequence[tuple[str, Sequence[str
 def _multiply_standard(
     graph: Rewrite, name: str, pairs: Sequence[tuple[str, Sequence[str]]], bias: onnx.NodeProto
 ) -> None:
-    """Let a MatMul read each part of the input and its weight in 8 bits."""
+    """Multiply each part of the input by its weight in 8 bits with a standard MatMul."""
     products: list[str] = []
     nodes = []
     for part, stored in pairs:
         products.append(f"{name}.{len(products)}" if len(pairs) > 1 else graph.nodes[name].output[0])
-        # Each product has a DequantizeLinear of its own: runtimes fuse only one that nothing else reads.
+        # Each product has its own DequantizeLinear, because runtimes do not fuse one that several nodes read.
         weight = f"{stored[0]}.{part}"
         nodes.append(graph.node("DequantizeLinear", list(stored), weight, axis=1))
         nodes.append(graph.node("MatMul", [part, weight], products[-1]))
@@ -160,7 +162,7 @@ def _multiply_standard(
 
 
 def _sums(graph: Rewrite, products: Sequence[str], total: str) -> list[onnx.NodeProto]:
-    """Add products up, if there are several."""
+    """Add several products up."""
     nodes = []
     sofar = products[0]
     for place, product in enumerate(products[1:], 2):

@@ -1,4 +1,4 @@
-"""Rewriting a graph: new nodes before, after or in the place of old ones, and likewise new constants."""
+"""Rewrites an ONNX graph: adds, replaces and removes nodes and constants."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from onnx import helper, numpy_helper
 
 from emberline.engine.errors import ExportError
 
-#: The domain of the operators that ONNX Runtime has beside ONNX's own, and their version.
+#: The domain and version of the operators that only ONNX Runtime has.
 RUNTIME: Final = "com.microsoft"
 _RUNTIME_VERSION: Final = 1
 
 
 class Rewrite:
-    """A model whose graph is being rewritten; `finish` puts the pieces together."""
+    """A model whose graph is being rewritten; `finish` assembles the new graph."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        """Begin.
+        """Start rewriting.
 
         Args:
-            model: it is changed, its nodes at once and its order and constants by `finish`.
+            model: changed in place: its nodes immediately, their order and the constants by `finish`.
         """
         self._model = model
         self._graph = model.graph
@@ -41,18 +41,18 @@ class Rewrite:
         self.nodes = {node.name: node for node in model.graph.node}
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
-        """Make a node with one output, without a place yet."""
+        """Create a node with one output, not yet in the graph."""
         return helper.make_node(operator, inputs, [output], f"{output}.{operator}", **attributes)
 
     def maker(self, tensor: str) -> onnx.NodeProto:
-        """The node that makes a tensor of the old graph."""
+        """The node that computes a tensor of the original graph."""
         return self._makers[tensor]
 
     def reader(self, tensor: str, operator: str) -> onnx.NodeProto:
-        """The first node of an operator that reads a tensor of the old graph.
+        """The first node with a certain operator that reads a tensor of the original graph.
 
         Raises:
-            ExportError: there is none.
+            ExportError: no such node reads it.
         """
         found = next((node for node in self._readers[tensor] if node.op_type == operator), None)
         if found is None:
@@ -62,14 +62,14 @@ class Rewrite:
         return found
 
     def is_constant(self, tensor: str) -> bool:
-        """Whether a tensor is a constant, old or new."""
+        """Whether a tensor is a constant, original or new."""
         return self._stored(tensor) is not None
 
     def constant_of(self, node: onnx.NodeProto) -> str:
-        """The one constant that a node reads: the weight of a product, the bias of a sum.
+        """The only constant that a node reads: the weight of a product, the bias of a sum.
 
         Raises:
-            ExportError: it reads none, or several.
+            ExportError: it reads no constant, or several.
         """
         found = [str(name) for name in node.input if self.is_constant(name)]
         if len(found) != 1:
@@ -80,19 +80,19 @@ class Rewrite:
         return found[0]
 
     def exchange(self, node: onnx.NodeProto, old: str, new: str) -> None:
-        """Let a node read one tensor in the place of another; others that read the old one go on doing so."""
+        """Make one node read another tensor; other readers of the old one stay as they are."""
         node.input[:] = [new if name == old else name for name in node.input]
 
     def before(self, name: str, nodes: list[onnx.NodeProto]) -> None:
-        """Put nodes before the node of a name."""
+        """Insert nodes before a node, by its name."""
         self._before.setdefault(name, []).extend(nodes)
 
     def after(self, name: str, nodes: list[onnx.NodeProto]) -> None:
-        """Put nodes after the node of a name."""
+        """Insert nodes after a node, by its name."""
         self._after.setdefault(name, []).extend(nodes)
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Add a constant; its name is given back."""
+        """Add a constant and return its name."""
         self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name)
         return name
 
@@ -105,11 +105,11 @@ class Rewrite:
         return value
 
     def drop(self, node: onnx.NodeProto) -> None:
-        """Leave a node of the old graph out; what was put before or after it stays."""
+        """Remove a node of the original graph; nodes that were inserted before or after it stay."""
         self._dropped.add(node.name)
 
     def finish(self) -> None:
-        """Order the nodes, add the new constants, and drop the old ones and the nodes that nothing reads any more."""
+        """Assemble the nodes and constants, and drop those that nothing reads any more."""
         ordered: list[onnx.NodeProto] = []
         for node in self._graph.node:
             own = () if node.name in self._dropped else (node,)
@@ -134,5 +134,5 @@ class Rewrite:
         maker = self._makers.get(name)
         if maker is None or maker.op_type not in ("Constant", "Identity"):
             return None
-        # PyTorch stores tensors that are equal once, and lets the others be an Identity of it.
+        # PyTorch stores equal tensors once; the others are an Identity of it.
         return maker.attribute[0].t if maker.op_type == "Constant" else self._stored(maker.input[0])

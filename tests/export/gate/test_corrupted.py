@@ -21,7 +21,7 @@ from emberline.export.gate.predictions import HEADS
 from emberline.export.gate.report import judge
 from emberline.export.gate.thresholds import Threshold, Thresholds
 from emberline.export.onnx import encoder_graph, head_graphs
-from emberline.export.precision.encoders import Made
+from emberline.export.precision.encoders import EncoderDetails
 from emberline.export.progress import silent
 from emberline.export.training.run import Run
 from emberline.export.writer import write_bundle
@@ -84,7 +84,7 @@ def _judge(run: Run, root: Path) -> dict[str, Any]:
         return ExportedModel(layout, "int8", graph, head_graphs(config, layout), config)
 
     holdout = HoldoutSet.of(*run.data())
-    judged = judge(run.trained, load, {"int8": Made()}, layout, holdout, LENIENT, silent)
+    judged = judge(run.trained, load, {"int8": EncoderDetails()}, layout, holdout, LENIENT, silent)
     found: dict[str, Any] = judged.report["precisions"]["int8"]
     return found
 

@@ -14,10 +14,10 @@ from emberline.engine.records import Encoding, Floats
 from emberline.engine.runtime.session import OrtSession
 from emberline.engine.text.tokenizer import TextTokenizer
 from emberline.export.precision.analysis.calibration import Statistics, observe
-from emberline.export.precision.analysis.layer import Quantised, quantise
+from emberline.export.precision.analysis.layer import QuantisedGroup, quantise
 from emberline.export.precision.graph.bert import find
 from emberline.export.precision.int8 import write
-from emberline.export.precision.linears import Linears
+from emberline.export.precision.linears import LinearGroup
 from emberline.export.precision.recipe import Recipe
 from emberline.export.training.run import Run
 from emberline.export.vectors import encode
@@ -29,7 +29,7 @@ Vectors = Callable[[Path], Floats]
 
 
 @pytest.fixture(scope="session")
-def layers(small_graphs: BundleLayout) -> list[Linears]:
+def layers(small_graphs: BundleLayout) -> list[LinearGroup]:
     """The small run's linear layers."""
     return find(onnx.load(small_graphs.encoder("fp32")))
 
@@ -41,24 +41,26 @@ def encodings(small_run: Run, small_graphs: BundleLayout) -> list[Encoding]:
 
 
 @pytest.fixture(scope="session")
-def statistics(small_graphs: BundleLayout, layers: list[Linears], encodings: list[Encoding]) -> list[Statistics]:
+def statistics(small_graphs: BundleLayout, layers: list[LinearGroup], encodings: list[Encoding]) -> list[Statistics]:
     """What those layers read."""
     return observe(small_graphs.encoder("fp32"), layers, encodings)
 
 
 @pytest.fixture(scope="session")
-def parts(layers: list[Linears], statistics: list[Statistics]) -> Callable[[Recipe], list[Quantised]]:
+def parts(layers: list[LinearGroup], statistics: list[Statistics]) -> Callable[[Recipe], list[QuantisedGroup]]:
     """Quantises the layers by a recipe."""
 
-    def make(recipe: Recipe) -> list[Quantised]:
+    def make(recipe: Recipe) -> list[QuantisedGroup]:
         seen = dict(zip((one.name for one in layers), statistics, strict=True))
-        return [quantise(one, seen[one.name], recipe.way(one)) for one in recipe.quantised(layers)]
+        return [quantise(one, seen[one.name], recipe.layer_config(one)) for one in recipe.quantised(layers)]
 
     return make
 
 
 @pytest.fixture
-def write_int8(small_graphs: BundleLayout, parts: Callable[[Recipe], list[Quantised]], tmp_path: Path) -> WriteInt8:
+def write_int8(
+    small_graphs: BundleLayout, parts: Callable[[Recipe], list[QuantisedGroup]], tmp_path: Path
+) -> WriteInt8:
     """Writes the small run's encoder by a recipe."""
 
     def make(recipe: Recipe) -> Path:

@@ -12,17 +12,17 @@ from onnx import TensorProto, helper, numpy_helper
 from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Floats
-from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup
 from emberline.export.precision.int8 import write
 from emberline.export.precision.linears import KINDS
 from emberline.export.precision.recipe import RECIPES, Recipe
 
-Parts = Callable[[Recipe], list[Quantised]]
+Parts = Callable[[Recipe], list[QuantisedGroup]]
 WriteInt8 = Callable[[Recipe], Path]
 Vectors = Callable[[Path], Floats]
 
 PLAIN = Recipe("uint8")
-FINE = Recipe("uint8", fine=frozenset(KINDS))
+ALL_16BIT = Recipe("uint8", activations_16bit=frozenset(KINDS))
 
 
 def _lost(found: Floats, wanted: Floats) -> float:
@@ -39,12 +39,12 @@ def test_vectors_stay_near_fp32(write_int8: WriteInt8, vectors: Vectors, fp32: F
 
 def test_inputs_of_16_bits_come_nearer(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
     """What is left of the loss is that of the weights and the embeddings."""
-    assert _lost(vectors(write_int8(FINE)), fp32) < 0.9 * _lost(vectors(write_int8(PLAIN)), fp32)
+    assert _lost(vectors(write_int8(ALL_16BIT)), fp32) < 0.9 * _lost(vectors(write_int8(PLAIN)), fp32)
 
 
 def test_symmetric_activations_are_near_as_well(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
     """The form that TensorRT takes computes the same on a CPU."""
-    found = vectors(write_int8(Recipe("int8", fine=frozenset({"ffn_down"}))))
+    found = vectors(write_int8(Recipe("int8", activations_16bit=frozenset({"ffn_down"}))))
     assert (found * fp32).sum(axis=1).min() > 0.99
 
 
@@ -85,14 +85,14 @@ def test_values_are_smoothed_for_the_layer_behind(
     divisors, centres = found["layer.1.attention_out"].divisors, found["layer.1.attention_out"].centres
     columns = slice(-len(divisors), None)
     scales = found["layer.1.attention_in"].parts[0].scales[columns]
-    amends = found["layer.1.attention_in"].amends("uint8")[columns]
+    bias_correction = found["layer.1.attention_in"].bias_correction("uint8")[columns]
     model = onnx.load(both)
     constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     np.testing.assert_allclose(constants["layer.1.attention_in.weight.2.scale"], scales / divisors, rtol=1e-6)
     fp32 = {one.name: numpy_helper.to_array(one) for one in onnx.load(small_graphs.encoder("fp32")).graph.initializer}
     bias = fp32["bert.encoder.layer.1.attention.self.value.bias"]
     np.testing.assert_allclose(
-        constants["layer.1.attention_in.bias.2"], (bias + amends - centres) / divisors, atol=1e-6
+        constants["layer.1.attention_in.bias.2"], (bias + bias_correction - centres) / divisors, atol=1e-6
     )
     assert "layer.1.attention_out.smoothing" not in constants
     for alone in ("attention_in", "attention_out"):
@@ -104,7 +104,7 @@ def test_values_are_smoothed_for_the_layer_behind(
 
 def test_large_tables_are_stored_in_8_bits(write_int8: WriteInt8) -> None:
     """No weight of a linear layer and no word embedding is left in fp32, and none is stored twice."""
-    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(FINE)).graph.initializer}
+    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(ALL_16BIT)).graph.initializer}
     matrices = [name for name, one in tensors.items() if one.data_type == TensorProto.FLOAT and len(one.dims) == 2]
     matrices.remove("embeddings.scale")
     assert matrices == ["embeddings.positions"]
@@ -114,10 +114,10 @@ def test_large_tables_are_stored_in_8_bits(write_int8: WriteInt8) -> None:
 
 def test_embeddings_may_stay_fp32(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
     """Their table is then the one of fp32, and what it lost in 8 bits is not lost."""
-    finest = Recipe("uint8", fine=frozenset(KINDS), embeddings=False)
-    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(finest)).graph.initializer}
+    all_fp32_embeddings = Recipe("uint8", activations_16bit=frozenset(KINDS), embeddings=False)
+    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(all_fp32_embeddings)).graph.initializer}
     assert tensors["bert.embeddings.word_embeddings.weight"].data_type == TensorProto.FLOAT
-    assert _lost(vectors(write_int8(finest)), fp32) < _lost(vectors(write_int8(FINE)), fp32)
+    assert _lost(vectors(write_int8(all_fp32_embeddings)), fp32) < _lost(vectors(write_int8(ALL_16BIT)), fp32)
 
 
 def test_tensorrts_graph_keeps_embeddings_in_fp32(write_int8: WriteInt8) -> None:

@@ -15,7 +15,7 @@ from emberline.engine.records import Encoding
 from emberline.engine.runtime.session import OrtSession
 from emberline.engine.text.tokenizer import pad
 from emberline.export.precision import fp16, int8
-from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup
 from emberline.export.precision.recipe import RECIPES, Recipe
 
 
@@ -23,7 +23,7 @@ from emberline.export.precision.recipe import RECIPES, Recipe
 def sessions(
     small_graphs: BundleLayout,
     small_encoder: GraphSpec,
-    parts: Callable[[Recipe], list[Quantised]],
+    parts: Callable[[Recipe], list[QuantisedGroup]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[Precision, OrtSession]:
     """The small run's encoder in every precision."""

@@ -23,14 +23,14 @@ def test_nothing_is_done_twice(quantiser: Quantiser, monkeypatch: pytest.MonkeyP
     done: list[None] = []
     first = quantiser.parts(PLAIN, lambda: done.append(None))
     assert len(done) == 1 + len(first) == 9
-    finer = Recipe("uint8", fine=frozenset({"layer.0.ffn_up"}))
-    assert quantiser.missing([PLAIN, finer]) == 1
+    other = Recipe("uint8", activations_16bit=frozenset({"layer.0.ffn_up"}))
+    assert quantiser.missing([PLAIN, other]) == 1
     monkeypatch.setattr(module, "observe", lambda *_: pytest.fail("the texts have been read"))
-    second = quantiser.parts(finer, lambda: done.append(None))
+    second = quantiser.parts(other, lambda: done.append(None))
     assert len(done) == 10
-    assert [one.fine for one in second] == [one.layers.name == "layer.0.ffn_up" for one in second]
+    assert [one.is_16bit for one in second] == [one.layers.name == "layer.0.ffn_up" for one in second]
     assert second[0] is first[0]
-    assert quantiser.missing([PLAIN, finer]) == 0
+    assert quantiser.missing([PLAIN, other]) == 0
 
 
 def test_symmetric_activations_share_what_is_quantised(quantiser: Quantiser) -> None:
@@ -53,7 +53,7 @@ def test_the_recipe_decides_range_and_smoothing(quantiser: Quantiser) -> None:
 
 def test_inputs_of_16_bits_hold_all_that_was_seen(quantiser: Quantiser) -> None:
     """Whatever the method: clipping is for those who have few steps."""
-    fine = frozenset({"ffn_up"})
-    quantiser.parts(Recipe("uint8", fine=fine))
-    clipped = Recipe("uint8", fine=fine, method="entropy")
+    names = frozenset({"ffn_up"})
+    quantiser.parts(Recipe("uint8", activations_16bit=names))
+    clipped = Recipe("uint8", activations_16bit=names, method="entropy")
     assert quantiser.missing([clipped]) == sum(one.kind != "ffn_up" for one in quantiser.layers)

@@ -14,7 +14,7 @@ from emberline.export.data.records import Dataset
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.precision.analysis.texts import calibration_texts
-from emberline.export.precision.encoders import Made, write_encoders
+from emberline.export.precision.encoders import EncoderDetails, write_encoders
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import shipped
 from emberline.export.pretrained import encoder_fields, load
@@ -23,7 +23,7 @@ from emberline.export.vectors import encode
 
 pytestmark = pytest.mark.real
 
-Written = tuple[dict[str, Made], dict[str, OrtSession], BundleLayout]
+Written = tuple[dict[str, EncoderDetails], dict[str, OrtSession], BundleLayout]
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 
 from emberline.engine.errors import ConfigError
-from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.linears import KINDS, LinearGroup
 from emberline.export.precision.recipe import RECIPES, Recipe, shipped
 
 
-def test_layers_are_named_by_kind_or_one_by_one(layers: list[Linears]) -> None:
+def test_layers_are_named_by_kind_or_one_by_one(layers: list[LinearGroup]) -> None:
     """A kind means that part of every layer, a name means one of them."""
-    recipe = Recipe("uint8", fine=frozenset({"layer.1.ffn_up"}), fp32=frozenset({"ffn_down"}))
+    recipe = Recipe("uint8", activations_16bit=frozenset({"layer.1.ffn_up"}), fp32=frozenset({"ffn_down"}))
     recipe.require_known(layers)
-    assert [one.name for one in layers if recipe.is_fine(one)] == ["layer.1.ffn_up"]
+    assert [one.name for one in layers if recipe.is_16bit(one)] == ["layer.1.ffn_up"]
     assert [one.name for one in recipe.quantised(layers)] == [one.name for one in layers if one.kind != "ffn_down"]
 
 
-def test_defaults_fit_every_encoder(layers: list[Linears]) -> None:
+def test_defaults_fit_every_encoder(layers: list[LinearGroup]) -> None:
     """The recipes that are used unless another is given name kinds that every BERT has."""
     for recipe in shipped("models/ours").values():
         recipe.require_known(layers)
@@ -26,23 +26,23 @@ def test_defaults_fit_every_encoder(layers: list[Linears]) -> None:
 def test_the_default_encoder_has_an_assignment_of_its_own() -> None:
     """It costs less than the general one, and is the same for TensorRT."""
     found = shipped("minilm")
-    assert len(found["int8"].fine) < 12
+    assert len(found["int8"].activations_16bit) < 12
     assert found["int8-trt"] == RECIPES["int8-trt"]
 
 
 @pytest.mark.parametrize(
     ("recipe", "complaint"),
     [
-        (Recipe("uint8", fine=frozenset({"ffn"})), "no layers 'ffn'; there are attention_in"),
+        (Recipe("uint8", activations_16bit=frozenset({"ffn"})), "no layers 'ffn'; there are attention_in"),
         (Recipe("uint8", fp32=frozenset({"layer.7.ffn_up"})), r"no layers 'layer\.7\.ffn_up'"),
         (
-            Recipe("uint8", fine=frozenset({"ffn_up"}), fp32=frozenset({"layer.1.ffn_up"})),
-            r"layer\.1\.ffn_up is to be both",
+            Recipe("uint8", activations_16bit=frozenset({"ffn_up"}), fp32=frozenset({"layer.1.ffn_up"})),
+            r"layer\.1\.ffn_up is to have 16-bit activations and to stay fp32",
         ),
         (Recipe("uint8", fp32=frozenset(KINDS)), "nothing to quantise"),
     ],
 )
-def test_recipes_that_cannot_be_followed_are_refused(layers: list[Linears], recipe: Recipe, complaint: str) -> None:
+def test_recipes_that_cannot_be_followed_are_refused(layers: list[LinearGroup], recipe: Recipe, complaint: str) -> None:
     """The error names the layer and what there is."""
     with pytest.raises(ConfigError, match=complaint):
         recipe.require_known(layers)

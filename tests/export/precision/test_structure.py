@@ -8,12 +8,12 @@ import pytest
 from onnx import helper, numpy_helper
 
 from emberline.engine.errors import ExportError
-from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup
 from emberline.export.precision.recipe import RECIPES, Recipe
 from emberline.export.precision.structure import INTEGER_PRODUCTS, check_int8, check_kernels, kernels
 
 WriteInt8 = Callable[[Recipe], Path]
-Parts = Callable[[Recipe], list[Quantised]]
+Parts = Callable[[Recipe], list[QuantisedGroup]]
 
 RECIPE = RECIPES["int8"]
 
@@ -54,7 +54,7 @@ def test_weights_alone_do_not_pass_for_int8(write_int8: WriteInt8, parts: Parts)
     onnx.save(model, path)
     with pytest.raises(ExportError, match=r"quantises 0 activations, not 10"):
         check_int8(path, parts(RECIPES["int8-trt"]), "int8")
-    with pytest.raises(ExportError, match=r"makes 0 of the 14 products .* on integers"):
+    with pytest.raises(ExportError, match=r"computes 0 of the 14 quantised products .* on integers"):
         check_kernels(path, parts(RECIPES["int8-trt"]))
 
 
@@ -72,13 +72,15 @@ def test_sums_fit_every_processor(write_int8: WriteInt8, recipe: Recipe, count: 
 
 def test_a_layer_left_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
     """One layer that the quantiser left out is noticed."""
-    path = write_int8(Recipe("uint8", fine=RECIPE.fine, fp32=frozenset({"layer.1.attention_out"})))
+    path = write_int8(
+        Recipe("uint8", activations_16bit=RECIPE.activations_16bit, fp32=frozenset({"layer.1.attention_out"}))
+    )
     with pytest.raises(ExportError, match="quantises 11 activations, not 12"):
         check_int8(path, parts(RECIPE), "uint8")
 
 
 def test_a_weight_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
-    """Quantised activations on a weight in fp32 are no product in 8 bits."""
+    """QuantisedGroup activations with a weight in fp32 are not an 8-bit product."""
     path = write_int8(RECIPES["int8-trt"])
     model = onnx.load(path)
     node = next(node for node in model.graph.node if node.output[0].startswith("layer.0.ffn_up.weight.0."))
@@ -113,12 +115,12 @@ def test_activations_of_another_type_are_told(write_int8: WriteInt8, parts: Part
 def test_operators_of_one_runtime_are_told(write_int8: WriteInt8, parts: Parts) -> None:
     """TensorRT's graph is standard; the CPU's has no operators but those that were chosen for it."""
     path = write_int8(RECIPE)
-    with pytest.raises(ExportError, match="operators of one runtime alone: FusedMatMul, MatMulIntegerToFloat"):
+    with pytest.raises(ExportError, match="only one runtime supports: FusedMatMul, MatMulIntegerToFloat"):
         check_int8(path, parts(RECIPE), "int8")
     model = onnx.load(path)
     model.graph.node.append(helper.make_node("MatMulNBits", ["a", "b", "c"], ["d"], "late", domain="com.microsoft"))
     onnx.save(model, path)
-    with pytest.raises(ExportError, match="operators of one runtime alone: MatMulNBits"):
+    with pytest.raises(ExportError, match="operators that only one runtime supports: MatMulNBits"):
         check_int8(path, parts(RECIPE), "uint8")
 
 

@@ -12,7 +12,9 @@ from emberline.export.search.journal import Journal
 from emberline.export.search.trial import Trial
 
 KEY = {"encoder": "a"}
-FINE = Recipe("uint8", fine=frozenset({"layer.0.ffn_up"}), method="entropy", alpha=0.5, embeddings=False)
+ALL_16BIT = Recipe(
+    "uint8", activations_16bit=frozenset({"layer.0.ffn_up"}), method="entropy", alpha=0.5, embeddings=False
+)
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def written(tmp_path: Path, make_trial: Callable[..., Trial]) -> Path:
     journal = Journal(tmp_path / "made" / "trials.jsonl", KEY)
     journal.timed(Times(1.7, 2.6))
     journal.tried(make_trial(Recipe("uint8"), 0.9))
-    journal.tried(make_trial(FINE, 0.95))
+    journal.tried(make_trial(ALL_16BIT, 0.95))
     return journal.path
 
 
@@ -29,7 +31,7 @@ def test_trials_are_found_again(written: Path, make_trial: Callable[..., Trial])
     """With all that their recipes say."""
     again = Journal(written, KEY)
     assert again.times == Times(1.7, 2.6)
-    assert again.trials == {Recipe("uint8"): make_trial(Recipe("uint8"), 0.9), FINE: make_trial(FINE, 0.95)}
+    assert again.trials == {Recipe("uint8"): make_trial(Recipe("uint8"), 0.9), ALL_16BIT: make_trial(ALL_16BIT, 0.95)}
 
 
 def test_trials_of_another_encoder_are_dropped(written: Path) -> None:
@@ -45,8 +47,8 @@ def test_a_line_that_was_cut_off_is_dropped(written: Path, make_trial: Callable[
     written.write_text(written.read_text()[:-20])
     journal = Journal(written, KEY)
     assert set(journal.trials) == {Recipe("uint8")}
-    journal.tried(make_trial(FINE, 0.96))
-    assert Journal(written, KEY).trials[FINE].figures.agreement == 0.96
+    journal.tried(make_trial(ALL_16BIT, 0.96))
+    assert Journal(written, KEY).trials[ALL_16BIT].figures.agreement == 0.96
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:

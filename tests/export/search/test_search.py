@@ -27,7 +27,7 @@ from emberline.export.vectors import encode
 Search = Callable[..., Found]
 
 PLAIN = Recipe("uint8")
-FINE = Recipe("uint8", fine=frozenset(KINDS))
+ALL_16BIT = Recipe("uint8", activations_16bit=frozenset(KINDS))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,7 +56,7 @@ def target(
         lambda: None,
         time.monotonic,
     )
-    plain, fine = (laboratory.attempt(one).sure(Target("cosine", 1.0)) for one in (PLAIN, FINE))
+    plain, fine = (laboratory.attempt(one).sure(Target("cosine", 1.0)) for one in (PLAIN, ALL_16BIT))
     return f"cosine={plain + 0.75 * (fine - plain)}"
 
 
@@ -79,8 +79,8 @@ def test_the_cheapest_that_holds_is_found(found: Found) -> None:
     costs = [one["cost"] for one in report["trials"]]
     assert costs[0] < report["chosen"]["cost"] < max(costs)
     assert report["chosen"] in report["trials"]
-    assert found.recipe.fine
-    assert {(), ("layer.0.ffn_up",)} <= {tuple(one["fine"]) for one in report["trials"]}
+    assert found.recipe.activations_16bit
+    assert {(), ("layer.0.ffn_up",)} <= {tuple(one["activations_16bit"]) for one in report["trials"]}
     assert {one["method"] for one in report["trials"]} == {"minmax", "percentile", "entropy"}
     assert {one["embeddings"] for one in report["trials"]} == {"int8", "fp32"}
     assert len({one["alpha"] for one in report["trials"]}) > 1

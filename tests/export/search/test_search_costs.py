@@ -20,9 +20,9 @@ def costs(quantiser: Quantiser) -> Costs:
 def test_time_grows_with_the_share_of_the_arithmetic(costs: Costs) -> None:
     """From 1, all in 8 bits, to what was measured of all in 16."""
     assert costs.time(Recipe("uint8")) == 1
-    assert costs.time(Recipe("uint8", fine=frozenset(costs.weights))) == pytest.approx(2)
+    assert costs.time(Recipe("uint8", activations_16bit=frozenset(costs.weights))) == pytest.approx(2)
     share = costs.weights["layer.0.ffn_up"] / sum(costs.weights.values())
-    assert costs.time(Recipe("uint8", fine=frozenset({"layer.0.ffn_up"}))) == pytest.approx(1 + share)
+    assert costs.time(Recipe("uint8", activations_16bit=frozenset({"layer.0.ffn_up"}))) == pytest.approx(1 + share)
     assert costs.time(Recipe("uint8", fp32=frozenset({"layer.0.ffn_up"}))) == pytest.approx(1 + 2 * share)
 
 
@@ -48,4 +48,4 @@ def test_sizes_are_those_of_the_files(
 @pytest.mark.parametrize(("times", "finer"), [(Times(1.8, 2.6), ("fine", "fp32")), (Times(2.0, 1.9), ("fp32",))])
 def test_16_bits_are_left_out_where_fp32_is_as_fast(times: Times, finer: tuple[str, ...], quantiser: Quantiser) -> None:
     """A processor without instructions for 8 bits takes longer over two products of 8 than over one of 32."""
-    assert Costs.of(quantiser.source, quantiser.layers, times).finer == finer
+    assert Costs.of(quantiser.source, quantiser.layers, times).alternatives == finer

@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.linears import KINDS, LinearGroup
 from emberline.export.precision.recipe import Recipe
 from emberline.export.search.costs import Costs, Times
 from emberline.export.search.target import Target
@@ -16,7 +16,7 @@ from emberline.export.search.walk import TimeIsUp, Walk, choose
 MakeTrial = Callable[..., Trial]
 
 LAYERS = [
-    Linears(f"layer.{place}.{kind}", kind, "", (), (), np.zeros((4, 8 if "ffn" in kind else 4), np.float32))
+    LinearGroup(f"layer.{place}.{kind}", kind, "", (), (), np.zeros((4, 8 if "ffn" in kind else 4), np.float32))
     for place in range(6)
     for kind in KINDS
 ]
@@ -40,7 +40,7 @@ class Encoder:
             kept = {"minmax": 1.0, "percentile": 2.0, "entropy": 0.9}[recipe.method]
             loss = 1e-5 * recipe.embeddings
             for name in set(NAMES) - recipe.fp32:
-                loss += LOSSES[name] * (0.1 if name in recipe.fine else kept)
+                loss += LOSSES[name] * (0.1 if name in recipe.activations_16bit else kept)
             self.trials[recipe] = self._make_trial(recipe, 1 - 20 * loss, 1 - loss)
         return self.trials[recipe]
 
@@ -75,10 +75,15 @@ def test_the_layers_that_gain_most_for_their_cost_are_made_finer_and_no_more(mak
     encoder, costs = Encoder(make_trial), _costs()
     found = _search(encoder, target := Target("agreement", 0.97), costs)
     assert found.holds(target)
-    assert {name for name in found.recipe.fine if "ffn_down" in name}
+    assert {name for name in found.recipe.activations_16bit if "ffn_down" in name}
     assert not found.recipe.fp32
-    least = min(found.recipe.fine, key=LOSSES.__getitem__)
-    rest = Recipe("uint8", fine=found.recipe.fine - {least}, method=found.recipe.method, alpha=found.recipe.alpha)
+    least = min(found.recipe.activations_16bit, key=LOSSES.__getitem__)
+    rest = Recipe(
+        "uint8",
+        activations_16bit=found.recipe.activations_16bit - {least},
+        method=found.recipe.method,
+        alpha=found.recipe.alpha,
+    )
     assert not encoder.attempt(rest).holds(target)
     assert all(
         costs.cost(found.recipe) <= costs.cost(one.recipe) for one in encoder.trials.values() if one.holds(target)
@@ -100,7 +105,7 @@ def test_16_bits_are_not_tried_where_fp32_is_faster(make_trial: MakeTrial) -> No
     found = _search(encoder, target := Target("agreement", 0.97), _costs(fp32=1.5))
     assert found.holds(target)
     assert found.recipe.fp32
-    assert sum(bool(one.recipe.fine) for one in encoder.trials.values()) == 1
+    assert sum(bool(one.recipe.activations_16bit) for one in encoder.trials.values()) == 1
 
 
 def test_a_target_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial) -> None:

@@ -22,7 +22,7 @@ from emberline.export.model import Emberline, ModelConfig, TextEncoder
 from emberline.export.onnx import encoder_graph, export_graphs
 from emberline.export.precision import fp16, int8
 from emberline.export.precision.analysis.grid import Grid, nearest, weight_scales
-from emberline.export.precision.analysis.layer import Part, Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup, QuantisedPart
 from emberline.export.precision.graph.bert import find
 from emberline.export.precision.recipe import RECIPES, Recipe
 
@@ -47,10 +47,10 @@ def write_encoders(encoder: TextEncoder, layout: BundleLayout, recipe: Recipe, *
         weight = nearest(layers.weight, scales).astype(np.int8)
         zeros, ones = np.zeros(len(layers.weight), np.float32), np.ones(len(layers.weight), np.float32)
         grids: Any = {form: Grid.over(-4.0, 4.0, form) for form in ("uint8", "int8")}
-        amends: Any = dict.fromkeys(grids, np.zeros_like(scales))
-        fine = recipe.is_fine(layers)
-        part = Part(fine, 0.0, zeros, ones, weight, scales, grids, amends)
-        quantised.append(Quantised(layers, None, (part,)))
+        bias_correction: Any = dict.fromkeys(grids, np.zeros_like(scales))
+        is_16bit = recipe.is_16bit(layers)
+        part = QuantisedPart(is_16bit, 0.0, zeros, ones, weight, scales, grids, bias_correction)
+        quantised.append(QuantisedGroup(layers, None, (part,)))
     if cpu:
         int8.write(fp32, layout.encoder("int8"), quantised, "uint8")
     int8.write(fp32, layout.encoder("int8-trt"), quantised, "int8")

@@ -15,11 +15,11 @@ from onnx import TensorProto, helper
 from emberline.engine.records import Floats
 from emberline.export.precision.analysis.calibration import Statistics
 from emberline.export.precision.analysis.grid import nearest, weight_scales
-from emberline.export.precision.analysis.layer import Quantised, quantise
+from emberline.export.precision.analysis.layer import QuantisedGroup, quantise
 from emberline.export.precision.graph.products import quantise_layers
 from emberline.export.precision.graph.rewrite import Rewrite
-from emberline.export.precision.linears import Linears
-from emberline.export.precision.recipe import Way
+from emberline.export.precision.linears import LinearGroup
+from emberline.export.precision.recipe import LayerConfig
 from emberline.export.training.fake_quant import Rounding, rounded_rows
 
 NODES: Final = ("query", "key")
@@ -36,20 +36,20 @@ def inputs() -> Floats:
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["8 bits", "16 bits"])
-def quantised(request: pytest.FixtureRequest, inputs: Floats) -> Quantised:
+def quantised(request: pytest.FixtureRequest, inputs: Floats) -> QuantisedGroup:
     """Two linear layers that read one input, as the export quantises them."""
     weight = np.random.default_rng(1).standard_normal((32, 24)).astype(np.float32)
     wide = inputs.astype(np.float64)
     seen = Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.mean(axis=0), wide.T @ wide / len(wide), inputs)
-    layers = Linears(
+    layers = LinearGroup(
         "layer.0.attention_in", "attention_in", "x", NODES, tuple(f"{name}.weight" for name in NODES), weight
     )
-    return quantise(layers, seen, Way(fine=request.param))
+    return quantise(layers, seen, LayerConfig(is_16bit=request.param))
 
 
-def _onnx(quantised: Quantised, inputs: Floats, wanted: Sequence[str]) -> list[Floats]:
+def _onnx(quantised: QuantisedGroup, inputs: Floats, wanted: Sequence[str]) -> list[Floats]:
     """What the graph that the export writes computes of the inputs, which reach it centred."""
-    biases = np.split(BIAS + quantised.amends("uint8"), 2)
+    biases = np.split(BIAS + quantised.bias_correction("uint8"), 2)
     weight = quantised.layers.weight
     constants = dict(zip(quantised.layers.weights, np.split(weight, 2, axis=1), strict=True))
     constants |= {f"{name}.bias": half for name, half in zip(NODES, biases, strict=True)}
@@ -86,16 +86,16 @@ def _linear(name: str) -> list[onnx.NodeProto]:
     ]
 
 
-def test_inputs_are_rounded_as_the_graph_rounds_them(quantised: Quantised, inputs: Floats) -> None:
+def test_inputs_are_rounded_as_the_graph_rounds_them(quantised: QuantisedGroup, inputs: Floats) -> None:
     """Bit for bit what DequantizeLinear gives after QuantizeLinear, also of inputs that calibration did not see."""
     name = quantised.layers.name
-    parts = [f"{name}.coarse", f"{name}.rest"] if quantised.fine else [f"{name}.coarse"]
+    parts = [f"{name}.coarse", f"{name}.rest"] if quantised.is_16bit else [f"{name}.coarse"]
     beyond = inputs * 3
     wanted = np.sum(_onnx(quantised, beyond, parts), axis=0, dtype=np.float32)
     np.testing.assert_array_equal(Rounding.of(quantised).rounded(torch.from_numpy(beyond)).numpy(), wanted)
 
 
-def test_weights_are_rounded_as_the_graph_stores_them(quantised: Quantised) -> None:
+def test_weights_are_rounded_as_the_graph_stores_them(quantised: QuantisedGroup) -> None:
     """To the step that made up for the errors of the others, which is often not the nearest."""
     weight = torch.from_numpy(quantised.layers.weight.T)
     rounded = Rounding.of(quantised).weight(weight).numpy()
@@ -104,18 +104,18 @@ def test_weights_are_rounded_as_the_graph_stores_them(quantised: Quantised) -> N
     assert (quantised.parts[0].weight != nearest).mean() > 0.02
 
 
-def test_a_linear_layer_computes_what_the_graph_computes(quantised: Quantised, inputs: Floats) -> None:
+def test_a_linear_layer_computes_what_the_graph_computes(quantised: QuantisedGroup, inputs: Floats) -> None:
     """Up to the order of sums."""
     rounding = Rounding.of(quantised)
     given, weight = torch.from_numpy(inputs), torch.from_numpy(quantised.layers.weight.T)
-    bias = torch.from_numpy(BIAS) + rounding.amends
+    bias = torch.from_numpy(BIAS) + rounding.bias_correction
     found = torch.nn.functional.linear(rounding.input(given), rounding.weight(weight), bias).numpy()
     wanted = np.concatenate(_onnx(quantised, inputs, [f"{name}.out" for name in NODES]), axis=1)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
     assert not np.allclose(wanted, inputs @ quantised.layers.weight + BIAS, atol=1e-3)
 
 
-def test_gradients_pass_where_the_grid_does_not_clip(quantised: Quantised, inputs: Floats) -> None:
+def test_gradients_pass_where_the_grid_does_not_clip(quantised: QuantisedGroup, inputs: Floats) -> None:
     """They are those of an input that is only divided, and of a weight that is only multiplied; 0 where it clips."""
     rounding = Rounding.of(quantised)
     given = torch.from_numpy(inputs).requires_grad_()
@@ -134,7 +134,7 @@ def test_gradients_pass_where_the_grid_does_not_clip(quantised: Quantised, input
     np.testing.assert_allclose(weight.grad.numpy()[inside], wanted[inside], rtol=1e-5)
 
 
-def test_a_weight_moves_on_from_its_rounding(quantised: Quantised) -> None:
+def test_a_weight_moves_on_from_its_rounding(quantised: QuantisedGroup) -> None:
     """By as many steps of its grid as it was moved."""
     rounding, weight = Rounding.of(quantised), torch.from_numpy(quantised.layers.weight.T)
     step = rounding.scales / rounding.divisors

@@ -67,7 +67,7 @@ def test_the_encoder_computes_as_its_int8_graph(
     layers = find(onnx.load(small_graphs.encoder("fp32")))
     encodings = TextTokenizer(small_graphs.tokenizer, 64).encode(texts)
     seen = observe_graph(small_graphs.encoder("fp32"), layers, encodings)
-    parts = [quantise(one, stats, recipe.way(one)) for one, stats in zip(layers, seen, strict=True)]
+    parts = [quantise(one, stats, recipe.layer_config(one)) for one, stats in zip(layers, seen, strict=True)]
     path = tmp_path / "encoder.int8.onnx"
     write(small_graphs.encoder("fp32"), path, parts, "uint8")
     graph = encode(OrtSession(path, encoder_graph(trained.model.config, path.name), "cpu"), encodings)

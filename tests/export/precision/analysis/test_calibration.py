@@ -5,7 +5,7 @@ import torch
 
 from emberline.engine.records import Encoding, Floats
 from emberline.export.precision.analysis.calibration import Statistics, Tally
-from emberline.export.precision.linears import Linears
+from emberline.export.precision.linears import LinearGroup
 from emberline.export.training.run import Run
 
 
@@ -29,7 +29,7 @@ def _inputs(run: Run, encodings: list[Encoding]) -> list[Floats]:
 
 
 def test_statistics_are_those_of_the_tokens_alone(
-    small_run: Run, encodings: list[Encoding], layers: list[Linears], statistics: list[Statistics]
+    small_run: Run, encodings: list[Encoding], layers: list[LinearGroup], statistics: list[Statistics]
 ) -> None:
     """Bounds and moments are PyTorch's over all tokens; the padding of batches of several texts counts nothing."""
     seen = {one.name: stats for one, stats in zip(layers, statistics, strict=True)}

@@ -34,7 +34,7 @@ def weight() -> Floats:
 
 def _output_error(inputs: Floats, weight: Floats, divisors: Floats, seen: Statistics) -> float:
     """The error of the layer's output, rounded as ONNX would."""
-    grid: Grid = input_grid(seen, divisors, "uint8", fine=False)
+    grid: Grid = input_grid(seen, divisors, "uint8", is_16bit=False)
     steps = np.clip(np.rint(inputs / divisors / grid.scale) + grid.zero_point, 0, 255) - grid.zero_point
     smoothed = weight * divisors[:, None]
     scales = weight_scales(smoothed)
@@ -44,7 +44,7 @@ def _output_error(inputs: Floats, weight: Floats, divisors: Floats, seen: Statis
 
 def test_a_wide_channel_is_narrowed(inputs: Floats, seen: Statistics, weight: Floats) -> None:
     """The wide channel is divided by the most, and the layer's output loses less than without smoothing."""
-    divisors, alpha = smooth(seen, weight, fine=False, centred=True)
+    divisors, alpha = smooth(seen, weight, is_16bit=False, centred=True)
     assert divisors.argmax() == WIDE
     assert np.log(divisors).mean() == pytest.approx(0, abs=1e-4)
     assert alpha in ALPHAS
@@ -56,7 +56,7 @@ def test_a_wide_channel_is_narrowed(inputs: Floats, seen: Statistics, weight: Fl
 def test_divisors_are_those_of_the_paper(seen: Statistics, weight: Floats, alpha: float) -> None:
     """max|x|^α / max|w|^(1−α), up to a common factor: at α = 1 the inputs alone decide, at α = 0 the weights alone."""
     uneven = weight * np.geomspace(0.01, 100, 32, dtype=np.float32)[:, None]
-    divisors, taken = smooth(seen, uneven, fine=False, centred=True, alpha=alpha)
+    divisors, taken = smooth(seen, uneven, is_16bit=False, centred=True, alpha=alpha)
     widest = np.maximum(np.abs(seen.low), np.abs(seen.high)).astype(np.float64)
     heaviest = np.abs(uneven).max(axis=1).astype(np.float64)
     expected = np.exp(alpha * np.log(widest) - (1 - alpha) * np.log(heaviest))
@@ -66,8 +66,8 @@ def test_divisors_are_those_of_the_paper(seen: Statistics, weight: Floats, alpha
 
 def test_of_all_strengths_the_best_is_taken(inputs: Floats, seen: Statistics, weight: Floats) -> None:
     """No other α loses much less of the output, and the divisors are those of the α that is named with them."""
-    best, alpha = smooth(seen, weight, fine=False, centred=True)
-    tried = {one: smooth(seen, weight, fine=False, centred=True, alpha=one)[0] for one in ALPHAS}
+    best, alpha = smooth(seen, weight, is_16bit=False, centred=True)
+    tried = {one: smooth(seen, weight, is_16bit=False, centred=True, alpha=one)[0] for one in ALPHAS}
     np.testing.assert_array_equal(best, tried[alpha])
     errors = {one: _output_error(inputs, weight, divisors, seen) for one, divisors in tried.items()}
     assert errors[alpha] < 1.1 * min(errors.values()) < 0.5 * max(errors.values())
@@ -75,16 +75,16 @@ def test_of_all_strengths_the_best_is_taken(inputs: Floats, seen: Statistics, we
 
 def test_inputs_of_16_bits_leave_the_weights_in_peace(seen: Statistics, weight: Floats) -> None:
     """Where rounding the inputs costs nothing, less of their spread is moved into the weights."""
-    assert smooth(seen, weight, fine=True, centred=True)[1] < smooth(seen, weight, fine=False, centred=True)[1]
+    assert smooth(seen, weight, is_16bit=True, centred=True)[1] < smooth(seen, weight, is_16bit=False, centred=True)[1]
 
 
 def test_inputs_of_16_bits_have_a_margin(seen: Statistics) -> None:
     """Their grid reaches twice as far as what was seen, that of 8 bits 1.15 times, yet it is a hundred times finer."""
     plain = np.ones(32, np.float32)
-    coarse = input_grid(seen, plain, "uint8", fine=False)
-    wide = input_grid(seen, plain, "uint8", fine=True)
+    coarse = input_grid(seen, plain, "uint8", is_16bit=False)
+    wide = input_grid(seen, plain, "uint8", is_16bit=True)
     assert wide.scale == pytest.approx(2 / 1.15 * coarse.scale)
-    assert noise(wide, fine=True) < noise(coarse, fine=False) / 10_000
+    assert noise(wide, is_16bit=True) < noise(coarse, is_16bit=False) / 10_000
 
 
 def test_channels_that_are_always_zero_are_left_finite(weight: Floats) -> None:
@@ -92,7 +92,7 @@ def test_channels_that_are_always_zero_are_left_finite(weight: Floats) -> None:
     nothing = np.zeros(32, np.float32)
     dead = Statistics(nothing, nothing, nothing.astype(np.float64), np.zeros((32, 32)), nothing[None])
     for centred in (True, False):
-        divisors, _ = smooth(dead, np.zeros_like(weight), fine=False, centred=centred)
+        divisors, _ = smooth(dead, np.zeros_like(weight), is_16bit=False, centred=centred)
         assert np.isfinite(divisors).all()
 
 
@@ -103,7 +103,7 @@ def test_behind_a_gelu_little_room_is_left_below_zero(weight: Floats) -> None:
     inputs = np.asarray(drawn / (1 + np.exp(-1.702 * drawn)), np.float32)
     wide = inputs.astype(np.float64)
     seen = Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.mean(axis=0), wide.T @ wide / len(wide), inputs)
-    plain, narrow = (smooth(seen, weight, fine=False, centred=one, alpha=1.0)[0] for one in (True, False))
-    below = [input_grid(seen, divisors, "uint8", fine=False).zero_point for divisors in (plain, narrow)]
+    plain, narrow = (smooth(seen, weight, is_16bit=False, centred=one, alpha=1.0)[0] for one in (True, False))
+    below = [input_grid(seen, divisors, "uint8", is_16bit=False).zero_point for divisors in (plain, narrow)]
     assert below[1] < 0.5 * below[0]
     assert _output_error(inputs, weight, narrow, seen) < 0.7 * _output_error(inputs, weight, plain, seen)

@@ -10,11 +10,11 @@ from onnx import helper
 from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.export.precision.graph.bert import find
-from emberline.export.precision.linears import KINDS, Linears
+from emberline.export.precision.linears import KINDS, LinearGroup
 from emberline.export.training.run import Run
 
 
-def test_every_linear_layer_is_found(layers: list[Linears], small_run: Run) -> None:
+def test_every_linear_layer_is_found(layers: list[LinearGroup], small_run: Run) -> None:
     """Each layer of the encoder has four groups, in the order of computation; query, key and value are one."""
     assert [one.name for one in layers] == [f"layer.{layer}.{kind}" for layer in (0, 1) for kind in KINDS]
     first = small_run.trained.model.encoder.bert.encoder.layer[0].attention.self

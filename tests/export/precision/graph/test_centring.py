@@ -12,27 +12,29 @@ from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.engine.records import Encoding, Floats
 from emberline.export.precision.analysis.calibration import Statistics, observe
-from emberline.export.precision.analysis.layer import Quantised
+from emberline.export.precision.analysis.layer import QuantisedGroup
 from emberline.export.precision.graph.centring import centre_inputs
 from emberline.export.precision.graph.rewrite import Rewrite
-from emberline.export.precision.linears import Linears
+from emberline.export.precision.linears import LinearGroup
 from emberline.export.precision.recipe import Activations, Recipe
 
 FORMS: tuple[Activations, ...] = ("uint8", "int8")
-Parts = Callable[[Recipe], list[Quantised]]
+Parts = Callable[[Recipe], list[QuantisedGroup]]
 Vectors = Callable[[Path], Floats]
 
 
-def _exact(quantised: Quantised) -> Quantised:
+def _exact(quantised: QuantisedGroup) -> QuantisedGroup:
     """As if nothing were rounded: what is added to the outputs is what the weight makes of the centres."""
-    amends = np.asarray(quantised.centres @ quantised.layers.weight, np.float32)
-    nothing = np.zeros_like(amends)
+    correction = np.asarray(quantised.centres @ quantised.layers.weight, np.float32)
+    nothing = np.zeros_like(correction)
     first, *others = quantised.parts
-    parts = [replace(first, amends=dict.fromkeys(FORMS, amends))]
-    return replace(quantised, parts=(*parts, *(replace(one, amends=dict.fromkeys(FORMS, nothing)) for one in others)))
+    parts = [replace(first, bias_correction=dict.fromkeys(FORMS, correction))]
+    return replace(
+        quantised, parts=(*parts, *(replace(one, bias_correction=dict.fromkeys(FORMS, nothing)) for one in others))
+    )
 
 
-def _centred(source: Path, target: Path, quantised: list[Quantised]) -> Path:
+def _centred(source: Path, target: Path, quantised: list[QuantisedGroup]) -> Path:
     model = onnx.load(source)
     graph = Rewrite(model)
     centre_inputs(graph, quantised, "uint8")
@@ -54,7 +56,7 @@ def test_nothing_but_the_inputs_changes(
 
 
 def test_inputs_reach_as_far_below_zero_as_above(
-    small_graphs: BundleLayout, layers: list[Linears], encodings: list[Encoding], parts: Parts, tmp_path: Path
+    small_graphs: BundleLayout, layers: list[LinearGroup], encodings: list[Encoding], parts: Parts, tmp_path: Path
 ) -> None:
     """In every channel; but behind a GELU, where nothing could take a centre off."""
     source = small_graphs.encoder("fp32")
@@ -71,8 +73,8 @@ def test_the_mean_error_of_rounding_is_made_up_for(parts: Parts) -> None:
     """With all that is added, a layer gives on average what it gave in fp32: of inputs that lie off their grid too."""
     plain = {one.layers.name: one for one in parts(Recipe("uint8"))}
     for one in plain.values():
-        exact = _exact(one).amends("uint8")
-        off = np.abs(one.amends("uint8") - exact).max()
+        exact = _exact(one).bias_correction("uint8")
+        off = np.abs(one.bias_correction("uint8") - exact).max()
         assert 0 < off < 0.1 * max(1.0, float(np.abs(exact).max()))
 
 

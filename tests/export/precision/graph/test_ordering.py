@@ -11,29 +11,29 @@ from onnx import numpy_helper
 from emberline.engine.bundle import BundleLayout
 from emberline.engine.records import Floats
 from emberline.export.precision.analysis.calibration import Statistics
-from emberline.export.precision.analysis.layer import Quantised, quantise
+from emberline.export.precision.analysis.layer import QuantisedGroup, quantise
 from emberline.export.precision.graph.ordering import order_channels
 from emberline.export.precision.graph.rewrite import Rewrite
-from emberline.export.precision.linears import Linears
+from emberline.export.precision.linears import LinearGroup
 from emberline.export.precision.recipe import Recipe
 
-Parts = Callable[[Recipe], list[Quantised]]
+Parts = Callable[[Recipe], list[QuantisedGroup]]
 WriteInt8 = Callable[[Recipe], Path]
 Vectors = Callable[[Path], Floats]
 
 
-def _down(quantised: list[Quantised]) -> list[Quantised]:
+def _down(quantised: list[QuantisedGroup]) -> list[QuantisedGroup]:
     return [one for one in quantised if one.layers.kind == "ffn_down"]
 
 
-def test_noisy_channels_come_first(parts: Parts, layers: list[Linears], statistics: list[Statistics]) -> None:
+def test_noisy_channels_come_first(parts: Parts, layers: list[LinearGroup], statistics: list[Statistics]) -> None:
     """The order is a permutation, and no channel of the first eighth is less noisy than one behind it."""
     seen = {one.name: stats for one, stats in zip(layers, statistics, strict=True)}
     for one in _down(parts(Recipe("uint8"))):
         assert one.order is not None
         np.testing.assert_array_equal(np.sort(one.order), np.arange(len(one.layers.weight)))
         first, others = one.parts
-        assert (first.fine, others.fine) == (True, False)
+        assert (first.is_16bit, others.is_16bit) == (True, False)
         assert len(first.divisors) == len(one.order) // 8
         widest = np.maximum(-seen[one.layers.name].low, seen[one.layers.name].high)
         noise = (widest * np.linalg.norm(one.layers.weight, axis=1))[one.order]
@@ -42,7 +42,7 @@ def test_noisy_channels_come_first(parts: Parts, layers: list[Linears], statisti
 
 def test_layers_in_16_bits_need_no_order(parts: Parts) -> None:
     """All their channels are stored so, as those of layers behind a layer norm are stored alike."""
-    assert all(one.order is None for one in parts(Recipe("uint8", fine=frozenset({"ffn_down"}))))
+    assert all(one.order is None for one in parts(Recipe("uint8", activations_16bit=frozenset({"ffn_down"}))))
 
 
 @pytest.mark.parametrize("fp32", [(), ("ffn_up",)])
@@ -70,7 +70,7 @@ def test_the_product_in_front_is_put_in_order(small_graphs: BundleLayout, parts:
         assert given[one.layers.name] is one
 
 
-def test_scales_of_their_own_lose_less(layers: list[Linears]) -> None:
+def test_scales_of_their_own_lose_less(layers: list[LinearGroup]) -> None:
     """Where a few channels are much wider than the others, their layer's error falls to less than half."""
     rng = np.random.default_rng(0)
     one = next(found for found in layers if found.kind == "ffn_down")
@@ -78,9 +78,9 @@ def test_scales_of_their_own_lose_less(layers: list[Linears]) -> None:
     inputs[:, ::16] *= 40
     wide = inputs.astype(np.float64)
     seen = Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.mean(axis=0), wide.T @ wide / len(wide), inputs)
-    way = Recipe("uint8").way(one)
+    config = Recipe("uint8").layer_config(one)
 
-    def error(quantised: Quantised) -> float:
+    def error(quantised: QuantisedGroup) -> float:
         order = np.arange(len(one.weight)) if quantised.order is None else quantised.order
         given, start = np.zeros((len(inputs), one.weight.shape[1])), 0
         for part in quantised.parts:
@@ -88,16 +88,16 @@ def test_scales_of_their_own_lose_less(layers: list[Linears]) -> None:
             start += len(part.divisors)
             smoothed, grid = inputs[:, rows] / part.divisors, part.grids["uint8"]
             read = grid.rounded(smoothed, "uint8")
-            if part.fine:
+            if part.is_16bit:
                 read = read + grid.of_rest("uint8").rounded(smoothed - read, "uint8")
-            given += (read @ part.weight) * part.scales + part.amends["uint8"]
+            given += (read @ part.weight) * part.scales + part.bias_correction["uint8"]
         return float(((given - inputs @ one.weight) ** 2).mean())
 
-    together = quantise(Linears(one.name, "ffn_up", one.input, one.nodes, one.weights, one.weight), seen, way)
+    together = quantise(LinearGroup(one.name, "ffn_up", one.input, one.nodes, one.weights, one.weight), seen, config)
     assert len(together.parts) == 1
     # A layer behind a layer norm is centred, which this one could not be; its centres are in what is added.
     whole = together.parts[0]
     smoothed = (inputs - whole.centres) / whole.divisors
     read = whole.grids["uint8"].rounded(smoothed, "uint8")
-    found = (read @ whole.weight) * whole.scales + whole.amends["uint8"]
-    assert error(quantise(one, seen, way)) < 0.5 * float(((found - inputs @ one.weight) ** 2).mean())
+    found = (read @ whole.weight) * whole.scales + whole.bias_correction["uint8"]
+    assert error(quantise(one, seen, config)) < 0.5 * float(((found - inputs @ one.weight) ** 2).mean())
