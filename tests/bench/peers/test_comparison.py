@@ -103,10 +103,10 @@ def test_what_shows_why_is_measured(result):
 
 def test_a_missed_target_names_what_shows_why(result):
     """Each has its profile, and the profile is a part of the result."""
-    for one in result["targets"]:
-        assert result[one["profile"]], one
-        if one["share"] is not None and not one["reached"]:
-            assert "of the bound; see “" in verdict(one)
+    missed = [one for one in result["targets"] if one["share"] is not None and not one["reached"]]
+    assert missed  # no tiny model comes near the peak of matrix products, for one
+    assert all("of the bound; see “" in verdict(one) for one in missed)
+    assert all(result[one["profile"]] for one in result["targets"])
 
 
 def test_finished_sections_are_not_measured_again(result, contest, settings, unfinished, environment, tmp_path):
@@ -148,15 +148,18 @@ def test_vectors_are_compared_with_pytorchs(result):
 def test_targets_are_measured_or_say_why_not(result):
     """Each has a bound; those without a value name who is missing."""
     assert len(result["targets"]) > 15
-    for one in result["targets"]:
-        assert (one["value"] is None) == bool(one["reason"]), one
-        if one["value"] is None:
-            assert not one["reached"]
-            assert "Triton int8, gRPC" in one["reason"] or BARE["int8"] in one["reason"], one
-        else:
-            better = one["bound"] / one["value"]["median"] if one["at_most"] else one["value"]["median"] / one["bound"]
-            assert one["share"] == pytest.approx(better)
-            assert one["reached"] is (one["share"] >= 1)
+    unmeasured = [one for one in result["targets"] if one["value"] is None]
+    measured = [one for one in result["targets"] if one["value"] is not None]
+    assert len(unmeasured) >= 3
+    for one in unmeasured:
+        assert not one["reached"]
+        assert "Triton int8, gRPC" in one["reason"] or BARE["int8"] in one["reason"], one
+    assert {one["at_most"] for one in measured} == {True, False}
+    for one in measured:
+        assert not one["reason"], one
+        better = one["bound"] / one["value"]["median"] if one["at_most"] else one["value"]["median"] / one["bound"]
+        assert one["share"] == pytest.approx(better)
+        assert one["reached"] is (one["share"] >= 1)
 
 
 @pytest.mark.parametrize(

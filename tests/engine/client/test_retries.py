@@ -157,6 +157,24 @@ def test_pauses_follow_the_servers_hint_and_grow(monkeypatch: pytest.MonkeyPatch
     assert pause(InvalidInput("k", "is 0"), 0) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "attempt", "least"),
+    [
+        (ServerUnreachable("gone"), 0, 0.1),
+        (ServerUnreachable("gone"), 3, 0.8),
+        (ShuttingDown(), 20, 5.0),
+        (Overloaded(1, 1, 3.0), 0, 3.0),
+        (Overloaded(1, 1, 0.01), 2, 0.4),
+    ],
+)
+def test_clients_do_not_come_back_all_at_once(error: EmberlineError, attempt: int, least: float) -> None:
+    """Pauses are spread evenly over half as long again as the least, and never shorter: a hint is kept to."""
+    pauses = [pause(error, attempt) or 0.0 for _ in range(2000)]
+    assert least <= min(pauses) < 1.02 * least
+    assert 1.48 * least < max(pauses) <= 1.5 * least
+    assert np.mean(pauses) == pytest.approx(1.25 * least, rel=0.02)
+
+
 def test_no_pause_outlasts_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call is given up at once if the pause before its next attempt would take all the time that is left."""
     now = 100.0

@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from emberline.engine.errors import InvalidInput, Overloaded
 from emberline.engine.server.stream import Stream
 
@@ -32,8 +34,8 @@ class Channel:
             self.sent.put_nowait(number)
 
     async def settle(self) -> None:
-        """Let everything run that can."""
-        for _ in range(20):
+        """Let everything run that can, however many turns of the event loop it takes."""
+        for _ in range(200):
             await asyncio.sleep(0)
 
 
@@ -50,17 +52,26 @@ async def test_answers_come_in_the_order_of_the_requests() -> None:
     assert channel.written == ["one", "two"]
 
 
-async def test_a_bounded_number_is_worked_on_at_a_time() -> None:
+@pytest.mark.parametrize("most", [1, 2, 5])
+async def test_a_bounded_number_is_worked_on_at_a_time(most: int) -> None:
     """A sender that never stops does not fill the memory: no more is read until answers are taken."""
-    channel = Channel(most=2)
-    channel.send(*range(10), None)
+    channel = Channel(most=most)
+    channel.send(*range(40), None)
     await channel.settle()
-    assert len(channel.begun) < 6
+    bound = most + 2  # beside the queue, one whose answer is awaited and one that waits for a place
+    assert channel.begun == list(range(bound))
+    assert channel.sent.qsize() == 41 - bound
+    channel.finish[1].set_result("early")  # its answer waits for that before it
+    await channel.settle()
+    assert len(channel.begun) == bound
+    channel.finish[0].set_result("first")
+    await channel.settle()
+    assert len(channel.begun) == bound + 2  # two answers were taken
     while not channel.run.done():
         for future in [one for one in channel.finish.values() if not one.done()]:
             future.set_result("x")
         await channel.settle()
-    assert len(channel.written) == 10
+    assert len(channel.written) == 40
 
 
 async def test_a_refused_request_is_answered_and_the_stream_goes_on() -> None:

@@ -81,23 +81,40 @@ def test_nothing_that_is_held_out_is_seen(baseline, tastes, found, material, sce
     interactions = replace(tastes.interactions, positive=positive)
     vectors = PretrainedVectors(material.content.vectors, material.profiles.vectors)
     spoilt = BaselineData.of(replace(tastes, items=items, interactions=interactions), found, vectors)
-    for scenario in scenarios.values():
-        if baseline.answers(scenario, material.warm_items):
-            scores = baseline.fit(material).score(scenario, material.content)
-            assert np.allclose(baseline.fit(spoilt).score(scenario, material.content), scores, atol=1e-5)
+    answered = [one for one in scenarios.values() if baseline.answers(one, material.warm_items)]
+    assert len(answered) > 1
+    for scenario in answered:
+        scores = baseline.fit(material).score(scenario, material.content)
+        assert np.allclose(baseline.fit(spoilt).score(scenario, material.content), scores, atol=1e-5)
 
 
-@pytest.mark.parametrize("baseline", BASELINES, ids=repr)
-def test_a_profile_matters_only_to_those_that_read_it(baseline, material, scenarios):
-    """`reads_profile` says the truth: the others score strangers as they score users with a profile."""
-    if not baseline.answers(scenarios["known"], material.warm_items):
-        return
+def test_the_flags_of_every_baseline_are_put_to_the_test():
+    """Among those below there are some that read profiles and some that do not, and so with items and histories."""
+    for flag in ("reads_profile", "reads_items", "reads_history"):
+        assert {getattr(baseline, flag) for baseline in BASELINES} == {True, False}
+
+
+@pytest.mark.parametrize("baseline", [one for one in BASELINES if not one.reads_profile], ids=repr)
+def test_who_does_not_read_profiles_scores_strangers_alike(baseline, material, scenarios):
+    """`reads_profile` says the truth: users without a profile have the scores of those with one."""
+    known, stranger = (
+        (scenarios["known"], scenarios["stranger"])
+        if baseline.answers(scenarios["known"], material.warm_items)
+        else (scenarios["mixed"], replace(scenarios["mixed"], profile=False))
+    )
     fitted = baseline.fit(material)
-    with_profile = fitted.score(scenarios["known"], material.content)
-    if baseline.reads_profile:
-        assert not baseline.answers(scenarios["stranger"], material.warm_items)
-    else:
-        assert np.array_equal(fitted.score(scenarios["stranger"], material.content), with_profile)
+    with_profile = fitted.score(known, material.content)
+    assert np.array_equal(fitted.score(stranger, material.content), with_profile)
+
+
+@pytest.mark.parametrize("baseline", [one for one in BASELINES if one.reads_profile], ids=repr)
+def test_who_reads_profiles_scores_no_strangers(baseline, material, scenarios):
+    """Without profiles such a baseline has no row, and with others than their own users have other scores."""
+    assert not baseline.answers(scenarios["stranger"], material.warm_items)
+    known = scenarios["known"]
+    exchanged = replace(known, users=known.users[::-1].copy())
+    fitted = baseline.fit(material)
+    assert not np.array_equal(fitted.score(exchanged, material.content), fitted.score(known, material.content))
 
 
 @pytest.mark.parametrize("baseline", BASELINES, ids=repr)
