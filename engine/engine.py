@@ -83,18 +83,18 @@ class Engine:
         )
         self._scorer = Scorer(parts.heads, manifest)
         typical = min(_TYPICAL_LENGTH, manifest.max_length)
-        backlog = RequestQueue(config.max_waiting_tokens, parts.costs.text(typical) / typical / config.workers)
+        queue = RequestQueue(config.max_waiting_tokens, parts.costs.text(typical) / typical / config.workers)
         cache = VectorCache(config.max_cache_bytes)
         self._encoder = Batcher(
             parts.placement.session,
-            backlog,
+            queue,
             Limits(config.max_batch, config.max_batch_tokens or parts.costs.ample(typical)),
             parts.costs,
             cache,
             self.metrics,
             hidden=manifest.hidden,
             workers=config.workers,
-            lone=parts.placement.lone,
+            latency_sessions=parts.placement.latency_sessions,
             cores=parts.placement.cores,
         )
         self._threads = ThreadPoolExecutor(config.cores, "engine")
@@ -115,7 +115,7 @@ class Engine:
             notes=parts.placement.notes,
         )
         self.metrics.watch(
-            waiting=lambda: backlog.waiting,
+            waiting=lambda: queue.waiting,
             cached=lambda: cache.size,
             items=lambda: len(parts.catalogue.snapshot()),
             vectors=lambda: parts.catalogue.snapshot().vector_bytes,

@@ -70,7 +70,7 @@ def load(config: EngineConfig) -> Parts:
 def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:
     """What the encoder's batches cost, as remembered or measured."""
     session, manifest = placement.session, bundle.manifest
-    for one in {session, *placement.lone}:
+    for one in {session, *placement.latency_sessions}:
         warm_up(one, manifest.max_length)
     key = "; ".join(
         (

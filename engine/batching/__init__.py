@@ -1,1 +1,1 @@
-"""Dynamic batching: requests wait in one queue, and a planner cuts it into batches of least predicted time."""
+"""Dynamic batching: requests share one queue, and a planner cuts it into the batches of least predicted time."""

@@ -1,8 +1,8 @@
-"""The loop between the line and the encoder: whenever a worker is free, plan, and run the most urgent batch.
+"""The dynamic batching scheduler: whenever a worker is free, it plans batches and runs the most urgent one.
 
-It lives on the event loop, in callbacks, and has no task of its own: an arrival or a finished batch sets it going. Only
-padding and the session's run happen on the workers' threads; and a short batch of a request that is alone not even
-those, because to hand it over and back takes as long as a tenth of it.
+The scheduler lives on the event loop. It has no task of its own: arrivals and finished batches trigger it by callbacks.
+Padding and the session's run happen on the workers' threads. The exception is a short batch of a request that is alone,
+which runs on the event loop, because handing it to a thread and back takes a tenth of the batch's own time.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ from .vector_cache import VectorCache
 
 _log: Final = logging.getLogger(__name__)
 
-#: Entries that are planned at a time. More find closer lengths, at a cost that grows with them.
+#: Texts that are planned at a time. A larger window finds closer lengths, at a planning cost that grows with it.
 _WINDOW: Final = 128
-#: Tokens of work after its turn, after which an entry no longer yields to others' deadlines: about two seconds.
+#: Tokens of work after its start tag, after which a text no longer yields to others' deadlines: about two seconds.
 _PATIENCE: Final = 16_384
-#: Requests in a row that found the encoder idle, after which it counts as idle enough to give all cores to one. Callers
-#: who take turns are better served by a core each.
-_ALONE: Final = 4
-#: Seconds that a lone batch may take to be run on the event loop, and requests in a row that found the encoder idle,
-#: after which it is: who comes meanwhile is not even heard before its end.
-_SHORT: Final = 0.01
-_QUIET: Final = 16
-#: How much of the pace is the last batch's.
+#: Requests in a row that found the batcher idle, after which one batch gets all cores. Callers that take turns are
+#: better served by a core each.
+_IDLE_ARRIVALS: Final = 4
+#: A batch runs on the event loop if it takes at most this many seconds and this many requests in a row found the
+#: batcher idle. The loop hears of no new arrival until the batch has ended.
+_INLINE_SECONDS: Final = 0.01
+_INLINE_ARRIVALS: Final = 16
+#: Weight of the last batch in the moving average of seconds per token.
 _SMOOTHING: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedTexts:
-    """What the encoder made of a request's texts.
+    """The vectors of a request's texts.
 
     Attributes:
-        embeddings: (B, H).
-        queue: seconds until the first of its batches began.
+        embeddings: (B, H) one vector per text.
+        queue: seconds until the first of the request's batches began.
         encode: seconds from then until the last of them ended.
     """
 
@@ -68,7 +68,7 @@ class Batcher:
     def __init__(
         self,
         session: Session,
-        backlog: RequestQueue,
+        queue: RequestQueue,
         limits: Limits,
         costs: CostModel,
         cache: VectorCache,
@@ -76,186 +76,189 @@ class Batcher:
         *,
         hidden: int,
         workers: int,
-        lone: Sequence[Session] = (),
+        latency_sessions: Sequence[Session] = (),
         cores: int = 1,
     ) -> None:
-        """Set up the workers; the running event loop becomes the owner.
+        """Start the workers. The running event loop becomes the owner.
 
         Args:
             session: runs the batches.
-            backlog: the line; nobody else may touch it from now on.
-            limits: what a batch may be.
-            costs: of a batch, by which the line is cut.
-            cache: the vectors of texts that were encoded before.
-            metrics: where batches are counted.
+            queue: holds the waiting texts; nobody else may touch it from now on.
+            limits: bounds of a batch.
+            costs: predicts the time of a batch; the planner minimises their sum.
+            cache: holds the vectors of texts that were encoded before.
+            metrics: counts batches and texts.
             hidden: H, the width of a vector.
-            workers: how many batches may be in the session at a time, a core each.
-            lone: what may run the batch of a request that is alone, the likely faster first; empty: it is not treated
-                apart.
-            cores: how many cores the first of them uses.
+            workers: number of batches that run at the same time, one core each.
+            latency_sessions: candidates for the batch of a request that is alone, the likely faster one first. If
+                empty, such a batch runs in `session` like any other.
+            cores: number of cores that the first of the `latency_sessions` uses.
         """
         self._session = session
-        self._backlog = backlog
+        self._queue = queue
         self._limits = limits
         self._costs = costs
         self._cache = cache
         self._metrics = metrics
         self._hidden = hidden
         self._workers = workers
-        self._lone = SessionChoice(lone) if lone else None
+        self._latency_session = SessionChoice(latency_sessions) if latency_sessions else None
         self._cores = cores
         self._free = workers
-        self._inside = 0  # requests
-        self._alone = _QUIET  # requests in a row that found nobody inside
-        self._roused = False
+        self._in_flight = 0  # requests
+        self._idle_arrivals = _INLINE_ARRIVALS  # requests in a row that found no other in flight
+        self._scheduled = False
         self._loop = asyncio.get_running_loop()
-        self._threads = ThreadPoolExecutor(workers, "encoder")
+        self._threads = ThreadPoolExecutor(workers, "batcher")
 
-    async def encode(self, encodings: Sequence[Encoding], terms: RequestOptions) -> EncodedTexts:
-        """Encode texts; their vectors come back in their order.
+    async def encode(self, encodings: Sequence[Encoding], options: RequestOptions) -> EncodedTexts:
+        """Encode texts. The vectors come back in the order of the texts.
 
         Raises:
-            Overloaded: the line is full.
+            Overloaded: the queue is full.
             DeadlineExceeded: the deadline passed first.
-            InferenceFailed: the model failed on a batch that one of the texts was in.
+            InferenceFailed: the model failed on a batch with one of the texts.
         """
         now = time.monotonic()
-        ticket = PendingRequest(len(encodings), self._hidden, terms, now)
+        pending = PendingRequest(len(encodings), self._hidden, options, now)
         texts: dict[int, Encoding] = {}
         for row, encoding in enumerate(encodings):
             vector = self._cache.get(encoding)
             if vector is None:
                 texts[row] = encoding
             else:
-                ticket.remember(row, vector)
+                pending.set_cached(row, vector)
         self._metrics.cached(len(encodings) - len(texts))
         if not texts:
-            return EncodedTexts(ticket.vectors, 0.0, 0.0)
-        self._metrics.shared(self._backlog.put(ticket, texts))
-        self._alone = 0 if self._inside else self._alone + 1
-        self._inside += 1
-        self._rouse()
+            return EncodedTexts(pending.vectors, 0.0, 0.0)
+        self._metrics.shared(self._queue.put(pending, texts))
+        self._idle_arrivals = 0 if self._in_flight else self._idle_arrivals + 1
+        self._in_flight += 1
+        self._schedule()
         try:
-            async with asyncio.timeout_at(terms.deadline):
-                await ticket.done
+            async with asyncio.timeout_at(options.deadline):
+                await pending.done
         except TimeoutError:
             raise DeadlineExceeded(
-                f"the deadline passed after {time.monotonic() - ticket.arrived:.3f} s in line; "
+                f"the deadline passed after {time.monotonic() - pending.arrived:.3f} s in the queue; "
                 "allow more time or send less at once"
             ) from None
         finally:
-            self._inside -= 1
-            # Whoever gave up, by deadline, cancellation or a failed batch, leaves nothing in line.
-            self._metrics.dropped(self._backlog.drop(ticket))
-        return EncodedTexts(ticket.vectors, ticket.started - ticket.arrived, ticket.finished - ticket.started)
+            self._in_flight -= 1
+            # A request that gave up, by deadline, cancellation or a failed batch, leaves nothing in the queue.
+            self._metrics.dropped(self._queue.drop(pending))
+        return EncodedTexts(pending.vectors, pending.started - pending.arrived, pending.finished - pending.started)
 
     def check_room(self) -> None:
-        """Refuse work before anything is spent on it.
+        """Reject a request before any work is spent on it.
 
         Raises:
-            Overloaded: the line is full.
+            Overloaded: the queue is full.
         """
-        self._backlog.check_room()
+        self._queue.check_room()
 
     def close(self) -> None:
-        """End the workers' threads, once they have finished what they run."""
+        """Stop the workers' threads after the batches that they run."""
         self._threads.shutdown()
 
-    def _rouse(self) -> None:
-        """Go on once whoever arrives in this turn of the event loop is in line."""
-        if self._free and not self._roused:
-            self._roused = True
-            self._loop.call_soon(self._advance)
+    def _schedule(self) -> None:
+        """Dispatch at the end of this event loop iteration, so that all its arrivals are in the queue by then."""
+        if self._free and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._dispatch)
 
-    def _advance(self) -> None:
-        """Give every free worker a batch, as long as there is one."""
-        self._roused = False
+    def _dispatch(self) -> None:
+        """Give each free worker a batch, while texts wait."""
+        self._scheduled = False
         now = time.monotonic()
         while self._free:
-            line, late = self._backlog.window(_WINDOW, now)
-            self._metrics.dropped(late)
-            if not line:
+            waiting, expired = self._queue.window(_WINDOW, now)
+            self._metrics.dropped(expired)
+            if not waiting:
                 return
-            lengths = [len(entry) for entry in line]
+            lengths = [len(text) for text in waiting]
             order = urgency(
-                [entry.turn for entry in line],
-                [entry.deadline for entry in line],
-                aged_before=self._backlog.clock - _PATIENCE,
-                endangered_before=now + sum(lengths) * self._backlog.pace,
+                [text.start_tag for text in waiting],
+                [text.deadline for text in waiting],
+                aged_before=self._queue.virtual_time - _PATIENCE,
+                at_risk_before=now + sum(lengths) * self._queue.seconds_per_token,
             )
-            if self._lone is not None and self._is_alone(len(line)):
-                batch = [line[index] for index in plan(lengths, self._limits, self._costs, order)[0]]
-                self._begin(batch, self._lone.session(), self._workers, lone=True)
+            if self._latency_session is not None and self._is_alone(len(waiting)):
+                batch = [waiting[index] for index in plan(lengths, self._limits, self._costs, order)[0]]
+                self._start(batch, self._latency_session.session(), self._workers, alone=True)
                 continue
-            # For all workers, also those that are still busy: one that took the last texts alone would leave them idle.
-            for chosen in plan(lengths, self._limits, self._costs, order, self._workers)[: self._free]:
-                self._begin([line[index] for index in chosen], self._session, 1, lone=False)
+            # Planned for all workers, the busy ones too: if one took the last texts alone, the others would idle.
+            for indices in plan(lengths, self._limits, self._costs, order, self._workers)[: self._free]:
+                self._start([waiting[index] for index in indices], self._session, 1, alone=False)
 
     def _is_alone(self, texts: int) -> bool:
-        # As long as a core a text would leave half of them idle, all are for one batch.
-        return self._free == self._workers and self._alone >= _ALONE and texts <= max(1, self._cores // 2)
+        # While a core per text would leave half of the cores idle, all of them work on one batch.
+        return (
+            self._free == self._workers and self._idle_arrivals >= _IDLE_ARRIVALS and texts <= max(1, self._cores // 2)
+        )
 
-    def _begin(self, entries: Sequence[QueuedText], session: Session, workers: int, *, lone: bool) -> None:
-        """Run a batch in place of some of the workers, or on the thread of one."""
-        self._backlog.take(entries)
+    def _start(self, texts: Sequence[QueuedText], session: Session, workers: int, *, alone: bool) -> None:
+        """Run a batch that occupies some of the workers: on a thread, or at once if it is short and alone."""
+        self._queue.take(texts)
         self._free -= workers
-        short = self._costs.batch(len(entries), max(map(len, entries))) <= _SHORT
-        if lone and short and self._alone >= _QUIET:
-            self._settle(entries, session, workers, *self._run(entries, session))
+        short = self._costs.batch(len(texts), max(map(len, texts))) <= _INLINE_SECONDS
+        if alone and short and self._idle_arrivals >= _INLINE_ARRIVALS:
+            self._finish(texts, session, workers, *self._run(texts, session))
         else:
-            self._threads.submit(self._work, entries, session, workers)
+            self._threads.submit(self._run_on_thread, texts, session, workers)
 
-    def _work(self, entries: Sequence[QueuedText], session: Session, workers: int) -> None:
-        """Run a batch; on a worker's thread."""
-        self._loop.call_soon_threadsafe(self._settle, entries, session, workers, *self._run(entries, session))
+    def _run_on_thread(self, texts: Sequence[QueuedText], session: Session, workers: int) -> None:
+        self._loop.call_soon_threadsafe(self._finish, texts, session, workers, *self._run(texts, session))
 
-    def _run(self, entries: Sequence[QueuedText], session: Session) -> tuple[Floats | Exception, float, float]:
-        """Run a batch; gives its vectors (B, H) or what went wrong, and when it began and ended."""
+    def _run(self, texts: Sequence[QueuedText], session: Session) -> tuple[Floats | Exception, float, float]:
+        """Run a batch. Returns its vectors (B, H) or the error, and the times when it began and ended."""
         started = time.monotonic()
         outcome: Floats | Exception
         try:
-            outcome = session.run(*pad([entry.encoding for entry in entries]))
-            if outcome.shape != (len(entries), self._hidden):
-                raise InferenceFailed(f"it gave shape {outcome.shape}, not {(len(entries), self._hidden)}")
+            outcome = session.run(*pad([text.encoding for text in texts]))
+            if outcome.shape != (len(texts), self._hidden):
+                raise InferenceFailed(f"it gave shape {outcome.shape}, not {(len(texts), self._hidden)}")
             if not np.isfinite(outcome).all():
                 raise InferenceFailed("it gave numbers that are infinite or not a number")
-        except Exception as error:  # whatever a runtime raises, it is these requests' and not the loop's
+        except Exception as error:  # whatever a runtime raises fails these requests and not the scheduler
             outcome = error
         return outcome, started, time.monotonic()
 
-    def _settle(
+    def _finish(
         self,
-        entries: Sequence[QueuedText],
+        texts: Sequence[QueuedText],
         session: Session,
         workers: int,
         outcome: Floats | Exception,
         started: float,
         finished: float,
     ) -> None:
+        """Free the workers, hand the vectors or the error to the waiting requests, and go on."""
         self._free += workers
         seconds = finished - started
-        tokens = sum(map(len, entries))
-        padded = len(entries) * max(map(len, entries))
+        tokens = sum(map(len, texts))
+        padded = len(texts) * max(map(len, texts))
         failed = isinstance(outcome, Exception)
-        self._metrics.batch(len(entries), tokens, padded - tokens, seconds, failed=failed)
+        self._metrics.batch(len(texts), tokens, padded - tokens, seconds, failed=failed)
         if isinstance(outcome, Exception):
-            _log.error("a batch of %d texts failed", len(entries), exc_info=outcome)
-            for ticket in {ticket for entry in entries for ticket, _ in entry.claims}:
-                ticket.fail(_failure(outcome))
+            _log.error("a batch of %d texts failed", len(texts), exc_info=outcome)
+            for pending in {pending for text in texts for pending, _ in text.waiters}:
+                pending.fail(_failure(outcome))
         else:
             pace = seconds / padded * workers / self._workers
-            self._backlog.pace += (pace - self._backlog.pace) * _SMOOTHING
-            if self._lone is not None and workers == self._workers:
-                self._lone.learn(session, seconds / self._costs.batch(len(entries), padded // len(entries)))
-            for row, entry in enumerate(entries):
-                self._cache.put(entry.encoding, outcome[row])
-                for ticket, place in entry.claims:
-                    ticket.deliver(place, outcome[row], started, finished)
-        self._advance()
+            self._queue.seconds_per_token += (pace - self._queue.seconds_per_token) * _SMOOTHING
+            if self._latency_session is not None and workers == self._workers:
+                expected = self._costs.batch(len(texts), padded // len(texts))
+                self._latency_session.learn(session, seconds / expected)
+            for vector, text in zip(outcome, texts, strict=True):
+                self._cache.put(text.encoding, vector)
+                for pending, row in text.waiters:
+                    pending.deliver(row, vector, started, finished)
+        self._dispatch()
 
 
 def _failure(error: Exception) -> EmberlineError:
-    """An error of its own for each request: they are raised in different tasks."""
+    """Make a new error for each request, because each is raised in a task of its own."""
     failure = InferenceFailed(f"the model failed on a batch with this request: {error}; the server's log has the trace")
     failure.__cause__ = error
     return failure

@@ -1,4 +1,4 @@
-"""How fast the encoder is on this machine: measured at the first start, remembered beside the bundle."""
+"""Calibration: the encoder's speed on this machine, measured at the first start and remembered beside the bundle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .cost_model import CostModel, Sample, fit
 
 _log: Final = logging.getLogger(__name__)
 
-#: Texts and tokens of the batches that are measured, the cheapest first: the corners tell the coefficients apart.
+#: Texts and tokens per text of the measured batches, the cheapest first. The corners tell the coefficients apart.
 _SHAPES: Final = (
     (1, 8),
     (1, 16),
@@ -36,13 +36,13 @@ _SHAPES: Final = (
     (2, 128),
     (8, 32),
 )
-#: Each is measured so often, and the fastest counts; fewer times if that would take longer than so many seconds.
+#: Each shape is measured this many times and the fastest counts; fewer times if the seconds are used up.
 _ROUNDS: Final = 4
 _SECONDS: Final = 1.5
-#: Without so many of the shapes, whatever they cost, there is nothing to fit.
-_LEAST_SHAPES: Final = 4
-#: Entries that a file of costs keeps: precisions and thread counts of a few machines that share a folder.
-_KEPT: Final = 32
+#: Shapes that are measured whatever they cost, because a fit needs them.
+_MIN_SHAPES: Final = 4
+#: Cost models that a file keeps: precisions and thread counts of a few machines that share a folder.
+_MAX_MODELS: Final = 32
 
 
 def measure(
@@ -52,15 +52,17 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
     budget: float = _SECONDS,
 ) -> CostModel:
-    """Measure an encoder and fit the cost model. Takes `budget` seconds and a call, or four calls of a slow encoder.
+    """Measure an encoder and fit the cost model.
+
+    Takes `budget` seconds and one call; on a slow encoder, four calls.
 
     Args:
-        session: the encoder, warm.
-        max_length: tokens a text, at most.
-        max_batch: texts a batch, at most.
-        clock: in seconds. For an encoder that runs on its caller's thread, that thread's own time is far more to be
-            relied on, because a busy neighbour does not count.
-        budget: seconds.
+        session: the encoder, warmed up.
+        max_length: maximum number of tokens in a text.
+        max_batch: maximum number of texts in a batch.
+        clock: returns seconds. For an encoder that runs on its caller's thread, that thread's CPU time is far more
+            reliable, because it does not count a busy neighbour.
+        budget: seconds to spend.
     """
     shapes = sorted(
         {(min(texts, max_batch), min(length, max_length)) for texts, length in _SHAPES},
@@ -70,20 +72,20 @@ def measure(
     end = time.perf_counter() + budget
     for _ in range(_ROUNDS):
         for shape in shapes:
-            if len(seconds) >= _LEAST_SHAPES and time.perf_counter() >= end:
+            if len(seconds) >= _MIN_SHAPES and time.perf_counter() >= end:
                 return _fitted(seconds)
             seconds[shape] = min(seconds.get(shape, math.inf), _run(session, *shape, clock))
     return _fitted(seconds)
 
 
 def warm_up(session: Session, max_length: int) -> None:
-    """Spend what only an encoder's first calls cost."""
+    """Run an encoder once, because its first call is slower than the others."""
     _run(session, 1, min(_SHAPES[0][1], max_length), time.perf_counter)
 
 
 def _fitted(seconds: Mapping[tuple[int, int], float]) -> CostModel:
-    # A clock may be too coarse for a tiny encoder, and nothing takes no time.
-    return fit([Sample(*shape, max(took, 1e-9)) for shape, took in seconds.items()])
+    # A clock may be too coarse for a tiny encoder, and the fit needs positive times.
+    return fit([Sample(*shape, max(fastest, 1e-9)) for shape, fastest in seconds.items()])
 
 
 def _run(session: Session, texts: int, length: int, clock: Callable[[], float]) -> float:
@@ -95,27 +97,30 @@ def _run(session: Session, texts: int, length: int, clock: Callable[[], float]) 
 
 
 def machine() -> str:
-    """This machine, as far as an encoder's speed depends on it: the CPU and how many of its cores may be used."""
+    """Describe what an encoder's speed depends on: the CPU model and the number of usable cores."""
     return f"{processor()[0]}, {cores()} cores"
 
 
 class CostFile:
-    """Cost models by what they were measured of, in a file. A start never fails by it: at worst it measures again."""
+    """A file of cost models, by what they were measured on.
+
+    A damaged or unwritable file never fails a start; the engine measures again.
+    """
 
     def __init__(self, path: Path, fallback: Path) -> None:
-        """Name the file.
+        """Set the paths; nothing is read yet.
 
         Args:
-            path: where it belongs.
-            fallback: where it is kept if that folder cannot be written to.
+            path: the file.
+            fallback: the file to use if the folder of `path` is not writable.
         """
         self._paths = (path, fallback)
 
     def get(self, key: str, measure: Callable[[], CostModel]) -> CostModel:
-        """The model of a key: the one that is remembered, or else a new measurement, which is then remembered.
+        """Return the remembered model of a key, or measure a new one and remember it.
 
         Args:
-            key: all that the times depend on.
+            key: describes everything that the times depend on.
             measure: takes the measurement.
         """
         for path in self._paths:
@@ -124,8 +129,8 @@ class CostFile:
         model = measure()
         for path in self._paths:
             try:
-                kept = dict(list(_read(path).items())[1 - _KEPT :])
-                _write(path, kept | {key: asdict(model)})
+                newest = dict(list(_read(path).items())[1 - _MAX_MODELS :])
+                _write(path, newest | {key: asdict(model)})
             except OSError as error:
                 _log.info("the encoder's costs cannot be remembered in %s: %s", path, error)
             else:
@@ -135,26 +140,26 @@ class CostFile:
 
 def _checked(raw: Mapping[str, Any]) -> CostModel:
     model = CostModel(float(raw["call"]), float(raw["token"]), float(raw["square"]))
-    if not all(0 <= one < math.inf for one in (model.call, model.token, model.square)):
+    if not all(0 <= value < math.inf for value in (model.call, model.token, model.square)):
         raise ValueError("a coefficient is out of its range")
     return model
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _write(path: Path, entries: Mapping[str, Any]) -> None:
-    """Write the file whole or not at all: another server may start beside this one."""
+def _write(path: Path, models: Mapping[str, Any]) -> None:
+    """Write the file atomically, because another server may start at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(entries, file, indent=2)
+            json.dump(models, file, indent=2)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink()

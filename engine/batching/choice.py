@@ -1,4 +1,4 @@
-"""Which of two sessions is the faster for a request that is alone, as seen lately."""
+"""The choice between two sessions for a request that is alone: the one that was faster lately."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from typing import Final
 
 from emberline.engine.runtime.session import Session
 
-#: Times of a session that are remembered, and how many it takes to judge it: the middle one is what counts.
-_REMEMBERED: Final = 3
-_JUDGED: Final = 2
-#: Every so many requests the slowest session is tried, because the machine may have changed: several cores
-#: for one batch are the fastest when they are idle, and the slowest when other programs keep them busy.
-_TRIED: Final = 16
+#: Number of times that are remembered per session. Their median is the estimate, once there are enough of them.
+_HISTORY: Final = 3
+_MIN_HISTORY: Final = 2
+#: Requests after which the slower session is tried again, because the machine may have changed. Several cores for one
+#: batch are the fastest choice while they are idle, and the slowest while other programs keep them busy.
+_RETRY_EVERY: Final = 16
 
 
 class SessionChoice:
-    """Learns from each batch how the sessions compare. Belongs to the event loop."""
+    """Compares sessions by the times of their last batches. Belongs to the event loop."""
 
     def __init__(self, sessions: Sequence[Session]) -> None:
-        """Begin without judgement.
+        """Start without estimates.
 
         Args:
-            sessions: one or two, the likely faster first.
+            sessions: one or two sessions, the likely faster one first.
         """
         self._sessions = sessions
-        self._times: tuple[deque[float], ...] = tuple(deque(maxlen=_REMEMBERED) for _ in sessions)
-        self._turn = 0
+        self._times: tuple[deque[float], ...] = tuple(deque(maxlen=_HISTORY) for _ in sessions)
+        self._requests = 0
 
     def session(self) -> Session:
-        """The session for the next batch."""
-        self._turn += 1
-        estimates = [sorted(times)[len(times) // 2] if len(times) >= _JUDGED else 0.0 for times in self._times]
+        """Return the session for the next batch."""
+        self._requests += 1
+        estimates = [sorted(times)[len(times) // 2] if len(times) >= _MIN_HISTORY else 0.0 for times in self._times]
         order = sorted(range(len(estimates)), key=estimates.__getitem__)
-        return self._sessions[order[-1 if self._turn % _TRIED == 0 else 0]]
+        return self._sessions[order[-1 if self._requests % _RETRY_EVERY == 0 else 0]]
 
     def learn(self, session: Session, ratio: float) -> None:
-        """Remember how long a session took for a batch, as a multiple of what batches of its size cost."""
-        for one, times in zip(self._sessions, self._times, strict=True):
-            if one is session:
+        """Record how long a session took for a batch, as a multiple of the predicted time."""
+        for candidate, times in zip(self._sessions, self._times, strict=True):
+            if candidate is session:
                 times.append(ratio)

@@ -1,4 +1,4 @@
-"""What stands in line: texts, and the requests that wait for them."""
+"""The contents of the queue: texts, and the requests that wait for them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,38 @@ from emberline.engine.records import Encoding, Floats, RequestOptions
 
 
 class PendingRequest:
-    """A request's claim on the encoder: its vectors as they come, and one future that tells when all have."""
+    """A request that waits for the vectors of its texts.
 
-    def __init__(self, texts: int, hidden: int, terms: RequestOptions, now: float) -> None:
+    Attributes:
+        vectors: (B, H) the vectors, filled as they arrive.
+        options: deadline and priority.
+        done: resolves when all vectors have arrived, or fails with the request's error.
+        queued: texts of the request that are still in the queue.
+        arrived: when the request arrived, in seconds of `time.monotonic`, as all times here.
+        started: when the first of its batches began.
+        finished: when the last of its batches ended.
+    """
+
+    def __init__(self, texts: int, hidden: int, options: RequestOptions, now: float) -> None:
         self.vectors: Floats = np.empty((texts, hidden), np.float32)
-        self.terms = terms
+        self.options = options
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.entries: set[QueuedText] = set()  # those still in line
+        self.queued: set[QueuedText] = set()
         self.arrived = now
-        self.started = now  # when the first of its batches began
-        self.finished = now  # when the last of them ended
+        self.started = now
+        self.finished = now
         self._missing = texts
-        self._waiting = True  # for the first of its batches
+        self._unstarted = True  # none of its batches has been delivered
 
-    def remember(self, row: int, vector: Floats) -> None:
-        """Take one text's vector (H,) that is known before its turn; the others' are still to come."""
+    def set_cached(self, row: int, vector: Floats) -> None:
+        """Store a vector (H,) that the cache holds. At least one other text must still be encoded."""
         self.vectors[row] = vector
         self._missing -= 1
 
     def deliver(self, row: int, vector: Floats, started: float, finished: float) -> None:
-        """Take one text's vector (H,)."""
-        self.started = started if self._waiting else min(self.started, started)
-        self._waiting = False
+        """Store a vector (H,) from a batch that ran from `started` to `finished`."""
+        self.started = started if self._unstarted else min(self.started, started)
+        self._unstarted = False
         self.finished = max(self.finished, finished)
         self.vectors[row] = vector
         self._missing -= 1
@@ -41,40 +51,40 @@ class PendingRequest:
             self.done.set_result(None)
 
     def fail(self, error: EmberlineError) -> None:
-        """End the wait; what is still in line of it is the caller's to drop."""
+        """Fail the request. The caller drops its texts that are still in the queue."""
         if not self.done.done():
             self.done.set_exception(error)
 
 
 @dataclass(slots=True, eq=False)
 class QueuedText:
-    """A text in line.
+    """A text in the queue.
 
     Attributes:
         encoding: its tokens.
-        turn: when it is its turn, on the backlog's clock.
-        deadline: when the last of those who wait will have given up; None: never.
-        number: tells entries of the same turn apart, in the order of their arrival.
-        claims: who waits for it, and in which row of the ticket it belongs.
+        start_tag: its due time on the queue's virtual clock.
+        deadline: when the last of the waiting requests will have given up; None: never.
+        number: sequence number; orders texts with equal start tags by arrival.
+        waiters: the requests that wait for it, each with the row of its vectors that the text fills.
     """
 
     encoding: Encoding
-    turn: float
+    start_tag: float
     deadline: float | None = None
     number: int = 0
-    claims: list[tuple[PendingRequest, int]] = field(default_factory=list)
+    waiters: list[tuple[PendingRequest, int]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.encoding)
 
     @property
-    def place(self) -> tuple[float, int]:
-        """Where it stands in line."""
-        return self.turn, self.number
+    def position(self) -> tuple[float, int]:
+        """The sort key within the queue."""
+        return self.start_tag, self.number
 
-    def set_claims(self, claims: list[tuple[PendingRequest, int]]) -> None:
-        """Say who waits for it."""
-        self.claims = claims
-        deadlines = [ticket.terms.deadline for ticket, _ in claims]
+    def set_waiters(self, waiters: list[tuple[PendingRequest, int]]) -> None:
+        """Replace the waiters, and derive the deadline from theirs."""
+        self.waiters = waiters
+        deadlines = [pending.options.deadline for pending, _ in waiters]
         known = [deadline for deadline in deadlines if deadline is not None]
-        self.deadline = max(known) if known and len(known) == len(claims) else None
+        self.deadline = max(known) if known and len(known) == len(waiters) else None

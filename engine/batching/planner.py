@@ -1,7 +1,7 @@
-"""Which texts go through the encoder together, and in which order.
+"""Planning: which texts go through the encoder together, and in which order.
 
-Pure functions: they know lengths and times, not what waits. Padding is the largest waste of an encoder, and each call
-has a cost of its own; which of them weighs more in a batch, the cost model says.
+These are pure functions of lengths, start tags and deadlines. Padding is the largest waste of an encoder, and each call
+has a fixed cost; the cost model says which of the two weighs more in a batch.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from .cost_model import CostModel
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a batch may be.
+    """The bounds of a batch.
 
     Attributes:
-        texts: a batch.
-        tokens: a batch, padding included; only a single text may have more.
+        texts: maximum number of texts in a batch.
+        tokens: maximum number of tokens in a batch, padding included. A single text may have more.
     """
 
     texts: int
@@ -27,71 +27,72 @@ class Limits:
 
 
 def urgency(
-    turns: Sequence[float],
+    start_tags: Sequence[float],
     deadlines: Sequence[float | None],
     *,
     aged_before: float = -math.inf,
-    endangered_before: float = -math.inf,
+    at_risk_before: float = -math.inf,
 ) -> list[int]:
-    """Order what waits: the aged first, then what would miss its deadline, then all else; each by turn.
+    """Order texts by urgency: first the aged, then those that would miss their deadline, then the rest.
 
-    The aged come before the endangered, so that no stream of short deadlines can starve what has none.
+    The aged come before those at risk, so that no stream of short deadlines can starve a text without one. The aged
+    and the rest are sorted by start tag, those at risk by deadline.
 
     Args:
-        turns: when each one's turn is, on the backlog's clock (tokens of work handed out).
-        deadlines: of each, in seconds; None: it has none.
-        aged_before: whose turn was before this has waited long enough.
-        endangered_before: whose deadline is before this will miss it unless it overtakes.
+        start_tags: start tag of each text, on the queue's virtual clock (tokens of work handed out).
+        deadlines: deadline of each text, in seconds; None: it has none.
+        aged_before: texts with an earlier start tag have waited long enough.
+        at_risk_before: texts with an earlier deadline will miss it unless they overtake.
 
     Returns:
         All indices, the most urgent first.
     """
 
     def key(index: int) -> tuple[int, float, float]:
-        turn, deadline = turns[index], deadlines[index]
-        if turn < aged_before:
-            return 0, turn, 0.0
-        if deadline is not None and deadline < endangered_before:
-            return 1, deadline, turn
-        return 2, turn, 0.0
+        start_tag, deadline = start_tags[index], deadlines[index]
+        if start_tag < aged_before:
+            return 0, start_tag, 0.0
+        if deadline is not None and deadline < at_risk_before:
+            return 1, deadline, start_tag
+        return 2, start_tag, 0.0
 
-    return sorted(range(len(turns)), key=key)
+    return sorted(range(len(start_tags)), key=key)
 
 
 def plan(
-    lengths: Sequence[int], limits: Limits, costs: CostModel, order: Sequence[int], lanes: int = 1
+    lengths: Sequence[int], limits: Limits, costs: CostModel, order: Sequence[int], workers: int = 1
 ) -> list[tuple[int, ...]]:
-    """Cut what waits into the batches that take the least time in sum.
+    """Cut the waiting texts into the batches whose predicted times have the least sum.
 
-    Sorted by length, the texts of a best batch stand next to each other, so the best cut of the line is found from its
-    short end on: what begins at a text costs the least over all places where its first batch may end (dynamic
-    programming, as in the optimal line breaks of Knuth and Plass, 1981).
+    The texts of an optimal batch are neighbours when all texts are sorted by length. So dynamic programming finds the
+    best cut, from the shortest text on: the least cost from a text to the end is the minimum over all ends of the batch
+    that starts with it (as in the optimal line breaks of Knuth and Plass, 1981).
 
     Args:
-        lengths: tokens of each text.
-        limits: what a batch may be.
-        costs: of a batch.
+        lengths: number of tokens of each text.
+        limits: bounds of a batch.
+        costs: predicts the time of a batch.
         order: all indices, the most urgent first.
-        lanes: how many workers share the work; a batch has no more than one's share, unless it is a single text.
+        workers: number of workers that share the texts. A batch holds at most one worker's share, or a single text.
 
     Returns:
-        Each index in exactly one batch, the batch with the most urgent text first.
+        The batches, which hold each index once. The batch with the most urgent text comes first.
     """
     count = len(order)
     # Longest first; among equals the most urgent, since sorting is stable.
-    line = sorted(order, key=lengths.__getitem__, reverse=True)
-    own = [costs.text(lengths[index]) for index in line]
-    share = math.inf if lanes == 1 else sum(lengths) / lanes
+    by_length = sorted(order, key=lengths.__getitem__, reverse=True)
+    own = [costs.text(lengths[index]) for index in by_length]
+    share = math.inf if workers == 1 else sum(lengths) / workers
     call, texts, tokens = costs.call, limits.texts, limits.tokens
-    least = [0.0] * (count + 1)  # seconds, from each place to the end
-    ends = [0] * count  # of the batch that begins there
+    least = [0.0] * (count + 1)  # seconds, from each position to the end
+    ends = [0] * count  # of the batch that starts at each position
     reach = count  # where a batch from here must end: the later texts are so short that padding costs more than a call
     for start in range(count - 1, -1, -1):
-        each, longest = own[start], lengths[line[start]]
+        each, longest = own[start], lengths[by_length[start]]
         while own[reach - 1] < each - call:
             reach -= 1
         most = min(texts, tokens // longest)
-        if lanes > 1:
+        if workers > 1:
             most = min(most, math.ceil(share / longest))
         cut, seconds = start + 1, call + each
         best = seconds + least[cut]
@@ -102,12 +103,12 @@ def plan(
                 cut, best = end, total
         ends[start], least[start] = cut, best
     rank = [0] * count
-    for place, index in enumerate(order):
-        rank[index] = place
+    for position, index in enumerate(order):
+        rank[index] = position
     batches = []
     start = 0
     while start < count:
-        batches.append(tuple(line[start : ends[start]]))
+        batches.append(tuple(by_length[start : ends[start]]))
         start = ends[start]
     batches.sort(key=lambda batch: min([rank[index] for index in batch]))
     return batches

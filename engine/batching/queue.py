@@ -1,12 +1,12 @@
-"""The line before the encoder: bounded, fair, and free of what nobody waits for any more.
+"""The request queue: bounded, fair, and free of texts that no request waits for any more.
 
-It belongs to the event loop; nothing here may be called from another thread.
+The queue belongs to the event loop; nothing here may be called from another thread.
 
-Fairness: the backlog's clock is the number of tokens handed out so far. A request's first text has its turn at once;
-each further text later, as if the request came bit by bit at a rate that a quarter of the machine can serve. So a
-request of a thousand texts does not hold up a request of one, and still every turn comes, because the clock only goes
-forward. A level of priority is a head start, not a gate. (Start tags as in start-time fair queuing, Goyal, Vin, Cheng,
-SIGCOMM 1996, on a clock of work done, so that nothing starves however many short requests come.)
+Fairness follows start-time fair queuing (Goyal, Vin, Cheng, SIGCOMM 1996). The queue's virtual time is the number of
+tokens handed out so far. The first text of a request gets the current virtual time as its start tag. Each further text
+gets a later one, as if the request arrived bit by bit, at a rate that a quarter of the machine can serve. So a request
+of a thousand texts does not delay a request of one. Nothing starves, however many short requests come, because virtual
+time measures work done and only moves forward. A priority level is a head start, not a strict order.
 """
 
 from __future__ import annotations
@@ -20,134 +20,134 @@ from emberline.engine.records import Encoding
 
 from .pending import PendingRequest, QueuedText
 
-#: What a token of a request's puts off its next text's turn by, in tokens of work: the request gets a quarter of the
-#: machine for sure, and the rest of it when nobody else is there.
+#: Tokens of virtual time between the start tags of two texts of a request, per token of the first. A request is
+#: guaranteed a quarter of the machine, and gets all of it when no other request waits.
 _SHARE: Final = 4
-#: Tokens of work that a level of priority is worth: about half a second on two cores.
+#: Tokens of work that a priority level is worth: about half a second on two cores.
 _HEAD_START: Final = 4096
-#: Seconds; who comes back sooner costs more than the wait spares.
-_SOONEST: Final = 0.01
+#: Shortest retry hint, in seconds: an earlier retry costs more than the wait saves.
+_MIN_RETRY_SECONDS: Final = 0.01
 
 
 class RequestQueue:
-    """The line.
+    """The queue of texts that wait to be encoded.
 
     Attributes:
-        limit: tokens that may wait.
-        waiting: tokens that wait.
-        clock: tokens handed out so far.
-        pace: seconds that a token takes at present; for the hint when to come back.
+        limit: maximum number of waiting tokens.
+        waiting: number of waiting tokens.
+        virtual_time: number of tokens handed out so far.
+        seconds_per_token: current speed of the encoder; the retry hint is derived from it.
     """
 
-    def __init__(self, limit: int, pace: float) -> None:
-        """Open a line.
+    def __init__(self, limit: int, seconds_per_token: float) -> None:
+        """Create an empty queue.
 
         Args:
-            limit: tokens that may wait. An empty line takes a request of any size, which would never fit otherwise.
-            pace: what is known of it before the first batch.
+            limit: maximum number of waiting tokens. An empty queue accepts a request of any size, because a request
+                above the limit could never be served otherwise.
+            seconds_per_token: estimate of the encoder's speed before the first batch.
         """
         self.limit = limit
-        self.pace = pace
+        self.seconds_per_token = seconds_per_token
         self.waiting = 0
-        self.clock = 0
-        self._line: list[QueuedText] = []  # by place
+        self.virtual_time = 0
+        self._ordered: list[QueuedText] = []  # by position
         self._texts: dict[bytes, QueuedText] = {}
         self._entered = 0
 
     def __len__(self) -> int:
-        return len(self._line)
+        return len(self._ordered)
 
     def check_room(self, tokens: int = 1) -> None:
-        """Refuse work that does not fit.
+        """Reject texts that do not fit.
 
         Raises:
-            Overloaded: so many tokens more would be too many.
+            Overloaded: with this many more tokens the queue would be over its limit.
         """
         excess = self.waiting + tokens - self.limit
         if self.waiting and excess > 0:
-            raise Overloaded(self.waiting, self.limit, max(excess * self.pace, _SOONEST))
+            raise Overloaded(self.waiting, self.limit, max(excess * self.seconds_per_token, _MIN_RETRY_SECONDS))
 
-    def put(self, ticket: PendingRequest, texts: Mapping[int, Encoding]) -> int:
-        """Take a request's texts in line, all or none. A text that is in line already is shared, not repeated.
+    def put(self, pending: PendingRequest, texts: Mapping[int, Encoding]) -> int:
+        """Add a request's texts, all or none. A text that is in the queue already is shared, not added twice.
 
         Args:
-            ticket: the request's.
-            texts: its texts, by their rows in the ticket, in the order of their turns.
+            pending: the request.
+            texts: its texts by the rows of its vectors that they fill, in the order of their start tags.
 
         Returns:
-            How many of the texts are shared.
+            The number of shared texts.
 
         Raises:
-            Overloaded: they don't fit.
+            Overloaded: the texts do not fit.
         """
         keys = {row: encoding.ids.tobytes() for row, encoding in texts.items()}
         fresh = {key: texts[row] for row, key in keys.items() if key not in self._texts}
         self.check_room(sum(map(len, fresh.values())))
-        turn = float(self.clock - _HEAD_START * ticket.terms.priority)
+        start_tag = float(self.virtual_time - _HEAD_START * pending.options.priority)
         for row, key in keys.items():
-            entry = self._texts.get(key)
-            if entry is None:
-                entry = self._texts[key] = QueuedText(texts[row], turn)
-                self._enter(entry)
-                turn += _SHARE * len(entry)
-            elif turn < entry.turn:
-                self._leave(entry)
-                entry.turn = turn
-                self._enter(entry)
-            entry.set_claims([*entry.claims, (ticket, row)])
-            ticket.entries.add(entry)
+            text = self._texts.get(key)
+            if text is None:
+                text = self._texts[key] = QueuedText(texts[row], start_tag)
+                self._insert(text)
+                start_tag += _SHARE * len(text)
+            elif start_tag < text.start_tag:
+                self._remove(text)
+                text.start_tag = start_tag
+                self._insert(text)
+            text.set_waiters([*text.waiters, (pending, row)])
+            pending.queued.add(text)
         return len(keys) - len(fresh)
 
     def window(self, count: int, now: float) -> tuple[list[QueuedText], int]:
-        """What comes next.
+        """Return the texts that come next, and drop those among them whose deadlines have passed.
 
         Returns:
-            The entries whose turn comes first, `count` at most; and how many left the line just now because their
-            deadlines have passed.
+            The first texts, `count` at most; and the number of texts that were dropped.
         """
-        late = 0
+        dropped = 0
         while True:
-            entries = self._line[:count]
-            passed = [entry for entry in entries if entry.deadline is not None and entry.deadline <= now]
-            if not passed:
-                return entries, late
-            late += len(passed)
-            for entry in passed:
-                self._forget(entry)
+            texts = self._ordered[:count]
+            expired = [text for text in texts if text.deadline is not None and text.deadline <= now]
+            if not expired:
+                return texts, dropped
+            dropped += len(expired)
+            for text in expired:
+                self._forget(text)
 
-    def take(self, entries: Sequence[QueuedText]) -> None:
-        """Hand entries out: they leave the line, and the clock goes on."""
-        for entry in entries:
-            self._forget(entry)
-            self.clock += len(entry)
+    def take(self, texts: Sequence[QueuedText]) -> None:
+        """Hand texts out: they leave the queue, and virtual time advances by their tokens."""
+        for text in texts:
+            self._forget(text)
+            self.virtual_time += len(text)
 
-    def drop(self, ticket: PendingRequest) -> int:
-        """Give up a request's claims; what nobody else waits for leaves the line.
+    def drop(self, pending: PendingRequest) -> int:
+        """Withdraw a request. Texts that no other request waits for leave the queue.
 
         Returns:
-            How many texts left the line.
+            The number of texts that left the queue.
         """
-        left = 0
-        for entry in list(ticket.entries):
-            entry.set_claims([claim for claim in entry.claims if claim[0] is not ticket])
-            if not entry.claims:
-                self._forget(entry)
-                left += 1
-        ticket.entries.clear()
-        return left
+        dropped = 0
+        for text in list(pending.queued):
+            text.set_waiters([waiter for waiter in text.waiters if waiter[0] is not pending])
+            if not text.waiters:
+                self._forget(text)
+                dropped += 1
+        pending.queued.clear()
+        return dropped
 
-    def _enter(self, entry: QueuedText) -> None:
-        entry.number = self._entered
+    def _insert(self, text: QueuedText) -> None:
+        text.number = self._entered
         self._entered += 1
-        insort(self._line, entry, key=lambda other: other.place)
-        self.waiting += len(entry)
+        insort(self._ordered, text, key=lambda other: other.position)
+        self.waiting += len(text)
 
-    def _leave(self, entry: QueuedText) -> None:
-        del self._line[bisect_left(self._line, entry.place, key=lambda other: other.place)]
-        self.waiting -= len(entry)
+    def _remove(self, text: QueuedText) -> None:
+        del self._ordered[bisect_left(self._ordered, text.position, key=lambda other: other.position)]
+        self.waiting -= len(text)
 
-    def _forget(self, entry: QueuedText) -> None:
-        self._leave(entry)
-        del self._texts[entry.encoding.ids.tobytes()]
-        for ticket, _ in entry.claims:
-            ticket.entries.discard(entry)
+    def _forget(self, text: QueuedText) -> None:
+        self._remove(text)
+        del self._texts[text.encoding.ids.tobytes()]
+        for pending, _ in text.waiters:
+            pending.queued.discard(text)

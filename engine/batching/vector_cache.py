@@ -1,7 +1,7 @@
-"""Vectors of texts that were encoded before, so that what many ask for is encoded once.
+"""The cache of vectors, which spares texts that were encoded before.
 
-It belongs to the event loop, as all that decides about texts does. One cache serves one encoder, so the token ids alone
-are the key: model and precision are the encoder's.
+The cache belongs to the event loop. It serves one encoder, with one model and one precision, so the token ids alone are
+the key.
 """
 
 from __future__ import annotations
@@ -11,32 +11,32 @@ from typing import Final
 
 from emberline.engine.records import Encoding, Floats
 
-#: Bytes that an entry takes beside its key and its vector: their objects and the place in the table.
+#: Bytes of an entry beyond its key and its vector: their Python objects and the slot in the table.
 _OVERHEAD: Final = 320
 
 
 class VectorCache:
-    """The vectors that were asked for last, up to a number of bytes.
+    """A least-recently-used cache of vectors, bounded in bytes.
 
     Attributes:
         size: bytes in use.
     """
 
     def __init__(self, limit: int) -> None:
-        """Start empty.
+        """Create an empty cache.
 
         Args:
-            limit: bytes; 0 keeps nothing.
+            limit: maximum size in bytes; 0 disables the cache.
         """
         self.size = 0
         self._limit = limit
-        self._vectors: OrderedDict[bytes, Floats] = OrderedDict()  # the one asked for last at the end
+        self._vectors: OrderedDict[bytes, Floats] = OrderedDict()  # the most recently used last
 
     def __len__(self) -> int:
         return len(self._vectors)
 
     def get(self, encoding: Encoding) -> Floats | None:
-        """The vector (H,) of a text, if it is known."""
+        """Return the vector (H,) of a text, if the cache holds it."""
         if not self._vectors:
             return None
         key = encoding.ids.tobytes()
@@ -46,12 +46,12 @@ class VectorCache:
         return vector
 
     def put(self, encoding: Encoding, vector: Floats) -> None:
-        """Keep the vector (H,) of a text, at the cost of those that nobody has asked for the longest."""
+        """Store the vector (H,) of a text, and evict the least recently used ones until all fit."""
         key = encoding.ids.tobytes()
         cost = _cost(key, vector)
         if key in self._vectors or cost > self._limit:
             return
-        # A copy, because a row of a batch would keep the whole batch.
+        # A copy, because a view of a row would keep the whole batch in memory.
         self._vectors[key] = vector.copy()
         self.size += cost
         while self.size > self._limit:

@@ -23,8 +23,8 @@ from .tensorrt.profiles import profiles_of
 
 _log = logging.getLogger(__name__)
 
-#: Cores for one batch, at most: the matrix products of a text or two have no work for more.
-_WIDEST: Final = 8
+#: Maximum number of cores for one batch: the matrix products of a text or two have no work for more.
+_MAX_BATCH_CORES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,9 @@ class Placement:
 
     Attributes:
         session: the encoder.
-        lone: what may run a batch that comes to an idle engine, the likely faster first; empty: as any other.
-        cores: how many cores the first of them uses.
+        latency_sessions: candidates for a batch that comes to an idle engine, the likely faster one first; if empty,
+            such a batch runs in `session` like any other.
+        cores: number of cores that the first of the `latency_sessions` uses.
         precision: of the graph or engine that runs; ``int8`` on TensorRT is the bundle's ``int8-trt``.
         gate: the accuracy gate's verdict on it.
         notes: why each device that came first cannot run it, and what ``auto`` chose.
@@ -44,7 +45,7 @@ class Placement:
     precision: ServedPrecision
     gate: str
     notes: tuple[str, ...] = ()
-    lone: tuple[Session, ...] = ()
+    latency_sessions: tuple[Session, ...] = ()
     cores: int = 1
 
 
@@ -98,12 +99,12 @@ def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
         raise DeviceUnavailable("int8-fp16 exists as a TensorRT engine only; on 'cpu' choose int8")
     gate = bundle.admit(config.precision, allow_failed_gate=config.allow_failed_gate)
     path, graph = bundle.layout.encoder(config.precision), bundle.manifest.encoders[config.precision]
-    cores = min(config.cores, _WIDEST)
+    cores = min(config.cores, _MAX_BATCH_CORES)
     session = OrtSession(path, graph, "cpu", cores=cores if config.mode == "latency" else 1)
-    lone: tuple[Session, ...] = () if config.mode == "throughput" else (session,)
+    latency_sessions: tuple[Session, ...] = () if config.mode == "throughput" else (session,)
     if config.mode == "auto" and cores > 1:
-        lone = OrtSession(path, graph, "cpu", cores=cores), session
-    return Placement(session, config.precision, gate, lone=lone, cores=cores)
+        latency_sessions = OrtSession(path, graph, "cpu", cores=cores), session
+    return Placement(session, config.precision, gate, latency_sessions=latency_sessions, cores=cores)
 
 
 def _on_cuda(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:

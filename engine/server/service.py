@@ -109,7 +109,7 @@ class Service:
 
         def refuse(raw: bytes, error: Exception) -> pb.EncodeStreamResponse:
             status = status_of(error)
-            self._engine.metrics.refusal("EncodeStream", status.code.name)
+            self._engine.metrics.stream_error("EncodeStream", status.code.name)
             return pb.EncodeStreamResponse(
                 id=stream_id(raw), error=pb.Error(code=status.code.name, message=status.message)
             )

@@ -15,7 +15,7 @@ TRUTH = CostModel(1e-3, 1e-4, 1e-7)
 
 
 class MadeUpSession:
-    """An encoder whose calls take the time that a model says, on a clock of its own."""
+    """An encoder whose calls take the time that a cost model predicts, on a clock of its own."""
 
     device = "made up"
 
@@ -37,23 +37,23 @@ class MadeUpSession:
 
 @pytest.fixture
 def file(tmp_path: Path) -> CostFile:
-    """A file of costs in a folder that can be written to."""
+    """A file of cost models in a writable folder."""
     return CostFile(tmp_path / "costs.json", tmp_path / "cache" / "costs.json")
 
 
 def _unexpected() -> CostModel:
-    raise AssertionError("it was measured although it is remembered")
+    raise AssertionError("it was measured although a measurement is remembered")
 
 
 def test_an_encoders_costs_are_found() -> None:
     """The model that the calls follow is what the measurement gives."""
     session = MadeUpSession()
-    found = measure(session, 128, 32, session.clock)
-    assert found.batch(5, 50) == pytest.approx(TRUTH.batch(5, 50), rel=1e-6)
+    costs = measure(session, 128, 32, session.clock)
+    assert costs.batch(5, 50) == pytest.approx(TRUTH.batch(5, 50), rel=1e-6)
 
 
 def test_only_batches_that_can_occur_are_measured() -> None:
-    """No batch has more texts than may be, or longer ones than the encoder reads."""
+    """No measured batch exceeds the limits on texts or on tokens."""
     session = MadeUpSession()
     measure(session, 16, 2, session.clock)
     assert max(texts for texts, _ in session.shapes) == 2
@@ -63,9 +63,9 @@ def test_only_batches_that_can_occur_are_measured() -> None:
 def test_a_slow_encoder_is_measured_by_few_calls() -> None:
     """With no time left, the four cheapest shapes are measured once."""
     session = MadeUpSession()
-    found = measure(session, 128, 32, session.clock, budget=0.0)
+    costs = measure(session, 128, 32, session.clock, budget=0.0)
     assert session.shapes.total() == 4
-    assert found.batch(1, 20) == pytest.approx(TRUTH.batch(1, 20), rel=0.05)
+    assert costs.batch(1, 20) == pytest.approx(TRUTH.batch(1, 20), rel=0.05)
 
 
 def test_a_measurement_is_remembered(file: CostFile) -> None:
@@ -88,15 +88,15 @@ def test_a_measurement_is_remembered(file: CostFile) -> None:
         '{"int8": {"call": NaN, "token": 1, "square": 0}}',
     ],
 )
-def test_a_file_that_cannot_be_read_is_written_anew(file: CostFile, tmp_path: Path, content: str) -> None:
-    """What is not a cost model is measured again, and does not keep an engine from starting."""
+def test_a_damaged_file_is_replaced(file: CostFile, tmp_path: Path, content: str) -> None:
+    """A damaged file leads to a new measurement, and does not keep an engine from starting."""
     (tmp_path / "costs.json").write_text(content)
     assert file.get("int8", lambda: TRUTH) == TRUTH
     assert file.get("int8", _unexpected) == TRUTH
 
 
-def test_a_folder_that_cannot_be_written_to_is_no_obstacle(tmp_path: Path) -> None:
-    """The costs are then kept in the user's cache folder."""
+def test_a_read_only_folder_falls_back_to_the_cache(tmp_path: Path) -> None:
+    """Without a writable folder the costs are stored in the user's cache folder."""
     (tmp_path / "read-only").write_text("no folder")
     file = CostFile(tmp_path / "read-only" / "costs.json", tmp_path / "cache" / "costs.json")
     assert file.get("int8", lambda: TRUTH) == TRUTH
@@ -104,24 +104,24 @@ def test_a_folder_that_cannot_be_written_to_is_no_obstacle(tmp_path: Path) -> No
     assert (tmp_path / "cache" / "costs.json").is_file()
 
 
-def test_the_file_keeps_no_more_than_it_needs(file: CostFile, tmp_path: Path) -> None:
-    """A folder that many versions are tried in does not grow a file without end; the oldest go."""
+def test_the_file_is_bounded(file: CostFile, tmp_path: Path) -> None:
+    """A folder that many versions share does not grow a file without end; the oldest entries go."""
     for number in range(100):
         file.get(str(number), lambda: TRUTH)
     assert list(json.loads((tmp_path / "costs.json").read_text())) == [str(number) for number in range(68, 100)]
 
 
-def test_the_machine_has_a_name() -> None:
-    """Times of one machine are not taken for another's."""
+def test_the_machine_is_named() -> None:
+    """Times of one machine are not used on another."""
     assert machine().endswith(" cores")
     assert len(machine()) > len("1 cores")
 
 
 async def test_an_engine_remembers_beside_its_bundle(config: EngineConfig) -> None:
-    """The first start leaves its measurement, and the next one works with it."""
+    """The first start stores its measurement, and the next one uses it."""
     for _ in range(2):
         engine = await Engine.start(config)
         await engine.encode(EncodeRequest(("the",)), RequestOptions())
         await engine.drain()
-        entries = json.loads((config.bundle.parent / "bundle.costs.json").read_text())
-        assert any(key.startswith(machine()) and "fp32 of tiny-00000000" in key for key in entries)
+        models = json.loads((config.bundle.parent / "bundle.costs.json").read_text())
+        assert any(key.startswith(machine()) and "fp32 of tiny-00000000" in key for key in models)

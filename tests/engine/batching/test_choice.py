@@ -7,7 +7,7 @@ from emberline.engine.records import Floats, Integers
 
 
 class Named:
-    """A session that takes a time."""
+    """A session with a fixed time."""
 
     device = "made up"
 
@@ -36,15 +36,15 @@ def _work(choice: SessionChoice, batches: int) -> Counter[float]:
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_the_faster_one_does_nearly_all(pair: tuple[Named, Named], swapped: bool) -> None:
-    """Whichever comes first, after a few tries of each the faster one is taken."""
+def test_the_faster_session_gets_nearly_all_batches(pair: tuple[Named, Named], swapped: bool) -> None:
+    """Whichever comes first, after a few tries of each the faster one is chosen."""
     counts = _work(SessionChoice(pair[::-1] if swapped else pair), 320)
     assert counts[0.7] >= 295
     assert counts[1.0] >= 10
 
 
 def test_a_change_is_noticed(pair: tuple[Named, Named]) -> None:
-    """When other programs slow the faster one down, the other takes over, and gives back when they have gone."""
+    """When other programs slow the faster session down, the other takes over, until they have gone."""
     choice = SessionChoice(pair)
     _work(choice, 100)
     pair[0].ratio = 3.0
@@ -55,13 +55,13 @@ def test_a_change_is_noticed(pair: tuple[Named, Named]) -> None:
 
 
 def test_one_slow_batch_decides_nothing(pair: tuple[Named, Named]) -> None:
-    """The middle of the last times counts, so a single outlier does not."""
+    """The median of the last times counts, so a single outlier does not."""
     choice = SessionChoice(pair)
     _work(choice, 50)
     choice.learn(pair[0], 100.0)
     assert _work(choice, 10)[0.7] >= 9
 
 
-def test_a_single_session_is_always_taken() -> None:
-    """With nothing to choose there is no choice."""
+def test_a_single_session_is_always_chosen() -> None:
+    """With one session there is no choice."""
     assert _work(SessionChoice([Named(1.0)]), 100) == {1.0: 100}

@@ -18,9 +18,9 @@ def _samples(costs: CostModel) -> list[Sample]:
 @given(st.builds(CostModel, st.floats(1e-4, 1), st.floats(1e-6, 1), st.floats(0, 1e-3)))
 def test_the_coefficients_are_found_again(costs: CostModel) -> None:
     """Measurements that follow the model give it back."""
-    found = fit(_samples(costs))
+    fitted = fit(_samples(costs))
     for texts, length in SHAPES:
-        assert found.batch(texts, length) == pytest.approx(costs.batch(texts, length), rel=1e-3)
+        assert fitted.batch(texts, length) == pytest.approx(costs.batch(texts, length), rel=1e-3)
 
 
 def test_noise_moves_the_prediction_less_than_itself() -> None:
@@ -28,7 +28,8 @@ def test_noise_moves_the_prediction_less_than_itself() -> None:
     generator = np.random.default_rng(3)
     for _ in range(20):
         noisy = [
-            Sample(one.texts, one.length, one.seconds * generator.uniform(0.9, 1.1)) for one in _samples(TRUTH) * 4
+            Sample(sample.texts, sample.length, sample.seconds * generator.uniform(0.9, 1.1))
+            for sample in _samples(TRUTH) * 4
         ]
         assert fit(noisy).batch(4, 32) == pytest.approx(TRUTH.batch(4, 32), rel=0.1)
 
@@ -51,7 +52,7 @@ def test_more_never_costs_less(samples: list[Sample]) -> None:
 
 
 def test_an_ample_batch_has_little_left_to_gain() -> None:
-    """The dearer a call is beside its tokens, the more tokens a batch may have; a single text always may."""
+    """The more a call costs relative to its tokens, the more tokens a batch may have; a single text always fits."""
     ample = TRUTH.ample(32)
     assert TRUTH.call < 0.04 * TRUTH.batch(ample // 32, 32)
     assert CostModel(1.0, 1e-4, 0.0).ample(32) > 100 * ample

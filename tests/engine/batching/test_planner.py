@@ -14,11 +14,11 @@ WIDE = Limits(texts=1000, tokens=1_000_000)
 costs_st = st.builds(CostModel, st.floats(0, 50), st.floats(0.01, 2), st.floats(0, 0.1))
 lengths_st = st.lists(st.integers(1, 128), max_size=100)
 limits_st = st.builds(Limits, texts=st.integers(1, 40), tokens=st.integers(1, 600))
-Line = tuple[list[int], list[int]]
+Waiting = tuple[list[int], list[int]]
 
 
 @st.composite
-def _line(draw: st.DrawFn, most: int = 100) -> Line:
+def _waiting(draw: st.DrawFn, most: int = 100) -> Waiting:
     lengths = draw(st.lists(st.integers(1, 128), max_size=most))
     return lengths, draw(st.permutations(range(len(lengths))))
 
@@ -32,79 +32,85 @@ def _cost(batches: list[tuple[int, ...]], lengths: list[int], costs: CostModel) 
 
 
 def _least(lengths: list[int], limits: Limits, costs: CostModel) -> float:
-    """The least cost over all ways to cut the sorted line."""
-    line = sorted(lengths, reverse=True)
-    found = math.inf
-    for cuts in range(2 ** max(len(line) - 1, 0)):
-        places = [0, *(place + 1 for place in range(len(line) - 1) if cuts >> place & 1), len(line)]
-        parts = [line[start:end] for start, end in pairwise(places)] if line else []
+    """The least cost over all ways to cut the sorted texts."""
+    by_length = sorted(lengths, reverse=True)
+    least = math.inf
+    for cuts in range(2 ** max(len(by_length) - 1, 0)):
+        positions = [
+            0,
+            *(position + 1 for position in range(len(by_length) - 1) if cuts >> position & 1),
+            len(by_length),
+        ]
+        parts = [by_length[start:end] for start, end in pairwise(positions)] if by_length else []
         if all(len(one) == 1 or (len(one) <= limits.texts and len(one) * one[0] <= limits.tokens) for one in parts):
-            found = min(found, sum(costs.batch(len(one), one[0]) for one in parts))
-    return found
+            least = min(least, sum(costs.batch(len(one), one[0]) for one in parts))
+    return least
 
 
-@given(_line(), limits_st, costs_st, st.integers(1, 8))
-def test_every_entry_is_in_exactly_one_batch(line: Line, limits: Limits, costs: CostModel, lanes: int) -> None:
-    """Nothing that waits is left out of a plan or encoded twice."""
-    lengths, order = line
-    batches = plan(lengths, limits, costs, order, lanes)
+@given(_waiting(), limits_st, costs_st, st.integers(1, 8))
+def test_every_text_is_in_exactly_one_batch(waiting: Waiting, limits: Limits, costs: CostModel, workers: int) -> None:
+    """No waiting text is left out of a plan or encoded twice."""
+    lengths, order = waiting
+    batches = plan(lengths, limits, costs, order, workers)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
 
 
-@given(_line(), limits_st, costs_st, st.integers(1, 8))
-def test_no_batch_is_over_the_limits(line: Line, limits: Limits, costs: CostModel, lanes: int) -> None:
+@given(_waiting(), limits_st, costs_st, st.integers(1, 8))
+def test_no_batch_is_over_the_limits(waiting: Waiting, limits: Limits, costs: CostModel, workers: int) -> None:
     """A batch keeps to its texts and its padded tokens; a single text may be longer than they allow."""
-    lengths, order = line
-    for batch in plan(lengths, limits, costs, order, lanes):
+    lengths, order = waiting
+    for batch in plan(lengths, limits, costs, order, workers):
         assert len(batch) <= limits.texts
         assert len(batch) == 1 or _padded(batch, lengths) <= limits.tokens
 
 
-@given(_line(), limits_st, costs_st, st.integers(1, 8))
-def test_the_most_urgent_text_is_in_the_first_batch(line: Line, limits: Limits, costs: CostModel, lanes: int) -> None:
-    """Whatever the lengths are, the text whose turn it is goes first: that is why nothing starves."""
-    lengths, order = line
-    batches = plan(lengths, limits, costs, order, lanes)
+@given(_waiting(), limits_st, costs_st, st.integers(1, 8))
+def test_the_most_urgent_text_is_in_the_first_batch(
+    waiting: Waiting, limits: Limits, costs: CostModel, workers: int
+) -> None:
+    """Whatever the lengths are, the most urgent text goes first: that is why nothing starves."""
+    lengths, order = waiting
+    batches = plan(lengths, limits, costs, order, workers)
     assert not order or order[0] in batches[0]
     ranks = [min(order.index(index) for index in batch) for batch in batches]
     assert ranks == sorted(ranks)
 
 
-@given(_line(), costs_st)
-def test_a_plan_is_no_worse_than_one_call_a_text_or_one_call_for_all(line: Line, costs: CostModel) -> None:
-    """By its own model, planning never loses against either of the ways that need no plan."""
-    lengths, order = line
+@given(_waiting(), costs_st)
+def test_a_plan_is_no_worse_than_one_call_a_text_or_one_call_for_all(waiting: Waiting, costs: CostModel) -> None:
+    """By its own model, a plan never loses against either of the two trivial ones."""
+    lengths, order = waiting
     cost = _cost(plan(lengths, WIDE, costs, order), lengths, costs)
     assert cost <= _cost([(index,) for index in order], lengths, costs) * (1 + 1e-9)
     assert not order or cost <= _cost([tuple(order)], lengths, costs) * (1 + 1e-9)
 
 
-@settings(deadline=None)  # all cuts of a line take long on a busy machine
-@given(_line(most=9), limits_st, costs_st)
-def test_no_other_cut_of_the_line_costs_less(line: Line, limits: Limits, costs: CostModel) -> None:
-    """A plan is as good as the best of all cuts of the sorted line that keep to the limits."""
-    lengths, order = line
+@settings(deadline=None)  # all cuts take long on a busy machine
+@given(_waiting(most=9), limits_st, costs_st)
+def test_no_other_cut_costs_less(waiting: Waiting, limits: Limits, costs: CostModel) -> None:
+    """A plan is as good as the best of all cuts of the sorted texts within the limits."""
+    lengths, order = waiting
     cost = _cost(plan(lengths, limits, costs, order), lengths, costs)
     assert cost <= _least(lengths, limits, costs) * (1 + 1e-9) or not lengths
 
 
-@given(_line(), st.data())
-def test_of_equal_texts_the_most_urgent_goes_first(line: Line, data: st.DataObject) -> None:
-    """Texts of one length are taken in the order of their urgency, so no batch takes one before its turn."""
-    lengths, order = line
+@given(_waiting(), st.data())
+def test_of_equal_texts_the_most_urgent_goes_first(waiting: Waiting, data: st.DataObject) -> None:
+    """Texts of one length are batched in the order of their urgency."""
+    lengths, order = waiting
     same = [data.draw(st.integers(1, 128))] * len(lengths)
     assert [index for batch in plan(same, Limits(4, 10_000), COSTS, order) for index in batch] == order
 
 
-def test_texts_of_like_length_share_a_batch() -> None:
+def test_texts_of_similar_length_share_a_batch() -> None:
     """A short text is not padded to a long one's length, however they arrived."""
     batches = plan([10, 100, 11, 99, 10], WIDE, COSTS, range(5))
     assert {frozenset(batch) for batch in batches} == {frozenset({0, 2, 4}), frozenset({1, 3})}
 
 
-def test_idle_lanes_share_the_work() -> None:
+def test_idle_workers_share_the_work() -> None:
     """Eight equal texts and two idle workers make two batches of four, not one of eight."""
-    assert [len(batch) for batch in plan([10] * 8, WIDE, COSTS, range(8), lanes=2)] == [4, 4]
+    assert [len(batch) for batch in plan([10] * 8, WIDE, COSTS, range(8), workers=2)] == [4, 4]
 
 
 @given(
@@ -115,23 +121,23 @@ def test_idle_lanes_share_the_work() -> None:
     st.floats(-1e6, 1e6),
     st.floats(0, 1e6),
 )
-def test_the_aged_come_before_the_endangered_and_they_before_the_others(
-    entries: list[tuple[float, float | None]], aged_before: float, endangered_before: float
+def test_the_aged_come_before_those_at_risk_and_these_before_the_others(
+    texts: list[tuple[float, float | None]], aged_before: float, at_risk_before: float
 ) -> None:
-    """No stream of short deadlines can starve an entry without one, because the aged go first."""
-    turns = [turn for turn, _ in entries]
-    deadlines = [deadline for _, deadline in entries]
-    order = urgency(turns, deadlines, aged_before=aged_before, endangered_before=endangered_before)
-    assert sorted(order) == list(range(len(entries)))
+    """No stream of short deadlines can starve a text without one, because the aged go first."""
+    start_tags = [start_tag for start_tag, _ in texts]
+    deadlines = [deadline for _, deadline in texts]
+    order = urgency(start_tags, deadlines, aged_before=aged_before, at_risk_before=at_risk_before)
+    assert sorted(order) == list(range(len(texts)))
 
     def group(index: int) -> int:
         deadline = deadlines[index]
-        if turns[index] < aged_before:
+        if start_tags[index] < aged_before:
             return 0
-        return 1 if deadline is not None and deadline < endangered_before else 2
+        return 1 if deadline is not None and deadline < at_risk_before else 2
 
     groups = [group(index) for index in order]
     assert groups == sorted(groups)
-    for wanted, key in ((0, turns), (1, [math.inf if d is None else d for d in deadlines]), (2, turns)):
+    for wanted, key in ((0, start_tags), (1, [math.inf if d is None else d for d in deadlines]), (2, start_tags)):
         values = [key[index] for index in order if group(index) == wanted]
         assert values == sorted(values)

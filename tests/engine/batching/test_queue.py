@@ -18,175 +18,175 @@ def _text(number: int, length: int = 10) -> Encoding:
     return Encoding(np.full(length, number, np.int64), truncated=False)
 
 
-def _ticket(texts: int, priority: int = 0, deadline: float | None = None) -> PendingRequest:
+def _pending(texts: int, priority: int = 0, deadline: float | None = None) -> PendingRequest:
     return PendingRequest(texts, WIDTH, RequestOptions(deadline, priority), now=0.0)
 
 
-def _put(backlog: RequestQueue, numbers: Sequence[int], **terms: int) -> PendingRequest:
-    entered = _ticket(len(numbers), **terms)
-    backlog.put(entered, {row: _text(number) for row, number in enumerate(numbers)})
-    return entered
+def _put(queue: RequestQueue, numbers: Sequence[int], **options: int) -> PendingRequest:
+    pending = _pending(len(numbers), **options)
+    queue.put(pending, {row: _text(number) for row, number in enumerate(numbers)})
+    return pending
 
 
-def _numbers(entries: Sequence[QueuedText]) -> list[int]:
-    return [int(entry.encoding.ids[0]) for entry in entries]
+def _numbers(texts: Sequence[QueuedText]) -> list[int]:
+    return [int(text.encoding.ids[0]) for text in texts]
 
 
 async def test_texts_come_out_in_the_order_in_which_they_came() -> None:
-    """With nobody else in line, a request's texts have their turns in its own order."""
-    backlog = RequestQueue(1000, pace=0.001)
-    _put(backlog, [3, 1, 2])
-    assert _numbers(backlog.window(10, now=0.0)[0]) == [3, 1, 2]
+    """With no other request in the queue, a request's texts come out in its own order."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    _put(queue, [3, 1, 2])
+    assert _numbers(queue.window(10, now=0.0)[0]) == [3, 1, 2]
 
 
 async def test_a_request_is_refused_whole_when_it_does_not_fit() -> None:
-    """A refused request leaves nothing in line and is told when to come back."""
-    backlog = RequestQueue(100, pace=0.01)
-    _put(backlog, range(8))
+    """A rejected request leaves nothing in the queue, and the error says when to retry."""
+    queue = RequestQueue(100, seconds_per_token=0.01)
+    _put(queue, range(8))
     with pytest.raises(Overloaded, match="80 tokens are waiting and the limit is 100") as refusal:
-        _put(backlog, range(10, 15))
+        _put(queue, range(10, 15))
     assert refusal.value.retry_after == pytest.approx(0.3)  # 30 tokens too many, at 0.01 s each
-    assert backlog.waiting == 80
-    assert len(backlog) == 8
+    assert queue.waiting == 80
+    assert len(queue) == 8
 
 
-async def test_an_empty_line_takes_what_would_never_fit_otherwise() -> None:
-    """A request larger than the limit is served when nothing else waits, instead of being refused for ever."""
-    backlog = RequestQueue(100, pace=0.01)
-    _put(backlog, range(20))
-    assert backlog.waiting == 200
+async def test_an_empty_queue_accepts_a_request_above_the_limit() -> None:
+    """A request larger than the limit is served when nothing else waits, instead of being rejected for ever."""
+    queue = RequestQueue(100, seconds_per_token=0.01)
+    _put(queue, range(20))
+    assert queue.waiting == 200
 
 
-async def test_the_same_text_is_in_line_once() -> None:
-    """Requests that ask for the same text share an entry, and the line is no longer for it."""
-    backlog = RequestQueue(1000, pace=0.001)
-    first = _put(backlog, [1, 2, 1])
-    second = _ticket(2)
-    assert backlog.put(second, {0: _text(2), 1: _text(3)}) == 1
-    assert backlog.waiting == 30
-    (_, shared, _), _ = backlog.window(10, now=0.0)
-    assert shared.claims == [(first, 1), (second, 0)]
+async def test_the_same_text_is_in_the_queue_once() -> None:
+    """Requests that ask for the same text share one queued text, which counts once."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    first = _put(queue, [1, 2, 1])
+    second = _pending(2)
+    assert queue.put(second, {0: _text(2), 1: _text(3)}) == 1
+    assert queue.waiting == 30
+    (_, shared, _), _ = queue.window(10, now=0.0)
+    assert shared.waiters == [(first, 1), (second, 0)]
 
 
 async def test_a_shared_text_stays_for_the_other_request() -> None:
-    """When one of two requests gives up, the text that they share stays in line for the other."""
-    backlog = RequestQueue(1000, pace=0.001)
-    first, second = _put(backlog, [1, 2]), _put(backlog, [2, 3])
-    assert backlog.drop(first) == 1
-    assert _numbers(backlog.window(10, now=0.0)[0]) == [2, 3]
-    assert backlog.drop(second) == 2
-    assert backlog.waiting == len(backlog) == 0
+    """When one of two requests gives up, the text that they share stays in the queue for the other."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    first, second = _put(queue, [1, 2]), _put(queue, [2, 3])
+    assert queue.drop(first) == 1
+    assert _numbers(queue.window(10, now=0.0)[0]) == [2, 3]
+    assert queue.drop(second) == 2
+    assert queue.waiting == len(queue) == 0
 
 
 async def test_a_short_request_is_not_held_up_by_a_long_one() -> None:
     """A request of one text overtakes all but the first of a hundred that came before it."""
-    backlog = RequestQueue(10_000, pace=0.001)
-    _put(backlog, range(100))
-    backlog.take(backlog.window(3, now=0.0)[0])
-    _put(backlog, [777])
-    assert 777 in _numbers(backlog.window(2, now=0.0)[0])
+    queue = RequestQueue(10_000, seconds_per_token=0.001)
+    _put(queue, range(100))
+    queue.take(queue.window(3, now=0.0)[0])
+    _put(queue, [777])
+    assert 777 in _numbers(queue.window(2, now=0.0)[0])
 
 
 async def test_a_long_request_is_not_starved_by_short_ones() -> None:
-    """Though a short request arrives before every turn, the long one's texts all come out in the end."""
-    backlog = RequestQueue(10_000, pace=0.001)
-    long = _put(backlog, range(20))
+    """Though a short request arrives before every batch, the long one's texts all come out in the end."""
+    queue = RequestQueue(10_000, seconds_per_token=0.001)
+    long = _put(queue, range(20))
     served: list[int] = []
     for newcomer in range(1000, 1200):
-        _put(backlog, [newcomer])
-        entries, _ = backlog.window(1, now=0.0)
-        backlog.take(entries)
-        served += _numbers(entries)
-    assert not long.entries
-    assert served.index(19) < 100  # it has a quarter of the machine for sure: 20 texts within 80 turns
+        _put(queue, [newcomer])
+        texts, _ = queue.window(1, now=0.0)
+        queue.take(texts)
+        served += _numbers(texts)
+    assert not long.queued
+    assert served.index(19) < 100  # it is guaranteed a quarter of the machine: 20 texts within 80 batches
 
 
 async def test_priority_is_a_head_start() -> None:
     """A higher priority overtakes what waits, and a lower one lets newcomers overtake."""
-    backlog = RequestQueue(10_000, pace=0.001)
-    _put(backlog, [1], priority=-1)
-    _put(backlog, [2])
-    _put(backlog, [3], priority=1)
-    assert _numbers(backlog.window(10, now=0.0)[0]) == [3, 2, 1]
+    queue = RequestQueue(10_000, seconds_per_token=0.001)
+    _put(queue, [1], priority=-1)
+    _put(queue, [2])
+    _put(queue, [3], priority=1)
+    assert _numbers(queue.window(10, now=0.0)[0]) == [3, 2, 1]
 
 
 async def test_a_low_priority_is_not_starved_by_a_higher_one() -> None:
-    """The head start is bounded: after some work the low priority has its turn though higher ones keep coming."""
-    backlog = RequestQueue(1_000_000, pace=0.001)
-    low = _ticket(1, priority=-8)
-    backlog.put(low, {0: _text(0)})
+    """The head start is bounded: after some work the low priority comes first though higher ones keep coming."""
+    queue = RequestQueue(1_000_000, seconds_per_token=0.001)
+    low = _pending(1, priority=-8)
+    queue.put(low, {0: _text(0)})
     for newcomer in range(1, 600):
-        entered = _ticket(1, priority=7)
-        backlog.put(entered, {0: _text(newcomer, length=128)})
-        backlog.take(backlog.window(1, now=0.0)[0])
-    assert not low.entries
+        pending = _pending(1, priority=7)
+        queue.put(pending, {0: _text(newcomer, length=128)})
+        queue.take(queue.window(1, now=0.0)[0])
+    assert not low.queued
 
 
-async def test_a_shared_text_has_the_best_of_its_turns() -> None:
-    """A text that waits with low priority moves up when somebody of higher priority asks for it too."""
-    backlog = RequestQueue(1000, pace=0.001)
-    _put(backlog, [1], priority=-1)
-    _put(backlog, [2])
-    _put(backlog, [1], priority=1)
-    assert _numbers(backlog.window(10, now=0.0)[0]) == [1, 2]
-    assert backlog.waiting == 20
+async def test_a_shared_text_has_the_earliest_of_its_start_tags() -> None:
+    """A text that waits with low priority moves up when a request of higher priority asks for it too."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    _put(queue, [1], priority=-1)
+    _put(queue, [2])
+    _put(queue, [1], priority=1)
+    assert _numbers(queue.window(10, now=0.0)[0]) == [1, 2]
+    assert queue.waiting == 20
 
 
-async def test_what_is_past_its_deadline_leaves_the_line() -> None:
-    """Texts that nobody waits for any more are not handed out, and make room for what is behind them."""
-    backlog = RequestQueue(1000, pace=0.001)
-    late, timely = _ticket(2, deadline=5.0), _ticket(1, deadline=9.0)
-    backlog.put(late, {0: _text(1), 1: _text(2)})
-    backlog.put(timely, {0: _text(3)})
-    entries, dropped = backlog.window(3, now=6.0)
-    assert (_numbers(entries), dropped) == ([3], 2)
-    assert backlog.waiting == 10
+async def test_a_text_past_its_deadline_leaves_the_queue() -> None:
+    """Texts that no request waits for any more are not handed out, and make room for those behind them."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    late, timely = _pending(2, deadline=5.0), _pending(1, deadline=9.0)
+    queue.put(late, {0: _text(1), 1: _text(2)})
+    queue.put(timely, {0: _text(3)})
+    texts, dropped = queue.window(3, now=6.0)
+    assert (_numbers(texts), dropped) == ([3], 2)
+    assert queue.waiting == 10
 
 
 async def test_a_shared_text_waits_for_the_last_deadline() -> None:
-    """A text is worth encoding as long as one of those who asked for it still waits."""
-    backlog = RequestQueue(1000, pace=0.001)
+    """A text is encoded as long as one of its requests still waits."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
     for deadline in (5.0, None):
-        backlog.put(_ticket(1, deadline=deadline), {0: _text(1)})
-    assert _numbers(backlog.window(1, now=6.0)[0]) == [1]
+        queue.put(_pending(1, deadline=deadline), {0: _text(1)})
+    assert _numbers(queue.window(1, now=6.0)[0]) == [1]
 
 
 @pytest.mark.parametrize("deadlines", [(5.0, 9.0), (9.0, 5.0), (5.0, 9.0, 7.0)])
 async def test_of_several_deadlines_the_latest_counts(deadlines: Sequence[float]) -> None:
-    """A shared text stays in line until the last of its waiters gives up, in whatever order they came."""
-    backlog = RequestQueue(1000, pace=0.001)
-    tickets = [_ticket(1, deadline=deadline) for deadline in deadlines]
-    for ticket in tickets:
-        backlog.put(ticket, {0: _text(1)})
-    (entry,), late = backlog.window(1, now=8.9)
-    assert (entry.deadline, late) == (9.0, 0)
-    backlog.drop(tickets[deadlines.index(9.0)])
-    assert entry.deadline == max(deadline for deadline in deadlines if deadline != 9.0)
+    """A shared text stays in the queue until the last of its waiters gives up, in whatever order they came."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    requests = [_pending(1, deadline=deadline) for deadline in deadlines]
+    for pending in requests:
+        queue.put(pending, {0: _text(1)})
+    (text,), late = queue.window(1, now=8.9)
+    assert (text.deadline, late) == (9.0, 0)
+    queue.drop(requests[deadlines.index(9.0)])
+    assert text.deadline == max(deadline for deadline in deadlines if deadline != 9.0)
 
 
-async def test_a_text_that_somebody_waits_for_without_end_has_no_deadline() -> None:
-    """Who sets no deadline keeps a shared text in line; once they give up, the others' deadline counts again."""
-    backlog = RequestQueue(1000, pace=0.001)
-    patient, hurried = _ticket(1), _ticket(1, deadline=5.0)
-    for ticket in (hurried, patient):
-        backlog.put(ticket, {0: _text(1)})
-    (entry,), _ = backlog.window(1, now=0.0)
-    assert entry.deadline is None
-    backlog.drop(patient)
-    assert entry.deadline == 5.0
+async def test_a_text_that_one_request_waits_for_without_end_has_no_deadline() -> None:
+    """A request without a deadline keeps a shared text in the queue; when it gives up, the other deadline counts."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    patient, hurried = _pending(1), _pending(1, deadline=5.0)
+    for pending in (hurried, patient):
+        queue.put(pending, {0: _text(1)})
+    (text,), _ = queue.window(1, now=0.0)
+    assert text.deadline is None
+    queue.drop(patient)
+    assert text.deadline == 5.0
 
 
 async def test_a_deadline_is_over_when_it_is_reached() -> None:
-    """At the deadline itself nobody waits any more; just before it somebody does."""
-    backlog = RequestQueue(1000, pace=0.001)
-    backlog.put(_ticket(1, deadline=5.0), {0: _text(1)})
-    assert _numbers(backlog.window(1, now=4.999)[0]) == [1]
-    assert backlog.window(1, now=5.0) == ([], 1)
+    """At the deadline itself the request waits no more; just before it still does."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    queue.put(_pending(1, deadline=5.0), {0: _text(1)})
+    assert _numbers(queue.window(1, now=4.999)[0]) == [1]
+    assert queue.window(1, now=5.0) == ([], 1)
 
 
-async def test_a_ticket_is_done_with_its_last_vector() -> None:
+async def test_a_request_is_done_with_its_last_vector() -> None:
     """Vectors go to their rows in whatever order they come, and the times span all batches."""
-    waiting = _ticket(2)
+    waiting = _pending(2)
     waiting.deliver(1, np.array([3, 4], np.float32), 2.0, 3.0)
     assert not waiting.done.done()
     waiting.deliver(0, np.array([1, 2], np.float32), 1.0, 2.0)
@@ -197,34 +197,34 @@ async def test_a_ticket_is_done_with_its_last_vector() -> None:
 
 @settings(max_examples=60)
 @given(st.data())
-def test_the_line_never_loses_count(data: st.DataObject) -> None:
-    """Whatever is put, taken and dropped: each text comes out once, and the waiting tokens are those in line."""
+def test_the_queue_never_loses_count(data: st.DataObject) -> None:
+    """Whatever is put, taken and dropped: each text comes out once, and the waiting tokens are those in the queue."""
 
     async def play() -> None:
-        backlog = RequestQueue(400, pace=0.001)
-        tickets: list[PendingRequest] = []
+        queue = RequestQueue(400, seconds_per_token=0.001)
+        requests: list[PendingRequest] = []
         for _ in range(data.draw(st.integers(1, 20))):
             match data.draw(st.sampled_from(["put", "take", "drop"])):
                 case "put":
                     wanted = data.draw(st.lists(st.integers(0, 15), min_size=1, max_size=10))
-                    entered = _ticket(len(wanted), priority=data.draw(st.integers(-2, 2)))
-                    before = backlog.waiting
+                    pending = _pending(len(wanted), priority=data.draw(st.integers(-2, 2)))
+                    before = queue.waiting
                     try:
-                        backlog.put(entered, {row: _text(number, 1 + number) for row, number in enumerate(wanted)})
-                        tickets.append(entered)
+                        queue.put(pending, {row: _text(number, 1 + number) for row, number in enumerate(wanted)})
+                        requests.append(pending)
                     except Overloaded:
-                        assert before == backlog.waiting
-                        assert not entered.entries
+                        assert before == queue.waiting
+                        assert not pending.queued
                 case "take":
-                    entries, _ = backlog.window(data.draw(st.integers(1, 5)), now=0.0)
-                    backlog.take(entries)
-                    assert all(entry not in one.entries for entry in entries for one in tickets)
-                case "drop" if tickets:
-                    backlog.drop(tickets.pop(data.draw(st.integers(0, len(tickets) - 1))))
-            line, _ = backlog.window(1000, now=0.0)
-            assert sum(map(len, line)) == backlog.waiting
-            assert len(set(_numbers(line))) == len(line) == len(backlog)
-            assert [entry.place for entry in line] == sorted(entry.place for entry in line)
-            assert {entry for one in tickets for entry in one.entries} == set(line)
+                    taken, _ = queue.window(data.draw(st.integers(1, 5)), now=0.0)
+                    queue.take(taken)
+                    assert all(text not in one.queued for text in taken for one in requests)
+                case "drop" if requests:
+                    queue.drop(requests.pop(data.draw(st.integers(0, len(requests) - 1))))
+            texts, _ = queue.window(1000, now=0.0)
+            assert sum(map(len, texts)) == queue.waiting
+            assert len(set(_numbers(texts))) == len(texts) == len(queue)
+            assert [text.position for text in texts] == sorted(text.position for text in texts)
+            assert {text for one in requests for text in one.queued} == set(texts)
 
     asyncio.run(play())

@@ -25,18 +25,18 @@ def _fill(cache: VectorCache, numbers: Sequence[int]) -> None:
 
 
 def test_a_vector_is_found_by_its_tokens() -> None:
-    """Each text has its own vector; one that was never kept has none."""
+    """Each text has its own vector; a text that was never stored has none."""
     cache = VectorCache(1000)
     _fill(cache, [1, 2])
     for number in (1, 2):
-        assert (found := cache.get(_text(number))) is not None
-        assert found.tolist() == [number] * 3
+        assert (vector := cache.get(_text(number))) is not None
+        assert vector.tolist() == [number] * 3
     assert cache.get(_text(3)) is None
     assert cache.get(Encoding(np.full(5, 1, np.int64), truncated=False)) is None
 
 
-def test_what_was_asked_for_last_stays() -> None:
-    """A full cache gives up the vector that nobody has asked for the longest."""
+def test_the_least_recently_used_vector_is_evicted() -> None:
+    """A full cache evicts the vector that was not asked for the longest."""
     cache = VectorCache(3 * ENTRY)
     _fill(cache, [1, 2, 3])
     cache.get(_text(1))
@@ -45,26 +45,26 @@ def test_what_was_asked_for_last_stays() -> None:
 
 
 def test_a_row_does_not_keep_its_batch() -> None:
-    """A vector is kept as a copy; the batch that it is a row of goes."""
+    """A vector is stored as a copy, so its batch can be freed."""
     cache = VectorCache(1000)
     batch = np.ones((8, 3), np.float32)
     cache.put(_text(1), batch[2])
     batch[:] = 0
-    assert (found := cache.get(_text(1))) is not None
-    assert found.base is None
-    assert found.tolist() == [1, 1, 1]
+    assert (vector := cache.get(_text(1))) is not None
+    assert vector.base is None
+    assert vector.tolist() == [1, 1, 1]
 
 
-def test_without_memory_nothing_is_kept() -> None:
-    """A limit of 0 switches the cache off."""
+def test_a_limit_of_zero_stores_nothing() -> None:
+    """A limit of 0 disables the cache."""
     cache = VectorCache(0)
     _fill(cache, [1])
     assert (len(cache), cache.size, cache.get(_text(1))) == (0, 0, None)
 
 
 @given(st.lists(st.integers(0, 20), max_size=60), st.integers(0, 8 * ENTRY))
-def test_it_never_takes_more_than_its_limit(numbers: list[int], limit: int) -> None:
-    """Whatever comes, its size is that of its entries, and within the limit."""
+def test_the_cache_never_exceeds_its_limit(numbers: list[int], limit: int) -> None:
+    """Whatever is stored, the cache's size is that of its entries, and within the limit."""
     cache = VectorCache(limit)
     for number in numbers:
         _fill(cache, [number])

@@ -46,7 +46,7 @@ async def _reached(gate: Any) -> None:
 
 
 async def _in_line(server: Server, *, tokens: bool) -> None:
-    """Wait until tokens are in line, or until none are."""
+    """Wait until tokens are in the queue, or until none are."""
     async with asyncio.timeout(30):
         while ("\nemberline_waiting_tokens 0.0" in await _metrics(server)) is tokens:
             pass
@@ -116,7 +116,7 @@ async def test_a_message_beyond_the_limit_is_refused(stub: Stub) -> None:
 
 
 async def test_an_overload_tells_when_to_come_back(server: Server, stub: Stub, gate: Any) -> None:
-    """A request that does not fit in line is refused at once with a hint that gRPC's own retries understand."""
+    """A request that does not fit is rejected at once, with a hint that gRPC's own retries understand."""
     gate.shut()
     running = asyncio.ensure_future(stub.Encode(_texts("running")))
     await _reached(gate)
@@ -143,13 +143,13 @@ async def test_a_client_that_goes_costs_nothing(server: Server, stub: Stub, gate
     gate.open()
     await running
     page = await _metrics(server)
-    assert 'emberline_texts_total{fate="dropped"} 2.0' in page
-    assert 'emberline_texts_total{fate="encoded"} 1.0' in page
+    assert 'emberline_texts_total{outcome="dropped"} 2.0' in page
+    assert 'emberline_texts_total{outcome="encoded"} 1.0' in page
     assert 'emberline_requests_total{code="CANCELLED",method="Encode"} 1.0' in page
 
 
 async def test_a_deadline_in_line_costs_nothing(server: Server, stub: Stub, gate: Any) -> None:
-    """When the client's deadline passes in line, the call ends then and its texts are dropped."""
+    """When the client's deadline passes in the queue, the call ends then and its texts are dropped."""
     gate.shut()
     running = asyncio.ensure_future(stub.Encode(_texts("running")))
     await _reached(gate)
@@ -158,7 +158,7 @@ async def test_a_deadline_in_line_costs_nothing(server: Server, stub: Stub, gate
     await _in_line(server, tokens=False)
     gate.open()
     await running
-    assert 'emberline_texts_total{fate="encoded"} 1.0' in await _metrics(server)
+    assert 'emberline_texts_total{outcome="encoded"} 1.0' in await _metrics(server)
 
 
 NOVA = pb.ItemReference(text="title: Nova")

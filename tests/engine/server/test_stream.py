@@ -87,7 +87,7 @@ async def test_a_refused_request_is_answered_and_the_stream_goes_on() -> None:
 
 
 async def test_a_stream_gives_way_to_itself() -> None:
-    """A request that does not fit while its stream's earlier ones are in line is tried again after them."""
+    """A request that does not fit while its stream's earlier ones are in the queue is tried again after them."""
     channel = Channel()
     channel.send(1, 2, None)
     await channel.settle()
@@ -121,7 +121,7 @@ async def test_a_later_request_that_slipped_in_does_not_get_an_earlier_one_refus
 
 
 async def test_an_overload_by_others_is_answered() -> None:
-    """With nothing of its own in line there is nothing to wait for, and the client is told to come back."""
+    """A stream with no other request in the queue has nothing to wait for, and the client is told to retry."""
     channel = Channel()
     channel.send(1, None)
     await channel.settle()
