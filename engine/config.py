@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 from .bundle import BundleLayout
-from .catalogue.kinds import VECTOR_KINDS, VectorKind
-from .devices import parse_devices
-from .errors import ConfigError
+from .catalogue.kinds import VectorKind
+from .devices import AUTO, DEVICES, parse_devices
 from .machine import cores
+from .settings import Setting, check, explained
 
 #: A bundle's precisions, and those that only engines built ahead of time have.
 ServedPrecision = Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]
@@ -20,72 +20,123 @@ Mode = Literal["auto", "throughput", "latency"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 
+@explained
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """What the engine runs and how much it takes on. The command line reads its defaults from here.
+    """What the engine runs, and how much work it accepts.
 
     Raises:
         ConfigError: a setting is out of its range.
     """
 
-    #: The folder that `emberline export` wrote.
-    bundle: Path
-    #: fp32 is the reference; int8 is the fastest on a CPU and costs what the bundle's report says. On a GPU fp16 is
-    #: both fast and safe; int8 is for TensorRT, which takes the bundle's int8-trt.
-    precision: ServedPrecision = "fp32"
-    #: What runs the encoder: a device, or several with commas, of which the first that can does; each failure is
-    #: logged, and told by Info. ``auto`` finds out by itself. What is not in the list is never taken.
-    device: str = "cpu"
-    #: Serve a precision that its accuracy gate failed; for measuring, not for users.
-    allow_failed_gate: bool = False
-    #: The live catalogue's file; None: beside the bundle. It needs a disk that survives the server.
-    catalogue: Path | None = None
-    #: How the live catalogue keeps vectors, in its file and in memory. fp16 takes half of fp32's room and int8 a
-    #: quarter; what each costs in recall is what `emberline bench recall` measures. A catalogue becomes smaller at the
-    #: start, but never larger again.
-    catalogue_vectors: VectorKind = "fp32"
-    #: Where engines are kept that ONNX Runtime's TensorRT provider builds, for minutes; None: the user's cache folder.
-    cache: Path | None = None
-    #: Memory for vectors of texts that were encoded before, those asked for last; 0: each text is encoded anew. At
-    #: H = 384, 64 MiB hold some 30,000.
-    max_cache_bytes: int = 64 * 1024 * 1024
-    #: Cores that the encoder may keep busy; 0: all that this process may use. Fewer leave cores to others.
-    threads: int = 0
-    #: How a CPU's cores are used. ``throughput``: a batch each. ``latency``: all for one batch at a time, which is
-    #: answered sooner, and fewer of them in all. ``auto``: all for what comes to an idle engine, else a batch each;
-    #: costs the memory of the encoder's weights a second time.
-    mode: Mode = "auto"
-    #: Texts a batch. On a CPU a larger one gains little, and holds up what comes after it.
-    max_batch: int = 32
-    #: Tokens a batch, padding included; 0: as many as make a call's fixed cost negligible on this machine, some 250
-    #: for MiniLM-L6 on one core. Each batch that runs keeps a newcomer waiting.
-    max_batch_tokens: int = 0
-    #: Tokens in line, beyond which the server answers "overloaded". More of them ride out longer peaks; but each waits.
-    #: An empty line takes any request.
-    max_waiting_tokens: int = 32_768
-    #: Inputs, candidates or items a request, and liked items a user.
-    max_inputs: int = 1024
-    #: UTF-8 bytes a text. The encoder reads only the first `max_length` tokens, but the tokenizer reads all.
-    max_text_bytes: int = 65_536
-    #: Items a recommendation.
-    max_k: int = 1000
+    bundle: Annotated[
+        Path, Setting("The folder that `emberline export` wrote.", metavar="BUNDLE", shown_default="none", option=False)
+    ]
+    precision: Annotated[
+        ServedPrecision,
+        Setting(
+            "Precision of the encoder. fp32 is the reference. int8 is the fastest on a CPU; the bundle's report says "
+            "what it costs. On a GPU fp16 is fast and safe; int8 needs TensorRT, which takes the bundle's int8-trt."
+        ),
+    ] = "fp32"
+    device: Annotated[
+        str,
+        Setting(
+            f"Device that runs the encoder: {', '.join(DEVICES)}. Several, separated by commas, are tried in their "
+            f"order; each failure is logged and shown by Info. `{AUTO}` looks for a GPU. A device that is not named is "
+            "never used.",
+            metavar=f"DEVICE[,DEVICE…]|{AUTO}",
+        ),
+    ] = "cpu"
+    allow_failed_gate: Annotated[
+        bool, Setting("Serve a precision that failed its accuracy gate. For measuring, not for users.")
+    ] = False
+    catalogue: Annotated[
+        Path | None,
+        Setting(
+            "File of the live catalogue. It starts with the bundle's items if it does not exist. It needs a disk that "
+            "outlives the server.",
+            metavar="PATH",
+            shown_default="BUNDLE.catalogue.sqlite, beside the bundle",
+        ),
+    ] = None
+    catalogue_vectors: Annotated[
+        VectorKind,
+        Setting(
+            "Number format of the live catalogue's vectors, in its file and in memory. fp16 takes half of fp32's room "
+            "and int8 a quarter; `emberline bench recall` measures what each costs. A catalogue is made smaller at "
+            "start-up, and never larger."
+        ),
+    ] = "fp32"
+    cache: Annotated[
+        Path | None,
+        Setting(
+            "Folder for the engines that device `tensorrt` builds, which takes minutes.",
+            metavar="DIR",
+            shown_default="emberline, in the user's cache folder",
+        ),
+    ] = None
+    max_cache_bytes: Annotated[
+        int,
+        Setting(
+            "Memory for vectors of recently encoded texts, in bytes; 0 switches the cache off. At 384 dimensions, "
+            "64 MiB hold some 30,000 texts.",
+            at_least=0,
+        ),
+    ] = 64 * 1024 * 1024
+    threads: Annotated[
+        int,
+        Setting(
+            "Number of cores that the encoder may use; 0 means all that this process may use. Fewer leave cores to "
+            "other programs.",
+            at_least=0,
+        ),
+    ] = 0
+    mode: Annotated[
+        Mode,
+        Setting(
+            "How batches share a CPU's cores. `throughput` gives each batch one core. `latency` gives all cores to one "
+            "batch at a time: answers come sooner, but fewer in all. `auto` gives all cores to a request that finds "
+            "the engine idle, and one core to each batch otherwise; it holds the encoder's weights twice."
+        ),
+    ] = "auto"
+    max_batch: Annotated[
+        int,
+        Setting(
+            "Maximum number of texts in a batch. On a CPU a larger batch gains little, and delays what comes after it.",
+            at_least=1,
+        ),
+    ] = 32
+    max_batch_tokens: Annotated[
+        int,
+        Setting(
+            "Maximum number of tokens in a batch, padding included; 0 means as many as make a call's fixed cost "
+            "negligible on this machine. Each running batch makes new requests wait.",
+            at_least=0,
+        ),
+    ] = 0
+    max_waiting_tokens: Annotated[
+        int,
+        Setting(
+            "Maximum number of tokens in the queue. Beyond it, requests are rejected as overloaded. A longer queue "
+            "rides out longer peaks, but each request waits longer. An empty queue accepts a request of any size.",
+            at_least=1,
+        ),
+    ] = 32_768
+    max_inputs: Annotated[
+        int, Setting("Maximum number of inputs, candidates or items in a request, and of a user's likes.", at_least=1)
+    ] = 1024
+    max_text_bytes: Annotated[
+        int,
+        Setting(
+            "Maximum size of a text, in UTF-8 bytes. The encoder reads only the first `max_length` tokens.", at_least=1
+        ),
+    ] = 65_536
+    max_k: Annotated[int, Setting("Maximum number of recommended items.", at_least=1)] = 1000
 
     def __post_init__(self) -> None:
-        if self.precision not in SERVED_PRECISIONS:
-            raise ConfigError(f"precision is {self.precision!r}; choose one of {', '.join(SERVED_PRECISIONS)}")
-        if self.mode not in MODES:
-            raise ConfigError(f"mode is {self.mode!r}; choose one of {', '.join(MODES)}")
-        if self.catalogue_vectors not in VECTOR_KINDS:
-            raise ConfigError(
-                f"catalogue_vectors is {self.catalogue_vectors!r}; choose one of {', '.join(VECTOR_KINDS)}"
-            )
+        check(self)
         parse_devices(self.device)
-        if self.threads < 0:
-            raise ConfigError(f"threads is {self.threads}; set how many, or 0 for one a core")
-        for field in fields(self):
-            least = 0 if field.name in ("max_batch_tokens", "max_cache_bytes") else 1
-            if field.name.startswith("max_") and getattr(self, field.name) < least:
-                raise ConfigError(f"{field.name} is {getattr(self, field.name)}; it must be at least {least}")
 
     @property
     def live_catalogue(self) -> Path:
@@ -94,10 +145,10 @@ class EngineConfig:
 
     @property
     def cores(self) -> int:
-        """How many cores the encoder may keep busy."""
+        """Number of cores that the encoder may use."""
         return self.threads or cores()
 
     @property
     def workers(self) -> int:
-        """How many batches are in the encoder at a time."""
+        """Number of batches that the encoder runs at a time."""
         return 1 if self.mode == "latency" else self.cores

@@ -152,7 +152,7 @@ def plan_of(
             train on.
         DataError: the description or a run cannot be read.
     """
-    from emberline.export.cli import settings_from
+    from emberline.engine.cli.settings import settings_from
     from emberline.export.training.config import TrainConfig
 
     from .ablations import chosen
@@ -171,7 +171,7 @@ def plan_of(
         train=train,
         ablations=tuple(chosen([name.strip() for name in ablate.split(",") if name.strip()])),
         budget=budget,
-        training=TrainConfig(**settings_from(setting)),
+        training=TrainConfig(**settings_from(TrainConfig, setting)),
         folder=folder,
         bad_data=bad_data,
     )

@@ -5,7 +5,6 @@ commands have to work without them.
 """
 
 from .exporting import export
-from .settings import settings_from
 from .training import train
 
-__all__ = ["export", "settings_from", "train"]
+__all__ = ["export", "train"]

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emberline.engine.cli.options import AsJson
 from emberline.engine.cli.output import print_json, print_table
+from emberline.engine.cli.settings import GivenSettings, takes_settings
 from emberline.export.training.config import TrainConfig
 
 from .modules import need_workshop
-from .settings import settings_from
 
 if TYPE_CHECKING:
     from emberline.export.data.description import Description
     from emberline.export.training.run import RunFolder
 
-_TRAIN: Final = TrainConfig()
 
-
+@takes_settings(TrainConfig)
 def train(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)],
     description: Annotated[
@@ -37,55 +35,16 @@ def train(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse data that would otherwise be left out and counted.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the training and of what is held out.")] = _TRAIN.seed,
-    encoder: Annotated[
-        str, typer.Option(metavar="NAME|DIR", help="`minilm`, a local folder, or a BERT on the hub.")
-    ] = _TRAIN.encoder,
-    steps: Annotated[
-        int, typer.Option(help="Steps on encoder and towers together; the time is in proportion.")
-    ] = _TRAIN.joint_steps,
-    max_minutes: Annotated[
-        float, typer.Option(help="After this time those steps end early, and the result says so.")
-    ] = _TRAIN.max_minutes,
-    user_task: Annotated[float, typer.Option(help="Weight of behaviour prediction; 0: off.")] = _TRAIN.user_task,
-    item_task: Annotated[float, typer.Option(help="Weight of attribute prediction; 0: off.")] = _TRAIN.item_task,
-    pair_task: Annotated[float, typer.Option(help="Weight of the match of users and items; 0: off.")] = (
-        _TRAIN.pair_task
-    ),
-    frozen_layers: Annotated[
-        int, typer.Option(help="Layers of the encoder, from the bottom, that are not trained.")
-    ] = _TRAIN.frozen_layers,
-    dimensions: Annotated[int, typer.Option(help="Width of users' and items' vectors.")] = _TRAIN.dimensions,
-    max_length: Annotated[int, typer.Option(help="Tokens a text; longer ones are cut.")] = _TRAIN.max_length,
-    threads: Annotated[int, typer.Option(help="Of torch; the result depends on them.")] = _TRAIN.threads,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Any other setting of docs/training.md. May be repeated."),
-    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the run's checkpoint; the result is that of an unbroken run.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Delete the run that is in the folder first.")] = False,
     as_json: AsJson = False,
+    *,
+    settings: GivenSettings,
 ) -> None:
     """Train the multitask model, and measure it on items and users that were held out."""
-    config = replace(
-        _TRAIN,
-        **{
-            **settings_from(setting or ()),
-            "seed": seed,
-            "encoder": encoder,
-            "joint_steps": steps,
-            "max_minutes": max_minutes,
-            "user_task": user_task,
-            "item_task": item_task,
-            "pair_task": pair_task,
-            "frozen_layers": frozen_layers,
-            "dimensions": dimensions,
-            "max_length": max_length,
-            "threads": threads,
-        },
-    )
+    config = settings.make(TrainConfig)
     need_workshop("emberline train")
     from emberline.export.data.reader import read
     from emberline.export.data.split import split
@@ -105,7 +64,7 @@ def train(
     with shown() as progress:
         train_model(
             dataset,
-            split(dataset, seed),
+            split(dataset, config.seed),
             config,
             run,
             progress,
