@@ -25,20 +25,29 @@ COSTS = CostModel(4.0, 1.0, 0.0)
 LIMITS = Limits(texts=4, tokens=64)
 
 
+class Begun(asyncio.Queue[list[int]]):
+    """The batches that have begun; who waits for one in vain fails instead of waiting for ever."""
+
+    async def get(self) -> list[int]:
+        """The numbers of the next batch."""
+        async with asyncio.timeout(10):
+            return await super().get()
+
+
 class FakeSession:
     """Gives each text its number and its length as its vector; stops before each batch until it is let go on."""
 
     device = "fake"
 
     def __init__(self) -> None:
-        self.begun: asyncio.Queue[list[int]] = asyncio.Queue()  # the numbers of each batch
+        self.begun = Begun()
         self.gate = threading.Semaphore(0)
         self._loop = asyncio.get_running_loop()
 
     def run(self, ids: Integers, mask: Integers) -> Floats:
         """Encode a batch."""
         self._loop.call_soon_threadsafe(self.begun.put_nowait, ids[:, 0].tolist())
-        self.gate.acquire()
+        assert self.gate.acquire(timeout=20), "the test forgot to let it go on"
         if POISON in ids[:, 0]:
             raise RuntimeError("out of luck")
         return np.stack([ids[:, 0], mask.sum(axis=1)], axis=1).astype(np.float32)
@@ -352,8 +361,7 @@ async def test_the_last_text_of_a_request_does_not_wait_for_busy_cores(
     rest = asyncio.create_task(pair.encode([_text(number, length=64) for number in (1, 2, 3)], RequestOptions()))
     assert sorted([await session.begun.get(), await session.begun.get()]) == [[1], [2]]
     session.gate.release()
-    async with asyncio.timeout(10):
-        assert await session.begun.get() == [3]
+    assert await session.begun.get() == [3]
     session.open()
     await rest
     assert latency_session.begun.empty()
@@ -371,8 +379,7 @@ async def test_a_request_after_a_cancelled_one_does_not_wait_for_busy_cores(
     only = asyncio.create_task(pair.encode([_text(3)], RequestOptions()))
     await asyncio.sleep(0)  # let it enter the queue
     session.gate.release()
-    async with asyncio.timeout(10):
-        assert await session.begun.get() == [3]
+    assert await session.begun.get() == [3]
     session.open()
     await only
     assert latency_session.begun.empty()

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,6 +38,28 @@ async def test_texts_come_out_in_the_order_in_which_they_came() -> None:
     queue = RequestQueue(1000, seconds_per_token=0.001)
     _put(queue, [3, 1, 2])
     assert _numbers(queue.window(10, now=0.0)[0]) == [3, 1, 2]
+
+
+async def test_the_queue_can_be_filled_to_its_limit() -> None:
+    """What fits exactly is taken; a token more is refused, and so is any work that looks for room then."""
+    queue = RequestQueue(100, seconds_per_token=0.01)
+    _put(queue, range(8))
+    with pytest.raises(Overloaded):
+        queue.put(_pending(1), {0: _text(8, length=21)})
+    queue.check_room(20)
+    queue.put(_pending(1), {0: _text(8, length=20)})
+    assert queue.waiting == queue.limit == 100
+    with pytest.raises(Overloaded):
+        queue.check_room()
+
+
+async def test_nobody_is_told_to_come_back_at_once() -> None:
+    """However fast the encoder is, the hint leaves it a hundredth of a second."""
+    queue = RequestQueue(10, seconds_per_token=1e-9)
+    _put(queue, [1])
+    with pytest.raises(Overloaded) as refusal:
+        _put(queue, [2])
+    assert refusal.value.retry_after == 0.01
 
 
 async def test_a_request_is_refused_whole_when_it_does_not_fit() -> None:
@@ -101,6 +124,43 @@ async def test_a_long_request_is_not_starved_by_short_ones() -> None:
     assert served.index(19) < 100  # it is guaranteed a quarter of the machine: 20 texts within 80 batches
 
 
+async def test_a_long_request_has_a_quarter_of_the_machine() -> None:
+    """Beside one that always has another text to encode, every fourth text is the long request's."""
+    queue = RequestQueue(100_000, seconds_per_token=0.001)
+    _put(queue, range(100))
+    served: list[int] = []
+    newcomer = 1000
+    _put(queue, [newcomer])
+    while len(served) < 200:
+        (text,), _ = queue.window(1, now=0.0)
+        queue.take([text])
+        served += _numbers([text])
+        if served[-1] == newcomer:
+            newcomer += 1
+            _put(queue, [newcomer])
+    own = [place for place, number in enumerate(served) if number < 100]
+    assert len(own) == 50
+    assert {later - earlier for earlier, later in pairwise(own)} == {4}
+
+
+@pytest.mark.parametrize(("done", "first"), [(0, 2), (4095, 2), (4097, 1), (20_000, 1)])
+async def test_a_level_of_priority_is_worth_4096_tokens_of_work(done: int, first: int) -> None:
+    """So long a text of lower priority yields to those that come, and no longer."""
+    queue = RequestQueue(10_000, seconds_per_token=0.001)
+    _put(queue, [1], priority=2)
+    queue.virtual_time = done
+    _put(queue, [2], priority=3)
+    assert _numbers(queue.window(1, now=0.0)[0]) == [first]
+
+
+async def test_asking_again_does_not_move_a_text_back() -> None:
+    """A text that is asked for a second time keeps its place before those that came between."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    for number in (1, 2, 1):
+        _put(queue, [number])
+    assert _numbers(queue.window(10, now=0.0)[0]) == [1, 2]
+
+
 async def test_priority_is_a_head_start() -> None:
     """A higher priority overtakes what waits, and a lower one lets newcomers overtake."""
     queue = RequestQueue(10_000, seconds_per_token=0.001)
@@ -141,6 +201,17 @@ async def test_a_text_past_its_deadline_leaves_the_queue() -> None:
     texts, dropped = queue.window(3, now=6.0)
     assert (_numbers(texts), dropped) == ([3], 2)
     assert queue.waiting == 10
+    assert not late.queued
+
+
+async def test_all_that_is_past_its_deadline_is_counted() -> None:
+    """A window that is smaller than the number of late texts before it drops and counts every one of them."""
+    queue = RequestQueue(1000, seconds_per_token=0.001)
+    for number in range(5):
+        queue.put(_pending(1, deadline=5.0), {0: _text(number)})
+    _put(queue, [9])
+    texts, dropped = queue.window(2, now=6.0)
+    assert (_numbers(texts), dropped) == ([9], 5)
 
 
 async def test_a_shared_text_waits_for_the_last_deadline() -> None:
