@@ -75,7 +75,7 @@ def plan(bundle: Bundle, run: Path, out: Path, gpu: Gpu, tests: Path | None, *, 
     steps = [
         Step(
             f"engines by {library} for {gpu.target}",
-            (program, "export", root, "--tensorrt", precisions, "--target", gpu.target, "--library", library),
+            (program, "export", root, "--tensorrt", precisions, "--gpu", gpu.target, "--library", library),
         )
         # The last one's engines stay, and TensorRT tunes its own on the GPU.
         for library in ("tensorrt-rtx", "tensorrt")

@@ -1,4 +1,4 @@
-"""From a training run to a bundle: graphs, precisions, the accuracy gate, the seed of the catalogue."""
+"""From a training run to a bundle: graphs, precisions, the accuracy gate, and the seed of the catalogue."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .precision.encoders import write_encoders
 from .precision.quantiser import Quantiser
 from .precision.recipe import Recipe, shipped
 from .progress import Progress, silent
-from .search.search import demanded, journal_of, search
-from .search.target import Quest
+from .search.objective import SearchRequest
+from .search.search import gate_threshold, search, trial_log_path
 from .search.texts import SearchTexts
 from .seed import write_seed
 from .training.run import Run
@@ -36,42 +36,43 @@ def write_bundle(
     *,
     precisions: Collection[Precision] = PRECISIONS,
     recipes: Mapping[Precision, Recipe] | None = None,
-    quest: Quest | None = None,
+    request: SearchRequest | None = None,
     thresholds: Thresholds | None = None,
     replace: bool = False,
     progress: Progress = silent,
 ) -> Path:
-    """Export a run, measure what each precision costs, and write it all as a bundle.
+    """Export a run, measure what each precision loses, and write everything as a bundle.
 
-    The bundle appears under its name when it is complete; until then, and if anything fails, nothing does.
+    The bundle appears under its name once it is complete. If anything fails, nothing appears.
 
     Args:
         run: a finished run.
-        out: the bundle's folder.
-        precisions: of the encoder; fp32 is always written, since the others and the catalogue come from it.
-        recipes: how ``int8`` and ``int8-trt`` are made; None: as is `shipped` for the encoder.
-        quest: a search for the recipe of ``int8``, in place of the one above; its trials are kept beside the bundle.
-        thresholds: what each precision must reach; None: the defaults. One that does not is written all the same, with
-            a verdict by which the engine refuses it. A quest's target takes their place for ``int8``.
-        replace: whether a bundle of that name may be replaced.
-        progress: told of the stages ``onnx``, ``searching``, ``quantising``, ``gate`` and ``catalogue``.
+        out: the folder of the bundle.
+        precisions: the precisions of the encoder. fp32 is always written, because the others and the catalogue come
+            from it.
+        recipes: the recipes of ``int8`` and ``int8-trt``; None: the defaults of the encoder (`shipped`).
+        request: a search for the recipe of ``int8`` instead of the one above; its trials are kept next to the bundle.
+        thresholds: what each precision must reach; None: the defaults. A precision that does not is written with a
+            verdict by which the engine rejects it. The objective of a search replaces the threshold of ``int8``.
+        replace: whether an existing bundle may be replaced.
+        progress: receives the stages ``onnx``, ``searching``, ``quantising``, ``gate`` and ``catalogue``.
 
     Returns:
-        The bundle's folder.
+        The folder of the bundle.
 
     Raises:
-        ExportError: something of that name must not be replaced, a graph is not what it should be, or the run held
+        ExportError: the folder exists and must not be replaced, a graph is not what its name says, or the run held
             nothing out to measure on.
-        ConfigError: a recipe names layers that the encoder does not have, or a search is for int8 where none is wanted.
-        DataError: the run's data is not there any more, or has too few items for a search.
+        ConfigError: a recipe names layers that the encoder does not have, or a search is requested without int8.
+        DataError: the data of the run no longer exists, or has too few items for a search.
     """
     require_free(out, replace=replace)  # before minutes of work
-    if quest is not None and "int8" not in precisions:
-        raise ConfigError("a target is for int8, which is not among the precisions; add it, or leave the target out")
-    wanted = [precision for precision in PRECISIONS if precision == "fp32" or precision in precisions]
+    if request is not None and "int8" not in precisions:
+        raise ConfigError("an objective is for int8, which is not among the precisions; add it, or drop the objective")
+    written = [precision for precision in PRECISIONS if precision == "fp32" or precision in precisions]
     dataset, split = run.data()
     holdout = HoldoutSet.of(dataset, split)
-    aside = SearchTexts.of(holdout) if quest is not None else None
+    search_texts = SearchTexts.of(holdout) if request is not None else None
     recipes, thresholds = dict(recipes or shipped(run.settings.training.encoder)), thresholds or Thresholds()
     trained, config = run.trained, run.trained.model.config
     with whole_folder(out, replace=replace) as folder:
@@ -80,30 +81,34 @@ def write_bundle(
         trained.tokenizer.save(str(layout.tokenizer))
         export_graphs(trained.model, layout)
         progress("onnx", 1, 1, {})
-        tokeniser = TextTokenizer(layout.tokenizer, config.max_length)
-        texts = calibration_texts(aside.calibration if aside else holdout.seen_texts(), trained.tokenizer.get_vocab())
-        quantiser = Quantiser(layout.encoder("fp32"), tokeniser.encode(texts))
-        searched: dict[str, Any] = {}
-        if quest is not None and aside is not None:
+        tokenizer = TextTokenizer(layout.tokenizer, config.max_length)
+        texts = calibration_texts(
+            search_texts.calibration if search_texts else holdout.seen_texts(), trained.tokenizer.get_vocab()
+        )
+        quantiser = Quantiser(layout.encoder("fp32"), tokenizer.encode(texts))
+        search_report: dict[str, Any] = {}
+        if request is not None and search_texts is not None:
             graph = encoder_graph(config, layout.encoder("int8").name)
-            pool = tokeniser.encode(aside.pool)
-            found = search(quest, quantiser, graph, pool, aside.queries, journal_of(out), progress)
-            recipes["int8"], searched = found.recipe, {"search": found.report}
-            thresholds = Thresholds({**thresholds.of, "int8": demanded(thresholds.of["int8"], quest, found.report)})
-        made = write_encoders(layout, wanted, recipes, quantiser, progress)
-        encoders = {precision: encoder_graph(config, layout.encoder(precision).name) for precision in wanted}
+            pool = tokenizer.encode(search_texts.pool)
+            result = search(request, quantiser, graph, pool, search_texts.queries, trial_log_path(out), progress)
+            recipes["int8"], search_report = result.recipe, {"search": result.report}
+            thresholds = Thresholds(
+                {**thresholds.of, "int8": gate_threshold(thresholds.of["int8"], request, result.report)}
+            )
+        details = write_encoders(layout, written, recipes, quantiser, progress)
+        encoders = {precision: encoder_graph(config, layout.encoder(precision).name) for precision in written}
         heads = head_graphs(config, layout)
 
         def load(precision: Precision) -> ExportedModel:
             return ExportedModel(layout, precision, encoders[precision], heads, config)
 
-        judged = judge(trained, load, made, layout, holdout, thresholds, progress)
+        outcome = judge(trained, load, details, layout, holdout, thresholds, progress)
         layout.report.write_text(
-            json.dumps({**judged.report, **searched}, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+            json.dumps({**outcome.report, **search_report}, indent=2, allow_nan=False) + "\n", encoding="utf-8"
         )
         progress("catalogue", 0, 1, {})
-        write_seed(layout.catalogue, load("fp32"), dataset, judged.vectors.items, fingerprint(layout))
+        write_seed(layout.catalogue, load("fp32"), dataset, outcome.vectors.items, fingerprint(layout))
         progress("catalogue", 1, 1, {})
-        # Last: a folder without a manifest is no bundle.
+        # Last, because a folder without a manifest is not a bundle.
         manifest(run, layout, encoders, heads).write(layout.manifest)
     return out

@@ -1,4 +1,4 @@
-"""`emberline export`: from a run to a bundle, and from a bundle to what GPUs read."""
+"""`emberline export`: from a run to a bundle, and from a bundle to TensorRT engines and Triton repositories."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from emberline.engine.bundle import PRECISIONS
+from emberline.engine.bundle import PRECISIONS, Precision
 from emberline.engine.cli.options import AsJson
 from emberline.engine.cli.output import print_json, print_table
 from emberline.engine.errors import ConfigError
-from emberline.export.precision.recipe import RECIPES
-from emberline.export.search.target import MEASURES, MINUTES, Quest, Target
+from emberline.export.precision.recipe import RECIPES, Recipe
+from emberline.export.search.objective import MEASURES, MINUTES, SearchObjective, SearchRequest
 
 from .further import go_further
 from .modules import need_workshop
@@ -24,68 +24,79 @@ def export(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN|BUNDLE", help="The run's folder; with --tensorrt or --triton, a bundle's.", show_default=False
+            metavar="RUN|BUNDLE",
+            help="Folder of a run; of a bundle with --tensorrt or --triton.",
+            show_default=False,
         ),
     ],
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="BUNDLE", help="The folder to be written.", show_default=False)
+        Path | None, typer.Argument(metavar="BUNDLE", help="Folder to write.", show_default=False)
     ] = None,
     precision: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help=f"Beside fp32: {', '.join(PRECISIONS[1:])}. May be repeated. With --triton: the encoder's.",
+            help=f"Precision besides fp32: {', '.join(PRECISIONS[1:])}. Repeatable. With --triton: the encoder's.",
             show_default="all; with --triton, fp16",
         ),
     ] = None,
-    fine: Annotated[
+    activations_16bit: Annotated[
         str | None,
         typer.Option(
+            "--activations-16bit",
             metavar="LAYERS",
-            help="Of int8: layers whose inputs get 16 bits, by kind or one by one (layer.3.ffn_up), or `none`. More is "
-            "closer to PyTorch, and slower.",
-            show_default="those that were found best for the encoder",
+            help="Layers of int8 with 16-bit activations, by kind or one by one (layer.3.ffn_up), or `none`. More "
+            "layers are closer to PyTorch, and slower.",
+            show_default="the best known ones for the encoder",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a bundle of that name.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
     tensorrt: Annotated[
         str | None,
         typer.Option(
             metavar="PRECISION[,…]",
-            help="Build TensorRT engines of a bundle, in its folder `engines`: fp32, fp16, int8, int8-fp16.",
+            help="Build TensorRT engines in the bundle's folder `engines`: fp32, fp16, int8, int8-fp16.",
             show_default=False,
         ),
     ] = None,
-    target: Annotated[
+    objective: Annotated[
         str | None,
         typer.Option(
-            metavar="MEASURE=VALUE|GPU[,…]",
-            help="Search for the cheapest int8 that holds this, e.g. agreement=0.97: which layers get 16 bits or stay "
-            f"fp32, how ranges are taken, how inputs are smoothed. Of {', '.join(MEASURES)}. Its trials are kept "
-            "beside the bundle, so that another search goes on from there. With --tensorrt: the GPUs of the engines, "
-            "e.g. sm86,sm89.",
-            show_default="no search; with --tensorrt, the GPU at hand",
+            metavar="MEASURE=VALUE",
+            help="Search for the cheapest int8 that meets this objective, e.g. agreement=0.97. Measures: "
+            f"{', '.join(MEASURES)}. The search decides which layers get 16 bits or stay fp32, how ranges are chosen "
+            "and how inputs are smoothed. Trials are kept next to the bundle, and another search continues from them.",
+            show_default="no search",
         ),
     ] = None,
     search_minutes: Annotated[
         float | None,
         typer.Option(
             metavar="MINUTES",
-            help="With --target: after this time the best that was found is taken.",
+            help="Time limit of the search, after which it takes the best trial so far.",
             show_default=f"{MINUTES:g}",
+        ),
+    ] = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARCHITECTURE[,…]",
+            help="GPU architectures to build engines for, e.g. sm86,sm89.",
+            show_default="that of this machine's GPU",
         ),
     ] = None,
     profiles: Annotated[
         str,
         typer.Option(
             metavar="MIN:OPT:MAX[,…]",
-            help="Shapes of the engines, each BATCHxTOKENS; `data`: by the lengths of the bundle's texts.",
+            help="Shapes of the engines, each BATCHxTOKENS; `data` takes them from the lengths of the bundle's texts.",
         ),
     ] = "data",
     library: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Builds the engines: tensorrt-rtx needs no GPU, tensorrt builds on the one at hand."
+            metavar="NAME",
+            help="Library that builds the engines: tensorrt-rtx needs no GPU, tensorrt builds on this machine's GPU.",
         ),
     ] = "tensorrt-rtx",
     triton: Annotated[
@@ -94,24 +105,27 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a run to ONNX, quantise it, and measure against PyTorch what each precision costs.
+    """Export a run to ONNX, quantise it, and measure what each precision loses against PyTorch.
 
-    A precision that fails the accuracy gate is written with that verdict; `emberline serve` refuses it.
+    A precision that fails the accuracy gate is written with that verdict, and `emberline serve` rejects it.
 
-    With --tensorrt or --triton, take a bundle further: to engines for GPUs, to a repository for Triton (docs/gpu.md).
+    With --tensorrt or --triton, build engines for GPUs or a model repository for Triton from a bundle (docs/gpu.md).
     """
     if tensorrt is not None or triton is not None:
-        if search_minutes is not None:
-            raise ConfigError("--search-minutes is for a search, which exports a run: emberline export RUN BUNDLE")
+        for option, value in (("--objective", objective), ("--search-minutes", search_minutes)):
+            if value is not None:
+                raise ConfigError(f"{option} is for the export of a run: emberline export RUN BUNDLE {option} …")
         if bundle is not None:
-            raise ConfigError("--tensorrt and --triton take a bundle alone: emberline export BUNDLE --tensorrt fp16")
-        go_further(source, precision, tensorrt, target, profiles, library, triton, as_json=as_json)
+            raise ConfigError("--tensorrt and --triton take only a bundle: emberline export BUNDLE --tensorrt fp16")
+        go_further(source, precision, tensorrt, gpu, profiles, library, triton, as_json=as_json)
         return
+    if gpu is not None:
+        raise ConfigError("--gpu is for engines: emberline export BUNDLE --tensorrt fp16 --gpu sm86")
     if bundle is None:
-        raise ConfigError("the folder to be written is missing: emberline export RUN BUNDLE")
+        raise ConfigError("the folder to write is missing: emberline export RUN BUNDLE")
     run = source
     precisions = precisions_from(precision or PRECISIONS)
-    quest = _quest(target, search_minutes, fine)
+    request = _search_request(objective, search_minutes, activations_16bit)
     need_workshop("emberline export")
     from emberline.engine.bundle import Bundle
     from emberline.export.training.run import load_run
@@ -124,10 +138,8 @@ def export(
             load_run(run),
             bundle,
             precisions=precisions,
-            recipes=None
-            if fine is None
-            else {**RECIPES, "int8": replace(RECIPES["int8"], activations_16bit=_layers(fine))},
-            quest=quest,
+            recipes=_recipes(activations_16bit),
+            request=request,
             replace=force,
             progress=progress,
         )
@@ -142,31 +154,34 @@ def export(
             (
                 name,
                 f"{verdict['bytes'] / 1e6:.1f}",
-                # A graph that gives no numbers was not measured.
+                # A graph that returns invalid numbers was not measured.
                 f"{verdict['measured']['agreement@10']:.4f}" if verdict["measured"] else "–",
                 "passed" if verdict["passed"] else f"failed: {'; '.join(verdict['failures'])}",
             )
             for name, verdict in verdicts.items()
         ],
     )
-    if quest is not None:
+    if request is not None:
         from emberline.export.search.search import summary
 
         typer.echo(summary(opened.report["search"]))
     typer.echo(f"{bundle} is written ({opened.manifest.model_id}); next: emberline serve {bundle}")
 
 
-def _layers(named: str) -> frozenset[str]:
-    """The layers of a recipe, from ``ffn_up,ffn_down``."""
-    return frozenset() if named == "none" else frozenset(name.strip() for name in named.split(","))
-
-
-def _quest(target: str | None, minutes: float | None, fine: str | None) -> Quest | None:
-    """The search that is asked for, if one is."""
-    if target is None:
-        if minutes is not None:
-            raise ConfigError("--search-minutes is for a search; add its --target, e.g. agreement=0.97")
+def _recipes(layers: str | None) -> dict[Precision, Recipe] | None:
+    """The recipes for the layers of --activations-16bit, e.g. ``ffn_up,ffn_down``; None: the default recipes."""
+    if layers is None:
         return None
-    if fine is not None:
-        raise ConfigError("--fine names the layers that --target searches for; give one of them")
-    return Quest(Target.parse(target), MINUTES if minutes is None else minutes)
+    names = frozenset() if layers == "none" else frozenset(name.strip() for name in layers.split(","))
+    return {**RECIPES, "int8": replace(RECIPES["int8"], activations_16bit=names)}
+
+
+def _search_request(objective: str | None, minutes: float | None, layers: str | None) -> SearchRequest | None:
+    """The requested search, if any."""
+    if objective is None:
+        if minutes is not None:
+            raise ConfigError("--search-minutes is for a search; add its --objective, e.g. agreement=0.97")
+        return None
+    if layers is not None:
+        raise ConfigError("--activations-16bit names the layers that --objective searches for; give one of them")
+    return SearchRequest(SearchObjective.parse(objective), MINUTES if minutes is None else minutes)

@@ -1,4 +1,4 @@
-"""What `emberline export` makes of a bundle: engines for GPUs, a repository for Triton."""
+"""What `emberline export` builds from a bundle: engines for GPUs, and a model repository for Triton."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def go_further(
     root: Path,
     precision: Sequence[str] | None,
     tensorrt: str | None,
-    target: str | None,
+    gpu: str | None,
     profiles: str,
     library: str,
     triton: Path | None,
     *,
     as_json: bool,
 ) -> None:
-    """From a bundle to engines, to a Triton repository, or both."""
+    """Build engines, a Triton repository, or both."""
     from rich.console import Console
 
     from emberline.engine.bundle import Bundle
@@ -36,7 +36,7 @@ def go_further(
         need("emberline export --tensorrt", "export", "onnx")
         from emberline.export.tensorrt.command import build_engines
 
-        built = build_engines(root, tensorrt, target, profiles, library, Console(stderr=True))
+        built = build_engines(root, tensorrt, gpu, profiles, library, Console(stderr=True))
     models: tuple[str, ...] = ()
     if triton is not None:
         from emberline.export.triton.repository import EncoderChoice, write_repository
@@ -63,6 +63,6 @@ def go_further(
                 for one in built
             ],
         )
-        typer.echo(f"next, on such a GPU: emberline serve {root} --device tensorrt-engine")
+        typer.echo(f"next, on a machine with such a GPU: emberline serve {root} --device tensorrt-engine")
     if models:
         typer.echo(f"{triton} has {', '.join(models)}; next: tritonserver --model-repository {triton}")

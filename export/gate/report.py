@@ -40,7 +40,7 @@ class Judgement:
 def judge(
     reference: Predictor,
     load: Callable[[Precision], Predictor],
-    made: Mapping[Precision, EncoderDetails],
+    encoders: Mapping[Precision, EncoderDetails],
     layout: BundleLayout,
     holdout: HoldoutSet,
     thresholds: Thresholds,
@@ -51,23 +51,23 @@ def judge(
     Args:
         reference: the model in PyTorch.
         load: loads the exported model in a precision.
-        made: how the encoder of each precision was made, including fp32.
+        encoders: how the encoder of each precision was made, including fp32.
         layout: where the encoders are.
         holdout: what every precision is measured on.
         thresholds: what each precision must reach.
         progress: receives the stage ``gate``.
     """
-    steps = len(made) + 1
+    steps = len(encoders) + 1
     progress("gate", 0, steps, {})
     expected = predict(reference, holdout)
     report: dict[str, Any] = {
         "precisions": {},
         "reference": quality(expected, holdout),
-        "thresholds": {precision: asdict(thresholds.of[precision]) for precision in made},
+        "thresholds": {precision: asdict(thresholds.of[precision]) for precision in encoders},
         "machine": _machine(),
     }
     vectors = expected.vectors
-    for done, (precision, how) in enumerate(made.items(), start=1):
+    for done, (precision, details) in enumerate(encoders.items(), start=1):
         progress("gate", done, steps, {})
         predictions = predict(load(precision), holdout)
         if precision == "fp32":
@@ -75,7 +75,7 @@ def judge(
         report["precisions"][precision] = {
             **_judged(predictions, expected, holdout, thresholds.of[precision]),
             "bytes": layout.encoder(precision).stat().st_size,
-            "made": asdict(how),
+            "details": asdict(details),
         }
     progress("gate", steps, steps, {})
     return Judgement(report, vectors)

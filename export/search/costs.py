@@ -1,4 +1,4 @@
-"""What an int8 encoder costs, told before it is made."""
+"""Predicts the cost of an int8 encoder before it is written."""
 
 from __future__ import annotations
 
@@ -14,56 +14,57 @@ from emberline.export.precision.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """How long this machine takes over the same texts, as multiples of an encoder with all inputs in 8 bits.
+class RelativeTimes:
+    """How long this machine takes to encode the same texts, relative to an encoder with 8-bit activations throughout.
 
     Attributes:
-        fine: with all inputs in 16 bits.
-        fp32: of the fp32 encoder.
+        activations_16bit: the time with 16-bit activations throughout.
+        fp32: the time of the fp32 encoder.
     """
 
-    fine: float
+    activations_16bit: float
     fp32: float
 
     def as_dict(self) -> dict[str, float]:
-        """Fit for JSON."""
+        """The times, ready for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The cost of encoders: their time, as a multiple of all inputs in 8 bits, plus their size, as a share of fp32.
+    """The cost of encoders: the relative time plus the size as a share of fp32.
 
-    Both follow from the layers' sizes: the time that a layer adds is its share of the arithmetic of what all add.
+    Both follow from the sizes of the layers. A layer with more bits adds time in proportion to its share of the
+    arithmetic.
 
     Attributes:
-        times: as measured.
-        weights: of each group of linear layers, how many.
-        embeddings: how many entries the table of word embeddings has.
-        bytes: of the fp32 encoder.
+        times: the measured relative times.
+        weights: the number of weights of each group of linear layers.
+        embeddings: the number of entries of the word embeddings.
+        bytes: the size of the fp32 encoder.
     """
 
-    times: Times
+    times: RelativeTimes
     weights: Mapping[str, int]
     embeddings: int
     bytes: int
 
     @classmethod
-    def of(cls, source: Path, layers: list[LinearGroup], times: Times) -> Costs:
-        """The costs of an encoder's forms."""
+    def of(cls, source: Path, layers: list[LinearGroup], times: RelativeTimes) -> Costs:
+        """The costs of the int8 forms of an encoder."""
         tensors = onnx.load(source).graph.initializer
         tables = [tensor.dims[0] * tensor.dims[1] for tensor in tensors if tensor.name.endswith(WORD_EMBEDDINGS)]
         return cls(times, {one.name: one.weight.size for one in layers}, sum(tables), source.stat().st_size)
 
     def time(self, recipe: Recipe) -> float:
-        """As a multiple of all inputs in 8 bits; the layers are named one by one."""
+        """The relative time of a recipe whose layers are named one by one."""
         total = sum(self.weights.values())
-        fine = sum(self.weights[name] for name in recipe.activations_16bit) / total
+        sixteen = sum(self.weights[name] for name in recipe.activations_16bit) / total
         fp32 = sum(self.weights[name] for name in recipe.fp32) / total
-        return 1 + fine * (self.times.fine - 1) + fp32 * (self.times.fp32 - 1)
+        return 1 + sixteen * (self.times.activations_16bit - 1) + fp32 * (self.times.fp32 - 1)
 
     def size(self, recipe: Recipe) -> float:
-        """As a share of fp32."""
+        """The size of a recipe's encoder as a share of fp32."""
         stored = sum(count for name, count in self.weights.items() if name not in recipe.fp32)
         return 1 - 3 * (stored + self.embeddings * recipe.embeddings) / self.bytes
 
@@ -73,5 +74,5 @@ class Costs:
 
     @property
     def alternatives(self) -> tuple[str, ...]:
-        """What a layer may be instead, from cheap to fine; ``fine`` is left out where fp32 is as fast."""
-        return ("fine", "fp32") if self.times.fine < self.times.fp32 else ("fp32",)
+        """What an 8-bit layer may become, from cheap to accurate; ``16-bit`` is left out where fp32 is as fast."""
+        return ("16-bit", "fp32") if self.times.activations_16bit < self.times.fp32 else ("fp32",)

@@ -1,4 +1,4 @@
-"""The search: from an fp32 encoder and a target to the recipe of its int8 form."""
+"""Runs a search: from an fp32 encoder and an objective to the recipe of its int8 form."""
 
 from __future__ import annotations
 
@@ -23,166 +23,168 @@ from emberline.export.precision.recipe import Recipe
 from emberline.export.progress import Progress
 
 from .costs import Costs
-from .journal import Journal
-from .laboratory import Laboratory
-from .target import MEASURES, Quest, Target
+from .objective import MEASURES, SearchObjective, SearchRequest
+from .sensitivity import OutOfTime, SensitivitySearch, select
 from .trial import Trial
-from .walk import TimeIsUp, Walk, choose
+from .trial_log import TrialLog
+from .trial_runner import TrialRunner
 
-#: Packages that decide what a trial's figures are.
+#: Raised when the lines of the file of trials change.
+_FORMAT: Final = 2
+#: Packages on which the figures of a trial depend.
 _PACKAGES: Final = ("numpy", "onnxruntime")
 
-#: Why a search ended: the cheapest rung of its ladder that holds is known; nothing finer is left to try; the time.
+#: Why a search ended: the cheapest recipe that meets the objective is known, nothing is left to try, or time is over.
 Ending = Literal["found", "exhausted", "time"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found.
+class SearchResult:
+    """The result of a search.
 
     Attributes:
-        recipe: the cheapest that holds the target; the one that comes nearest if none does.
-        report: fit for JSON; its keys are described in ``docs/export.md``.
+        recipe: the cheapest recipe that meets the objective, or the closest if none does.
+        report: the report, ready for JSON; ``docs/export.md`` describes its keys.
     """
 
     recipe: Recipe
     report: dict[str, Any]
 
 
-def journal_of(bundle: Path) -> Path:
-    """Where the trials of a bundle's search are kept: beside it, for it is replaced as a whole."""
+def trial_log_path(bundle: Path) -> Path:
+    """Where the trials of a bundle's search are kept: next to the bundle, which is replaced as a whole."""
     return bundle.parent / f"{bundle.name}.search.jsonl"
 
 
 def search(
-    quest: Quest,
+    request: SearchRequest,
     quantiser: Quantiser,
     graph: GraphSpec,
     pool: Sequence[Encoding],
     queries: int,
-    journal: Path,
+    trial_log: Path,
     progress: Progress,
     clock: Callable[[], float] = time.monotonic,
-) -> Found:
-    """Find the cheapest int8 form of an encoder that holds a target.
+) -> SearchResult:
+    """Find the cheapest int8 form of an encoder that meets an objective.
 
     Args:
-        quest: what is to be found, and in how long.
-        quantiser: of the fp32 encoder.
-        graph: what every encoder must be.
-        pool: the texts to measure on.
-        queries: how many of them, the first, ask for their neighbours.
-        journal: where trials are kept, and looked up.
-        progress: told of the stage ``searching``, in seconds.
-        clock: seconds.
+        request: the objective and the time limit.
+        quantiser: quantises the layers of the fp32 encoder.
+        graph: the inputs and outputs of every encoder.
+        pool: the tokenised texts to measure on.
+        queries: how many of them, from the first, are queries for neighbours.
+        trial_log: the file of trials, which is read first and then extended.
+        progress: receives the stage ``searching``, in seconds.
+        clock: returns seconds.
 
     Raises:
-        ExportError: the trials cannot be kept.
+        ExportError: the file of trials cannot be written.
     """
-    began, limit = clock(), 60 * quest.minutes
-    book = Journal(journal, _key(quantiser, pool, queries))
+    began, limit = clock(), 60 * request.minutes
+    log = TrialLog(trial_log, _key(quantiser, pool, queries))
     layers = quantiser.layers
     latest: Trial | None = None
-    pace = 0.0  # seconds that the last trial of this search took
+    pace = 0.0  # seconds of the latest trial of this search
 
-    def tell() -> None:
+    def report_progress() -> None:
         values = {} if latest is None else {"agreement": latest.figures.agreement, "cosine": latest.figures.cosine}
         progress("searching", min(int(clock() - began), int(limit)), max(int(limit), 1), values)
 
-    def attempt(recipe: Recipe) -> Trial:
+    def run_trial(recipe: Recipe) -> Trial:
         nonlocal latest, pace
-        if recipe not in book.trials:
-            # The next one takes about as long as the one before. At least one is made, or there is nothing to take.
-            if book.trials and clock() - began + pace >= limit:
-                raise TimeIsUp
-            book.tried(laboratory.attempt(recipe))
-            pace = book.trials[recipe].seconds
-        latest = book.trials[recipe]
-        tell()
+        if recipe not in log.trials:
+            # The next trial takes about as long as the latest. The first one always runs, so that there is a result.
+            if log.trials and clock() - began + pace >= limit:
+                raise OutOfTime
+            log.log_trial(runner.run(recipe))
+            pace = log.trials[recipe].seconds
+        latest = log.trials[recipe]
+        report_progress()
         return latest
 
-    tell()
+    report_progress()
     with TemporaryDirectory() as folder:
-        laboratory = Laboratory(quantiser, graph, pool, queries, Path(folder), tell, clock)
-        if book.times is None:
-            book.timed(laboratory.times(Recipe("uint8"), Recipe("uint8", activations_16bit=frozenset(KINDS))))
-        assert book.times is not None
-        costs = Costs.of(quantiser.source, layers, book.times)
+        runner = TrialRunner(quantiser, graph, pool, queries, Path(folder), report_progress, clock)
+        if log.times is None:
+            log.log_times(runner.times(Recipe("uint8"), Recipe("uint8", activations_16bit=frozenset(KINDS))))
+        assert log.times is not None
+        costs = Costs.of(quantiser.source, layers, log.times)
         ending: Ending
         try:
-            Walk(layers, costs, quest.target, attempt, lambda: (clock() - began) / limit).run()
+            SensitivitySearch(layers, costs, request.objective, run_trial, lambda: (clock() - began) / limit).run()
             ending = "exhausted"
-        except TimeIsUp:
+        except OutOfTime:
             ending = "time"
-    trials = list(book.trials.values())
-    chosen = choose(trials, costs, quest.target)
-    held = chosen.holds(quest.target)
-    if held and ending == "exhausted":
+    trials = list(log.trials.values())
+    best = select(trials, costs, request.objective)
+    met = best.meets(request.objective)
+    if met and ending == "exhausted":
         ending = "found"
     progress("searching", max(int(limit), 1), max(int(limit), 1), {})
-    return Found(
-        chosen.recipe,
+    return SearchResult(
+        best.recipe,
         {
-            "target": str(quest.target),
-            "held": held,
+            "objective": str(request.objective),
+            "met": met,
             "ended": ending,
-            "minutes": quest.minutes,
+            "minutes": request.minutes,
             "seconds": round(clock() - began, 1),
             "texts": {"pool": len(pool), "queries": queries, "calibration": len(quantiser.encodings)},
-            "times": book.times.as_dict(),
-            "trials_kept_in": journal.name,
-            "chosen": _row(chosen, costs),
+            "times": log.times.as_dict(),
+            "trial_log": trial_log.name,
+            "best": _row(best, costs),
             "trials": [_row(trial, costs) for trial in trials],
         },
     )
 
 
-def demanded(threshold: Threshold, quest: Quest, report: dict[str, Any]) -> Threshold:
-    """What the gate must ask of the int8 encoder that a search found.
+def gate_threshold(threshold: Threshold, request: SearchRequest, report: dict[str, Any]) -> Threshold:
+    """The gate's threshold for the int8 encoder that a search found.
 
     Args:
-        threshold: the default; the target takes the place of what it says of the same measure.
-        quest: the search.
-        report: of what it found.
+        threshold: the default threshold; the objective replaces its value of the same measure.
+        request: the request of the search.
+        report: the report of the search.
     """
-    target = quest.target
-    if report["held"]:
-        reason = f"the search's own texts reached {_shown(target, report)}, other texts do not; "
-        remedy = f"ask for more than {target}, so that the search leaves a margin, or for less, or export fp16"
+    objective = request.objective
+    if report["met"]:
+        reason = f"it reached {_shown(objective, report)} on the search's own texts, but not on others; "
+        remedy = f"raise the objective above {objective} to leave a margin, or lower it, or export fp16"
     elif report["ended"] == "time":
-        reason = f"the search ended after {quest.minutes:g} minutes without an assignment that holds {target}; "
-        remedy = "export again with more --search-minutes, which goes on from its trials, or ask for less"
+        reason = f"the search ended after {request.minutes:g} minutes without an assignment that meets {objective}; "
+        remedy = "export again with more --search-minutes, which continues from its trials, or lower the objective"
     else:
-        reason = f"none of the {len(report['trials'])} assignments that were tried holds {target}; "
-        remedy = "ask for less, or export fp16"
-    if target.measure == "agreement":
-        return replace(threshold, agreement=target.value, remedy=reason + remedy)
-    return replace(threshold, cosine=target.value, remedy=reason + remedy)
+        reason = f"none of the {len(report['trials'])} assignments that were tried meets {objective}; "
+        remedy = "lower the objective, or export fp16"
+    if objective.measure == "agreement":
+        return replace(threshold, agreement=objective.value, remedy=reason + remedy)
+    return replace(threshold, cosine=objective.value, remedy=reason + remedy)
 
 
 def summary(report: dict[str, Any]) -> str:
-    """A search's report in a sentence or two."""
-    chosen = report["chosen"]
-    target = Target.parse(report["target"])
+    """Summarise the report of a search in one sentence."""
+    best = report["best"]
+    objective = SearchObjective.parse(report["objective"])
     tried = f"{len(report['trials'])} assignments tried"
     figures = (
-        f"{MEASURES[target.measure]} {_shown(target, report)} on the search's texts, {chosen['time']:.2f} times "
-        f"the time of all inputs in 8 bits, {chosen['bytes'] / 1e6:.1f} MB"
+        f"{MEASURES[objective.measure]} {_shown(objective, report)} on the search's texts, {best['time']:.2f} times "
+        f"the time of 8-bit activations throughout, {best['bytes'] / 1e6:.1f} MB"
     )
-    what = f"the cheapest of them that holds {target}" if report["held"] else f"none holds {target}; the nearest"
+    what = f"the cheapest that meets {objective}" if report["met"] else f"none meets {objective}; the closest"
     late = ""
     if report["ended"] == "time":
         late = (
-            f"; stopped by the limit of {report['minutes']:g} minutes: export again with --force to go on from the "
-            f"trials in {report['trials_kept_in']}"
+            f"; stopped by the limit of {report['minutes']:g} minutes: export again with --force to continue from the "
+            f"trials in {report['trial_log']}"
         )
     return f"int8: {tried}; {what}: {figures}{late}"
 
 
-def _shown(target: Target, report: dict[str, Any]) -> str:
-    """What the one that was chosen reaches; cosines differ in their last digits."""
-    reached: float = report["chosen"][target.measure]
-    return f"{reached:.6f}" if target.measure == "cosine" else f"{reached:.4f}"
+def _shown(objective: SearchObjective, report: dict[str, Any]) -> str:
+    """The value that the best trial reaches; cosines differ only in their last digits."""
+    reached: float = report["best"][objective.measure]
+    return f"{reached:.6f}" if objective.measure == "cosine" else f"{reached:.4f}"
 
 
 def _row(trial: Trial, costs: Costs) -> dict[str, Any]:
@@ -195,9 +197,10 @@ def _row(trial: Trial, costs: Costs) -> dict[str, Any]:
 
 
 def _key(quantiser: Quantiser, pool: Sequence[Encoding], queries: int) -> dict[str, Any]:
-    """What a trial depends on, besides its recipe."""
+    """What trials depend on besides their recipes."""
     texts = json.dumps([[one.ids.tolist() for one in part] for part in (quantiser.encodings, pool)])
     return {
+        "format": _FORMAT,
         "encoder": sha256(quantiser.source),
         "texts": hashlib.sha256(texts.encode()).hexdigest(),
         "queries": queries,

@@ -1,4 +1,4 @@
-"""Which texts a search measures on: none that calibration reads, none that the gate asks for."""
+"""The texts on which a search measures: neither calibration nor the gate reads them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from emberline.engine.errors import DataError
 from emberline.export.gate.holdout import HoldoutSet
 
-#: Items that ask for their neighbours, at most; with these, agreement is known to about 0.004.
+#: The most queries; with so many, agreement is known to about 0.004.
 _QUERIES: Final = 320
-#: One in so many of the items at most, so that calibration keeps most of the data.
+#: At most one item in so many is a query, so that calibration keeps most of the data.
 _SHARE: Final = 4
-#: Items among which neighbours are looked for, at most: reading them is most of a trial's time.
+#: The most items among which neighbours are found; encoding them is most of the time of a trial.
 _POOL: Final = 1400
-#: With fewer queries, agreement is a matter of chance.
+#: The fewest queries; with less, agreement is a matter of chance.
 _FEWEST: Final = 8
 
 
@@ -25,9 +25,9 @@ class SearchTexts:
     """The texts of a search.
 
     Attributes:
-        pool: items' texts. Neighbours are looked for among all of them, as the gate does.
-        queries: how many of them, the first, ask for their neighbours; calibration must not read these.
-        calibration: what may be calibrated on.
+        pool: texts of items; neighbours are found among all of them, as in the gate.
+        queries: how many of them, from the first, are queries; calibration must not read these.
+        calibration: the texts that calibration may read.
     """
 
     pool: tuple[str, ...]
@@ -36,10 +36,10 @@ class SearchTexts:
 
     @classmethod
     def of(cls, holdout: HoldoutSet) -> SearchTexts:
-        """Divide what the gate does not ask for; the same for the same holdout.
+        """Divide the texts that the gate does not measure; the same for the same holdout set.
 
         Raises:
-            DataError: there are too few items to measure anything.
+            DataError: the data set has too few items to measure on.
         """
         seen = holdout.seen_texts()
         items = sorted(set(seen).intersection(holdout.dataset.item_texts()))
@@ -47,7 +47,7 @@ class SearchTexts:
         if queries < _FEWEST:
             raise DataError(
                 f"a search needs {_FEWEST * _SHARE} items that training has seen, and the data has {len(items)}; "
-                "export without --target"
+                "export without --objective"
             )
         order = np.random.default_rng(0).permutation(len(items))[:_POOL]
         pool = tuple(items[row] for row in order)

@@ -1,4 +1,4 @@
-"""A candidate, and what was measured of it."""
+"""A candidate and its measurements."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any, Final
 
 from emberline.export.precision.recipe import Recipe
 
-from .target import Target
+from .objective import SearchObjective
 
-#: Standard errors by which a figure must exceed a target. The gate asks other texts, and as many: with two, what held
-#: the target here holds it there in nine cases of ten; with one it was missed at once.
+#: Standard errors by which a figure must exceed an objective. The gate measures as many other texts: with two standard
+#: errors, a recipe that meets the objective here meets it there in nine cases of ten; with one, it often does not.
 _ERRORS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How near a candidate's vectors are to those of fp32, on the search's queries.
+    """How close the vectors of a candidate are to those of fp32, on the queries of the search.
 
     Attributes:
-        agreement: mean share of a query's ten nearest items that are fp32's.
-        agreement_error: the standard error of that mean: another draw of queries would move it by so much.
-        cosine: mean.
-        cosine_error: likewise.
-        cosine_min: the least.
+        agreement: the mean share of a query's ten nearest items that fp32 has, too.
+        agreement_error: the standard error of that mean over queries.
+        cosine: the mean cosine.
+        cosine_error: the standard error of that mean.
+        cosine_min: the lowest cosine.
     """
 
     agreement: float
@@ -36,13 +36,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A candidate that was made and measured.
+    """A candidate that was written and measured.
 
     Attributes:
-        recipe: with its layers named one by one.
-        figures: what was measured.
-        bytes: of its file.
-        seconds: that making and measuring it took.
+        recipe: its recipe, with the layers named one by one.
+        figures: its measurements.
+        bytes: the size of its file.
+        seconds: how long writing and measuring took.
     """
 
     recipe: Recipe
@@ -52,21 +52,21 @@ class Trial:
 
     @property
     def loss(self) -> float:
-        """What the vectors lose: adds up over layers, and is less a matter of chance than agreement."""
+        """One minus the mean cosine: it adds up over layers and varies less by chance than agreement."""
         return 1 - self.figures.cosine
 
-    def sure(self, target: Target) -> float:
-        """What it reaches, less what other texts may find it to reach less."""
-        if target.measure == "agreement":
+    def lower_bound(self, objective: SearchObjective) -> float:
+        """The value that the candidate surely reaches: its figure minus the margin for other texts."""
+        if objective.measure == "agreement":
             return self.figures.agreement - _ERRORS * self.figures.agreement_error
         return self.figures.cosine - _ERRORS * self.figures.cosine_error
 
-    def holds(self, target: Target) -> bool:
-        """Whether it holds a target."""
-        return self.sure(target) >= target.value
+    def meets(self, objective: SearchObjective) -> bool:
+        """Whether the candidate meets an objective."""
+        return self.lower_bound(objective) >= objective.value
 
     def as_dict(self) -> dict[str, Any]:
-        """Fit for JSON."""
+        """The trial, ready for JSON."""
         return {
             **settings(self.recipe),
             **asdict(self.figures),
@@ -76,7 +76,7 @@ class Trial:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Trial:
-        """What `as_dict` gave."""
+        """The trial of a dictionary from `as_dict`."""
         sixteen, fp32 = (frozenset(raw[name]) for name in ("activations_16bit", "fp32"))
         recipe = Recipe("uint8", sixteen, fp32, raw["method"], raw["alpha"], raw["embeddings"] == "int8")
         figures = Figures(**{name: raw[name] for name in Figures.__dataclass_fields__})
@@ -84,7 +84,7 @@ class Trial:
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """A recipe for CPUs, fit for JSON."""
+    """A recipe for CPUs, ready for JSON."""
     return {
         "activations_16bit": sorted(recipe.activations_16bit),
         "fp32": sorted(recipe.fp32),

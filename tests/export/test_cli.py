@@ -28,16 +28,19 @@ def _export(*arguments: str | Path) -> str:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--target", "agreement"], r"--target agreement: write MEASURE=VALUE with one of agreement, cosine"),
-        (["--target", "sm86"], r"--target sm86: write MEASURE=VALUE"),
-        (["--target", "recall=0.9"], r"measure is 'recall'; choose from agreement, cosine"),
-        (["--target", "agreement=97"], r"must be a share above 0 and up to 1, not 97"),
-        (["--target", "agreement=0.9", "--search-minutes", "0"], r"minutes of a search must be more than 0"),
-        (["--target", "agreement=0.9", "--fine", "ffn_up"], r"--fine names the layers that --target searches for"),
-        (["--search-minutes", "5"], r"--search-minutes is for a search; add its --target"),
+        (["--objective", "agreement"], r"--objective agreement: write MEASURE=VALUE with one of agreement, cosine"),
+        (["--objective", "sm86"], r"--objective sm86: write MEASURE=VALUE"),
+        (["--objective", "recall=0.9"], r"measure is 'recall'; choose from agreement, cosine"),
+        (["--objective", "agreement=97"], r"must be a share above 0 and up to 1, not 97"),
+        (["--objective", "agreement=0.9", "--search-minutes", "0"], r"minutes of a search must be more than 0"),
         (
-            ["--target", "sm86", "--tensorrt", "fp16", "--search-minutes", "5"],
-            r"--search-minutes is for a search, which",
+            ["--objective", "agreement=0.9", "--activations-16bit", "ffn_up"],
+            r"--activations-16bit names the layers that --objective searches for",
+        ),
+        (["--search-minutes", "5"], r"--search-minutes is for a search; add its --objective"),
+        (
+            ["--gpu", "sm86", "--tensorrt", "fp16", "--search-minutes", "5"],
+            r"--search-minutes is for the export of a run",
         ),
     ],
 )
@@ -51,21 +54,21 @@ def test_options_that_do_not_fit_are_told(options: list[str], complaint: str, tm
 def test_a_search_is_told_of_in_a_sentence(small_run: Run, tmp_path: Path) -> None:
     """How many assignments were tried, what was found, and what it costs."""
     bundle = tmp_path / "bundle"
-    said = _export(small_run.folder.root, bundle, "--precision", "int8", "--target", "agreement=0.5")
-    assert (
-        "int8: 1 assignments tried; the cheapest of them that holds agreement=0.5: agreement@10 of neighbours" in said
-    )
-    assert "1.00 times the time of all inputs in 8 bits" in said
+    said = _export(small_run.folder.root, bundle, "--precision", "int8", "--objective", "agreement=0.5")
+    assert "int8: 1 assignments tried; the cheapest that meets agreement=0.5: agreement@10 of neighbours" in said
+    assert "1.00 times the time of 8-bit activations throughout" in said
     searched = Bundle.open(bundle).report["search"]
-    assert (searched["minutes"], searched["held"]) == (10.0, True)
-    told = _export(small_run.folder.root, tmp_path / "two", "--precision", "int8", "--target", "cosine=0.9", "--json")
-    assert json.loads(told[told.index("{") :])["report"]["search"]["target"] == "cosine=0.9"
+    assert (searched["minutes"], searched["met"]) == (10.0, True)
+    told = _export(
+        small_run.folder.root, tmp_path / "two", "--precision", "int8", "--objective", "cosine=0.9", "--json"
+    )
+    assert json.loads(told[told.index("{") :])["report"]["search"]["objective"] == "cosine=0.9"
 
 
 def test_layers_can_be_named_by_hand(small_run: Run, tmp_path: Path) -> None:
     """Without a search; `none` leaves all inputs in 8 bits, and without the option the shipped assignment is taken."""
-    for name, options, layers in (("none", ["--fine", "none"], 0), ("shipped", [], 4)):
+    for name, options, layers in (("none", ["--activations-16bit", "none"], 0), ("shipped", [], 4)):
         _export(small_run.folder.root, tmp_path / name, "--precision", "int8", *options)
         report = Bundle.open(tmp_path / name).report
-        assert len(report["precisions"]["int8"]["made"]["activations_16bit"]) == layers
+        assert len(report["precisions"]["int8"]["details"]["activations_16bit"]) == layers
         assert "search" not in report

@@ -14,8 +14,8 @@ from emberline.engine.scoring.heads import Heads
 from emberline.export.gate.predictions import HEADS
 from emberline.export.gate.thresholds import Threshold, Thresholds
 from emberline.export.precision.recipe import RECIPES, Recipe
-from emberline.export.search.search import journal_of
-from emberline.export.search.target import Quest, Target
+from emberline.export.search.objective import SearchObjective, SearchRequest
+from emberline.export.search.search import trial_log_path
 from emberline.export.training.run import Run
 from emberline.export.writer import write_bundle
 
@@ -103,14 +103,14 @@ def test_the_report_tells_how_each_precision_was_made(exported: Path) -> None:
     assert set(report) == {"precisions", "reference", "thresholds", "machine"}
     int8 = report["precisions"]["int8"]
     assert int8["bytes"] == BundleLayout(exported).encoder("int8").stat().st_size
-    assert set(int8["made"]["activations_16bit"]) == {
+    assert set(int8["details"]["activations_16bit"]) == {
         f"layer.{layer}.{kind}" for layer in (0, 1) for kind in ("ffn_up", "ffn_down")
     }
-    assert set(int8["made"]["smoothing"]) >= set(int8["made"]["activations_16bit"])
-    assert int8["made"]["calibration"] > 100
-    assert sum(int8["made"]["kernels"].values()) == 16
-    assert (int8["made"]["method"], int8["made"]["embeddings"], int8["made"]["fp32"]) == ("minmax", "int8", [])
-    assert report["precisions"]["fp32"]["made"]["kernels"] == {}
+    assert set(int8["details"]["smoothing"]) >= set(int8["details"]["activations_16bit"])
+    assert int8["details"]["calibration"] > 100
+    assert sum(int8["details"]["kernels"].values()) == 16
+    assert (int8["details"]["method"], int8["details"]["embeddings"], int8["details"]["fp32"]) == ("minmax", "int8", [])
+    assert report["precisions"]["fp32"]["details"]["kernels"] == {}
     assert report["machine"]["cores"]
     assert set(report["thresholds"]) == set(PRECISIONS)
 
@@ -159,15 +159,15 @@ def test_a_recipe_for_other_encoders_is_refused(small_run: Run, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_target_is_searched_for_and_judged(small_run: Run, tmp_path: Path) -> None:
-    """The bundle has the assignment that was found, the report all trials, and the gate asks for the target."""
+def test_an_objective_is_searched_for_and_judged(small_run: Run, tmp_path: Path) -> None:
+    """The bundle has the assignment that was found, the report all trials, and the gate asks for the objective."""
     stages: list[str] = []
-    quest = Quest(Target("agreement", 0.5))
+    request = SearchRequest(SearchObjective("agreement", 0.5))
     root = write_bundle(
         small_run,
         tmp_path / "bundle",
         precisions=["int8"],
-        quest=quest,
+        request=request,
         thresholds=LENIENT,
         progress=lambda stage, *_: stages.append(stage),
     )
@@ -175,41 +175,46 @@ def test_a_target_is_searched_for_and_judged(small_run: Run, tmp_path: Path) -> 
     assert bundle.admit("int8") == "passed"
     assert list(dict.fromkeys(stages)) == ["onnx", "searching", "quantising", "gate", "catalogue"]
     searched = bundle.report["search"]
-    assert (searched["target"], searched["held"], searched["ended"]) == ("agreement=0.5", True, "found")
+    assert (searched["objective"], searched["met"], searched["ended"]) == ("agreement=0.5", True, "found")
     assert bundle.report["thresholds"]["int8"]["agreement"] == 0.5
     assert bundle.report["thresholds"]["fp32"]["agreement"] == Thresholds().of["fp32"].agreement
-    chosen = searched["chosen"]
+    chosen = searched["best"]
     assert chosen == searched["trials"][0]
-    assert bundle.report["precisions"]["int8"]["made"]["activations_16bit"] == chosen["activations_16bit"] == []
+    assert bundle.report["precisions"]["int8"]["details"]["activations_16bit"] == chosen["activations_16bit"] == []
     assert bundle.report["precisions"]["int8"]["bytes"] == chosen["bytes"]
-    assert journal_of(root).parent == root.parent
-    assert len(journal_of(root).read_text().splitlines()) == 2 + len(searched["trials"])
+    assert trial_log_path(root).parent == root.parent
+    assert len(trial_log_path(root).read_text().splitlines()) == 2 + len(searched["trials"])
 
 
-def test_a_target_that_is_missed_is_refused_with_what_it_reached(small_run: Run, tmp_path: Path) -> None:
-    """The nearest is written, and the verdict names target, figure and next step."""
-    quest = Quest(Target("cosine", 1.0))
+def test_an_objective_that_is_missed_is_refused_with_what_it_reached(small_run: Run, tmp_path: Path) -> None:
+    """The closest is written, and the verdict names objective, figure and next step."""
+    request = SearchRequest(SearchObjective("cosine", 1.0))
     bundle = Bundle.open(
-        write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], quest=quest, thresholds=LENIENT)
+        write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], request=request, thresholds=LENIENT)
     )
     with pytest.raises(GateRefused):
         bundle.admit("int8")
     (failure,) = bundle.report["precisions"]["int8"]["failures"]
     assert re.fullmatch(
-        r"the mean cosine is 0\.9999\d+, below 1; none of the \d+ assignments that were tried holds cosine=1\.0; ask "
-        r"for less, or export fp16",
+        r"the mean cosine is 0\.9999\d+, below 1; none of the \d+ assignments that were tried meets cosine=1\.0; "
+        r"lower the objective, or export fp16",
         failure,
     )
     searched = bundle.report["search"]
-    made = bundle.report["precisions"]["int8"]["made"]
-    assert (sorted(made["activations_16bit"]), sorted(made["fp32"])) == (
-        searched["chosen"]["activations_16bit"],
-        searched["chosen"]["fp32"],
+    details = bundle.report["precisions"]["int8"]["details"]
+    assert (sorted(details["activations_16bit"]), sorted(details["fp32"])) == (
+        searched["best"]["activations_16bit"],
+        searched["best"]["fp32"],
     )
-    assert made["embeddings"] == searched["chosen"]["embeddings"]
+    assert details["embeddings"] == searched["best"]["embeddings"]
 
 
-def test_a_target_is_for_int8(small_run: Run, tmp_path: Path) -> None:
+def test_an_objective_is_for_int8(small_run: Run, tmp_path: Path) -> None:
     """Nobody searches for what is not written."""
-    with pytest.raises(ConfigError, match="a target is for int8"):
-        write_bundle(small_run, tmp_path / "bundle", precisions=["fp16"], quest=Quest(Target("agreement", 0.9)))
+    with pytest.raises(ConfigError, match="an objective is for int8"):
+        write_bundle(
+            small_run,
+            tmp_path / "bundle",
+            precisions=["fp16"],
+            request=SearchRequest(SearchObjective("agreement", 0.9)),
+        )

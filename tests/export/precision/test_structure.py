@@ -80,7 +80,7 @@ def test_a_layer_left_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> No
 
 
 def test_a_weight_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
-    """QuantisedGroup activations with a weight in fp32 are not an 8-bit product."""
+    """Quantised activations with a weight in fp32 are not an 8-bit product."""
     path = write_int8(RECIPES["int8-trt"])
     model = onnx.load(path)
     node = next(node for node in model.graph.node if node.output[0].startswith("layer.0.ffn_up.weight.0."))

@@ -14,14 +14,14 @@ from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import Recipe
 from emberline.export.progress import Progress, silent
-from emberline.export.search.search import Found, search
-from emberline.export.search.target import Quest, Target
+from emberline.export.search.objective import SearchObjective, SearchRequest
+from emberline.export.search.search import SearchResult, search
 from emberline.export.search.texts import SearchTexts
 from emberline.export.search.trial import Figures, Trial
 from emberline.export.training.run import Run
 
-#: Searches for a target, and keeps its trials in a file.
-Search = Callable[..., Found]
+#: Searches for an objective, and keeps its trials in a file.
+Search = Callable[..., SearchResult]
 
 
 @pytest.fixture(scope="session")
@@ -47,14 +47,14 @@ def find(quantiser: Quantiser, small_encoder: GraphSpec, pool: list[Encoding], a
     """Searches the small run's encoder."""
 
     def make(
-        target: str,
-        journal: Path,
+        objective: str,
+        trial_log: Path,
         clock: Callable[[], float] = lambda: 0.0,
         progress: Progress = silent,
         minutes: float = 10.0,
-    ) -> Found:
-        quest = Quest(Target.parse(target), minutes)
-        return search(quest, quantiser, small_encoder, pool, aside.queries, journal, progress, clock)
+    ) -> SearchResult:
+        request = SearchRequest(SearchObjective.parse(objective), minutes)
+        return search(request, quantiser, small_encoder, pool, aside.queries, trial_log, progress, clock)
 
     return make
 

@@ -17,14 +17,14 @@ from emberline.export.precision import int8
 from emberline.export.precision.linears import KINDS
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import Recipe
-from emberline.export.search.costs import Times
-from emberline.export.search.laboratory import Laboratory, compare
-from emberline.export.search.search import Found, demanded, summary
-from emberline.export.search.target import Quest, Target
+from emberline.export.search.costs import RelativeTimes
+from emberline.export.search.objective import SearchObjective, SearchRequest
+from emberline.export.search.search import SearchResult, gate_threshold, summary
 from emberline.export.search.texts import SearchTexts
+from emberline.export.search.trial_runner import TrialRunner, compare
 from emberline.export.vectors import encode
 
-Search = Callable[..., Found]
+Search = Callable[..., SearchResult]
 
 PLAIN = Recipe("uint8")
 ALL_16BIT = Recipe("uint8", activations_16bit=frozenset(KINDS))
@@ -34,12 +34,12 @@ ALL_16BIT = Recipe("uint8", activations_16bit=frozenset(KINDS))
 def times() -> Iterator[None]:
     """What is measured of a large encoder on a processor for 8 bits; the small run's layers are too small to time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Laboratory, "times", lambda *_: Times(1.8, 2.6))
+        patch.setattr(TrialRunner, "times", lambda *_: RelativeTimes(1.8, 2.6))
         yield
 
 
 @pytest.fixture(scope="module")
-def target(
+def objective(
     quantiser: Quantiser,
     small_encoder: GraphSpec,
     pool: list[Encoding],
@@ -47,38 +47,38 @@ def target(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
     """Between what all inputs in 8 bits reach and what all in 16 do."""
-    laboratory = Laboratory(
+    runner = TrialRunner(
         quantiser,
         small_encoder,
         pool,
         aside.queries,
-        tmp_path_factory.mktemp("laboratory"),
+        tmp_path_factory.mktemp("trial"),
         lambda: None,
         time.monotonic,
     )
-    plain, fine = (laboratory.attempt(one).sure(Target("cosine", 1.0)) for one in (PLAIN, ALL_16BIT))
-    return f"cosine={plain + 0.75 * (fine - plain)}"
+    plain, sixteen = (runner.run(one).lower_bound(SearchObjective("cosine", 1.0)) for one in (PLAIN, ALL_16BIT))
+    return f"cosine={plain + 0.75 * (sixteen - plain)}"
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trial_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the search below keeps its trials."""
     return tmp_path_factory.mktemp("search") / "bundle.search.jsonl"
 
 
 @pytest.fixture(scope="module")
-def found(find: Search, journal: Path, target: str) -> Found:
+def found(find: Search, trial_log: Path, objective: str) -> SearchResult:
     """A search with all the time that it needs."""
-    return find(target, journal)
+    return find(objective, trial_log)
 
 
-def test_the_cheapest_that_holds_is_found(found: Found) -> None:
+def test_the_cheapest_that_holds_is_found(found: SearchResult) -> None:
     """Finer than all inputs in 8 bits, cheaper than all in 16, and every trial is told."""
     report = found.report
-    assert (report["held"], report["ended"]) == (True, "found")
+    assert (report["met"], report["ended"]) == (True, "found")
     costs = [one["cost"] for one in report["trials"]]
-    assert costs[0] < report["chosen"]["cost"] < max(costs)
-    assert report["chosen"] in report["trials"]
+    assert costs[0] < report["best"]["cost"] < max(costs)
+    assert report["best"] in report["trials"]
     assert found.recipe.activations_16bit
     assert {(), ("layer.0.ffn_up",)} <= {tuple(one["activations_16bit"]) for one in report["trials"]}
     assert {one["method"] for one in report["trials"]} == {"minmax", "percentile", "entropy"}
@@ -88,7 +88,7 @@ def test_the_cheapest_that_holds_is_found(found: Found) -> None:
 
 
 def test_a_trial_is_what_the_encoder_does(
-    found: Found, quantiser: Quantiser, small_encoder: GraphSpec, pool: list[Encoding], tmp_path: Path
+    found: SearchResult, quantiser: Quantiser, small_encoder: GraphSpec, pool: list[Encoding], tmp_path: Path
 ) -> None:
     """The graph of the recipe that was chosen, written again, gives the figures that were told."""
     path = tmp_path / "encoder.onnx"
@@ -96,35 +96,35 @@ def test_a_trial_is_what_the_encoder_does(
     int8.write(quantiser.source, path, parts, "uint8", embeddings=found.recipe.embeddings)
     ours, theirs = (encode(OrtSession(one, small_encoder, "cpu"), pool) for one in (path, quantiser.source))
     figures = compare(ours, theirs, found.report["texts"]["queries"])
-    assert figures.agreement == pytest.approx(found.report["chosen"]["agreement"], abs=1e-9)
-    assert figures.cosine == pytest.approx(found.report["chosen"]["cosine"], abs=1e-7)
-    assert path.stat().st_size == found.report["chosen"]["bytes"]
+    assert figures.agreement == pytest.approx(found.report["best"]["agreement"], abs=1e-9)
+    assert figures.cosine == pytest.approx(found.report["best"]["cosine"], abs=1e-7)
+    assert path.stat().st_size == found.report["best"]["bytes"]
 
 
 def test_a_second_search_tries_nothing_again(
-    found: Found, find: Search, journal: Path, target: str, monkeypatch: pytest.MonkeyPatch
+    found: SearchResult, find: Search, trial_log: Path, objective: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All its trials are in the file, and it finds the same."""
     monkeypatch.setattr(int8, "write", lambda *_, **__: pytest.fail("no graph may be written"))
-    again = find(target, journal)
+    again = find(objective, trial_log)
     assert again.recipe == found.recipe
     assert again.report["trials"] == found.report["trials"]
 
 
 def test_a_search_that_broke_off_goes_on(
-    found: Found, find: Search, journal: Path, target: str, tmp_path: Path
+    found: SearchResult, find: Search, trial_log: Path, objective: str, tmp_path: Path
 ) -> None:
     """It makes the trials that are missing, and none that is there."""
-    lines = journal.read_text().splitlines(keepends=True)
+    lines = trial_log.read_text().splitlines(keepends=True)
     path = tmp_path / "bundle.search.jsonl"
     path.write_text("".join(lines[:6]) + lines[6][:30])  # four trials, and one that was being written
-    again = find(target, path)
+    again = find(objective, path)
     assert path.read_text().startswith("".join(lines[:6]))
     kept = [{name: value for name, value in one.items() if name != "seconds"} for one in again.report["trials"]]
     assert kept == [{name: value for name, value in one.items() if name != "seconds"} for one in found.report["trials"]]
 
 
-def test_an_error_leaves_the_trials_that_were_made(find: Search, target: str, tmp_path: Path) -> None:
+def test_an_error_leaves_the_trials_that_were_made(find: Search, objective: str, tmp_path: Path) -> None:
     """Broken off with Ctrl-C, the file has them."""
     path = tmp_path / "bundle.search.jsonl"
 
@@ -133,7 +133,7 @@ def test_an_error_leaves_the_trials_that_were_made(find: Search, target: str, tm
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        find(target, path, progress=progress)
+        find(objective, path, progress=progress)
     assert path.read_text().count("trial") == 3
 
 
@@ -141,16 +141,16 @@ def test_the_time_limit_is_kept_and_told(find: Search, tmp_path: Path) -> None:
     """No trial is started after it; the best so far is taken, and how to go on is said."""
     seconds = itertools.count(step=2.0)
     stopped = find("cosine=1", tmp_path / "one.jsonl", clock=lambda: next(seconds), minutes=1.0)
-    assert (stopped.report["held"], stopped.report["ended"]) == (False, "time")
+    assert (stopped.report["met"], stopped.report["ended"]) == (False, "time")
     assert 1 < len(stopped.report["trials"]) < 20
     best = max(stopped.report["trials"], key=lambda one: one["cosine"])
-    assert stopped.report["chosen"]["cosine"] == pytest.approx(best["cosine"], abs=1e-4)
+    assert stopped.report["best"]["cosine"] == pytest.approx(best["cosine"], abs=1e-4)
     said = summary(stopped.report)
-    assert "none holds cosine=1.0; the nearest: mean cosine 0.99" in said
-    assert "stopped by the limit of 1 minutes: export again with --force to go on" in said
+    assert "none meets cosine=1.0; the closest: mean cosine 0.99" in said
+    assert "stopped by the limit of 1 minutes: export again with --force to continue" in said
 
 
-def test_a_search_that_ran_out_of_time_goes_on(find: Search, target: str, tmp_path: Path) -> None:
+def test_a_search_that_ran_out_of_time_goes_on(find: Search, objective: str, tmp_path: Path) -> None:
     """Each further search has the whole time for what is new, until the assignment is found."""
     path = tmp_path / "one.jsonl"
 
@@ -158,7 +158,7 @@ def test_a_search_that_ran_out_of_time_goes_on(find: Search, target: str, tmp_pa
         """A quarter of an hour a trial."""
         return 900.0 * path.read_text().count('"trial"') if path.exists() else 0.0
 
-    found = [find(target, path, clock=clock, minutes=45.0) for _ in range(12)]
+    found = [find(objective, path, clock=clock, minutes=45.0) for _ in range(12)]
     made = [len(one.report["trials"]) for one in found]
     assert made[:3] == [3, 6, 9]
     assert made == sorted(made)
@@ -166,26 +166,28 @@ def test_a_search_that_ran_out_of_time_goes_on(find: Search, target: str, tmp_pa
     assert found[-1].report["ended"] == "found"
 
 
-def test_one_trial_is_made_however_short_the_time(find: Search, target: str, tmp_path: Path) -> None:
+def test_one_trial_is_made_however_short_the_time(find: Search, objective: str, tmp_path: Path) -> None:
     """There must be something to take."""
     seconds = itertools.count(step=100.0)
-    found = find(target, tmp_path / "one.jsonl", clock=lambda: next(seconds), minutes=1.0)
+    found = find(objective, tmp_path / "one.jsonl", clock=lambda: next(seconds), minutes=1.0)
     assert (len(found.report["trials"]), found.report["ended"]) == (1, "time")
     assert found.recipe == Recipe("uint8")
 
 
-def test_a_target_that_nothing_holds_is_told(find: Search, found: Found, journal: Path, tmp_path: Path) -> None:
-    """After 8 bits, 16 and fp32 the nearest is taken, and the search says that it has tried all."""
+def test_an_objective_that_nothing_meets_is_told(
+    find: Search, found: SearchResult, trial_log: Path, tmp_path: Path
+) -> None:
+    """After 8 bits, 16 and fp32 the closest is taken, and the search says that it has tried all."""
     path = tmp_path / "bundle.search.jsonl"
-    path.write_text(journal.read_text())
+    path.write_text(trial_log.read_text())
     nothing = find("cosine=1", path)
-    assert (nothing.report["held"], nothing.report["ended"]) == (False, "exhausted")
+    assert (nothing.report["met"], nothing.report["ended"]) == (False, "exhausted")
     assert nothing.recipe.fp32
-    assert nothing.report["chosen"]["cosine"] > found.report["chosen"]["cosine"]
-    assert "none holds cosine=1.0" in summary(nothing.report)
+    assert nothing.report["best"]["cosine"] > found.report["best"]["cosine"]
+    assert "none meets cosine=1.0" in summary(nothing.report)
 
 
-def test_progress_is_told_in_seconds(find: Search, target: str, tmp_path: Path) -> None:
+def test_progress_is_told_in_seconds(find: Search, objective: str, tmp_path: Path) -> None:
     """From nothing to the whole time, with the figures of the latest trial."""
     told: list[tuple[str, int, int]] = []
     shown: set[str] = set()
@@ -195,7 +197,7 @@ def test_progress_is_told_in_seconds(find: Search, target: str, tmp_path: Path) 
         shown.update(values)
 
     seconds = itertools.count(step=5.0)
-    find(target, tmp_path / "one.jsonl", clock=lambda: next(seconds), progress=progress, minutes=1.0)
+    find(objective, tmp_path / "one.jsonl", clock=lambda: next(seconds), progress=progress, minutes=1.0)
     assert {(stage, total) for stage, _, total in told} == {("searching", 60)}
     steps = [step for _, step, _ in told]
     assert steps == sorted(steps)
@@ -207,18 +209,21 @@ def test_progress_is_told_in_seconds(find: Search, target: str, tmp_path: Path) 
     ("report", "remedy"),
     [
         (
-            {"held": True, "ended": "found"},
-            "texts reached 0.9800, other texts do not; ask for more than agreement=0.97",
+            {"met": True, "ended": "found"},
+            "reached 0.9800 on the search's own texts, but not on others; raise the objective above agreement=0.97",
         ),
-        ({"held": False, "ended": "time"}, "ended after 5 minutes .*; export again with more --search-minutes"),
-        ({"held": False, "ended": "exhausted"}, "none of the 2 assignments that were tried holds .*; ask for less"),
+        ({"met": False, "ended": "time"}, "ended after 5 minutes .*; export again with more --search-minutes"),
+        (
+            {"met": False, "ended": "exhausted"},
+            "none of the 2 assignments .* tried meets .*; lower the objective",
+        ),
     ],
 )
-def test_the_gate_is_given_the_target_and_what_to_do(report: dict[str, object], remedy: str) -> None:
+def test_the_gate_is_given_the_objective_and_what_to_do(report: dict[str, object], remedy: str) -> None:
     """The asked value takes the place of the default, in both directions; the rest stays."""
     default = Thresholds().of["int8"]
-    whole = {**report, "chosen": {"agreement": 0.98}, "trials": [1, 2]}
-    asked = demanded(default, Quest(Target("agreement", 0.97), 5.0), whole)
+    whole = {**report, "best": {"agreement": 0.98}, "trials": [1, 2]}
+    asked = gate_threshold(default, SearchRequest(SearchObjective("agreement", 0.97), 5.0), whole)
     assert asked.agreement == 0.97
     assert (asked.recommendations, asked.cosine) == (default.recommendations, default.cosine)
     assert re.search(remedy, asked.remedy)

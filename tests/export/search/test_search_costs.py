@@ -8,13 +8,13 @@ from emberline.engine.bundle import BundleLayout
 from emberline.export.precision import int8
 from emberline.export.precision.quantiser import Quantiser
 from emberline.export.precision.recipe import Recipe
-from emberline.export.search.costs import Costs, Times
+from emberline.export.search.costs import Costs, RelativeTimes
 
 
 @pytest.fixture
 def costs(quantiser: Quantiser) -> Costs:
     """Of the small run's encoder, where 16 bits take twice the time and fp32 three times."""
-    return Costs.of(quantiser.source, quantiser.layers, Times(2.0, 3.0))
+    return Costs.of(quantiser.source, quantiser.layers, RelativeTimes(2.0, 3.0))
 
 
 def test_time_grows_with_the_share_of_the_arithmetic(costs: Costs) -> None:
@@ -45,7 +45,11 @@ def test_sizes_are_those_of_the_files(
         assert costs.size(recipe) - first == pytest.approx(size - sizes[0], abs=0.03)
 
 
-@pytest.mark.parametrize(("times", "finer"), [(Times(1.8, 2.6), ("fine", "fp32")), (Times(2.0, 1.9), ("fp32",))])
-def test_16_bits_are_left_out_where_fp32_is_as_fast(times: Times, finer: tuple[str, ...], quantiser: Quantiser) -> None:
+@pytest.mark.parametrize(
+    ("times", "alternatives"), [(RelativeTimes(1.8, 2.6), ("16-bit", "fp32")), (RelativeTimes(2.0, 1.9), ("fp32",))]
+)
+def test_16_bits_are_left_out_where_fp32_is_as_fast(
+    times: RelativeTimes, alternatives: tuple[str, ...], quantiser: Quantiser
+) -> None:
     """A processor without instructions for 8 bits takes longer over two products of 8 than over one of 32."""
-    assert Costs.of(quantiser.source, quantiser.layers, times).alternatives == finer
+    assert Costs.of(quantiser.source, quantiser.layers, times).alternatives == alternatives

@@ -32,9 +32,9 @@ def test_the_texts_are_the_same_each_time(small_run: Run, aside: SearchTexts) ->
 
 
 def test_too_few_items_are_told(small_run: Run) -> None:
-    """On a handful, any target is held by chance."""
+    """On a handful, any objective is met by chance."""
     holdout = HoldoutSet.of(*small_run.data())
     warm = np.cumsum(holdout.split.warm_items) <= 20
     few = replace(holdout, split=replace(holdout.split, cold_items=~(holdout.split.warm_items & warm)))
-    with pytest.raises(DataError, match=r"needs 32 items .* the data has \d+; export without --target"):
+    with pytest.raises(DataError, match=r"needs 32 items .* the data has \d+; export without --objective"):
         SearchTexts.of(few)

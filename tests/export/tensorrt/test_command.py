@@ -27,7 +27,7 @@ def emberline(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: object) -> None:
     """One command builds each precision for each target, and tells where they are and what they are."""
     root, profile = bert_bundle.layout.root, "1x1:4x32:8x32"
-    done = emberline(root, "--tensorrt", "fp16,int8-fp16", "--target", "sm86,sm120", "--profiles", profile, "--json")
+    done = emberline(root, "--tensorrt", "fp16,int8-fp16", "--gpu", "sm86,sm120", "--profiles", profile, "--json")
     assert done.returncode == 0, done.stderr
     engines = json.loads(done.stdout)["engines"]
     assert [(one["precision"], one["target"]) for one in engines] == [
@@ -45,7 +45,7 @@ def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: objec
 def test_a_bad_profile_is_one_line(bert_bundle: Bundle) -> None:
     """A profile out of order is one line on the standard error, and nothing is built."""
     profile = "8x8:4x8:16x32"
-    done = emberline(bert_bundle.layout.root, "--tensorrt", "fp16", "--target", "sm86", "--profiles", profile)
+    done = emberline(bert_bundle.layout.root, "--tensorrt", "fp16", "--gpu", "sm86", "--profiles", profile)
     assert done.returncode == 1
     assert done.stderr.startswith("emberline: profile 8x8:4x8:16x32: its smallest (min) shape")
     assert len(done.stderr.splitlines()) == 1
@@ -64,8 +64,8 @@ def test_a_repository_is_written_from_the_command_line(bert_bundle: Bundle, tmp_
 def test_a_bundle_is_all_they_take(bert_bundle: Bundle, tmp_path: Path) -> None:
     """A second folder beside --tensorrt is a misunderstanding; so is a run without a bundle to write."""
     done = emberline(bert_bundle.layout.root, tmp_path / "other", "--tensorrt", "fp16")
-    assert "take a bundle alone" in done.stderr
-    assert "the folder to be written is missing" in emberline(bert_bundle.layout.root).stderr
+    assert "take only a bundle" in done.stderr
+    assert "the folder to write is missing" in emberline(bert_bundle.layout.root).stderr
 
 
 def test_names_are_checked() -> None:

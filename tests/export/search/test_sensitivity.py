@@ -8,10 +8,10 @@ import pytest
 
 from emberline.export.precision.linears import KINDS, LinearGroup
 from emberline.export.precision.recipe import Recipe
-from emberline.export.search.costs import Costs, Times
-from emberline.export.search.target import Target
+from emberline.export.search.costs import Costs, RelativeTimes
+from emberline.export.search.objective import SearchObjective
+from emberline.export.search.sensitivity import OutOfTime, SensitivitySearch, select
 from emberline.export.search.trial import Trial
-from emberline.export.search.walk import TimeIsUp, Walk, choose
 
 MakeTrial = Callable[..., Trial]
 
@@ -32,11 +32,11 @@ class Encoder:
         self.trials: dict[Recipe, Trial] = {}
         self._make_trial, self._allowed = make_trial, allowed
 
-    def attempt(self, recipe: Recipe) -> Trial:
+    def run(self, recipe: Recipe) -> Trial:
         """Measure a recipe, unless no trial is allowed any more."""
         if recipe not in self.trials:
             if len(self.trials) >= self._allowed:
-                raise TimeIsUp
+                raise OutOfTime
             kept = {"minmax": 1.0, "percentile": 2.0, "entropy": 0.9}[recipe.method]
             loss = 1e-5 * recipe.embeddings
             for name in set(NAMES) - recipe.fp32:
@@ -46,35 +46,37 @@ class Encoder:
 
 
 def _costs(fp32: float = 3.0) -> Costs:
-    return Costs(Times(2.0, fp32), {one.name: one.weight.size for one in LAYERS}, 100, 4 * 1000)
+    return Costs(RelativeTimes(2.0, fp32), {one.name: one.weight.size for one in LAYERS}, 100, 4 * 1000)
 
 
-def _search(encoder: Encoder, target: Target, costs: Costs, gone: Callable[[], float] = lambda: 0.0) -> Trial:
-    with suppress(TimeIsUp):
-        Walk(LAYERS, costs, target, encoder.attempt, gone).run()
-    return choose(list(encoder.trials.values()), costs, target)
+def _search(
+    encoder: Encoder, objective: SearchObjective, costs: Costs, elapsed: Callable[[], float] = lambda: 0.0
+) -> Trial:
+    with suppress(OutOfTime):
+        SensitivitySearch(LAYERS, costs, objective, encoder.run, elapsed).run()
+    return select(list(encoder.trials.values()), costs, objective)
 
 
 def test_what_8_bits_hold_is_not_made_finer(make_trial: MakeTrial) -> None:
     """One trial is enough then."""
     encoder = Encoder(make_trial)
-    assert _search(encoder, Target("agreement", 0.5), _costs()).recipe == Recipe("uint8")
+    assert _search(encoder, SearchObjective("agreement", 0.5), _costs()).recipe == Recipe("uint8")
     assert len(encoder.trials) == 1
 
 
 def test_another_range_is_cheaper_than_finer_layers(make_trial: MakeTrial) -> None:
     """A method that keeps more costs nothing, and is taken for all that follows."""
     encoder = Encoder(make_trial)
-    plain, entropy = (encoder.attempt(Recipe("uint8", method=name)) for name in ("minmax", "entropy"))
-    target = Target("cosine", (plain.figures.cosine + entropy.figures.cosine) / 2)
-    assert _search(encoder, target, _costs()).recipe.method == "entropy"
+    plain, entropy = (encoder.run(Recipe("uint8", method=name)) for name in ("minmax", "entropy"))
+    objective = SearchObjective("cosine", (plain.figures.cosine + entropy.figures.cosine) / 2)
+    assert _search(encoder, objective, _costs()).recipe.method == "entropy"
 
 
 def test_the_layers_that_gain_most_for_their_cost_are_made_finer_and_no_more(make_trial: MakeTrial) -> None:
-    """The sensitive ones; without the last of them the target is not held."""
+    """The sensitive ones; without the last of them the objective is not met."""
     encoder, costs = Encoder(make_trial), _costs()
-    found = _search(encoder, target := Target("agreement", 0.97), costs)
-    assert found.holds(target)
+    found = _search(encoder, objective := SearchObjective("agreement", 0.97), costs)
+    assert found.meets(objective)
     assert {name for name in found.recipe.activations_16bit if "ffn_down" in name}
     assert not found.recipe.fp32
     least = min(found.recipe.activations_16bit, key=LOSSES.__getitem__)
@@ -84,17 +86,17 @@ def test_the_layers_that_gain_most_for_their_cost_are_made_finer_and_no_more(mak
         method=found.recipe.method,
         alpha=found.recipe.alpha,
     )
-    assert not encoder.attempt(rest).holds(target)
+    assert not encoder.run(rest).meets(objective)
     assert all(
-        costs.cost(found.recipe) <= costs.cost(one.recipe) for one in encoder.trials.values() if one.holds(target)
+        costs.cost(found.recipe) <= costs.cost(one.recipe) for one in encoder.trials.values() if one.meets(objective)
     )
 
 
 def test_where_16_bits_do_not_do_layers_stay_fp32(make_trial: MakeTrial) -> None:
     """As few as needed, and never all of them."""
     encoder = Encoder(make_trial)
-    found = _search(encoder, target := Target("agreement", 0.999), _costs())
-    assert found.holds(target)
+    found = _search(encoder, objective := SearchObjective("agreement", 0.999), _costs())
+    assert found.meets(objective)
     assert found.recipe.fp32
     assert all(one.recipe.fp32 != set(NAMES) for one in encoder.trials.values())
 
@@ -102,17 +104,17 @@ def test_where_16_bits_do_not_do_layers_stay_fp32(make_trial: MakeTrial) -> None
 def test_16_bits_are_not_tried_where_fp32_is_faster(make_trial: MakeTrial) -> None:
     """But for the recipe that is shipped, which is tried anyway."""
     encoder = Encoder(make_trial)
-    found = _search(encoder, target := Target("agreement", 0.97), _costs(fp32=1.5))
-    assert found.holds(target)
+    found = _search(encoder, objective := SearchObjective("agreement", 0.97), _costs(fp32=1.5))
+    assert found.meets(objective)
     assert found.recipe.fp32
     assert sum(bool(one.recipe.activations_16bit) for one in encoder.trials.values()) == 1
 
 
-def test_a_target_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial) -> None:
+def test_an_objective_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial) -> None:
     """When all is tried."""
     encoder = Encoder(make_trial)
-    found = _search(encoder, target := Target("cosine", 1.0), _costs())
-    assert not found.holds(target)
+    found = _search(encoder, objective := SearchObjective("cosine", 1.0), _costs())
+    assert not found.meets(objective)
     assert found.figures.cosine == max(one.figures.cosine for one in encoder.trials.values())
 
 
@@ -120,23 +122,23 @@ def test_a_target_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial) ->
 def test_when_time_is_up_the_best_so_far_is_taken(make_trial: MakeTrial, allowed: int) -> None:
     """The recipe that is shipped is tried early, so that there is something good."""
     encoder = Encoder(make_trial, allowed)
-    found = _search(encoder, target := Target("agreement", 0.95), _costs())
+    found = _search(encoder, objective := SearchObjective("agreement", 0.95), _costs())
     assert len(encoder.trials) == allowed
-    assert found.holds(target)
+    assert found.meets(objective)
 
 
 def test_where_time_is_short_kinds_stand_for_their_layers(make_trial: MakeTrial) -> None:
     """The ladder is climbed all the same, without a trial of each layer alone."""
     slow, quick = Encoder(make_trial), Encoder(make_trial)
-    target = Target("agreement", 0.97)
-    patient, hasty = _search(slow, target, _costs()), _search(quick, target, _costs(), gone=lambda: 0.7)
-    assert hasty.holds(target)
+    objective = SearchObjective("agreement", 0.97)
+    patient, hasty = _search(slow, objective, _costs()), _search(quick, objective, _costs(), elapsed=lambda: 0.7)
+    assert hasty.meets(objective)
     assert len(quick.trials) < len(slow.trials) - 20
-    assert patient.holds(target)
+    assert patient.meets(objective)
 
 
 def test_what_is_known_badly_must_reach_more(make_trial: MakeTrial) -> None:
     """Two standard errors below the figure must still hold, or the gate's other texts would often miss it."""
-    target = Target("agreement", 0.97)
-    assert not make_trial(Recipe("uint8"), 0.975, error=0.003).holds(target)
-    assert make_trial(Recipe("uint8"), 0.977, error=0.003).holds(target)
+    objective = SearchObjective("agreement", 0.97)
+    assert not make_trial(Recipe("uint8"), 0.975, error=0.003).meets(objective)
+    assert make_trial(Recipe("uint8"), 0.977, error=0.003).meets(objective)

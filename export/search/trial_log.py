@@ -1,7 +1,7 @@
-"""The trials of a search, in a file: nothing is tried twice, be it after a failure or for another target.
+"""The trials of a search in a file, so that no trial is repeated after a failure or for another objective.
 
-One JSON object a line: first what the trials depend on, then the machine's times, then a trial each. A line is on its
-way to the disk before the next trial starts; one that was cut off is dropped.
+The file has one JSON object per line: what the trials depend on, the relative times of this machine, and then the
+trials. Each line is written before the next trial starts; an incomplete last line is dropped.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any
 from emberline.engine.errors import ExportError
 from emberline.export.precision.recipe import Recipe
 
-from .costs import Times
+from .costs import RelativeTimes
 from .trial import Trial
 
 
-class Journal:
-    """The file. It has one writer at a time."""
+class TrialLog:
+    """The file of trials. It has one writer at a time."""
 
     def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
-        """Read what is there, if it is of the same search; begin anew otherwise.
+        """Read the file if its trials are comparable; otherwise start a new one.
 
         Args:
-            path: the file; its folder is made.
+            path: the file; its folder is created.
             key: what the trials depend on.
 
         Raises:
             ExportError: the file cannot be read or written.
         """
         self.path = path
-        self.times: Times | None = None
+        self.times: RelativeTimes | None = None
         self.trials: dict[Recipe, Trial] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,18 +43,18 @@ class Journal:
             raise self._unwritable(error) from error
         for line in kept[1:]:
             if "times" in line:
-                self.times = Times(**line["times"])
+                self.times = RelativeTimes(**line["times"])
             else:
                 trial = Trial.from_dict(line["trial"])
                 self.trials[trial.recipe] = trial
 
-    def timed(self, times: Times) -> None:
-        """Keep the machine's times."""
+    def log_times(self, times: RelativeTimes) -> None:
+        """Store the relative times of this machine."""
         self.times = times
         self._append({"times": times.as_dict()})
 
-    def tried(self, trial: Trial) -> None:
-        """Keep a trial."""
+    def log_trial(self, trial: Trial) -> None:
+        """Store a trial."""
         self.trials[trial.recipe] = trial
         self._append({"trial": trial.as_dict()})
 
@@ -70,7 +70,7 @@ class Journal:
 
 
 def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    """The lines up to the first that is no JSON object."""
+    """The lines up to the first that is not a JSON object."""
     lines: list[dict[str, Any]] = []
     if not path.exists():
         return lines

@@ -7,9 +7,9 @@ import pytest
 
 from emberline.engine.errors import ExportError
 from emberline.export.precision.recipe import Recipe
-from emberline.export.search.costs import Times
-from emberline.export.search.journal import Journal
+from emberline.export.search.costs import RelativeTimes
 from emberline.export.search.trial import Trial
+from emberline.export.search.trial_log import TrialLog
 
 KEY = {"encoder": "a"}
 ALL_16BIT = Recipe(
@@ -20,39 +20,39 @@ ALL_16BIT = Recipe(
 @pytest.fixture
 def written(tmp_path: Path, make_trial: Callable[..., Trial]) -> Path:
     """The file of two trials."""
-    journal = Journal(tmp_path / "made" / "trials.jsonl", KEY)
-    journal.timed(Times(1.7, 2.6))
-    journal.tried(make_trial(Recipe("uint8"), 0.9))
-    journal.tried(make_trial(ALL_16BIT, 0.95))
-    return journal.path
+    trial_log = TrialLog(tmp_path / "made" / "trials.jsonl", KEY)
+    trial_log.log_times(RelativeTimes(1.7, 2.6))
+    trial_log.log_trial(make_trial(Recipe("uint8"), 0.9))
+    trial_log.log_trial(make_trial(ALL_16BIT, 0.95))
+    return trial_log.path
 
 
 def test_trials_are_found_again(written: Path, make_trial: Callable[..., Trial]) -> None:
     """With all that their recipes say."""
-    again = Journal(written, KEY)
-    assert again.times == Times(1.7, 2.6)
+    again = TrialLog(written, KEY)
+    assert again.times == RelativeTimes(1.7, 2.6)
     assert again.trials == {Recipe("uint8"): make_trial(Recipe("uint8"), 0.9), ALL_16BIT: make_trial(ALL_16BIT, 0.95)}
 
 
 def test_trials_of_another_encoder_are_dropped(written: Path) -> None:
     """They say nothing of this one."""
-    other = Journal(written, {"encoder": "b"})
+    other = TrialLog(written, {"encoder": "b"})
     assert other.times is None
     assert not other.trials
-    assert not Journal(written, KEY).trials
+    assert not TrialLog(written, KEY).trials
 
 
 def test_a_line_that_was_cut_off_is_dropped(written: Path, make_trial: Callable[..., Trial]) -> None:
     """The process was killed as it wrote; what came before counts, and what comes after is whole again."""
     written.write_text(written.read_text()[:-20])
-    journal = Journal(written, KEY)
-    assert set(journal.trials) == {Recipe("uint8")}
-    journal.tried(make_trial(ALL_16BIT, 0.96))
-    assert Journal(written, KEY).trials[ALL_16BIT].figures.agreement == 0.96
+    trial_log = TrialLog(written, KEY)
+    assert set(trial_log.trials) == {Recipe("uint8")}
+    trial_log.log_trial(make_trial(ALL_16BIT, 0.96))
+    assert TrialLog(written, KEY).trials[ALL_16BIT].figures.agreement == 0.96
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     """Trials that cannot be kept would be lost after ten minutes."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match=r"the trials cannot be kept in .*; write the bundle elsewhere"):
-        Journal(tmp_path / "file" / "trials.jsonl", KEY)
+        TrialLog(tmp_path / "file" / "trials.jsonl", KEY)

@@ -1,4 +1,4 @@
-"""What a search is to find. Light to import: the command line reads it."""
+"""The objective of a search. Light to import, because the command line reads it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Final, Literal, cast
 
 from emberline.engine.errors import ConfigError
 
-#: What a target may speak of, as the gate measures it: agreement@10 of neighbours, and the mean cosine.
+#: The measures that an objective may bound, as the gate defines them: agreement@10 of neighbours, and the mean cosine.
 Measure = Literal["agreement", "cosine"]
 MEASURES: Final[Mapping[Measure, str]] = {"agreement": "agreement@10 of neighbours", "cosine": "mean cosine"}
 
-#: How long a search may take unless it is told.
+#: The default time limit of a search.
 MINUTES: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What must be held.
+class SearchObjective:
+    """The accuracy that an int8 encoder must reach.
 
     Attributes:
         measure: one of `MEASURES`.
-        value: the least that will do, above 0 and up to 1.
+        value: the minimum, above 0 and up to 1.
     """
 
     measure: Measure
@@ -30,24 +30,23 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
-            raise ConfigError(f"the target's measure is {self.measure!r}; choose from {', '.join(MEASURES)}")
+            raise ConfigError(f"the objective's measure is {self.measure!r}; choose from {', '.join(MEASURES)}")
         if not 0 < self.value <= 1:
-            raise ConfigError(f"the target of {self.measure} must be a share above 0 and up to 1, not {self.value:g}")
+            raise ConfigError(f"the objective {self.measure} must be a share above 0 and up to 1, not {self.value:g}")
 
     @classmethod
-    def parse(cls, text: str) -> Target:
-        """Read ``agreement=0.97``.
+    def parse(cls, text: str) -> SearchObjective:
+        """Parse ``agreement=0.97``.
 
         Raises:
-            ConfigError: it is written otherwise, or speaks of something else.
+            ConfigError: the text has another form or names another measure.
         """
         measure, _, value = text.partition("=")
         try:
             least = float(value)
         except ValueError:
             raise ConfigError(
-                f"--target {text}: write MEASURE=VALUE with one of {', '.join(MEASURES)}, e.g. agreement=0.97; "
-                "GPUs are for --tensorrt"
+                f"--objective {text}: write MEASURE=VALUE with one of {', '.join(MEASURES)}, e.g. agreement=0.97"
             ) from None
         return cls(cast(Measure, measure.strip()), least)
 
@@ -56,16 +55,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Quest:
-    """A search that is asked for.
+class SearchRequest:
+    """What to search for, and for how long.
 
     Attributes:
-        target: what int8 must hold.
-        minutes: after which the search takes the best that it has found; what was tried is kept, so that another
-            search goes on from there.
+        objective: what int8 must reach.
+        minutes: the time limit, after which the search takes the best trial so far. Trials are kept, so another search
+            continues from them.
     """
 
-    target: Target
+    objective: SearchObjective
     minutes: float = MINUTES
 
     def __post_init__(self) -> None:
