@@ -15,7 +15,7 @@ from .frame import Frame
 from .records import Interactions
 from .report import Fault, ProblemCollector
 from .schema import Interaction
-from .values import numbers, seconds, texts
+from .values import UNITS, numbers, seconds, texts
 
 
 def load_interactions(interaction: Interaction, folder: Path, findings: ProblemCollector) -> Frame:
@@ -68,7 +68,10 @@ def resolve(
         findings.count(Fault.BAD_RATING, frame, bad, interaction.rating)
         frame = frame.take(~bad)
     if interaction.timestamp is not None:
-        bad = seconds(frame, interaction.timestamp).is_null()
+        times, unit = seconds(frame, interaction.timestamp)
+        if unit != UNITS[0][0]:
+            findings.note(f"{path.name}: {interaction.timestamp} is read as {unit} since 1970")
+        bad = times.is_null()
         findings.count(Fault.BAD_TIMESTAMP, frame, bad, interaction.timestamp)
         frame = frame.take(~bad)
     frame = _latest(interaction, frame, findings)
@@ -94,16 +97,17 @@ def _latest(interaction: Interaction, frame: Frame, findings: ProblemCollector) 
 
 def _times(interaction: Interaction, frame: Frame) -> pl.Series:
     if interaction.timestamp is None:
-        return pl.Series([0] * len(frame), dtype=pl.Int64)
-    return seconds(frame, interaction.timestamp)
+        return pl.Series([0.0] * len(frame), dtype=pl.Float64)
+    return seconds(frame, interaction.timestamp)[0]
 
 
 def _interactions(
     interaction: Interaction, frame: Frame, users: Sequence[str], items: Sequence[str], path: Path
 ) -> Interactions:
-    rating = np.full(len(frame), np.nan, dtype=np.float32)
+    rating = np.full(len(frame), np.nan)
     if interaction.rating is not None:
-        rating = numbers(frame, interaction.rating)[0].fill_null(np.nan).to_numpy().astype(np.float32)
+        rating = numbers(frame, interaction.rating)[0].fill_null(np.nan).to_numpy()
+    # Before the ratings are rounded to 32 bits: 3.99999999 is less than 4.
     positive = interaction.positive.of(rating)
     if not positive.any():
         raise DataError(
@@ -113,7 +117,7 @@ def _interactions(
     return Interactions(
         user=_indexes(texts(frame, interaction.user), users),
         item=_indexes(texts(frame, interaction.item), items),
-        rating=rating,
+        rating=rating.astype(np.float32),
         timestamp=_times(interaction, frame).to_numpy(),
         positive=positive,
     )

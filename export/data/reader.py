@@ -62,6 +62,7 @@ def read(
         interactions=len(interactions),
         positives=int(interactions.positive.sum()),
         problems=tuple(findings.problems),
+        notes=tuple(findings.notes),
     )
     return dataset, report
 

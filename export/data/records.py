@@ -35,14 +35,14 @@ class Interactions:
         user: (N,) index into the data set's users.
         item: (N,) index into its items.
         rating: (N,) NaN where the data has none.
-        timestamp: (N,) seconds; 0 where the data has none.
+        timestamp: (N,) seconds, with fractions; 0 where the data has none.
         positive: (N,) whether the description counts the row as a like.
     """
 
     user: NDArray[np.int32]
     item: NDArray[np.int32]
     rating: NDArray[np.float32]
-    timestamp: NDArray[np.int64]
+    timestamp: NDArray[np.float64]
     positive: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Interactions:
             np.empty(0, dtype=np.int32),
             np.empty(0, dtype=np.int32),
             np.empty(0, dtype=np.float32),
-            np.empty(0, dtype=np.int64),
+            np.empty(0, dtype=np.float64),
             np.empty(0, dtype=np.bool_),
         )
 

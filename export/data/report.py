@@ -78,6 +78,7 @@ class ReadReport:
         interactions: kept.
         positives: of these, likes.
         problems: in the order in which they were found.
+        notes: how the files were read where they left a choice.
     """
 
     name: str
@@ -88,6 +89,7 @@ class ReadReport:
     interactions: int
     positives: int
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -99,6 +101,7 @@ class ReadReport:
             "users": self.users,
             "interactions": self.interactions,
             "positives": self.positives,
+            "notes": list(self.notes),
             "problems": [
                 {
                     "fault": problem.fault.title,
@@ -112,11 +115,12 @@ class ReadReport:
         }
 
     def summary(self) -> str:
-        """A few lines for people: the sizes, then each problem with its first example."""
+        """A few lines for people: the sizes, the notes, then each problem with its first example."""
         lines = [
             f"{self.name}: {self.users:,} users, {self.items:,} items, "
             f"{self.interactions:,} interactions, {self.positives:,} of them likes"
         ]
+        lines += [f"  {note}" for note in self.notes]
         lines += [
             f"  {problem.count:,} × {problem.fault.title} in {problem.file}: {problem.fault.consequence} "
             f"(e.g. {problem.examples[0]})"
@@ -133,11 +137,17 @@ class ProblemCollector:
         strict: refuse the first lossy fault instead of counting it.
         rows: by file name, the rows read so far.
         problems: found so far.
+        notes: how the files were read where they left a choice.
     """
 
     strict: bool = False
     rows: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Note how a file is read where it leaves a choice."""
+        self.notes.append(text)
 
     def add(self, fault: Fault, path: Path, count: int, examples: Iterable[str]) -> None:
         """Note a fault that a file has `count` times; nothing is noted if that is none.

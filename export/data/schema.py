@@ -96,7 +96,7 @@ class Positive:
     def __str__(self) -> str:
         return "any" if self.comparison is None else f"rating {self.comparison} {self.threshold:g}"
 
-    def of(self, rating: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def of(self, rating: NDArray[np.floating]) -> NDArray[np.bool_]:
         """(N,) ratings → (N,) whether each is a like."""
         if self.comparison is None:
             return np.ones(len(rating), dtype=np.bool_)

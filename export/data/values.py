@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import polars as pl
 
 from emberline.engine.errors import DataError
 
 from .frame import Frame
+
+#: Units of numbers that are times, and how many of each a second has.
+UNITS: Final = (("seconds", 1.0), ("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
+_TICKS: Final = {"ms": 1e3, "us": 1e6, "ns": 1e9}
+#: In seconds since 1970: beyond it, nanoseconds do not fit into 64 bits.
+_YEAR_2262: Final = 9.2e9
+#: A number beyond 64 bits is no time.
+_LARGEST: Final = 2.0**63
 
 
 def texts(frame: Frame, column: str, missing: Sequence[str] = ()) -> pl.Series:
@@ -80,24 +89,41 @@ def lists(frame: Frame, column: str, separator: str, missing: Sequence[str] = ()
     return cleaned.set(cleaned.list.len() == 0, None)
 
 
-def seconds(frame: Frame, column: str) -> pl.Series:
-    """(R,) times in whole seconds; null where there is none.
+def seconds(frame: Frame, column: str) -> tuple[pl.Series, str]:
+    """Times in seconds, with the resolution that the file gives them.
 
-    A number is taken as it is, an ISO 8601 text and a Parquet date as seconds since 1970, in UTC where they name no
-    zone.
+    An ISO 8601 text and a Parquet date are seconds since 1970, in UTC where they name no zone. A number counts the unit
+    in which the column's typical value lies before the year 2262: seconds, milliseconds, microseconds or nanoseconds.
+
+    Returns:
+        (R,) floats, null where there is none; the unit of the numbers.
 
     Raises:
         DataError: the column holds lists or structures.
     """
     series = frame.data[column]
-    if series.dtype in (pl.Date, pl.Datetime):
-        return series.dt.epoch("s")
+    if series.dtype == pl.Date:
+        return series.dt.epoch("s").cast(pl.Float64), UNITS[0][0]
+    if isinstance(series.dtype, pl.Datetime):
+        return _quotient(series.dt.timestamp(series.dtype.time_unit), _TICKS[series.dtype.time_unit]), UNITS[0][0]
     number, other = numbers(frame, column)
     given = texts(frame, column).filter(other).unique()
     moments = {text: _moment(text) for text in given}
     parsed = texts(frame, column).replace_strict(moments, default=None, return_dtype=pl.Float64)
-    whole = number.fill_null(parsed).floor()
-    return whole.cast(pl.Int64, strict=False)
+    number = number.set(number.abs() >= _LARGEST, None)
+    unit, size = _unit(number)
+    return _quotient(number, size).fill_null(parsed), unit
+
+
+def _quotient(number: pl.Series, size: float) -> pl.Series:
+    # By NumPy, which rounds once: polars multiplies by the reciprocal, and half a second becomes a little more.
+    return pl.Series(number.name, number.cast(pl.Float64).to_numpy() / size).fill_nan(None)
+
+
+def _unit(number: pl.Series) -> tuple[str, float]:
+    typical = number.abs().median()
+    fitting = (unit for unit in UNITS if not isinstance(typical, float) or typical / unit[1] < _YEAR_2262)
+    return next(fitting, UNITS[-1])
 
 
 def _moment(text: str) -> float | None:

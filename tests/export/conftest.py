@@ -72,7 +72,7 @@ def make_dataset() -> MakeDataset:
                 user=table[:, 0].astype(np.int32),
                 item=table[:, 1].astype(np.int32),
                 rating=rating,
-                timestamp=table[:, 3].astype(np.int64),
+                timestamp=table[:, 3],
                 positive=positive.of(rating),
             ),
         )

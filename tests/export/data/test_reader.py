@@ -193,6 +193,29 @@ def test_the_latest_of_repeated_interactions_is_kept(write: Write, at: int, kept
     assert report.interactions == 3
 
 
+def test_times_keep_their_fractions(write: Write) -> None:
+    """A log with milliseconds may stand newest first: the later of two likes within a second stays."""
+    log = "name,sku,stars,at\nann,tea,5,1700000000.900\nann,mug,4,1700000000.500\nann,tea,1,1700000000.100\n"
+    dataset, _ = _read(write({"ratings.csv": log}))
+    assert dataset.interactions.rating.tolist() == [5, 4]
+    assert dataset.interactions.timestamp.tolist() == [1700000000.9, 1700000000.5]
+
+
+def test_milliseconds_are_said(write: Write) -> None:
+    """The report says in which unit times were read where it is not seconds."""
+    dataset, report = _read(write({"ratings.csv": "name,sku,stars,at\nann,tea,5,1700000000900\n"}))
+    assert dataset.interactions.timestamp.tolist() == [1700000000.9]
+    assert report.notes == ("ratings.csv: at is read as milliseconds since 1970",)
+    assert report.notes[0] in report.summary()
+    assert report.as_dict()["notes"] == list(report.notes)
+
+
+def test_a_rating_is_compared_before_it_is_rounded(write: Write) -> None:
+    """A rating just below the threshold is no like, though 32 bits cannot tell it from one."""
+    dataset, _ = _read(write({"ratings.csv": RATINGS + "bob,pot,3.99999999,1\n"}))
+    assert dataset.interactions.positive.tolist() == [True, False, True, False]
+
+
 def test_an_item_without_attributes_is_kept(write: Write) -> None:
     """An item of which nothing is known stays in the data set, with an empty text, and is reported."""
     dataset, report = _read(write({"items.csv": ITEMS + "cup,,,\n"}))

@@ -59,21 +59,49 @@ def test_real_lists() -> None:
 
 
 def test_seconds() -> None:
-    """Numbers are seconds; ISO 8601 is read with its zone, or as UTC; the rest is null."""
+    """Numbers are seconds with their fractions; ISO 8601 is read with its zone, or as UTC; the rest is null."""
     cells = ["881250949", "881250949.9", "2024-01-01", "2024-01-01T01:00:00+01:00", "2024-01-01 00:00:00Z", "soon", ""]
     start = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
-    assert seconds(_frame(cells), "x").to_list() == [881250949, 881250949, start, start, start, None, None]
+    times, unit = seconds(_frame(cells), "x")
+    assert times.to_list() == [881250949, 881250949.9, start, start, start, None, None]
+    assert unit == "seconds"
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit"),
+    [
+        (["1700000000000", "1700000000001"], "milliseconds"),
+        (["1700000000000000", "1700000000001000"], "microseconds"),
+        (["1700000000000000000", "1700000000001000000"], "nanoseconds"),
+        ([1700000000000, 1700000000001], "milliseconds"),
+        (["2023-11-14T22:13:20.000", "2023-11-14T22:13:20.001+00:00"], "seconds"),
+        ([datetime(2023, 11, 14, 22, 13, 20), datetime(2023, 11, 14, 22, 13, 20, 1000)], "seconds"),
+    ],
+)
+def test_seconds_keep_their_resolution(cells: list[object], unit: str) -> None:
+    """A millisecond stays one, however the file writes it."""
+    times, found = seconds(_frame(cells), "x")
+    assert times.to_list() == pytest.approx([1700000000.0, 1700000000.001], abs=1e-6, rel=0)
+    assert found == unit
+
+
+def test_one_odd_number_does_not_change_the_unit() -> None:
+    """The typical time says what the numbers count; a stray one is kept, in the same unit."""
+    times, unit = seconds(_frame(["1700000000", "1700000001", "1700000002000"]), "x")
+    assert (times.to_list(), unit) == ([1700000000, 1700000001, 1700000002000], "seconds")
 
 
 def test_seconds_of_temporal_columns() -> None:
-    """Dates and times of Parquet are seconds since 1970."""
-    assert seconds(_frame([date(1970, 1, 2), None]), "x").to_list() == [86400, None]
-    assert seconds(_frame([datetime(1970, 1, 1, 0, 1)]), "x").to_list() == [60]
+    """Dates and times of Parquet are seconds since 1970, in each of its units."""
+    assert seconds(_frame([date(1970, 1, 2), None]), "x")[0].to_list() == [86400, None]
+    for unit in ("ms", "us", "ns"):
+        frame = _frame([datetime(1970, 1, 1, 0, 1, 0, 500_000), None], pl.Datetime(unit))
+        assert seconds(frame, "x")[0].to_list() == [60.5, None]
 
 
 def test_seconds_beyond_all_integers_are_null() -> None:
     """A time that no 64-bit number holds is a fault, not another time."""
-    assert seconds(_frame(["1e300"]), "x").to_list() == [None]
+    assert seconds(_frame(["1e300"]), "x")[0].to_list() == [None]
 
 
 @pytest.mark.parametrize(
