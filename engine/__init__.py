@@ -1,7 +1,7 @@
-"""The runtime: reads a bundle and serves it, without torch.
+"""The engine: serves a bundle, without torch.
 
-What a program that talks to a server needs can be imported from here: the clients, the records that they take and
-give, and the errors. Each is loaded when it is first used, so importing this package costs nothing.
+This package exports what a client program needs: the clients, the records that they accept and return, and the errors.
+Each name is loaded when it is first used, so importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         User,
     )
 
-# In the order of what they cost to load: gRPC comes with the clients.
+# In the order of their loading time: the clients load gRPC.
 _MODULES = ("records", "errors", "client.references", "client.blocking", "client.asynchronous")
 
 __all__ = [

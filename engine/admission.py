@@ -1,4 +1,4 @@
-"""Admission: which requests may start, and when the last of them has ended."""
+"""Admission: counts the requests in flight, and rejects new ones while the engine drains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .validation import check_priority
 
 
 class Admission:
-    """Counts the requests in flight, and refuses new ones once it is closed. Belongs to the event loop."""
+    """Admits requests until it is closed. Belongs to the event loop."""
 
     def __init__(self) -> None:
         self._in_flight = 0
@@ -22,18 +22,18 @@ class Admission:
         self._idle.set()
 
     @contextmanager
-    def admit(self, terms: RequestOptions) -> Iterator[None]:
-        """Admit a request for as long as the block runs.
+    def admit(self, options: RequestOptions) -> Iterator[None]:
+        """Admit a request; it is in flight while the block runs.
 
         Raises:
-            ShuttingDown: the server is stopping.
+            ShuttingDown: the engine drains.
             InvalidInput: the priority is out of its range.
             DeadlineExceeded: the deadline has passed already.
         """
         if self._closed:
             raise ShuttingDown
-        check_priority(terms)
-        if terms.deadline is not None and terms.deadline <= time.monotonic():
+        check_priority(options)
+        if options.deadline is not None and options.deadline <= time.monotonic():
             raise DeadlineExceeded("the deadline had passed before the work began; allow more time")
         self._in_flight += 1
         self._idle.clear()
@@ -45,6 +45,6 @@ class Admission:
                 self._idle.set()
 
     async def close(self) -> None:
-        """Refuse new requests, and wait until those in flight have ended."""
+        """Reject new requests, and wait until those in flight have ended."""
         self._closed = True
         await self._idle.wait()

@@ -1,7 +1,7 @@
-"""A bundle: the folder that holds a trained model, ready to serve, with the proof of what its quantisation costs.
+"""The bundle: a folder with a trained model that is ready to serve, and the measured accuracy of each precision.
 
-The layout and the manifest are what `export` writes and the engine reads; both import them from here. A bundle is never
-written after export. Loading one checks the schema version, every file's SHA-256 and the accuracy gate's verdict.
+This module defines the layout and the manifest, which `export` writes and the engine reads. A bundle never changes
+after export. Loading a bundle checks the schema version, every file's SHA-256 and the accuracy gate's verdict.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from .errors import BundleCorrupt, BundleError, GateRefused, SchemaMismatch
 
-#: Raised with every change of the layout or the manifest.
+#: Version of the layout and the manifest; incremented with every change.
 SCHEMA: Final = 2
 
 Precision = Literal["fp32", "fp16", "int8", "int8-trt"]
@@ -24,7 +24,7 @@ PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8", "int8-trt")
 
 @dataclass(frozen=True, slots=True)
 class BundleLayout:
-    """Where each part of a bundle lies.
+    """The paths of a bundle's files.
 
     Attributes:
         root: the bundle's folder.
@@ -34,7 +34,7 @@ class BundleLayout:
 
     @property
     def manifest(self) -> Path:
-        """The manifest; written last, so a folder without one is not a bundle."""
+        """The manifest. It is written last, so a folder without it is not a bundle."""
         return self.root / "manifest.json"
 
     @property
@@ -43,7 +43,7 @@ class BundleLayout:
         return self.root / "tokenizer.json"
 
     def encoder(self, precision: Precision) -> Path:
-        """Tokens to `sentence_embedding` (B, H)."""
+        """The encoder's graph: tokens to `sentence_embedding` (B, H)."""
         return self.root / f"encoder.{precision}.onnx"
 
     @property
@@ -63,22 +63,22 @@ class BundleLayout:
 
     @property
     def catalogue(self) -> Path:
-        """The seed: the training data's items with their vectors."""
+        """The seed of the live catalogue: the training data's items with their vectors."""
         return self.root / "catalogue.sqlite"
 
     @property
     def report(self) -> Path:
-        """The accuracy gate's measurements and verdict per precision."""
+        """The measurements and the verdict of the accuracy gate, per precision."""
         return self.root / "report.json"
 
     @property
     def live_catalogue(self) -> Path:
-        """Where the live catalogue lies unless a server is told otherwise: beside the bundle, not in it."""
+        """The default path of the live catalogue: beside the bundle, not inside it."""
         return self.root.parent / f"{self.root.name}.catalogue.sqlite"
 
     @property
     def costs(self) -> Path:
-        """Where an engine remembers how fast it was on its machine: likewise."""
+        """The file where an engine stores its measured speed, beside the bundle as well."""
         return self.root.parent / f"{self.root.name}.costs.json"
 
 
@@ -87,9 +87,9 @@ class TensorSpec:
     """An input or output of a graph.
 
     Attributes:
-        name: as in the graph.
-        dtype: NumPy's name.
-        shape: a number, or a name where the dimension varies.
+        name: name in the graph.
+        dtype: name of the NumPy dtype.
+        shape: the dimensions; each a number, or a name if it varies.
     """
 
     name: str
@@ -108,7 +108,7 @@ class GraphSpec:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """What a file must be."""
+    """The expected hash and size of a file."""
 
     sha256: str
     bytes: int
@@ -116,30 +116,30 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a bundle says of itself.
+    """The description of a bundle.
 
     Attributes:
-        schema: the version of this layout.
-        model_id: names the trained model, e.g. ``ml-100k-3f9c2a71``.
-        created: ISO 8601, UTC.
-        fingerprint: SHA-256 over the fp32 encoder, the item tower and the tokenizer: two vectors may be compared if
-            their fingerprints are equal, whatever the precision of the encoder.
-        files: every file but the manifest, by its name.
+        schema: version of the layout.
+        model_id: name of the trained model, e.g. ``ml-100k-3f9c2a71``.
+        created: time of the export, ISO 8601, UTC.
+        fingerprint: SHA-256 over the fp32 encoder, the item tower and the tokenizer. Vectors with equal fingerprints
+            may be compared, whatever the precision of the encoder.
+        files: all files except the manifest, by name.
         encoders: the encoder's graph per precision.
-        graphs: ``item_tower``, ``user_tower`` and ``match``.
-        max_length: tokens a text; longer ones are cut.
+        graphs: the graphs ``item_tower``, ``user_tower`` and ``match``.
+        max_length: maximum number of tokens in a text; longer texts are truncated.
         hidden: H, the width of `sentence_embedding`.
         dimensions: D, the width of `item_embedding` and `user_embedding`.
         temperature: τ of ``s(u, i) = z_u·z_i / τ + b_i``.
-        tasks: the weight of each task's loss in training, by ``user``, ``item``, ``pair``; 0 where it was off.
-        item_fields: the item attributes in their order in the text.
-        user_fields: the user attributes in their order in the text.
-        label_fields: the item attributes whose values are labels.
-        item_labels: what the columns of `item_attributes` stand for, as ``field=value``.
-        user_labels: likewise for `user_attributes`.
-        rating_range: lowest and highest rating; equal if the data has none.
-        positive: what counts as a like, in words, e.g. ``rating >= 4``.
-        versions: of the packages that made the bundle.
+        tasks: weight of the losses of the tasks ``user``, ``item`` and ``pair`` in training; 0 where a task was off.
+        item_fields: item attributes in their order in the text.
+        user_fields: user attributes in their order in the text.
+        label_fields: item attributes whose values are labels.
+        item_labels: labels of the columns of `item_attributes`, as ``field=value``.
+        user_labels: labels of the columns of `user_attributes`, as ``field=value``.
+        rating_range: lowest and highest rating; equal if the data has no ratings.
+        positive: condition for a like, in words, e.g. ``rating >= 4``.
+        versions: versions of the packages that made the bundle.
     """
 
     schema: int
@@ -172,21 +172,21 @@ class Manifest:
         """Read a manifest.
 
         Raises:
-            BundleError: there is none.
-            SchemaMismatch: it was written for another version of the layout.
-            BundleCorrupt: it is not readable.
+            BundleError: the file does not exist.
+            SchemaMismatch: the manifest was written for another version of the layout.
+            BundleCorrupt: the manifest cannot be read.
         """
         try:
             raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise BundleError(
-                f"{path.parent} is no bundle: it has no {path.name}; make one with `emberline export`"
+                f"{path.parent} is not a bundle: it has no {path.name}; make one with `emberline export`"
             ) from None
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise BundleCorrupt(f"{path} cannot be read ({error}); export the bundle again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-            found = raw.get("schema") if isinstance(raw, dict) else None
-            raise SchemaMismatch(f"{path} has schema {found}, this Emberline reads {SCHEMA}; export the bundle again")
+            schema = raw.get("schema") if isinstance(raw, dict) else None
+            raise SchemaMismatch(f"{path} has schema {schema}, this Emberline reads {SCHEMA}; export the bundle again")
         try:
             return cls(
                 **{
@@ -216,8 +216,8 @@ class Bundle:
     """A bundle whose files have been checked.
 
     Attributes:
-        layout: where its parts lie.
-        manifest: what it says of itself.
+        layout: the paths of its files.
+        manifest: its description.
         report: the accuracy gate's report: ``{"precisions": {NAME: {"passed": bool, "failures": [str], …}}, …}``.
     """
 
@@ -230,7 +230,7 @@ class Bundle:
         """Open a bundle and check every file against the manifest.
 
         Raises:
-            BundleError: it is no bundle, or of another schema, or one of its files is missing or altered.
+            BundleError: the folder is not a bundle, has another schema, or a file is missing or altered.
         """
         layout = BundleLayout(root)
         manifest = Manifest.read(layout.manifest)
@@ -243,48 +243,48 @@ class Bundle:
         return cls(layout, manifest, report)
 
     def admit(self, precision: Precision, *, allow_failed_gate: bool = False) -> str:
-        """Say whether a precision may be served.
+        """Check that a precision may be served.
 
         Returns:
-            The accuracy gate's verdict, ``passed`` or ``failed``.
+            The verdict of the accuracy gate, ``passed`` or ``failed``.
 
         Raises:
-            BundleError: the bundle has no such precision.
-            GateRefused: the gate failed it and `allow_failed_gate` is not set.
+            BundleError: the bundle does not have the precision.
+            GateRefused: the precision failed its gate and `allow_failed_gate` is not set.
         """
         if precision not in self.manifest.encoders:
-            held = ", ".join(self.manifest.encoders)
-            raise BundleError(f"{self.layout.root} has no encoder in {precision}; it has {held}")
+            available = ", ".join(self.manifest.encoders)
+            raise BundleError(f"{self.layout.root} has no encoder in {precision}; it has {available}")
         verdict = self.report.get("precisions", {}).get(precision, {})
         if verdict.get("passed") is True:
             return "passed"
         if not allow_failed_gate:
             why = "; ".join(verdict.get("failures", [])) or f"{self.layout.report.name} has no verdict on it"
             raise GateRefused(
-                f"{precision} did not pass the accuracy gate: {why}. Serve another precision, or this one all the same "
-                "with --allow-failed-gate"
+                f"{precision} did not pass the accuracy gate: {why}. Serve another precision, or this one anyway with "
+                "--allow-failed-gate"
             )
         return "failed"
 
 
 def sha256(path: Path) -> str:
-    """A file's SHA-256, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_file(path: Path, record: FileRecord) -> None:
-    """Check that a file is what the manifest says.
+    """Check a file against the manifest.
 
     Raises:
-        BundleCorrupt: it is missing or altered.
+        BundleCorrupt: the file is missing or altered.
     """
     if not path.is_file():
         raise BundleCorrupt(f"{path} is missing, the manifest lists it; copy the bundle again or export it again")
-    if path.stat().st_size != record.bytes or (found := sha256(path)) != record.sha256:
+    if path.stat().st_size != record.bytes or (digest := sha256(path)) != record.sha256:
         detail = (
             f"has {path.stat().st_size} bytes, not {record.bytes}"
             if path.stat().st_size != record.bytes
-            else f"has SHA-256 {found[:12]}…, not {record.sha256[:12]}…"
+            else f"has SHA-256 {digest[:12]}…, not {record.sha256[:12]}…"
         )
         raise BundleCorrupt(f"{path} was altered: it {detail}; copy the bundle again or export it again")

@@ -1,4 +1,4 @@
-"""Devices: what can run the encoder, and in which order to try them."""
+"""Devices: the ways to run the encoder, and the order in which to try them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from .errors import ConfigError
 #: ``cuda`` and ``tensorrt`` are ONNX Runtime's providers; ``tensorrt-engine`` is an engine built ahead of time.
 Device = Literal["cpu", "cuda", "tensorrt", "tensorrt-engine"]
 DEVICES: Final[tuple[Device, ...]] = get_args(Device)
-#: Finds out by itself.
+#: Selects the device automatically.
 AUTO: Final = "auto"
-#: What it tries on a machine with a GPU, the fastest first.
+#: The devices that ``auto`` tries on a machine with a GPU, the fastest first.
 AUTO_ORDER: Final[tuple[Device, ...]] = ("tensorrt-engine", "tensorrt", "cuda", "cpu")
 
 
 def parse_devices(text: str) -> tuple[Device, ...]:
-    """Read a device, several in the order in which to try them, or ``auto``.
+    """Parse a device, several devices in the order in which to try them, or ``auto``.
 
     Args:
         text: e.g. ``cuda``, ``tensorrt,cuda,cpu`` or ``auto``.
 
     Raises:
-        ConfigError: one is not known, or named twice.
+        ConfigError: a device is not known, or named twice.
     """
     if text == AUTO:
         return AUTO_ORDER
-    found: list[Device] = []
+    devices: list[Device] = []
     for name in text.split(","):
         device = next((known for known in DEVICES if known == name.strip()), None)
         if device is None:
             raise ConfigError(
-                f"device is {text!r}; choose of {', '.join(DEVICES)}, several with commas in the order in which to try "
-                f"them, or {AUTO}"
+                f"device is {text!r}; choose from {', '.join(DEVICES)}, several separated by commas in "
+                f"the order in which to try them, or {AUTO}"
             )
-        if device in found:
+        if device in devices:
             raise ConfigError(f"device is {text!r}, which has {device} twice")
-        found.append(device)
-    return tuple(found)
+        devices.append(device)
+    return tuple(devices)

@@ -1,30 +1,25 @@
 """The engine: the one place that knows the order of the stages.
 
-A request is read against a snapshot of the catalogue, its texts are tokenized, encoded in batches that it shares with
-other requests, and put through towers and heads. The engine belongs to one event loop, which only hands work on.
+A request is resolved against a snapshot of the catalogue. Its texts are tokenized, encoded in batches that it shares
+with other requests, and put through towers and heads. The engine belongs to one event loop, which only dispatches work.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from threading import Thread
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import numpy as np
 
-from emberline import __version__
-
 from .admission import Admission
-from .batching.batcher import Batcher
-from .batching.planner import Limits
-from .batching.queue import RequestQueue
-from .batching.vector_cache import VectorCache
 from .config import EngineConfig
-from .loading import Parts, load
+from .encoding import TextEncoder
+from .loading import EngineComponents, load
 from .metrics import Metrics
 from .records import (
     ENCODE_OUTPUTS,
@@ -32,8 +27,6 @@ from .records import (
     DeleteResult,
     EncodeRequest,
     EncodeResult,
-    Encoding,
-    Floats,
     GetResult,
     Info,
     Item,
@@ -48,208 +41,190 @@ from .records import (
 )
 from .scoring.request import RequestResolver, RequestSchema
 from .scoring.scorer import Scorer
-from .validation import check_count, check_id, check_k, check_learnt, check_names
+from .threads import WorkerThreads
+from .validation import check_count, check_id, check_k, check_names, check_trained
 
-T = TypeVar("T")
-
-#: The length of text by which the tokens of a batch are bounded, and the encoder's pace is guessed before the first.
-_TYPICAL_LENGTH: Final = 32
-#: Work up to these sizes is done on the event loop, because handing it to a thread and back would take as long: texts
-#: by their characters, rows through a tower, rows of the catalogue to search, items to list and to compare.
-_SMALL_CHARACTERS: Final = 1024
+#: Scoring up to these sizes runs on the event loop, because the hand-over to a thread would take as long: rows through
+#: a tower, rows of the catalogue to search, items to list and to compare.
 _SMALL_ROWS: Final = 8
 _SMALL_CATALOGUE: Final = 4096
 _SMALL_LIST: Final = 64
 
 
 class Engine:
-    """Encodes, scores, recommends and keeps the catalogue. Start it with `Engine.start`, end it with `drain`.
+    """Encodes, scores, recommends and maintains the catalogue. Start it with `Engine.start`, stop it with `drain`.
 
     Attributes:
-        metrics: what it counts.
-        provenance: what makes its answers.
+        metrics: counts requests, batches and texts.
+        provenance: model and precision that make the results.
     """
 
-    def __init__(self, config: EngineConfig, parts: Parts) -> None:
-        """Join the parts; the running event loop becomes the engine's."""
-        manifest = parts.bundle.manifest
+    def __init__(self, config: EngineConfig, components: EngineComponents) -> None:
+        """Connect the components; the running event loop becomes the owner."""
+        manifest, placement = components.bundle.manifest, components.placement
         self.metrics = Metrics()
-        self.provenance = Provenance(manifest.model_id, parts.placement.precision)
+        self.provenance = Provenance(manifest.model_id, placement.precision)
         self._config = config
-        self._parts = parts
         self._manifest = manifest
+        self._placement = placement
+        self._catalogue = components.catalogue
         self._schema = RequestSchema(
             manifest.item_fields, manifest.user_fields, manifest.hidden, config.max_inputs, config.max_text_bytes
         )
-        self._scorer = Scorer(parts.heads, manifest)
-        typical = min(_TYPICAL_LENGTH, manifest.max_length)
-        queue = RequestQueue(config.max_waiting_tokens, parts.costs.text(typical) / typical / config.workers)
-        cache = VectorCache(config.max_cache_bytes)
-        self._encoder = Batcher(
-            parts.placement.session,
-            queue,
-            Limits(config.max_batch, config.max_batch_tokens or parts.costs.ample(typical)),
-            parts.costs,
-            cache,
-            self.metrics,
-            hidden=manifest.hidden,
-            workers=config.workers,
-            latency_sessions=parts.placement.latency_sessions,
-            cores=parts.placement.cores,
-        )
-        self._threads = ThreadPoolExecutor(config.cores, "engine")
-        snapshot = parts.catalogue.snapshot()
+        self._scorer = Scorer(components.heads, manifest)
+        self._threads = WorkerThreads(config.cores, "engine")
+        self._encoder = TextEncoder(config, components, self.metrics, self._threads)
+        snapshot = self._catalogue.snapshot()
         Thread(
             target=snapshot.contents.columns.prepare,
             args=(manifest.item_fields, len(snapshot.live)),
-            name="columns",
-            daemon=True,  # it reads what is in memory, so it may be cut off at any time
+            name="attribute-columns",
+            daemon=True,  # it only reads memory, so it may be cut off at any time
         ).start()
         self._started = time.monotonic()
+        self._version = version("emberline")
         self._admission = Admission()
         self.metrics.describe(
             model_id=manifest.model_id,
-            precision=parts.placement.precision,
-            device=parts.placement.session.device,
-            version=__version__,
-            notes=parts.placement.notes,
+            precision=placement.precision,
+            device=placement.session.device,
+            version=self._version,
+            notes=placement.notes,
         )
         self.metrics.watch(
-            waiting=lambda: queue.waiting,
-            cached=lambda: cache.size,
-            items=lambda: len(parts.catalogue.snapshot()),
-            vectors=lambda: parts.catalogue.snapshot().vector_bytes,
+            waiting=lambda: self._encoder.waiting_tokens,
+            cached=lambda: self._encoder.cached_bytes,
+            items=lambda: len(self._catalogue.snapshot()),
+            vectors=lambda: self._catalogue.snapshot().vector_bytes,
             kind=config.catalogue_vectors,
         )
 
     @classmethod
     async def start(cls, config: EngineConfig) -> Self:
-        """Load a bundle and a catalogue and be ready; see `load` for what it raises."""
+        """Load a bundle and a catalogue, and return the engine when it is ready; see `load` for the errors."""
         return cls(config, await asyncio.to_thread(load, config))
 
-    async def encode(self, work: EncodeRequest, terms: RequestOptions) -> EncodeResult:
-        """Encode texts, items or users: any outputs out of one pass through the encoder.
+    async def encode(self, request: EncodeRequest, options: RequestOptions) -> EncodeResult:
+        """Encode texts, items or users. One pass through the encoder gives all outputs.
 
-        A user without a profile has zeros for `sentence_embedding`, as the user tower reads them.
+        A user without a profile has zeros for `sentence_embedding`, which is how the user tower represents them.
 
         Raises:
             InvalidInput: the request cannot be encoded.
             UnknownItem: an id of a history is not in the catalogue.
-            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
-        with self._serving(terms) as timings:
-            snapshot = self._parts.catalogue.snapshot()
-            reading = RequestResolver(snapshot, self._schema)
-            inputs = reading.inputs(work.inputs, work.outputs)
-            encodings, encoded = await self._encode(reading, terms, timings)
-            with _measured(timings, "score"):
-                outputs = await self._aside(
-                    len(inputs.places) <= _SMALL_ROWS, self._scorer.encode, inputs, work.outputs, snapshot, encoded
+        with self._admitted(options) as timings:
+            snapshot = self._catalogue.snapshot()
+            resolver = RequestResolver(snapshot, self._schema)
+            inputs = resolver.inputs(request.inputs, request.outputs)
+            encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            with timings.measure("score"):
+                small = len(inputs.text_indices) <= _SMALL_ROWS
+                outputs = await self._threads.run(
+                    small, self._scorer.encode, inputs, request.outputs, snapshot, vectors
                 )
-        tokens = np.array([len(encoding) for encoding in encodings] + [0], np.int64)  # a place of -1 has none
+        tokens = np.array([len(encoding) for encoding in encodings] + [0], np.int64)  # an index of -1 has no tokens
         truncated = np.array([encoding.truncated for encoding in encodings] + [False], np.bool_)
-        return EncodeResult(outputs, tokens[inputs.places], truncated[inputs.places], timings, self.provenance)
+        indices = inputs.text_indices
+        return EncodeResult(outputs, tokens[indices], truncated[indices], timings, self.provenance)
 
-    async def score(self, work: ScoreRequest, terms: RequestOptions) -> ScoreResult:
-        """Score one user against candidates. A user without profile and history is scored by the items' biases.
+    async def score(self, request: ScoreRequest, options: RequestOptions) -> ScoreResult:
+        """Score candidates for one user. A user without profile and history is scored by the items' biases.
 
         Raises:
             InvalidInput: the request cannot be scored.
             UnknownItem: an id is not in the catalogue.
-            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
-        with self._serving(terms) as timings:
-            check_count(len(work.candidates), self._config.max_inputs, "candidates")
-            check_names(work.outputs, SCORE_OUTPUTS, "outputs")
-            check_learnt(work.outputs, self._manifest.tasks)
-            snapshot = self._parts.catalogue.snapshot()
-            reading = RequestResolver(snapshot, self._schema)
-            person = reading.user(work.user, "user")
-            candidates = reading.references(work.candidates, "candidates")
-            _, encoded = await self._encode(reading, terms, timings)
-            with _measured(timings, "score"):
-                outputs = await self._aside(
-                    len(candidates) <= _SMALL_ROWS,
-                    self._scorer.score,
-                    person,
-                    candidates,
-                    work.outputs,
-                    snapshot,
-                    encoded,
+        with self._admitted(options) as timings:
+            check_count(len(request.candidates), self._config.max_inputs, "candidates")
+            check_names(request.outputs, SCORE_OUTPUTS, "outputs")
+            check_trained(request.outputs, self._manifest.tasks)
+            snapshot = self._catalogue.snapshot()
+            resolver = RequestResolver(snapshot, self._schema)
+            user = resolver.user(request.user, "user")
+            candidates = resolver.references(request.candidates, "candidates")
+            _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            with timings.measure("score"):
+                small = len(candidates) <= _SMALL_ROWS
+                outputs = await self._threads.run(
+                    small, self._scorer.score, user, candidates, request.outputs, snapshot, vectors
                 )
         return ScoreResult(outputs, timings, self.provenance)
 
-    async def recommend(self, work: RecommendRequest, terms: RequestOptions) -> RecommendResult:
-        """The best items of the catalogue for one user. Without profile and history they are the popular ones.
+    async def recommend(self, request: RecommendRequest, options: RequestOptions) -> RecommendResult:
+        """Return the best items of the catalogue for one user. Without profile and history, popular items come first.
 
         Raises:
             InvalidInput: the request is not meaningful.
             UnknownItem: an id of the history is not in the catalogue.
-            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
-        with self._serving(terms) as timings:
-            check_k(work.k, self._config.max_k)
-            check_names(work.outputs, SCORE_OUTPUTS, "outputs")
-            check_learnt(work.outputs, self._manifest.tasks)
-            snapshot = self._parts.catalogue.snapshot()
-            reading = RequestResolver(snapshot, self._schema)
-            person = reading.user(work.user, "user")
-            _, encoded = await self._encode(reading, terms, timings)
-            listed = work.k + len(person.history)
-            small = len(snapshot) <= _SMALL_CATALOGUE and listed <= _SMALL_LIST
-            with _measured(timings, "score"):
-                items, considered = await self._aside(small, self._scorer.recommend, person, work, snapshot, encoded)
+        with self._admitted(options) as timings:
+            check_k(request.k, self._config.max_k)
+            check_names(request.outputs, SCORE_OUTPUTS, "outputs")
+            check_trained(request.outputs, self._manifest.tasks)
+            snapshot = self._catalogue.snapshot()
+            resolver = RequestResolver(snapshot, self._schema)
+            user = resolver.user(request.user, "user")
+            _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            small = len(snapshot) <= _SMALL_CATALOGUE and request.k + len(user.history) <= _SMALL_LIST
+            with timings.measure("score"):
+                items, considered = await self._threads.run(
+                    small, self._scorer.recommend, user, request, snapshot, vectors
+                )
         return RecommendResult(items, considered, timings, self.provenance)
 
-    async def upsert(self, items: tuple[Item, ...], terms: RequestOptions) -> UpsertResult:
+    async def upsert(self, items: tuple[Item, ...], options: RequestOptions) -> UpsertResult:
         """Add or replace items, all or none. They are durable and recommendable on return.
 
         Raises:
             InvalidInput: an item cannot be stored, or two have the same id.
             CatalogueError: the catalogue cannot be written.
-            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see there.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
-        with self._serving(terms) as timings:
-            catalogue = self._parts.catalogue
-            reading = RequestResolver(catalogue.snapshot(), self._schema)
-            places = reading.items(items)
-            _, encoded = await self._encode(reading, terms, timings)
-            with _measured(timings, "score"):
-                stored = await self._aside(len(items) <= _SMALL_ROWS, self._scorer.store, items, places, encoded)
-            inserted, replaced = await asyncio.to_thread(catalogue.upsert, stored)
+        with self._admitted(options) as timings:
+            resolver = RequestResolver(self._catalogue.snapshot(), self._schema)
+            indices = resolver.items(items)
+            _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            with timings.measure("score"):
+                small = len(items) <= _SMALL_ROWS
+                stored = await self._threads.run(small, self._scorer.store, items, indices, vectors)
+            inserted, replaced = await asyncio.to_thread(self._catalogue.upsert, stored)
         return UpsertResult(inserted, replaced, timings, self.provenance)
 
-    async def delete(self, ids: Sequence[str], terms: RequestOptions) -> DeleteResult:
-        """Delete items; ids that the catalogue does not have are named in the answer.
+    async def delete(self, ids: Sequence[str], options: RequestOptions) -> DeleteResult:
+        """Delete items. The result names the ids that the catalogue does not have.
 
         Raises:
-            InvalidInput: no ids, too many, or one that cannot be an id.
+            InvalidInput: there are no ids, too many, or an invalid one.
             CatalogueError: the catalogue cannot be written.
         """
-        with self._serving(terms):
+        with self._admitted(options):
             self._check_ids(ids)
-            unknown = await asyncio.to_thread(self._parts.catalogue.delete, ids)
+            unknown = await asyncio.to_thread(self._catalogue.delete, ids)
         return DeleteResult(len(set(ids)) - len(unknown), tuple(unknown))
 
-    async def get(self, ids: Sequence[str], terms: RequestOptions) -> GetResult:
-        """Find items; ids that the catalogue does not have are named in the answer.
+    async def get(self, ids: Sequence[str], options: RequestOptions) -> GetResult:
+        """Look items up. The result names the ids that the catalogue does not have.
 
         Raises:
-            InvalidInput: no ids, too many, or one that cannot be an id.
+            InvalidInput: there are no ids, too many, or an invalid one.
         """
-        with self._serving(terms):
+        with self._admitted(options):
             self._check_ids(ids)
-            return GetResult(*self._parts.catalogue.get(ids))
+            return GetResult(*self._catalogue.get(ids))
 
     def info(self) -> Info:
-        """Say what runs."""
-        manifest, config, placement = self._manifest, self._config, self._parts.placement
-        snapshot = self._parts.catalogue.snapshot()
+        """Describe the model, the device, the limits and the catalogue."""
+        manifest, config, placement = self._manifest, self._config, self._placement
+        snapshot = self._catalogue.snapshot()
         return Info(
             model_id=manifest.model_id,
             precision=placement.precision,
             device=placement.session.device,
-            version=__version__,
+            version=self._version,
             max_length=manifest.max_length,
             hidden=manifest.hidden,
             dimensions=manifest.dimensions,
@@ -271,55 +246,23 @@ class Engine:
         )
 
     async def drain(self) -> None:
-        """Take no new work, answer what was taken, and end."""
+        """Reject new requests, answer those in flight, and stop."""
         await self._admission.close()
-        # Off the loop, because a batch that nobody waits for any more may still run, and ends on the loop.
-        for close in (self._encoder.close, self._threads.shutdown, self._parts.catalogue.close):
+        # Off the event loop: a batch whose requests have all gone may still run, and it ends on the loop.
+        for close in (self._encoder.close, self._threads.close, self._catalogue.close):
             await asyncio.to_thread(close)
 
     @contextmanager
-    def _serving(self, terms: RequestOptions) -> Iterator[Timings]:
-        """Let a request in, and take its time."""
+    def _admitted(self, options: RequestOptions) -> Iterator[Timings]:
+        """Admit a request and record its total time."""
         arrived = time.monotonic()
         timings = Timings()
-        with self._admission.admit(terms):
+        with self._admission.admit(options):
             yield timings
         timings.total = time.monotonic() - arrived
         self.metrics.stages(timings)
-
-    async def _encode(
-        self, reading: RequestResolver, terms: RequestOptions, timings: Timings
-    ) -> tuple[list[Encoding], Floats]:
-        """Tokenize and encode the texts that a request needs; (T, H)."""
-        texts = reading.texts
-        if not texts:
-            return [], np.empty((0, self._manifest.hidden), np.float32)
-        self._encoder.check_room()
-        with _measured(timings, "tokenize"):
-            if sum(map(len, texts)) <= _SMALL_CHARACTERS:
-                encodings = self._parts.tokenizer.encode(texts)
-            else:
-                loop = asyncio.get_running_loop()
-                encodings = await loop.run_in_executor(self._threads, self._parts.tokenizer.encode, texts)
-        vectors = await self._encoder.encode(encodings, terms)
-        timings.queue, timings.encode = vectors.queue, vectors.encode
-        return encodings, vectors.embeddings
-
-    async def _aside(self, small: bool, function: Callable[..., T], *arguments: object) -> T:
-        """Do a stage's work: at once if it is small, on a thread otherwise."""
-        if small:
-            return function(*arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def _check_ids(self, ids: Sequence[str]) -> None:
         check_count(len(ids), self._config.max_inputs, "ids")
         for index, item_id in enumerate(ids):
             check_id(item_id, f"ids[{index}]")
-
-
-@contextmanager
-def _measured(timings: Timings, stage: str) -> Iterator[None]:
-    """Take a stage's time."""
-    started = time.monotonic()
-    yield
-    setattr(timings, stage, time.monotonic() - started)

@@ -1,41 +1,41 @@
-"""Everything that Emberline raises on purpose.
+"""The errors that Emberline raises on purpose.
 
 EmberlineError
-├── InvalidInput        a request names something that cannot be encoded, scored or stored
+├── InvalidInput        a request has something that cannot be encoded, scored or stored
 ├── UnknownItem         an item id is not in the catalogue
-├── Overloaded          the backlog is full; come back later
+├── Overloaded          the queue is full; retry later
 ├── DeadlineExceeded    the client's deadline passed before the work was done
-├── ShuttingDown        the server drains and takes no new work
+├── ShuttingDown        the server drains and accepts no new requests
 ├── InferenceFailed     the model failed on a batch
 ├── BundleError         a bundle cannot be used
 │   ├── BundleCorrupt       a file is missing or is not what the manifest says
 │   ├── SchemaMismatch      the bundle was written for another version of the layout
 │   └── GateRefused         the accuracy gate's verdict forbids this precision
-├── CatalogueError      the live catalogue cannot be used, for instance made by another encoder
-├── DeviceUnavailable   the device that was asked for cannot run here
+├── CatalogueError      the live catalogue cannot be used, for instance because another encoder made it
+├── DeviceUnavailable   the requested device cannot run here
 ├── ConfigError         a setting is out of its range
 ├── DataError           a data file or its description cannot be read
 ├── ExportError         a graph cannot be made, or is not what it claims to be
 ├── BenchError          a measurement cannot be made, or its result cannot be read
-├── MissingExtra        a part of Emberline is used whose packages are not installed
+├── MissingExtra        a part of Emberline needs packages that are not installed
 └── ServerUnreachable   a client cannot reach the server
 
-A message names the thing, the reason and the next step.
+Each message names the thing, the reason and the next step.
 """
 
 from __future__ import annotations
 
 
 class EmberlineError(Exception):
-    """Base of all errors that Emberline raises on purpose."""
+    """Base class of all errors that Emberline raises on purpose."""
 
 
 class InvalidInput(EmberlineError, ValueError):
-    """A request names something that cannot be encoded, scored or stored.
+    """A request has something that cannot be encoded, scored or stored.
 
     Attributes:
-        field: where in the request, in the contract's names, e.g. ``inputs[3].text``.
-        reason: what is wrong with it and what would be right.
+        field: path of the field in the request, in the contract's names, e.g. ``inputs[3].text``.
+        reason: what is wrong with the field, and what would be valid.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -54,10 +54,10 @@ class UnknownItem(EmberlineError, LookupError):
 
 
 class Overloaded(EmberlineError):
-    """The backlog is full.
+    """The queue is full.
 
     Attributes:
-        retry_after: seconds after which a place is likely to be free.
+        retry_after: seconds after which the queue is likely to have room.
     """
 
     def __init__(self, waiting: int, limit: int, retry_after: float) -> None:
@@ -70,14 +70,14 @@ class DeadlineExceeded(EmberlineError, TimeoutError):
 
 
 class ShuttingDown(EmberlineError):
-    """The server drains and takes no new work."""
+    """The server drains and accepts no new requests."""
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down; send the request to another replica")
 
 
 class InferenceFailed(EmberlineError):
-    """The model failed on a batch; the requests in it are lost, the others are not."""
+    """The model failed on a batch. The requests in that batch fail, all others succeed."""
 
 
 class BundleError(EmberlineError):
@@ -101,7 +101,7 @@ class CatalogueError(EmberlineError):
 
 
 class DeviceUnavailable(EmberlineError):
-    """The device that was asked for cannot run here."""
+    """The requested device cannot run here."""
 
 
 class ConfigError(EmberlineError, ValueError):
@@ -121,7 +121,7 @@ class BenchError(EmberlineError):
 
 
 class MissingExtra(EmberlineError, ImportError):
-    """A part of Emberline is used whose packages are not installed."""
+    """A part of Emberline needs packages that are not installed."""
 
     def __init__(self, purpose: str, extra: str, missing: str) -> None:
         super().__init__(

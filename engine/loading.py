@@ -1,4 +1,4 @@
-"""What an engine needs, loaded and checked: fail at the start, not at the first request."""
+"""Loading: everything that an engine needs, checked at the start so that nothing fails at the first request."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .text.tokenizer import TextTokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of an engine.
+class EngineComponents:
+    """The components of an engine.
 
     Attributes:
-        bundle: the bundle that was opened.
-        tokenizer: its tokenizer.
-        placement: its encoder, warm, and what there is to say about where it runs.
-        heads: its towers and match head.
+        bundle: the opened bundle.
+        tokenizer: the bundle's tokenizer.
+        placement: the bundle's encoder, warmed up, on its device.
+        heads: the bundle's towers and match head.
         catalogue: the live catalogue.
-        costs: of a batch in the encoder.
+        costs: predicts the encoder's time for a batch.
     """
 
     bundle: Bundle
@@ -40,13 +40,13 @@ class Parts:
     costs: CostModel
 
 
-def load(config: EngineConfig) -> Parts:
-    """Load all that an engine needs. Blocks, for a second or so.
+def load(config: EngineConfig) -> EngineComponents:
+    """Load the components of an engine. Blocks, for about a second.
 
     Raises:
         BundleError: the bundle cannot be used.
         CatalogueError: the live catalogue cannot be used.
-        DeviceUnavailable: no device that was asked for can run here.
+        DeviceUnavailable: none of the requested devices can run here.
         MissingExtra: ONNX Runtime is not installed.
     """
     bundle = Bundle.open(config.bundle)
@@ -55,7 +55,7 @@ def load(config: EngineConfig) -> Parts:
     placement = place(bundle, config, lambda: text_lengths(bundle))
     heads = Heads(bundle)
     costs = _costs(bundle, config, placement)
-    # Last, because nothing that fails after it could leave the file held.
+    # Last, because a failure after it would leave the file locked.
     catalogue = Catalogue.open(
         config.live_catalogue,
         bundle.layout.catalogue,
@@ -64,14 +64,14 @@ def load(config: EngineConfig) -> Parts:
         dimensions=manifest.dimensions,
         kind=config.catalogue_vectors,
     )
-    return Parts(bundle, tokenizer, placement, heads, catalogue, costs)
+    return EngineComponents(bundle, tokenizer, placement, heads, catalogue, costs)
 
 
 def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:
-    """What the encoder's batches cost, as remembered or measured."""
+    """Warm the sessions up, and return the remembered cost model or measure a new one."""
     session, manifest = placement.session, bundle.manifest
-    for one in {session, *placement.latency_sessions}:
-        warm_up(one, manifest.max_length)
+    for opened in {session, *placement.latency_sessions}:
+        warm_up(opened, manifest.max_length)
     key = "; ".join(
         (
             machine(),
@@ -81,8 +81,8 @@ def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostMo
             f"{placement.cores} cores a batch" if config.mode == "latency" else "a core a batch",
         )
     )
-    # A busy neighbour does not count where the encoder's time is that of the thread that calls it.
-    own = session.device == PROVIDERS["cpu"] and config.mode != "latency"
-    clock = time.thread_time if own else time.perf_counter
+    # Where the encoder runs on its caller's thread, that thread's CPU time does not count a busy neighbour.
+    single_threaded = session.device == PROVIDERS["cpu"] and config.mode != "latency"
+    clock = time.thread_time if single_threaded else time.perf_counter
     file = CostFile(bundle.layout.costs, default_cache() / "costs.json")
     return file.get(key, lambda: measure(session, manifest.max_length, config.max_batch, clock))

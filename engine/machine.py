@@ -1,4 +1,4 @@
-"""This machine: its processor, and how many of its cores there are for us."""
+"""This machine: its processor, and the cores that this process may use."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import platform
 from pathlib import Path
 from typing import Final
 
-#: Where Linux describes the cores, a block of lines each.
+#: Linux's description of the cores, one block of lines per core.
 _CPUINFO: Final = Path("/proc/cpuinfo")
 
 
 def processor() -> tuple[str, frozenset[str]]:
-    """The CPU's model and its features; none are known outside Linux."""
+    """Return the CPU's model and its features; outside Linux no features are known."""
     fallback = platform.processor() or platform.machine()
     try:
         lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
@@ -25,5 +25,5 @@ def processor() -> tuple[str, frozenset[str]]:
 
 
 def cores() -> int:
-    """The number of cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What a request may hold. Each check names the field, in the contract's names, and what would be right."""
+"""Validation of requests. Each error names the field, in the contract's names, and says what would be valid."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from .errors import InvalidInput
 from .records import Floats, ItemReference, RequestOptions
 
-#: Unicode's control characters but tab, line feed and carriage return: they come from damaged data, never from people.
+#: Unicode's control characters except tab, line feed and carriage return. They come from damaged data, not from people.
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ID_BYTES: Final = 512
 _PRIORITIES: Final = range(-8, 8)
 
 
 def check_count(count: int, most: int, field: str, least: int = 1) -> None:
-    """Check how many there are."""
+    """Check the number of entries."""
     if count < least:
         raise InvalidInput(field, f"is empty; give at least {least}")
     if count > most:
@@ -27,7 +27,7 @@ def check_count(count: int, most: int, field: str, least: int = 1) -> None:
 
 
 def check_text(text: str, most: int, field: str) -> None:
-    """Check a text that shall be encoded: not empty, `most` UTF-8 bytes at most, no control characters."""
+    """Check a text to encode: not empty, at most `most` bytes of UTF-8, no control characters."""
     if not text or text.isspace():
         raise InvalidInput(field, "is empty; give it words to encode")
     _check_characters(text, field)
@@ -48,22 +48,22 @@ def check_id(item_id: str, field: str) -> None:
 def check_attributes(attributes: Mapping[str, object], field: str) -> None:
     """Check attributes: texts, finite numbers or lists of texts."""
     for name, value in attributes.items():
-        where = f"{field}.{name}"
+        path = f"{field}.{name}"
         if not name or name.isspace():
             raise InvalidInput(field, "has an attribute without a name")
         _check_characters(name, f"{field} (a name)")
         if isinstance(value, str):
-            _check_characters(value, where)
+            _check_characters(value, path)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             if not math.isfinite(value):
-                raise InvalidInput(where, f"is {value}; a number must be finite")
+                raise InvalidInput(path, f"is {value}; a number must be finite")
         elif isinstance(value, Sequence):
             for index, entry in enumerate(value):
                 if not isinstance(entry, str):
-                    raise InvalidInput(f"{where}[{index}]", f"is {_kind(entry)}; a list holds texts")
-                _check_characters(entry, f"{where}[{index}]")
+                    raise InvalidInput(f"{path}[{index}]", f"is {_kind(entry)}; a list holds texts")
+                _check_characters(entry, f"{path}[{index}]")
         else:
-            raise InvalidInput(where, f"is {_kind(value)}; an attribute is a text, a number or a list of texts")
+            raise InvalidInput(path, f"is {_kind(value)}; an attribute is a text, a number or a list of texts")
 
 
 def check_vector(vector: Floats, hidden: int, field: str) -> None:
@@ -71,55 +71,54 @@ def check_vector(vector: Floats, hidden: int, field: str) -> None:
     if vector.shape != (hidden,):
         raise InvalidInput(field, f"has shape {list(vector.shape)}; the encoder's vectors have [{hidden}]")
     if not np.isfinite(vector).all():
-        place = int(np.argmin(np.isfinite(vector)))
-        raise InvalidInput(field, f"is {vector[place]} at position {place}; all numbers must be finite")
+        position = int(np.argmin(np.isfinite(vector)))
+        raise InvalidInput(field, f"is {vector[position]} at position {position}; all numbers must be finite")
 
 
 def check_reference(reference: ItemReference, field: str) -> None:
     """Check that exactly one of id, text and vector is set."""
-    given = [
+    names = [
         name
         for name, value in (("id", reference.id), ("text", reference.text), ("vector", reference.vector))
         if value is not None
     ]
-    if len(given) != 1:
-        found = " and ".join(given) or "nothing"
-        raise InvalidInput(field, f"has {found} set; set one of id, text and vector")
+    if len(names) != 1:
+        raise InvalidInput(field, f"has {' and '.join(names) or 'nothing'} set; set one of id, text and vector")
 
 
 def check_names(names: Sequence[str], known: Sequence[str], field: str) -> None:
-    """Check names against those that are known."""
+    """Check names against the known ones."""
     for index, name in enumerate(names):
         if name not in known:
             raise InvalidInput(f"{field}[{index}]", f"{name!r} is not known; these are: {', '.join(known)}")
 
 
-def check_learnt(names: Sequence[str], tasks: Mapping[str, float]) -> None:
-    """Check that a score's outputs were trained: without its task, a head gives numbers that mean nothing.
+def check_trained(names: Sequence[str], tasks: Mapping[str, float]) -> None:
+    """Check that the outputs of a score request were trained: without its task, a head's numbers are meaningless.
 
     Args:
-        names: the outputs that are asked for.
-        tasks: the bundle's.
+        names: names of the requested outputs.
+        tasks: the bundle's tasks with their weights; 0 where a task was off.
     """
     for index, name in enumerate(names):
         if name != "score" and not tasks["user"]:
             raise InvalidInput(
                 f"outputs[{index}]",
-                f"{name!r} is given by behaviour prediction, which the model was trained without; ask for score",
+                f"{name!r} comes from behaviour prediction, which the model was trained without; ask for score",
             )
 
 
 def check_k(k: int, most: int) -> None:
-    """Check how many items are asked for."""
+    """Check the number of requested items."""
     if not 1 <= k <= most:
         raise InvalidInput("k", f"is {k}; ask for 1 to {most} items")
 
 
-def check_priority(terms: RequestOptions) -> None:
+def check_priority(options: RequestOptions) -> None:
     """Check a priority's range."""
-    if terms.priority not in _PRIORITIES:
+    if options.priority not in _PRIORITIES:
         raise InvalidInput(
-            "priority", f"is {terms.priority}; it lies between {_PRIORITIES.start} and {_PRIORITIES.stop - 1}"
+            "priority", f"is {options.priority}; it lies between {_PRIORITIES.start} and {_PRIORITIES.stop - 1}"
         )
 
 
@@ -135,7 +134,7 @@ def _check_characters(text: str, field: str) -> None:
             text.encode()
         except UnicodeEncodeError as error:
             raise InvalidInput(
-                field, f"has half a character (a lone surrogate) at position {error.start}; decode it anew"
+                field, f"has half a character (a lone surrogate) at position {error.start}; decode the text again"
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""Why items are recommended: the nearest thing the user liked, what the two share, and what the user probably likes."""
+"""Reasons for recommendations: the nearest liked item, the shared labels, and the labels the user probably likes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from emberline.engine.catalogue.snapshot import Snapshot
 from emberline.engine.records import Floats, Reason
 from emberline.engine.text.rendering import labels
 
-#: The user's most probable labels count as predicted likes: so many, but of few labels only a third. A fixed
-#: probability would not do: over a handful of genres each is probable, over hundreds of actors none is.
-_LIKES: Final = 5
+#: Maximum number of predicted likes, the user's most probable labels; of few labels only a third. A threshold on the
+#: probability would not work: among a handful of genres each is probable, among hundreds of actors none is.
+_MAX_LIKES: Final = 5
 
 
 def explain(
@@ -31,22 +31,21 @@ def explain(
 
     Args:
         snapshot: the catalogue.
-        rows: (K,) of the recommended items.
-        history: the rows of the items that the user liked; those that were given by text or vector have none and
-            are not named.
-        likes: (A,) `user_attributes`: how probably the user's next likes have each label.
-        user_labels: the labels, as ``field=value``.
-        label_fields: the attributes whose values are labels.
+        rows: (K,) rows of the recommended items.
+        history: rows of the liked items. Liked items that were given by text or vector have no row and are not named.
+        likes: (A,) `user_attributes`, the probability that the user's next likes have each label.
+        user_labels: A labels, as ``field=value``.
+        label_fields: attributes whose values are labels.
     """
     liked = np.array(history, np.int64)
-    nearness = _directions(snapshot.embeddings[rows]) @ _directions(snapshot.embeddings[liked]).T  # (K, T)
+    nearness = _normalised(snapshot.embeddings[rows]) @ _normalised(snapshot.embeddings[liked]).T  # (K, T)
     liked_labels = [labels(snapshot.attributes(row), label_fields) for row in history]
-    most = min(_LIKES, math.ceil(len(likes) / 3))
+    most = min(_MAX_LIKES, math.ceil(len(likes) / 3))
     predicted = [user_labels[index] for index in np.argsort(-likes, kind="stable")[:most]]
     reasons: list[Reason] = []
     for row, cosines in zip(rows.tolist(), nearness, strict=True):
         own = labels(snapshot.attributes(row), label_fields)
-        # An item that is in the history itself may be recommended again; it is no reason for itself.
+        # An item of the history may be recommended again, but it is not a reason for itself.
         others = np.where(liked == row, -np.inf, cosines)
         best = int(np.argmax(others)) if np.isfinite(others).any() else None
         reasons.append(
@@ -60,6 +59,6 @@ def explain(
     return tuple(reasons)
 
 
-def _directions(vectors: Floats) -> Floats:
+def _normalised(vectors: Floats) -> Floats:
     scaled: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
     return scaled

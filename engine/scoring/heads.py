@@ -1,4 +1,4 @@
-"""The towers and the match head on top of the encoder's vectors: small, fp32, on the CPU."""
+"""The towers and the match head, which take the encoder's vectors. They are small and run in fp32 on the CPU."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _MATCH_OUTPUTS: Final = ("probability", "rating")
 
 
 class ItemHeads(NamedTuple):
-    """What the item tower says of B items.
+    """The item tower's outputs for B items.
 
     Attributes:
         embedding: (B, D) `item_embedding`.
         bias: (B,) `item_bias`.
-        attributes: (B, A) the probability of each item label.
+        attributes: (B, A) `item_attributes`, the probability of each item label.
     """
 
     embedding: Floats
@@ -28,11 +28,11 @@ class ItemHeads(NamedTuple):
 
 
 class UserHeads(NamedTuple):
-    """What the user tower says of B users.
+    """The user tower's outputs for B users.
 
     Attributes:
         embedding: (B, D) `user_embedding`.
-        attributes: (B, A) the probability of each user label.
+        attributes: (B, A) `user_attributes`, the probability of each user label.
     """
 
     embedding: Floats
@@ -40,11 +40,11 @@ class UserHeads(NamedTuple):
 
 
 class Match(NamedTuple):
-    """What the match head says of a user and C items.
+    """The match head's outputs for a user and C items.
 
     Attributes:
-        probability: (C,) that the user likes the item, calibrated.
-        rating: (C,) that the user would give.
+        probability: (C,) calibrated probability that the user likes the item.
+        rating: (C,) predicted rating.
     """
 
     probability: Floats
@@ -52,26 +52,26 @@ class Match(NamedTuple):
 
 
 class Heads:
-    """The three graphs. May be called from any thread."""
+    """The item tower, the user tower and the match head of a bundle. May be called from any thread."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """Load the graphs; see `open_session` for what it raises."""
+        """Load the graphs; see `open_session` for the errors."""
         layout, graphs = bundle.layout, bundle.manifest.graphs
         self._item = open_session(layout.item_tower, graphs["item_tower"])
         self._user = open_session(layout.user_tower, graphs["user_tower"])
         self._match = open_session(layout.match, graphs["match"])
 
     def item(self, embeddings: Floats) -> ItemHeads:
-        """Run the item tower on (B, H) encoder's vectors."""
+        """Run the item tower on B vectors of the encoder, (B, H)."""
         return ItemHeads(*self._item.run(ITEM_OUTPUTS, {"sentence_embedding": embeddings}))
 
     def user(self, history: Floats, profile: Floats, length: Floats) -> UserHeads:
         """Run the user tower.
 
         Args:
-            history: (B, D) the mean of the liked items' `item_embedding`; zeros without any.
-            profile: (B, H) the encoder's vector of the profile; zeros without one.
-            length: (B,) how many items were liked.
+            history: (B, D) mean of the liked items' `item_embedding`; zeros without a history.
+            profile: (B, H) the encoder's vector of the profile; zeros without a profile.
+            length: (B,) number of liked items.
         """
         inputs = {"history": history, "profile": profile, "history_length": length}
         return UserHeads(*self._user.run(USER_OUTPUTS, inputs))

@@ -1,4 +1,4 @@
-"""Which items of the catalogue come first for a user: exact search, filters, exclusions, diversity."""
+"""Ranking the catalogue for a user: exact search, filters, exclusions and diversity."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from emberline.engine.catalogue.snapshot import Snapshot
 from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Filter, Floats, RecommendRequest
 
-#: Diversity chooses among the best: a pool of this many for each item asked for, and at least so many. A larger pool
-#: lets in items that the user hardly likes, and costs time.
-_POOL_SHARE: Final = 4
-_POOL_LEAST: Final = 100
+#: Diversity selects from a pool of the best items: this many per requested item, and at least this many in all. A
+#: larger pool lets in items that the user hardly likes, and costs time.
+_POOL_PER_ITEM: Final = 4
+_MIN_POOL: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class RankedRows:
     """The best items for a user, best first.
 
     Attributes:
-        rows: (K,) in the snapshot; fewer than were asked for if fewer were left.
-        scores: (K,) the ranking score of each.
-        considered: how many items were left after filters and exclusions.
+        rows: (K,) rows in the snapshot; fewer than requested if fewer items were left.
+        scores: (K,) ranking score of each item.
+        considered: number of items left after filters and exclusions.
     """
 
     rows: NDArray[np.int64]
@@ -37,7 +37,7 @@ class RankedRows:
 
 
 def rank(
-    snapshot: Snapshot, user_vector: Floats, temperature: float, work: RecommendRequest, history: Sequence[int] = ()
+    snapshot: Snapshot, user_vector: Floats, temperature: float, request: RecommendRequest, history: Sequence[int] = ()
 ) -> RankedRows:
     """Rank the catalogue for a user by ``s(u, i) = z_u·z_i / τ + b_i``.
 
@@ -47,101 +47,105 @@ def rank(
         snapshot: the catalogue.
         user_vector: (D,) z_u.
         temperature: τ.
-        work: how many, which, how diverse. Ids to exclude that the catalogue does not have exclude nothing.
-        history: the rows of the user's history; left out unless the work includes them.
+        request: k, filters, exclusions and diversity. Excluded ids that the catalogue does not have are ignored.
+        history: rows of the user's history; left out unless the request includes them.
 
     Raises:
         InvalidInput: k, diversity or a filter is not meaningful, a filter names a field that no item has, or the user's
             vector is not finite.
     """
-    _check(work, user_vector)
-    allowed = _allowed(snapshot, work, history)
+    _check(request, user_vector)
+    allowed = _allowed(snapshot, request, history)
     candidates = np.flatnonzero(allowed)  # (C,)
     scores = snapshot.vectors @ (user_vector / np.float32(temperature)) + snapshot.biases  # (R,)
-    wanted = min(work.k, len(candidates))
-    if work.diversity == 0.0:
-        rows = _best(candidates, scores, snapshot.order, wanted)
+    count = min(request.k, len(candidates))
+    if request.diversity == 0.0:
+        rows = _best(candidates, scores, snapshot.order, count)
     else:
-        pool = _best(candidates, scores, snapshot.order, min(max(_POOL_SHARE * wanted, _POOL_LEAST), len(candidates)))
-        rows = pool[_diverse(snapshot.vectors[pool], scores[pool], wanted, work.diversity)]
+        pool = _best(candidates, scores, snapshot.order, min(max(_POOL_PER_ITEM * count, _MIN_POOL), len(candidates)))
+        rows = pool[_diverse(snapshot.vectors[pool], scores[pool], count, request.diversity)]
     return RankedRows(rows, scores[rows], len(candidates))
 
 
-def _check(work: RecommendRequest, user_vector: Floats) -> None:
-    if work.k < 1:
-        raise InvalidInput("k", f"is {work.k}; ask for at least 1 item")
-    if not 0.0 <= work.diversity <= 1.0:
-        raise InvalidInput("diversity", f"is {work.diversity}; it lies between 0 (by score alone) and 1")
+def _check(request: RecommendRequest, user_vector: Floats) -> None:
+    if request.k < 1:
+        raise InvalidInput("k", f"is {request.k}; ask for at least 1 item")
+    if not 0.0 <= request.diversity <= 1.0:
+        raise InvalidInput("diversity", f"is {request.diversity}; it lies between 0 (by score alone) and 1")
     if not np.isfinite(user_vector).all():
-        raise InvalidInput("user", "has no finite vector; see to the size of the numbers in the history's vectors")
+        raise InvalidInput(
+            "user", "has a vector that is not finite; check the size of the numbers in the history's vectors"
+        )
 
 
-def _allowed(snapshot: Snapshot, work: RecommendRequest, history: Sequence[int]) -> Mask:
-    """(R,) the living rows that filters and exclusions leave."""
+def _allowed(snapshot: Snapshot, request: RecommendRequest, history: Sequence[int]) -> Mask:
+    """Mark the live rows that pass the filters and exclusions, (R,)."""
     allowed = snapshot.live.copy()
-    for index, wanted in enumerate(work.filters):
-        allowed &= _kept(snapshot, wanted, f"filters[{index}]")
-    excluded = [row for row in map(snapshot.position, work.exclude_ids) if row is not None]
-    if not work.include_history:
+    for index, condition in enumerate(request.filters):
+        allowed &= _passing(snapshot, condition, f"filters[{index}]")
+    excluded = [row for row in map(snapshot.position, request.exclude_ids) if row is not None]
+    if not request.include_history:
         excluded += history
     allowed[excluded] = False
     return allowed
 
 
-def _kept(snapshot: Snapshot, wanted: Filter, name: str) -> Mask:
-    low, high = wanted.minimum, wanted.maximum
-    if not wanted.any_of and low is None and high is None:
-        raise InvalidInput(name, "asks for nothing; give it any_of, minimum or maximum")
+def _passing(snapshot: Snapshot, condition: Filter, name: str) -> Mask:
+    low, high = condition.minimum, condition.maximum
+    if not condition.any_of and low is None and high is None:
+        raise InvalidInput(name, "has no condition; give it any_of, minimum or maximum")
     if any(bound is not None and math.isnan(bound) for bound in (low, high)):
         raise InvalidInput(name, "has a bound that is not a number")
     if low is not None and high is not None and low > high:
         raise InvalidInput(name, f"has minimum {low:g} above maximum {high:g}; no number lies between them")
     rows = len(snapshot.live)
-    column = snapshot.contents.columns.column(wanted.field, rows)
+    column = snapshot.contents.columns.column(condition.field, rows)
     if not len(column.rows) and len(snapshot):
         fields = snapshot.contents.columns.fields(rows)
-        if wanted.field not in fields:
+        if condition.field not in fields:
             known = ", ".join(sorted(fields)) or "none"
-            raise InvalidInput(f"{name}.field", f"no item has an attribute {wanted.field!r}; their attributes: {known}")
-    return column.matches(wanted, rows) ^ wanted.exclude
+            raise InvalidInput(
+                f"{name}.field", f"no item has an attribute {condition.field!r}; their attributes: {known}"
+            )
+    return column.matches(condition, rows) ^ condition.exclude
 
 
 def _best(candidates: NDArray[np.int64], scores: Floats, order: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """(k,) the candidates with the highest scores, equal ones in the catalogue's order."""
+    """Return the k candidates with the highest scores, equal ones in the catalogue's order, (k,)."""
     among = scores[candidates]
     if k < len(candidates):
         bound = np.partition(among, len(among) - k)[len(among) - k]  # the k-th best score
         candidates = candidates[np.flatnonzero(among >= bound)]
         among = scores[candidates]
-    # With ties for the last places more than k are left here.
+    # Ties at the k-th score leave more than k candidates here.
     return candidates[np.lexsort((order[candidates], -among))[:k]]
 
 
 def _diverse(vectors: Floats, scores: Floats, k: int, diversity: float) -> NDArray[np.int64]:
-    """Choose k of a pool by maximal marginal relevance.
+    """Select k items of a pool by maximal marginal relevance.
 
-    Each choice is the item with the highest ``(1 - d)·relevance - d·(cosine to the nearest item chosen so far)``.
-    The relevance is the score, scaled to 0…1 over the pool, because scores have no fixed scale and cosines do.
+    Each step selects the item with the highest ``(1 - d)·relevance - d·(cosine to the nearest selected item)``. The
+    relevance is the score, scaled to 0…1 over the pool, because scores have no fixed scale and cosines do.
     Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking …", SIGIR 1998.
 
     Args:
-        vectors: (P, D) of the pool, best first.
-        scores: (P,).
-        k: at most P.
+        vectors: (P, D) vectors of the pool, best item first.
+        scores: (P,) scores of the pool.
+        k: number of items to select, at most P.
         diversity: d, above 0 and up to 1.
 
     Returns:
-        (k,) indices into the pool, in the order of choice; the best item is the first.
+        Indices into the pool in the order of selection, (k,); the best item is the first.
     """
     spread = float(scores[0] - scores[-1]) if len(scores) else 0.0
     relevance = (scores - scores[-1]) / spread if spread > 0.0 else np.zeros_like(scores)
     directions = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-    nearest = np.full(len(scores), -1.0, np.float32)  # to what is chosen; -1 is the least a cosine can be
-    chosen = np.zeros(k, np.int64)
-    for place in range(k):
-        if place:
+    nearest = np.full(len(scores), -1.0, np.float32)  # cosine to the nearest selected item; -1 is the least possible
+    selected = np.zeros(k, np.int64)
+    for step in range(k):
+        if step:
             value = (1.0 - diversity) * relevance - diversity * nearest
-            value[chosen[:place]] = -np.inf
-            chosen[place] = np.argmax(value)
-        nearest = np.maximum(nearest, directions @ directions[chosen[place]])
-    return chosen
+            value[selected[:step]] = -np.inf
+            selected[step] = np.argmax(value)
+        nearest = np.maximum(nearest, directions @ directions[selected[step]])
+    return selected

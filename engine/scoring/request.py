@@ -1,7 +1,7 @@
-"""A request read against the catalogue: which texts must be encoded, and where every other vector comes from.
+"""The resolution of a request against the catalogue: which texts to encode, and where all other vectors come from.
 
-Everything is checked here, before anything is computed. Each text of a request is encoded once, however often it
-occurs in it.
+Everything is validated here, before anything is computed. Each text of a request is encoded once, however often it
+occurs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from emberline.engine.records import (
     ITEM_OUTPUTS,
     USER_OUTPUTS,
     Floats,
+    Input,
     Integers,
     Item,
     ItemReference,
@@ -37,14 +38,14 @@ from emberline.engine.validation import (
 
 @dataclass(frozen=True, slots=True)
 class RequestSchema:
-    """What a request is read by.
+    """The bundle's fields and the limits that requests are resolved with.
 
     Attributes:
-        item_fields: the item attributes in their order in the text.
-        user_fields: the user attributes in their order in the text.
+        item_fields: item attributes in their order in the text.
+        user_fields: user attributes in their order in the text.
         hidden: H, the width of the encoder's vectors.
-        max_inputs: entries of a history, and texts to encode, at most.
-        max_text_bytes: of a text, at most.
+        max_inputs: maximum number of texts to encode, and of entries in a history.
+        max_text_bytes: maximum size of a text in UTF-8.
     """
 
     item_fields: tuple[str, ...]
@@ -59,32 +60,32 @@ class ResolvedItems:
     """N items of a history or among candidates.
 
     Attributes:
-        rows: (N,) each one's row in the snapshot; -1 for one that was not given by its id.
-        texts: (N,) each one's place among the request's texts; -1 for one that was not given by its text.
-        vectors: those given by vector, by their index.
+        rows: (N,) row of each item in the snapshot; -1 unless it was given by its id.
+        text_indices: (N,) index of each item's text among the request's texts; -1 unless it was given by its text.
+        vectors: vectors of the items that were given by vector, by their index.
     """
 
     rows: Integers
-    texts: Integers
+    text_indices: Integers
     vectors: Mapping[int, Floats]
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def embeddings(self, snapshot: Snapshot, encoded: Floats) -> Floats:
-        """(N, H) the encoder's vector of each.
+    def embeddings(self, snapshot: Snapshot, text_vectors: Floats) -> Floats:
+        """Collect the encoder's vector of each item, (N, H).
 
         Args:
-            snapshot: the one that the request was read against.
-            encoded: (T, H) of the request's texts.
+            snapshot: the snapshot that the request was resolved against.
+            text_vectors: (T, H) vectors of the request's texts.
         """
-        found = np.empty((len(self), snapshot.embeddings.shape[1]), np.float32)
-        stored, fresh = self.rows >= 0, self.texts >= 0
-        found[stored] = snapshot.embeddings[self.rows[stored]]
-        found[fresh] = encoded[self.texts[fresh]]
+        embeddings = np.empty((len(self), snapshot.embeddings.shape[1]), np.float32)
+        stored, encoded = self.rows >= 0, self.text_indices >= 0
+        embeddings[stored] = snapshot.embeddings[self.rows[stored]]
+        embeddings[encoded] = text_vectors[self.text_indices[encoded]]
         for index, vector in self.vectors.items():
-            found[index] = vector
-        return found
+            embeddings[index] = vector
+        return embeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class ResolvedUser:
     """A user.
 
     Attributes:
-        profile: the profile's place among the request's texts; -1 without a profile.
-        history: what they liked.
+        profile: index of the profile among the request's texts; -1 without a profile.
+        history: liked items.
     """
 
     profile: int
@@ -105,45 +106,49 @@ class ResolvedInputs:
     """B inputs of an encode request.
 
     Attributes:
-        places: (B,) each one's place among the request's texts; -1 for a user without a profile.
-        people: the users, if all inputs are users; empty otherwise.
+        text_indices: (B,) index of each input's text among the request's texts; -1 for a user without a profile.
+        users: the users, if all inputs are users; empty otherwise.
     """
 
-    places: Integers
-    people: tuple[ResolvedUser, ...]
+    text_indices: Integers
+    users: tuple[ResolvedUser, ...]
 
 
 class RequestResolver:
-    """Reads one request. Collects the texts that must be encoded in `texts`, each once."""
+    """Resolves one request.
+
+    Attributes:
+        texts: the texts to encode, each once.
+    """
 
     def __init__(self, snapshot: Snapshot, schema: RequestSchema) -> None:
         self.texts: list[str] = []
-        self._places: dict[str, int] = {}
+        self._indices: dict[str, int] = {}
         self._snapshot = snapshot
         self._schema = schema
 
     def text(self, text: str, field: str) -> int:
-        """Read a text; returns its place among `texts`.
+        """Add a text to encode; returns its index among `texts`.
 
         Raises:
-            InvalidInput: it is empty, too long or has control characters.
+            InvalidInput: the text is empty, too long or has control characters, or there are too many texts.
         """
-        place = self._places.get(text)
-        if place is None:
+        index = self._indices.get(text)
+        if index is None:
             check_text(text, self._schema.max_text_bytes, field)
-            place = self._places[text] = len(self.texts)
+            index = self._indices[text] = len(self.texts)
             self.texts.append(text)
-            if place == self._schema.max_inputs:
+            if index == self._schema.max_inputs:
                 raise InvalidInput(
-                    field, f"is one text more than the {place} that are encoded at once; send several requests"
+                    field, f"is one text more than the {index} that are encoded at once; send several requests"
                 )
-        return place
+        return index
 
     def item(self, item: Item, field: str) -> int:
-        """Read an item: its text, or else its attributes; returns the text's place among `texts`.
+        """Add an item's text, or else its rendered attributes; returns the index among `texts`.
 
         Raises:
-            InvalidInput: it has neither, or they cannot be encoded.
+            InvalidInput: the item has neither, or they cannot be encoded.
         """
         check_attributes(item.attributes, f"{field}.attributes")
         if item.text:
@@ -154,24 +159,24 @@ class RequestResolver:
         return self.text(rendered, f"{field}.attributes")
 
     def items(self, items: Sequence[Item]) -> Integers:
-        """Read items to store; returns (N,) their texts' places among `texts`.
+        """Add the texts of items to store; returns their indices among `texts`, (N,).
 
         Raises:
-            InvalidInput: one of them cannot be encoded or has no id, or two have the same.
+            InvalidInput: an item cannot be encoded or has no id, or two have the same id.
         """
         check_count(len(items), self._schema.max_inputs, "items")
         first: dict[str, int] = {}
-        places = np.empty(len(items), np.int64)
+        indices = np.empty(len(items), np.int64)
         for index, item in enumerate(items):
             field = f"items[{index}]"
             check_id(item.id, f"{field}.id")
             if (earlier := first.setdefault(item.id, index)) != index:
                 raise InvalidInput(f"{field}.id", f"{item.id!r} is also the id of items[{earlier}]")
-            places[index] = self.item(item, field)
-        return places
+            indices[index] = self.item(item, field)
+        return indices
 
     def user(self, user: User, field: str) -> ResolvedUser:
-        """Read a user: their profile's text, or else their attributes, and their history.
+        """Resolve a user: the profile, or else the rendered attributes, and the history.
 
         Raises:
             InvalidInput: the profile or an item of the history cannot be encoded.
@@ -185,64 +190,64 @@ class RequestResolver:
             profile = self.text(rendered, f"{field}.attributes")
         return ResolvedUser(profile, self.references(user.history, f"{field}.history"))
 
-    def inputs(self, inputs: Sequence[str | Item | User], outputs: Sequence[str]) -> ResolvedInputs:
-        """Read the inputs of an encode request. Histories are read only if an output depends on them.
+    def inputs(self, inputs: Sequence[Input], outputs: Sequence[str]) -> ResolvedInputs:
+        """Resolve the inputs of an encode request. Histories are read only if an output depends on them.
 
         Raises:
-            InvalidInput: one of them cannot be encoded, or an output is not defined on one of them.
+            InvalidInput: an input cannot be encoded, or an output is not defined on one of the inputs.
             UnknownItem: an id of a history is not in the catalogue.
         """
         check_count(len(inputs), self._schema.max_inputs, "inputs")
         check_names(outputs, ENCODE_OUTPUTS, "outputs")
         _check_defined(inputs, outputs)
-        likes_matter = not set(outputs).isdisjoint(USER_OUTPUTS)
-        places = np.full(len(inputs), -1, np.int64)
-        people: list[ResolvedUser] = []
-        for index, given in enumerate(inputs):
+        needs_history = not set(outputs).isdisjoint(USER_OUTPUTS)
+        text_indices = np.full(len(inputs), -1, np.int64)
+        users: list[ResolvedUser] = []
+        for index, entry in enumerate(inputs):
             field = f"inputs[{index}]"
-            if isinstance(given, User):
-                people.append(self.user(given if likes_matter else replace(given, history=()), f"{field}.user"))
-                places[index] = people[-1].profile
-            elif isinstance(given, Item):
-                places[index] = self.item(given, f"{field}.item")
+            if isinstance(entry, User):
+                users.append(self.user(entry if needs_history else replace(entry, history=()), f"{field}.user"))
+                text_indices[index] = users[-1].profile
+            elif isinstance(entry, Item):
+                text_indices[index] = self.item(entry, f"{field}.item")
             else:
-                places[index] = self.text(given, f"{field}.text")
-        return ResolvedInputs(places, tuple(people))
+                text_indices[index] = self.text(entry, f"{field}.text")
+        return ResolvedInputs(text_indices, tuple(users))
 
     def references(self, references: Sequence[ItemReference], field: str) -> ResolvedItems:
-        """Read the items of a history or candidates.
+        """Resolve the items of a history or candidates.
 
         Raises:
-            InvalidInput: one of them cannot be encoded, or there are too many.
+            InvalidInput: an item cannot be encoded, or there are too many.
             UnknownItem: an id is not in the catalogue.
         """
         check_count(len(references), self._schema.max_inputs, field, least=0)
         rows = np.full(len(references), -1, np.int64)
-        texts = np.full(len(references), -1, np.int64)
+        text_indices = np.full(len(references), -1, np.int64)
         vectors: dict[int, Floats] = {}
         for index, reference in enumerate(references):
-            where = f"{field}[{index}]"
-            check_reference(reference, where)
+            path = f"{field}[{index}]"
+            check_reference(reference, path)
             if reference.id is not None:
-                check_id(reference.id, f"{where}.id")
+                check_id(reference.id, f"{path}.id")
                 row = self._snapshot.position(reference.id)
                 if row is None:
-                    raise UnknownItem(f"{where}.id", reference.id)
+                    raise UnknownItem(f"{path}.id", reference.id)
                 rows[index] = row
             elif reference.text is not None:
-                texts[index] = self.text(reference.text, f"{where}.text")
+                text_indices[index] = self.text(reference.text, f"{path}.text")
             elif reference.vector is not None:
-                check_vector(reference.vector, self._schema.hidden, f"{where}.vector")
+                check_vector(reference.vector, self._schema.hidden, f"{path}.vector")
                 vectors[index] = reference.vector
-        return ResolvedItems(rows, texts, vectors)
+        return ResolvedItems(rows, text_indices, vectors)
 
 
-def _check_defined(inputs: Sequence[str | Item | User], outputs: Sequence[str]) -> None:
+def _check_defined(inputs: Sequence[Input], outputs: Sequence[str]) -> None:
     for index, name in enumerate(outputs):
-        for place, given in enumerate(inputs):
-            undefined, kind = (ITEM_OUTPUTS, "a user") if isinstance(given, User) else (USER_OUTPUTS, "no user")
+        for position, entry in enumerate(inputs):
+            undefined, kind = (ITEM_OUTPUTS, "a user") if isinstance(entry, User) else (USER_OUTPUTS, "not a user")
             if name in undefined:
                 raise InvalidInput(
                     f"outputs[{index}]",
-                    f"{name} is not defined on inputs[{place}], which is {kind}; send users in requests of their own",
+                    f"{name} is not defined on inputs[{position}], which is {kind}; send users in separate requests",
                 )

@@ -1,6 +1,6 @@
-"""What is made of the encoder's vectors: outputs of towers and heads, scores, recommendations, items to store.
+"""The scorer: turns the encoder's vectors into outputs, scores, recommendations and items to store.
 
-Nothing here waits for anything: each method is work for one thread.
+Nothing here waits: each method is work for one thread.
 """
 
 from __future__ import annotations
@@ -37,80 +37,92 @@ class Scorer:
         self._manifest = manifest
 
     def encode(
-        self, inputs: ResolvedInputs, names: Sequence[str], snapshot: Snapshot, encoded: Floats
+        self, inputs: ResolvedInputs, names: Sequence[str], snapshot: Snapshot, text_vectors: Floats
     ) -> dict[str, Floats]:
-        """The outputs of an encode request.
+        """Compute the outputs of an encode request.
 
         Args:
             inputs: B inputs.
-            names: of the outputs that are asked for.
-            snapshot: the one that the request was read against.
-            encoded: (T, H) of the request's texts.
+            names: names of the requested outputs.
+            snapshot: the snapshot that the request was resolved against.
+            text_vectors: (T, H) vectors of the request's texts.
 
         Returns:
-            By name, each (B, width) or (B,).
+            The outputs by name, each (B, width) or (B,).
         """
-        embeddings = _placed(inputs.places, encoded, self._manifest.hidden)  # (B, H)
-        found: dict[str, Floats] = {"sentence_embedding": embeddings}
+        embeddings = _gather(text_vectors, inputs.text_indices, self._manifest.hidden)  # (B, H)
+        outputs: dict[str, Floats] = {"sentence_embedding": embeddings}
         if not set(names).isdisjoint(ITEM_OUTPUTS):
-            found |= zip(ITEM_OUTPUTS, self._heads.item(embeddings), strict=True)
+            outputs |= zip(ITEM_OUTPUTS, self._heads.item(embeddings), strict=True)
         if not set(names).isdisjoint(USER_OUTPUTS):
-            found |= zip(USER_OUTPUTS, self._users(inputs.people, snapshot, encoded), strict=True)
-        return {name: found[name] for name in names}
+            outputs |= zip(USER_OUTPUTS, self._users(inputs.users, snapshot, text_vectors), strict=True)
+        return {name: outputs[name] for name in names}
 
     def score(
-        self, person: ResolvedUser, candidates: ResolvedItems, names: Sequence[str], snapshot: Snapshot, encoded: Floats
+        self,
+        user: ResolvedUser,
+        candidates: ResolvedItems,
+        names: Sequence[str],
+        snapshot: Snapshot,
+        text_vectors: Floats,
     ) -> dict[str, Floats]:
-        """The outputs of a score request, by name, each (C,) for C candidates; for the rest see `encode`."""
-        user = self._users([person], snapshot, encoded).embedding[0]  # (D,)
-        vectors, biases = self._items(candidates, snapshot, encoded)
-        found = {"score": vectors @ (user / np.float32(self._manifest.temperature)) + biases}
+        """Compute the outputs of a score request, by name, each (C,) for C candidates; see `encode` for the rest."""
+        user_vector = self._users([user], snapshot, text_vectors).embedding[0]  # (D,)
+        vectors, biases = self._items(candidates, snapshot, text_vectors)
+        outputs = {"score": vectors @ (user_vector / np.float32(self._manifest.temperature)) + biases}
         if set(names) != {"score"}:
-            match = self._heads.match(user, vectors, biases)
-            found |= {"probability": match.probability, "rating": match.rating}
-        return {name: found[name] for name in names}
+            match = self._heads.match(user_vector, vectors, biases)
+            outputs |= {"probability": match.probability, "rating": match.rating}
+        return {name: outputs[name] for name in names}
 
     def recommend(
-        self, person: ResolvedUser, work: RecommendRequest, snapshot: Snapshot, encoded: Floats
+        self, user: ResolvedUser, request: RecommendRequest, snapshot: Snapshot, text_vectors: Floats
     ) -> tuple[tuple[Recommendation, ...], int]:
-        """The best items for a user, and how many were considered; for the arguments see `encode`.
+        """Return the best items for a user, and the number of items considered; see `encode` for the arguments.
 
         Raises:
             InvalidInput: a filter or the diversity is not meaningful.
         """
-        user = self._users([person], snapshot, encoded)
-        history = person.history.rows[person.history.rows >= 0].tolist()
-        ranking = rank(snapshot, user.embedding[0], self._manifest.temperature, work, history)
+        heads = self._users([user], snapshot, text_vectors)
+        user_vector = heads.embedding[0]  # (D,)
+        history = user.history.rows[user.history.rows >= 0].tolist()
+        ranking = rank(snapshot, user_vector, self._manifest.temperature, request, history)
         rows = ranking.rows
         match = None
-        if len(rows) and not {"probability", "rating"}.isdisjoint(work.outputs):
-            match = self._heads.match(user.embedding[0], snapshot.vectors[rows], snapshot.biases[rows])
+        if len(rows) and not {"probability", "rating"}.isdisjoint(request.outputs):
+            match = self._heads.match(user_vector, snapshot.vectors[rows], snapshot.biases[rows])
         reasons = None
-        if work.reasons:
+        if request.reasons:
             reasons = explain(
                 snapshot,
                 rows,
                 history,
-                user.attributes[0],
+                heads.attributes[0],
                 user_labels=self._manifest.user_labels,
                 label_fields=self._manifest.label_fields,
             )
         items = tuple(
             Recommendation(
                 id=snapshot.id(row),
-                score=float(ranking.scores[place]),
-                probability=float(match.probability[place]) if match and "probability" in work.outputs else None,
-                rating=float(match.rating[place]) if match and "rating" in work.outputs else None,
+                score=float(ranking.scores[index]),
+                probability=float(match.probability[index]) if match and "probability" in request.outputs else None,
+                rating=float(match.rating[index]) if match and "rating" in request.outputs else None,
                 attributes=snapshot.attributes(row),
-                reason=reasons[place] if reasons else None,
+                reason=reasons[index] if reasons else None,
             )
-            for place, row in enumerate(rows.tolist())
+            for index, row in enumerate(rows.tolist())
         )
         return items, ranking.considered
 
-    def store(self, items: Sequence[Item], places: Integers, encoded: Floats) -> list[StoredItem]:
-        """Items as the catalogue keeps them; `places` (N,) are those of their texts in `encoded` (T, H)."""
-        embeddings = encoded[places]  # (N, H)
+    def store(self, items: Sequence[Item], text_indices: Integers, text_vectors: Floats) -> list[StoredItem]:
+        """Make the items that the catalogue stores.
+
+        Args:
+            items: N items.
+            text_indices: (N,) index of each item's text.
+            text_vectors: (T, H) vectors of the request's texts.
+        """
+        embeddings = text_vectors[text_indices]  # (N, H)
         heads = self._heads.item(embeddings)
         now = time.time()
         return [
@@ -118,36 +130,34 @@ class Scorer:
             for item, embedding, vector, bias in zip(items, embeddings, heads.embedding, heads.bias, strict=True)
         ]
 
-    def _users(self, people: Sequence[ResolvedUser], snapshot: Snapshot, encoded: Floats) -> UserHeads:
-        history = np.zeros((len(people), self._manifest.dimensions), np.float32)  # (B, D)
-        for row, person in enumerate(people):
-            if len(person.history):
-                history[row] = self._items(person.history, snapshot, encoded)[0].mean(axis=0)
-        profile = _placed(
-            np.array([person.profile for person in people], np.int64), encoded, self._manifest.hidden
-        )  # (B, H)
-        length = np.array([len(person.history) for person in people], np.float32)  # (B,)
-        return self._heads.user(history, profile, length)
+    def _users(self, users: Sequence[ResolvedUser], snapshot: Snapshot, text_vectors: Floats) -> UserHeads:
+        history = np.zeros((len(users), self._manifest.dimensions), np.float32)  # (B, D)
+        for row, user in enumerate(users):
+            if len(user.history):
+                history[row] = self._items(user.history, snapshot, text_vectors)[0].mean(axis=0)
+        profiles = np.array([user.profile for user in users], np.int64)  # (B,)
+        length = np.array([len(user.history) for user in users], np.float32)  # (B,)
+        return self._heads.user(history, _gather(text_vectors, profiles, self._manifest.hidden), length)
 
-    def _items(self, references: ResolvedItems, snapshot: Snapshot, encoded: Floats) -> tuple[Floats, Floats]:
-        """`item_embedding` (N, D) and `item_bias` (N,) of N items; the stored ones cost nothing."""
-        stored = references.rows >= 0
+    def _items(self, items: ResolvedItems, snapshot: Snapshot, text_vectors: Floats) -> tuple[Floats, Floats]:
+        """Return `item_embedding` (N, D) and `item_bias` (N,) of N items; the tower runs only for those not stored."""
+        stored = items.rows >= 0
         if stored.all():
-            return snapshot.vectors[references.rows], snapshot.biases[references.rows]
-        vectors = np.empty((len(references), self._manifest.dimensions), np.float32)
-        biases = np.empty(len(references), np.float32)
-        vectors[stored] = snapshot.vectors[references.rows[stored]]
-        biases[stored] = snapshot.biases[references.rows[stored]]
-        fresh = self._heads.item(references.embeddings(snapshot, encoded)[~stored])
-        vectors[~stored] = fresh.embedding
-        biases[~stored] = fresh.bias
+            return snapshot.vectors[items.rows], snapshot.biases[items.rows]
+        vectors = np.empty((len(items), self._manifest.dimensions), np.float32)
+        biases = np.empty(len(items), np.float32)
+        vectors[stored] = snapshot.vectors[items.rows[stored]]
+        biases[stored] = snapshot.biases[items.rows[stored]]
+        heads = self._heads.item(items.embeddings(snapshot, text_vectors)[~stored])
+        vectors[~stored] = heads.embedding
+        biases[~stored] = heads.bias
         return vectors, biases
 
 
-def _placed(places: Integers, encoded: Floats, hidden: int) -> Floats:
-    """(B, H) the vectors at places of `encoded` (T, H); zeros where the place is -1."""
-    if places.min() >= 0:
-        return encoded[places]
-    found = np.zeros((len(places), hidden), np.float32)
-    found[places >= 0] = encoded[places[places >= 0]]
-    return found
+def _gather(vectors: Floats, indices: Integers, hidden: int) -> Floats:
+    """Take rows of `vectors` (T, H) by index, (B, H); an index of -1 gives zeros."""
+    if indices.min() >= 0:
+        return vectors[indices]
+    rows = np.zeros((len(indices), hidden), np.float32)
+    rows[indices >= 0] = vectors[indices[indices >= 0]]
+    return rows

@@ -1,1 +1,1 @@
-"""Texts: attributes rendered to text, and text to token ids."""
+"""Text processing: attributes are rendered to text, and text is tokenized."""

@@ -1,7 +1,7 @@
-"""Attributes as text: the one way in which items and users are put before the encoder.
+"""Rendering: turns the attributes of items and users into the text that the encoder reads.
 
 ``{"title": "Alien", "genres": ["Horror", "Sci-Fi"]}`` becomes ``title: Alien; genres: Horror, Sci-Fi``. Training and
-serving call the same function, so a text seen in production looks as it looked in training.
+serving call the same function, so texts in production look like those in training.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ def render(attributes: Mapping[str, Value], order: Sequence[str]) -> str:
     """Render attributes as ``name: value; name: value, value``.
 
     Args:
-        attributes: the values by name. Empty values are left out.
-        order: the names that come first, in their order; the others follow, sorted.
+        attributes: values by name. Empty values are left out.
+        order: names that come first, in this order; the others follow, sorted.
 
     Returns:
         The text; empty if no attribute has a value.
@@ -38,15 +38,15 @@ def _text(value: Value) -> str:
 
 
 def labels(attributes: Mapping[str, Value], fields: Sequence[str]) -> list[str]:
-    """The labels that attributes give, as ``field=value``, e.g. ``genres=Horror``.
+    """Return the labels of attributes, as ``field=value``, e.g. ``genres=Horror``.
 
     Args:
-        attributes: the values by name.
-        fields: the attributes whose values are labels.
+        attributes: values by name.
+        fields: attributes whose values are labels.
     """
-    found: list[str] = []
+    result: list[str] = []
     for field in fields:
         value = attributes.get(field, ())
         entries = [value] if isinstance(value, str | float | int) else value
-        found += [f"{field}={text}" for text in (_text(entry) for entry in entries) if text]
-    return found
+        result += [f"{field}={text}" for text in (_text(entry) for entry in entries) if text]
+    return result

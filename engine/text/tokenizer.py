@@ -1,4 +1,4 @@
-"""Texts to token ids."""
+"""Tokenization: turns texts into token ids, and token ids into padded batches."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from tokenizers import Tokenizer
 from emberline.engine.errors import BundleCorrupt
 from emberline.engine.records import Encoding, Integers
 
-#: Characters a token, generously: a text cut after so many for each token that is read nearly always fills them all.
-#: Tokenizing 64 kB to the end takes 100 ms, of which all but a hundredth is thrown away.
-_CHARACTERS_A_TOKEN: Final = 16
+#: A generous estimate of characters per token: the head of a text with this many characters for each token that the
+#: encoder reads nearly always fills the encoder. Tokenizing all of 64 kB takes 100 ms, and 99 % of it is thrown away.
+_CHARACTERS_PER_TOKEN: Final = 16
 
 
 class TextTokenizer:
-    """Makes token ids as the encoder was trained to read them. May be called from any thread."""
+    """Tokenizes texts the way the encoder was trained on them. May be called from any thread."""
 
     def __init__(self, path: Path, max_length: int) -> None:
         """Load a tokenizer.
 
         Args:
-            path: the file, in the format of Hugging Face `tokenizers`.
-            max_length: tokens a text; what is longer is cut.
+            path: a file in the format of Hugging Face `tokenizers`.
+            max_length: maximum number of tokens in a text; longer texts are truncated.
 
         Raises:
-            BundleCorrupt: the file is no tokenizer.
+            BundleCorrupt: the file is not a tokenizer.
         """
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises nothing narrower
-            raise BundleCorrupt(f"{path} is no tokenizer ({error}); export the bundle again") from error
-        # A tokenizer file may pad each text to the full length. Padding is a batch's affair, and only to its longest.
+            raise BundleCorrupt(f"{path} is not a tokenizer ({error}); export the bundle again") from error
+        # A tokenizer file may pad each text to the full length. Here batches are padded, to their longest text only.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length)
-        self._characters = _CHARACTERS_A_TOKEN * max_length
+        self._characters = _CHARACTERS_PER_TOKEN * max_length
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Make the token ids of texts, in their order. Releases the interpreter's lock while it works."""
+        """Tokenize texts, in their order. Releases the interpreter's lock while it works."""
         encodings = self._encode([self._head(text) for text in texts])
-        # A head that does not fill the encoder (of long words, say) was cut too early: read those texts to the end.
-        for place, text in enumerate(texts):
-            if len(text) > self._characters and not encodings[place].truncated:
-                encodings[place] = self._encode([text])[0]
+        # A head that does not fill the encoder, for instance of long words, was cut too early: tokenize the whole text.
+        for index, text in enumerate(texts):
+            if len(text) > self._characters and not encodings[index].truncated:
+                encodings[index] = self._encode([text])[0]
         return encodings
 
     def _encode(self, texts: list[str]) -> list[Encoding]:
-        # The fast call leaves out the characters' positions, which nobody reads here.
-        found = self._tokenizer.encode_batch_fast(texts)
-        return [Encoding(np.array(one.ids, np.int64), truncated=bool(one.overflowing)) for one in found]
+        # The fast call skips the positions of characters, which are not needed here.
+        results = self._tokenizer.encode_batch_fast(texts)
+        return [Encoding(np.array(result.ids, np.int64), truncated=bool(result.overflowing)) for result in results]
 
     def _head(self, text: str) -> str:
-        """As much of a text as is surely read, and some more, up to the end of a word."""
+        """Cut a text after the word boundary beyond which the encoder almost surely reads nothing."""
         if len(text) <= self._characters:
             return text
         words = text[: self._characters].rsplit(maxsplit=1)
@@ -62,10 +62,10 @@ class TextTokenizer:
 
 
 def pad(encodings: Sequence[Encoding]) -> tuple[Integers, Integers]:
-    """Encodings as one batch, padded to its longest.
+    """Make one batch of encodings, padded to the longest.
 
     Returns:
-        Token ids and attention mask, both (B, L) with L the longest's length.
+        Token ids and attention mask, both (B, L), where L is the length of the longest encoding.
     """
     if len(encodings) == 1:
         ids = encodings[0].ids[None, :]

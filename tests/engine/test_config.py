@@ -30,18 +30,18 @@ def test_a_setting_out_of_its_range_is_named(setting: str, value: Any) -> None:
 
 
 def test_the_live_catalogue_lies_beside_the_bundle() -> None:
-    """A bundle is never written to, so the live catalogue is not in it unless somebody says so."""
+    """A bundle never changes, so the live catalogue lies outside it by default."""
     assert EngineConfig(bundle=Path("models/films")).live_catalogue == Path("models/films.catalogue.sqlite")
     assert EngineConfig(bundle=Path("films"), catalogue=Path("x.sqlite")).live_catalogue == Path("x.sqlite")
 
 
-def test_there_is_a_worker_a_core_unless_told() -> None:
+def test_the_default_is_a_worker_per_core() -> None:
     """Zero threads means as many as this process may use."""
     assert EngineConfig(bundle=Path("bundle")).workers >= 1
     assert EngineConfig(bundle=Path("bundle"), threads=3).workers == 3
 
 
 def test_in_latency_mode_one_batch_has_all_cores() -> None:
-    """Its threads are cores, not workers."""
+    """In latency mode the threads are cores of one worker."""
     config = EngineConfig(bundle=Path("bundle"), threads=3, mode="latency")
     assert (config.workers, config.cores) == (1, 3)

@@ -8,15 +8,15 @@ import pytest
 import emberline.engine
 
 
-def test_what_is_promised_can_be_imported() -> None:
-    """Every name of `__all__` is there, and `dir` shows it."""
+def test_public_names_can_be_imported() -> None:
+    """Every name of `__all__` exists, and `dir` lists it."""
     for name in emberline.engine.__all__:
         assert getattr(emberline.engine, name).__module__.startswith("emberline.engine.")
     assert set(dir(emberline.engine)) == set(emberline.engine.__all__)
 
 
-def test_what_is_not_promised_is_an_attribute_error() -> None:
-    """As for any module."""
+def test_other_names_are_attribute_errors() -> None:
+    """A name outside `__all__` raises, as in any module."""
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         emberline.engine.Nonsense  # noqa: B018  # looking it up is the test
 
@@ -30,5 +30,5 @@ print(*({"numpy", "grpc"} & sys.modules.keys()))
 from emberline.engine import AsyncClient, Client, Item, by_id
 print(*({"onnxruntime", "torch", "tokenizers", "sqlite3"} & sys.modules.keys()))
 """
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert told.stdout == "\n\n"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout == "\n\n"

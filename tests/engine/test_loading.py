@@ -14,7 +14,7 @@ from emberline.engine.records import Item, ItemReference, RecommendRequest, Requ
 
 
 async def test_a_failed_gate_is_served_only_on_demand(config: EngineConfig) -> None:
-    """A precision that its gate failed is refused, and named as failed when it is served all the same."""
+    """A precision that its gate failed is refused, and reported as failed when it is served anyway."""
     refused = EngineConfig(bundle=config.bundle, catalogue=config.catalogue, precision="int8")
     with pytest.raises(GateRefused, match=r"agreement@10 0\.81"):
         await Engine.start(refused)
@@ -25,7 +25,7 @@ async def test_a_failed_gate_is_served_only_on_demand(config: EngineConfig) -> N
 
 
 async def test_a_precision_that_is_not_in_the_bundle_is_named(config: EngineConfig) -> None:
-    """The error lists what the bundle has."""
+    """The error lists the precisions of the bundle."""
     with pytest.raises(BundleError, match="no encoder in fp16; it has fp32, int8"):
         await Engine.start(EngineConfig(bundle=config.bundle, catalogue=config.catalogue, precision="fp16"))
 
@@ -34,7 +34,7 @@ async def test_a_precision_that_is_not_in_the_bundle_is_named(config: EngineConf
 async def test_a_bundle_with_a_flipped_byte_is_refused(
     make_tiny_bundle: Callable[[], Path], tmp_path: Path, name: str
 ) -> None:
-    """The error names the file that is not what the manifest says."""
+    """The error names the file that does not match the manifest."""
     bundle = make_tiny_bundle()
     damaged = bytearray((bundle / name).read_bytes())
     damaged[len(damaged) // 2] ^= 1
@@ -53,7 +53,7 @@ async def test_a_bundle_with_a_missing_file_is_refused(make_tiny_bundle: Callabl
 
 
 async def test_a_catalogue_of_another_encoder_is_refused(config: EngineConfig, tmp_path: Path) -> None:
-    """Vectors of two encoders are not comparable, so a live catalogue of another one is not served."""
+    """Vectors of two encoders are not comparable, so a live catalogue of another encoder is refused."""
     Catalogue.create(tmp_path / "live.sqlite", "0" * 64, 16, 8).close()
     with pytest.raises(CatalogueError, match=r"live\.sqlite"):
         await Engine.start(config)
@@ -75,20 +75,20 @@ async def test_the_bundle_stays_as_it_is(make_tiny_bundle: Callable[[], Path], t
 async def test_a_catalogue_of_every_kind_serves(config: EngineConfig, kind: VectorKind) -> None:
     """The seed's items and new ones are recommended and scored nearly as from float32, also after a restart."""
     user = User(profile="age: 25", history=(ItemReference(id="alien"), ItemReference(id="brazil")))
-    work = RecommendRequest(user, 6, reasons=True, outputs=("probability", "rating"))
+    request = RecommendRequest(user, 6, reasons=True, outputs=("probability", "rating"))
     nova = Item("nova", {"title": "Nova", "genres": ["Sci-Fi"]})
     exact = await Engine.start(replace(config, catalogue=config.live_catalogue.with_name("exact.sqlite")))
     await exact.upsert((nova,), RequestOptions())
-    expected = {item.id: item for item in (await exact.recommend(work, RequestOptions())).items}
+    expected = {item.id: item for item in (await exact.recommend(request, RequestOptions())).items}
     await exact.drain()
     for again in (False, True):
         engine = await Engine.start(replace(config, catalogue_vectors=kind))
         if not again:
             assert (await engine.upsert((nova,), RequestOptions())).inserted == 1
-        found = {item.id: item for item in (await engine.recommend(work, RequestOptions())).items}
-        assert found.keys() == expected.keys()
-        scored = await engine.score(ScoreRequest(user, tuple(ItemReference(id=one) for one in found)), RequestOptions())
-        for item, score in zip(found.values(), scored.outputs["score"].tolist(), strict=True):
+        items = {item.id: item for item in (await engine.recommend(request, RequestOptions())).items}
+        assert items.keys() == expected.keys()
+        scored = await engine.score(ScoreRequest(user, tuple(ItemReference(id=one) for one in items)), RequestOptions())
+        for item, score in zip(items.values(), scored.outputs["score"].tolist(), strict=True):
             assert item.score == pytest.approx(score, abs=1e-4)
             assert item.score == pytest.approx(expected[item.id].score, abs=0.5)
             assert item.attributes == expected[item.id].attributes
@@ -101,8 +101,8 @@ async def test_a_catalogue_of_every_kind_serves(config: EngineConfig, kind: Vect
         await engine.drain()
 
 
-async def test_a_catalogue_that_was_made_smaller_says_how_it_can_be_served(config: EngineConfig) -> None:
-    """Without the option it would have to become float32 again, which it cannot."""
+async def test_the_error_on_a_smaller_catalogue_names_the_option(config: EngineConfig) -> None:
+    """Vectors that were stored as int8 cannot become float32 again."""
     await (await Engine.start(replace(config, catalogue_vectors="int8"))).drain()
     with pytest.raises(CatalogueError, match="--catalogue-vectors int8"):
         await Engine.start(config)

@@ -8,11 +8,9 @@ from emberline.engine import machine
 
 
 @pytest.mark.parametrize(("key", "flags"), [("flags", "fpu avx2 avx512_vnni"), ("Features", "fp asimddp")])
-def test_cpu_features_of_interest_are_kept(
-    key: str, flags: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The first core's features, whatever the architecture calls them."""
-    found = tmp_path / "cpuinfo"
-    found.write_text(f"processor : 0\nmodel name : Some CPU\n{key} : {flags}\n\nprocessor : 1\n{key} : none\n")
-    monkeypatch.setattr(machine, "_CPUINFO", found)
+def test_the_cpus_features_are_read(key: str, flags: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The features are those of the first core, whatever the architecture calls them."""
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor : 0\nmodel name : Some CPU\n{key} : {flags}\n\nprocessor : 1\n{key} : none\n")
+    monkeypatch.setattr(machine, "_CPUINFO", cpuinfo)
     assert machine.processor() == ("Some CPU", frozenset(flags.split()))

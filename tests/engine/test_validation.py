@@ -34,8 +34,8 @@ from emberline.engine.records import ItemReference, RequestOptions
         (lambda: validation.check_attributes({"x": ["y", ["z"]]}, "a"), r"a\.x\[1\]: is a list; a list holds texts"),
         (lambda: validation.check_attributes({"x": ["y", "\x7f"]}, "a"), r"a\.x\[1\]: has the control character"),
         (
-            lambda: validation.check_learnt(("score", "rating"), {"user": 0.0}),
-            r"outputs\[1\]: 'rating' is given by behaviour prediction, .* trained without; ask for score",
+            lambda: validation.check_trained(("score", "rating"), {"user": 0.0}),
+            r"outputs\[1\]: 'rating' comes from behaviour prediction, .* trained without; ask for score",
         ),
         (lambda: validation.check_vector(np.zeros(3, np.float32), 4, "v"), r"v: has shape \[3\]; .* have \[4\]"),
         (lambda: validation.check_vector(np.zeros((1, 4), np.float32), 4, "v"), r"v: has shape \[1, 4\]"),
@@ -49,14 +49,14 @@ from emberline.engine.records import ItemReference, RequestOptions
         (lambda: validation.check_priority(RequestOptions(priority=8)), r"priority: is 8; it lies between -8 and 7"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_field(check: Callable[[], None], message: str) -> None:
-    """Each refusal begins with the field and says what was found."""
+def test_an_error_names_the_field(check: Callable[[], None], message: str) -> None:
+    """Each error begins with the field and says what is wrong."""
     with pytest.raises(InvalidInput, match=f"^{message}"):
         check()
 
 
-def test_what_is_right_passes() -> None:
-    """Texts in any script with tabs and line breaks, numbers, lists, and vectors of the right width are taken."""
+def test_valid_values_pass() -> None:
+    """Texts in any script with tabs and line breaks, numbers, lists, and vectors of the right width are accepted."""
     validation.check_text("Amélie\tLe fabuleux destin\r\n千と千尋の神隠し 🎬", 100, "text")
     validation.check_attributes({"title": "x", "year": 1979, "score": 0.5, "genres": ["a", "b"], "tags": ()}, "a")
     validation.check_vector(np.zeros(4, np.float32), 4, "v")

@@ -100,7 +100,7 @@ def test_every_key_of_a_measured_result_is_documented(result, undocumented):
 
 def test_a_folder_that_is_no_bundle_is_refused_before_anything_is_measured(tmp_path):
     """The bundle's own error says what is wrong."""
-    with pytest.raises(BundleError, match="is no bundle"):
+    with pytest.raises(BundleError, match="is not a bundle"):
         bench_latency(tmp_path, None, SETTINGS)
 
 

@@ -72,4 +72,4 @@ def test_a_folder_that_is_no_bundle_is_refused(emberline: Emberline, tmp_path: P
     """The error says what makes one."""
     result = emberline("verify", tmp_path)
     assert result.code == 1
-    assert "is no bundle" in result.err
+    assert "is not a bundle" in result.err

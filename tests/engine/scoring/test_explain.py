@@ -20,7 +20,7 @@ LIKES = np.array([0.3, 0.4, 0.5, 0.9, 0.8, 0.2, 0.1, 0.1, 0.1, 0.1], np.float32)
 
 @pytest.fixture(params=VECTOR_KINDS)
 def films(request: pytest.FixtureRequest) -> Snapshot:
-    """Three films, their vectors kept in every way; the first two share labels, the last two are near each other."""
+    """Three films in each number format; the first two share labels, the last two are near each other."""
     kind: VectorKind = request.param
     documents = [
         {"genres": ["Horror", "Sci-Fi"]},
@@ -40,7 +40,7 @@ def films(request: pytest.FixtureRequest) -> Snapshot:
 
 
 def reasons(films: Snapshot, rows: list[int], history: list[int], likes: Floats = LIKES) -> tuple[Reason, ...]:
-    """Why the films are recommended to a user with the given history and probabilities."""
+    """The reasons for recommending the films to a user with this history and these probabilities."""
     labels = LABELS[: len(likes)]
     return explain(films, np.array(rows, np.int64), history, likes, user_labels=labels, label_fields=("genres",))
 

@@ -52,12 +52,12 @@ def catalogue(
 
 
 def ids(ranking: RankedRows) -> list[str]:
-    """The items that were ranked."""
+    """The ids of the ranked items."""
     return [str(row) for row in ranking.rows.tolist()]
 
 
 def ask(k: int = 10, *filters: Filter, **rest: Any) -> RecommendRequest:
-    """A request; the user's vector is given beside it."""
+    """A request; the tests pass the user's vector separately."""
     return RecommendRequest(User(), k, filters=filters, **rest)
 
 
@@ -76,7 +76,7 @@ def films() -> Snapshot:
     return catalogue([[4.0, 0.0], [3.0, 0.0], [2.0, 0.0], [1.0, 0.0]], FILMS)
 
 
-def test_the_score_is_the_similarity_over_the_temperature_plus_the_bias() -> None:
+def test_the_score_is_the_dot_product_over_the_temperature_plus_the_bias() -> None:
     """s = z_u·z_i / τ + b_i decides, not the dot product alone."""
     ranking = rank(catalogue([[1.0, 0.0], [0.5, 2.0]]), USER, TEMPERATURE, ask())
     assert ids(ranking) == ["1", "0"]
@@ -85,7 +85,7 @@ def test_the_score_is_the_similarity_over_the_temperature_plus_the_bias() -> Non
 
 
 @pytest.mark.parametrize(
-    ("wanted", "kept"),
+    ("condition", "passing"),
     [
         (Filter("genres", ("Sci-Fi",)), "02"),
         (Filter("genres", ("Comedy", "Horror")), "01"),
@@ -101,11 +101,11 @@ def test_the_score_is_the_similarity_over_the_temperature_plus_the_bias() -> Non
         (Filter("title", minimum=-math.inf), ""),
     ],
 )
-def test_a_filter_keeps_values_and_ranges(films: Snapshot, wanted: Filter, kept: str) -> None:
+def test_a_filter_keeps_values_and_ranges(films: Snapshot, condition: Filter, passing: str) -> None:
     """A value is found in texts, lists and numbers; a range in numbers and texts that are numbers."""
-    ranking = rank(films, USER, TEMPERATURE, ask(10, wanted))
-    assert ids(ranking) == list(kept)
-    assert ranking.considered == len(kept)
+    ranking = rank(films, USER, TEMPERATURE, ask(10, condition))
+    assert ids(ranking) == list(passing)
+    assert ranking.considered == len(passing)
 
 
 def test_all_filters_must_hold(films: Snapshot) -> None:
@@ -114,26 +114,26 @@ def test_all_filters_must_hold(films: Snapshot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("work", "message"),
+    ("invalid", "message"),
     [
         (ask(0), "k: is 0"),
         (ask(diversity=1.5), "diversity: is 1.5"),
         (ask(diversity=math.nan), "diversity: is nan"),
-        (ask(10, Filter("year")), r"filters\[0\]: asks for nothing"),
+        (ask(10, Filter("year")), r"filters\[0\]: has no condition"),
         (ask(10, Filter("genres", ("x",)), Filter("year", minimum=math.nan)), r"filters\[1\]: .*not a number"),
         (ask(10, Filter("year", minimum=2.0, maximum=1.0)), "minimum 2 above maximum 1"),
         (ask(10, Filter("genre", ("x",))), r"filters\[0\]\.field: .*'genre'.*genres, rating, title, year"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(films: Snapshot, work: RecommendRequest, message: str) -> None:
-    """A k below one, a diversity or range that is none, and a field that no item has are named."""
+def test_an_invalid_request_is_rejected(films: Snapshot, invalid: RecommendRequest, message: str) -> None:
+    """A k below one, an invalid diversity or range, and a field that no item has are named."""
     with pytest.raises(InvalidInput, match=message):
-        rank(films, USER, TEMPERATURE, work)
+        rank(films, USER, TEMPERATURE, invalid)
 
 
 def test_a_user_without_a_finite_vector_is_refused(films: Snapshot) -> None:
     """A vector that overflowed does not rank the catalogue at random."""
-    with pytest.raises(InvalidInput, match="user: has no finite vector"):
+    with pytest.raises(InvalidInput, match="user: has a vector that is not finite"):
         rank(films, np.array([np.nan], np.float32), TEMPERATURE, ask())
 
 
@@ -143,11 +143,11 @@ def test_a_filter_on_an_empty_catalogue_leaves_nothing() -> None:
 
 
 def test_history_and_named_items_are_left_out(films: Snapshot) -> None:
-    """The history is left out unless it shall be included; ids that the catalogue does not have exclude nothing."""
-    work = ask(exclude_ids=("1", "nobody"))
-    assert ids(rank(films, USER, TEMPERATURE, work, history=[0])) == ["2", "3"]
-    work = ask(include_history=True)
-    assert ids(rank(films, USER, TEMPERATURE, work, history=[0])) == ["0", "1", "2", "3"]
+    """The history is left out unless the request includes it; unknown ids exclude nothing."""
+    request = ask(exclude_ids=("1", "nobody"))
+    assert ids(rank(films, USER, TEMPERATURE, request, history=[0])) == ["2", "3"]
+    request = ask(include_history=True)
+    assert ids(rank(films, USER, TEMPERATURE, request, history=[0])) == ["0", "1", "2", "3"]
 
 
 def test_filters_see_items_that_came_later() -> None:
@@ -173,7 +173,7 @@ def test_filters_see_items_that_came_later() -> None:
 
 
 def test_equal_scores_keep_the_catalogues_order_after_a_replacement() -> None:
-    """A replaced item's row is at the end, but among equals the item keeps its place."""
+    """A replaced item's row is at the end, but among equals the item keeps its position."""
     rows = Rows(1, 1, "fp32")
 
     def alike(*names: str) -> StagedRows:
@@ -202,16 +202,16 @@ FILTERS = st.builds(
 )
 
 
-def naive_filter(attributes: Attributes, wanted: Filter) -> bool:
+def naive_filter(attributes: Attributes, condition: Filter) -> bool:
     """Whether a filter keeps an item."""
-    value = attributes.get(wanted.field, [])
+    value = attributes.get(condition.field, [])
     entries = [written(value)] if isinstance(value, float) else [value] if isinstance(value, str) else list(value)
-    found = any(entry in wanted.any_of for entry in entries)
-    if wanted.minimum is not None or wanted.maximum is not None:
-        low = wanted.minimum if wanted.minimum is not None else -math.inf
-        high = wanted.maximum if wanted.maximum is not None else math.inf
-        found = found or any(low <= float(entry) <= high for entry in entries if entry.isdigit())
-    return found != wanted.exclude
+    passes = any(entry in condition.any_of for entry in entries)
+    if condition.minimum is not None or condition.maximum is not None:
+        low = condition.minimum if condition.minimum is not None else -math.inf
+        high = condition.maximum if condition.maximum is not None else math.inf
+        passes = passes or any(low <= float(entry) <= high for entry in entries if entry.isdigit())
+    return passes != condition.exclude
 
 
 @given(
@@ -234,55 +234,55 @@ def test_a_ranking_is_what_sorting_all_items_gives(
 ) -> None:
     """Items, order, scores and count are those of filtering and sorting one item after the other."""
     attributes = [data.draw(st.fixed_dictionaries({"f": VALUES, "g": VALUES})) for _ in vectors]
-    # With 127 as its largest number an int8 vector of whole numbers is kept exactly.
+    # With 127 as its largest number an int8 vector of whole numbers is stored exactly.
     snapshot = catalogue([(v[0], v[1], 127.0, v[2]) for v in vectors], attributes, kind)
     scores = [(user[0] * v[0] + user[1] * v[1]) / TEMPERATURE + v[2] for v in vectors]
     left = [
         row
         for row in range(len(vectors))
-        if row not in excluded and all(naive_filter(attributes[row], wanted) for wanted in filters)
+        if row not in excluded and all(naive_filter(attributes[row], condition) for condition in filters)
     ]
     expected = sorted(left, key=lambda row: (-scores[row], row))[:k]
     known = {field for entry in attributes for field, value in entry.items() if value != []}
-    work = ask(k, *(f for f in filters if f.field in known), exclude_ids=tuple(map(str, excluded)))
-    assume(work.filters == tuple(filters))  # a field that no item has is another test's
-    ranking = rank(snapshot, np.array([*user, 0.0], np.float32), TEMPERATURE, work)
+    request = ask(k, *(f for f in filters if f.field in known), exclude_ids=tuple(map(str, excluded)))
+    assume(request.filters == tuple(filters))  # a field that no item has is another test's
+    ranking = rank(snapshot, np.array([*user, 0.0], np.float32), TEMPERATURE, request)
     assert ranking.rows.tolist() == expected
     assert ranking.scores.tolist() == [scores[row] for row in expected]
     assert ranking.considered == len(left)
 
 
-def mmr_losses(vectors: Floats, scores: Floats, chosen: Sequence[int], diversity: float) -> list[float]:
-    """By how much each choice is worth less than the best that was left, in the terms of the paper and in float64."""
+def mmr_losses(vectors: Floats, scores: Floats, selected: Sequence[int], diversity: float) -> list[float]:
+    """The difference of each selected item's marginal relevance to the best one left, by the paper and in float64."""
     relevance = (scores - scores.min()) / np.ptp(scores)
     directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = directions @ directions.T
-    losses = [float(relevance.max() - relevance[chosen[0]])]
-    for place in range(1, len(chosen)):
-        before = list(chosen[:place])
+    losses = [float(relevance.max() - relevance[selected[0]])]
+    for step in range(1, len(selected)):
+        before = list(selected[:step])
         value = (1 - diversity) * relevance - diversity * cosines[:, before].max(axis=1)
         value[before] = -np.inf
-        losses.append(float(value.max() - value[chosen[place]]))
+        losses.append(float(value.max() - value[selected[step]]))
     return losses
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.05, 1.0), st.sampled_from(VECTOR_KINDS))
 @example(seed=7, k=2, diversity=0.45262866, kind="int8")
 def test_diversity_is_maximal_marginal_relevance(seed: int, k: int, diversity: float, kind: VectorKind) -> None:
-    """Each choice among the vectors that are kept is worth the most by the paper, as far as float32 can tell."""
+    """Each selected item has the highest marginal relevance of the paper, within the precision of float32."""
     generator = np.random.default_rng(seed)
     snapshot = catalogue(generator.standard_normal((12, 4)).tolist(), kind=kind)
     user = np.array([1.0, 0.5, -1.0], np.float32)
     vectors = snapshot.vectors[:].astype(np.float64)
     scores = vectors @ user / TEMPERATURE + snapshot.biases
-    chosen = rank(snapshot, user, TEMPERATURE, ask(k, diversity=diversity)).rows.tolist()
-    assert len(set(chosen)) == len(chosen) == k
-    assert max(mmr_losses(vectors, scores, chosen, diversity)) < 32 * np.finfo(np.float32).eps
+    selected = rank(snapshot, user, TEMPERATURE, ask(k, diversity=diversity)).rows.tolist()
+    assert len(set(selected)) == len(selected) == k
+    assert max(mmr_losses(vectors, scores, selected, diversity)) < 32 * np.finfo(np.float32).eps
 
 
 @pytest.mark.parametrize("diversity", [0.25, 0.5, 1.0])
-def test_of_equally_diverse_items_the_first_is_taken(diversity: float) -> None:
-    """Items that are alike in all their numbers are chosen in the catalogue's order, after those that are unlike."""
+def test_of_equally_diverse_items_the_first_is_selected(diversity: float) -> None:
+    """Identical items are selected in the catalogue's order, after different ones."""
     twins = [[1.0, 0.0, 0.0]] * 3 + [[0.0, 1.0, 0.0]] * 3
     ranking = rank(catalogue(twins), np.array([1.0, 0.0], np.float32), 1.0, ask(6, diversity=diversity))
     assert ids(ranking)[0] == "0"
@@ -292,7 +292,7 @@ def test_of_equally_diverse_items_the_first_is_taken(diversity: float) -> None:
 
 
 def test_diversity_prefers_the_unlike() -> None:
-    """Between a twin of the best item and an unlike one, diversity takes the unlike one."""
+    """Between a twin of the best item and an unlike one, diversity selects the unlike one."""
     snapshot = catalogue([[1.0, 0.0, 0.0], [1.0, 0.01, -0.01], [0.0, 1.0, 1.0]])
     user = np.array([1.0, 0.0], np.float32)
     assert ids(rank(snapshot, user, TEMPERATURE, ask(2))) == ["0", "1"]

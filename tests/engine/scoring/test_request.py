@@ -17,11 +17,11 @@ from emberline.engine.records import (
     User,
 )
 
-TERMS = RequestOptions()
+OPTIONS = RequestOptions()
 
 
 @pytest.mark.parametrize(
-    ("work", "message"),
+    ("invalid", "message"),
     [
         (EncodeRequest(()), r"inputs: is empty"),
         (EncodeRequest(("x",) * 65), r"inputs: has 65 entries, at most 64"),
@@ -58,15 +58,15 @@ TERMS = RequestOptions()
         ),
     ],
 )
-async def test_what_cannot_be_encoded_is_refused(engine: Engine, work: EncodeRequest, message: str) -> None:
+async def test_an_invalid_encode_request_is_rejected(engine: Engine, invalid: EncodeRequest, message: str) -> None:
     """The error names the field in the contract's names, and the engine goes on."""
     with pytest.raises(InvalidInput, match=f"^{message}"):
-        await engine.encode(work, TERMS)
-    assert (await engine.encode(EncodeRequest(("still here",)), TERMS)).tokens.tolist() == [11]
+        await engine.encode(invalid, OPTIONS)
+    assert (await engine.encode(EncodeRequest(("still here",)), OPTIONS)).tokens.tolist() == [11]
 
 
 @pytest.mark.parametrize(
-    ("work", "message"),
+    ("invalid", "message"),
     [
         (ScoreRequest(User(), ()), r"candidates: is empty"),
         (
@@ -80,14 +80,14 @@ async def test_what_cannot_be_encoded_is_refused(engine: Engine, work: EncodeReq
         ),
     ],
 )
-async def test_what_cannot_be_scored_is_refused(engine: Engine, work: ScoreRequest, message: str) -> None:
+async def test_an_invalid_score_request_is_rejected(engine: Engine, invalid: ScoreRequest, message: str) -> None:
     """The error names the field in the contract's names."""
     with pytest.raises(InvalidInput, match=f"^{message}"):
-        await engine.score(work, TERMS)
+        await engine.score(invalid, OPTIONS)
 
 
 @pytest.mark.parametrize(
-    ("work", "message"),
+    ("invalid", "message"),
     [
         (RecommendRequest(User(), k=0), r"k: is 0"),
         (RecommendRequest(User(), k=10**9), r"k: is 1000000000; ask for 1 to 1000"),
@@ -95,10 +95,12 @@ async def test_what_cannot_be_scored_is_refused(engine: Engine, work: ScoreReque
         (RecommendRequest(User(), outputs=("item_bias",)), r"outputs\[0\]: 'item_bias' is not known"),
     ],
 )
-async def test_what_cannot_be_recommended_is_refused(engine: Engine, work: RecommendRequest, message: str) -> None:
+async def test_an_invalid_recommend_request_is_rejected(
+    engine: Engine, invalid: RecommendRequest, message: str
+) -> None:
     """The error names the field in the contract's names."""
     with pytest.raises(InvalidInput, match=f"^{message}"):
-        await engine.recommend(work, TERMS)
+        await engine.recommend(invalid, OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -113,31 +115,31 @@ async def test_what_cannot_be_recommended_is_refused(engine: Engine, work: Recom
     ],
 )
 async def test_an_upsert_is_all_or_none(engine: Engine, items: tuple[Item, ...], message: str | None) -> None:
-    """One item that cannot be stored refuses them all, and the catalogue is as it was."""
+    """One item that cannot be stored fails the whole upsert, and the catalogue is unchanged."""
     if message is None:
-        assert (await engine.upsert(items, TERMS)).inserted == len(items)
+        assert (await engine.upsert(items, OPTIONS)).inserted == len(items)
         return
     with pytest.raises(InvalidInput, match=f"^{message}"):
-        await engine.upsert(items, TERMS)
+        await engine.upsert(items, OPTIONS)
     assert engine.info().catalogue_items == 6
 
 
 @pytest.mark.parametrize(
     ("call", "field"),
     [
-        (lambda engine, user, _: engine.recommend(RecommendRequest(user), TERMS), "user.history[0].id"),
+        (lambda engine, user, _: engine.recommend(RecommendRequest(user), OPTIONS), "user.history[0].id"),
         (
-            lambda engine, user, _: engine.encode(EncodeRequest((user,), ("user_embedding",)), TERMS),
+            lambda engine, user, _: engine.encode(EncodeRequest((user,), ("user_embedding",)), OPTIONS),
             "inputs[0].user.history[0].id",
         ),
-        (lambda engine, _, item: engine.score(ScoreRequest(User(), (item,)), TERMS), "candidates[0].id"),
+        (lambda engine, _, item: engine.score(ScoreRequest(User(), (item,)), OPTIONS), "candidates[0].id"),
     ],
 )
 async def test_an_unknown_item_is_named(
     engine: Engine, call: Callable[[Engine, User, ItemReference], asyncio.Future[None]], field: str
 ) -> None:
-    """An id that the catalogue does not have is not left out in silence."""
+    """An id that the catalogue does not have is an error, not ignored."""
     item = ItemReference(id="missing")
-    with pytest.raises(UnknownItem, match="no item 'missing' in the catalogue") as refusal:
+    with pytest.raises(UnknownItem, match="no item 'missing' in the catalogue") as error:
         await call(engine, User(history=(item,)), item)
-    assert refusal.value.field == field
+    assert error.value.field == field

@@ -31,7 +31,7 @@ def test_a_text_has_its_special_tokens_and_no_padding(path: Path, tmp_path: Path
 
 
 def test_a_long_text_is_cut_and_says_so(path: Path) -> None:
-    """What is longer than the encoder reads is cut to its length, and marked."""
+    """A text with more tokens than the encoder reads is truncated, and marked."""
     short, long = TextTokenizer(path, MAX_LENGTH).encode(["the " * 30, "the " * 31])
     assert (len(short), short.truncated) == (MAX_LENGTH, False)
     assert (len(long), long.truncated) == (MAX_LENGTH, True)
@@ -43,7 +43,7 @@ words = st.one_of(st.sampled_from(["the", "horror", "x" * 150, " " * 300, "a;b,c
 @settings(max_examples=60)
 @given(st.lists(st.lists(words, max_size=60).map(" ".join), min_size=1, max_size=3))
 def test_reading_only_the_head_of_a_long_text_changes_nothing(path: Path, texts: list[str]) -> None:
-    """The tokens are those of the whole text, though most of a long one is never looked at."""
+    """The tokens are those of the whole text, though most of a long text is never tokenized."""
     whole = Tokenizer.from_file(str(path))
     whole.enable_truncation(MAX_LENGTH)
     for text, encoding in zip(texts, TextTokenizer(path, MAX_LENGTH).encode(texts), strict=True):
@@ -53,14 +53,14 @@ def test_reading_only_the_head_of_a_long_text_changes_nothing(path: Path, texts:
 
 
 def test_a_batch_is_padded_to_its_longest_only() -> None:
-    """Ids are filled up with zeros, and the mask says which of them are tokens."""
+    """Ids are padded with zeros, and the mask marks the tokens."""
     ids, mask = pad([Encoding(np.array([5, 6, 7]), False), Encoding(np.array([8]), False)])
     assert ids.tolist() == [[5, 6, 7], [8, 0, 0]]
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
 
 
-def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
-    """The error says which file and what to do."""
+def test_a_file_that_is_not_a_tokenizer_is_named(tmp_path: Path) -> None:
+    """The error names the file and the next step."""
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(BundleCorrupt, match=r"tokenizer.json is no tokenizer .* export the bundle again"):
+    with pytest.raises(BundleCorrupt, match=r"tokenizer.json is not a tokenizer .* export the bundle again"):
         TextTokenizer(tmp_path / "tokenizer.json", MAX_LENGTH)

@@ -1,0 +1,93 @@
+"""The encoder of texts: tokenizer, queue, batcher and cache of vectors behind one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from .batching.batcher import Batcher
+from .batching.planner import Limits
+from .batching.queue import RequestQueue
+from .batching.vector_cache import VectorCache
+from .config import EngineConfig
+from .loading import EngineComponents
+from .metrics import Metrics
+from .records import Encoding, Floats, RequestOptions, Timings
+from .threads import WorkerThreads
+
+#: Tokens of a typical text: the default bound of a batch is derived from it, and the encoder's speed before the first.
+_TYPICAL_LENGTH: Final = 32
+#: Characters of texts that are tokenized on the event loop, because the hand-over to a thread would take as long.
+_SMALL_CHARACTERS: Final = 1024
+
+
+class TextEncoder:
+    """Tokenizes texts and encodes them in batches that requests share. Belongs to the event loop."""
+
+    def __init__(
+        self, config: EngineConfig, components: EngineComponents, metrics: Metrics, threads: WorkerThreads
+    ) -> None:
+        """Create the queue, the cache and the batcher; the running event loop becomes their owner."""
+        manifest, placement, costs = components.bundle.manifest, components.placement, components.costs
+        typical = min(_TYPICAL_LENGTH, manifest.max_length)
+        self._hidden = manifest.hidden
+        self._tokenizer = components.tokenizer
+        self._threads = threads
+        self._queue = RequestQueue(config.max_waiting_tokens, costs.text(typical) / typical / config.workers)
+        self._cache = VectorCache(config.max_cache_bytes)
+        self._batcher = Batcher(
+            placement.session,
+            self._queue,
+            Limits(config.max_batch, config.max_batch_tokens or costs.ample(typical)),
+            costs,
+            self._cache,
+            metrics,
+            hidden=manifest.hidden,
+            workers=config.workers,
+            latency_sessions=placement.latency_sessions,
+            cores=placement.cores,
+        )
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens waiting in the queue."""
+        return self._queue.waiting
+
+    @property
+    def cached_bytes(self) -> int:
+        """Memory in use by the cache of vectors, in bytes."""
+        return self._cache.size
+
+    async def encode(
+        self, texts: Sequence[str], options: RequestOptions, timings: Timings
+    ) -> tuple[list[Encoding], Floats]:
+        """Encode T texts.
+
+        Args:
+            texts: the texts.
+            options: deadline and priority.
+            timings: receives the times of the stages.
+
+        Returns:
+            The tokens of each text, and the vectors (T, H).
+
+        Raises:
+            Overloaded: the queue is full.
+            DeadlineExceeded: the deadline passed first.
+            InferenceFailed: the model failed on a batch with one of the texts.
+        """
+        if not texts:
+            return [], np.empty((0, self._hidden), np.float32)
+        self._batcher.check_room()
+        with timings.measure("tokenize"):
+            small = sum(map(len, texts)) <= _SMALL_CHARACTERS
+            encodings = await self._threads.run(small, self._tokenizer.encode, texts)
+        encoded = await self._batcher.encode(encodings, options)
+        timings.queue, timings.encode = encoded.queue, encoded.encode
+        return encodings, encoded.embeddings
+
+    def close(self) -> None:
+        """Stop the batcher after the batches that it runs."""
+        self._batcher.close()

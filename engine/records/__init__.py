@@ -1,0 +1,60 @@
+"""The records that travel through the engine: plain data that knows nothing of protobuf, sessions or stages."""
+
+from ._arrays import Floats, Integers
+from ._entities import Encoding, Filter, Item, ItemReference, StoredItem, User, Value
+from ._requests import (
+    ENCODE_OUTPUTS,
+    ITEM_OUTPUTS,
+    SCORE_OUTPUTS,
+    USER_OUTPUTS,
+    EncodeRequest,
+    Input,
+    RecommendRequest,
+    RequestOptions,
+    ScoreRequest,
+)
+from ._results import (
+    DeleteResult,
+    EncodeResult,
+    GetResult,
+    Info,
+    Provenance,
+    Reason,
+    Recommendation,
+    RecommendResult,
+    ScoreResult,
+    Timings,
+    UpsertResult,
+)
+
+__all__ = [
+    "ENCODE_OUTPUTS",
+    "ITEM_OUTPUTS",
+    "SCORE_OUTPUTS",
+    "USER_OUTPUTS",
+    "DeleteResult",
+    "EncodeRequest",
+    "EncodeResult",
+    "Encoding",
+    "Filter",
+    "Floats",
+    "GetResult",
+    "Info",
+    "Input",
+    "Integers",
+    "Item",
+    "ItemReference",
+    "Provenance",
+    "Reason",
+    "RecommendRequest",
+    "RecommendResult",
+    "Recommendation",
+    "RequestOptions",
+    "ScoreRequest",
+    "ScoreResult",
+    "StoredItem",
+    "Timings",
+    "UpsertResult",
+    "User",
+    "Value",
+]
