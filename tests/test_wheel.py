@@ -128,7 +128,7 @@ def test_the_wheel_holds_every_file_and_no_other(wheel: Path) -> None:
     """A wheel made from the sdist has all modules and data of the four folders, and nothing of the tests."""
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert held == {"emberline/__init__.py", *(f"emberline/{name}" for name in _files())}
+    assert held == {"emberline/__init__.py", "emberline/py.typed", *(f"emberline/{name}" for name in _files())}
 
 
 def test_every_module_is_importable_from_the_wheel(python: Path) -> None:
