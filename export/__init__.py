@@ -1,1 +1,1 @@
-"""The workshop: data in, a bundle out. Everything that needs torch lives here."""
+"""Training and export: from a data set to a bundle. Everything that needs torch is here."""

@@ -1,4 +1,4 @@
-"""An exported model, run by ONNX Runtime as the engine runs it."""
+"""An exported model, run by ONNX Runtime in the same way as in the engine."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class ExportedModel:
         """Load the graphs; see `open_session` for what it raises.
 
         Args:
-            layout: where they lie.
-            precision: the encoder's.
-            encoder: what the encoder must be.
-            heads: what ``item_tower``, ``user_tower`` and ``match`` must be.
-            config: of the model that they came from.
+            layout: where the graphs are.
+            precision: the precision of the encoder.
+            encoder: the inputs and outputs of the encoder.
+            heads: the inputs and outputs of ``item_tower``, ``user_tower`` and ``match``.
+            config: the configuration of the exported model.
             session: runs the encoder; None: ONNX Runtime on the CPU.
         """
         self._config = config
-        self._tokeniser = TextTokenizer(layout.tokenizer, config.max_length)
+        self._tokenizer = TextTokenizer(layout.tokenizer, config.max_length)
         self._encoder = session or OrtSession(layout.encoder(precision), encoder, "cpu")
         self._item = open_session(layout.item_tower, heads["item_tower"])
         self._user = open_session(layout.user_tower, heads["user_tower"])
@@ -50,7 +50,7 @@ class ExportedModel:
         known = [row for row, text in enumerate(texts) if text]
         vectors = np.zeros((len(texts), self._config.hidden), np.float32)
         if known:
-            vectors[known] = encode(self._encoder, self._tokeniser.encode([texts[row] for row in known]))
+            vectors[known] = encode(self._encoder, self._tokenizer.encode([texts[row] for row in known]))
         return vectors
 
     def item(self, embeddings: Floats) -> tuple[Floats, Floats, Floats]:
@@ -70,7 +70,7 @@ class ExportedModel:
         probability, rating = self._match.run(("probability", "rating"), inputs)
         return probability, rating
 
-    def similarity(self, user: Floats, item: Floats, bias: Floats) -> Floats:
-        """See `Predictor.similarity`."""
-        score: Floats = user @ item.T / np.float32(self._config.temperature) + bias
-        return score
+    def score(self, user: Floats, item: Floats, bias: Floats) -> Floats:
+        """See `Predictor.score`."""
+        scores: Floats = user @ item.T / np.float32(self._config.temperature) + bias
+        return scores

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all."""
+"""Writes a folder atomically: it appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from emberline.engine.errors import ExportError
 
 @contextmanager
 def whole_folder(target: Path, *, replace: bool) -> Iterator[Path]:
-    """Give a folder to fill; it takes the target's name when all went well, and vanishes if not.
+    """Provide a temporary folder to fill, and rename it to the target on success; on failure it is deleted.
 
-    It lies beside the target, so that the last step is a renaming within one file system, and all of it is on the disk
-    before. A bundle that is replaced keeps its name until then; only between two renamings is there none.
+    The temporary folder is next to the target, so that the last step is a rename within one file system, after
+    everything is on disk. A bundle that is replaced keeps its name until then, except between two renames.
 
     Args:
-        target: the folder's name.
-        replace: whether a bundle of that name may be replaced.
+        target: the path of the final folder.
+        replace: whether an existing bundle may be replaced.
 
     Raises:
-        ExportError: there is something of that name that must not be replaced, or nothing can be written there.
+        ExportError: the target exists and must not be replaced, or its parent cannot be written to.
     """
     require_free(target, replace=replace)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
-        raise ExportError(f"{target.parent} cannot be written to ({error.strerror}); choose another --out") from error
+        raise ExportError(f"{target.parent} cannot be written to ({error.strerror}); choose another folder") from error
     try:
         yield folder
-        folder.chmod(0o755)  # mkdtemp's is for the owner alone
+        folder.chmod(0o755)  # mkdtemp gives access to the owner only
         _settle(folder)
         _rename(folder, target, replace=replace)
     finally:
@@ -43,17 +43,17 @@ def whole_folder(target: Path, *, replace: bool) -> Iterator[Path]:
 
 
 def require_free(target: Path, *, replace: bool) -> None:
-    """Check that a bundle may be written under a name.
+    """Check that a bundle may be written to a path.
 
     Raises:
-        ExportError: there is something of that name that must not be replaced.
+        ExportError: the path exists and must not be replaced.
     """
     if not target.exists():
         return
     if not replace:
-        raise ExportError(f"{target} exists; choose another --out, or replace it with --force")
+        raise ExportError(f"{target} exists; choose another folder, or replace it with --force")
     if not target.is_dir() or (any(target.iterdir()) and not BundleLayout(target).manifest.is_file()):
-        raise ExportError(f"{target} exists and is no bundle, so --force does not replace it; choose another --out")
+        raise ExportError(f"{target} exists and is not a bundle, so --force does not replace it; choose another folder")
 
 
 def _settle(folder: Path) -> None:
@@ -66,7 +66,7 @@ def _settle(folder: Path) -> None:
 
 
 def _rename(folder: Path, target: Path, *, replace: bool) -> None:
-    require_free(target, replace=replace)  # somebody else may have been quicker
+    require_free(target, replace=replace)  # it may have been created in the meantime
     if not target.exists():
         folder.rename(target)
         return

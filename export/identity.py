@@ -1,4 +1,4 @@
-"""What a bundle says of itself."""
+"""The manifest and the fingerprint of a bundle."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from emberline.engine.bundle import SCHEMA, BundleLayout, FileRecord, GraphSpec,
 
 from .training.run import Run
 
-#: The packages that decide what a bundle's files hold.
+#: The packages that determine the files of a bundle.
 _PACKAGES: Final = ("numpy", "onnx", "onnxruntime", "optimum", "optimum-onnx", "tokenizers", "torch", "transformers")
 
 
 def fingerprint(layout: BundleLayout) -> str:
-    """SHA-256 over all that an item's vectors depend on; see `Manifest.fingerprint`."""
+    """The SHA-256 of everything on which the vectors of items depend; see `Manifest.fingerprint`."""
     return _digest([layout.encoder("fp32"), layout.item_tower, layout.tokenizer])
 
 
 def manifest(
     run: Run, layout: BundleLayout, encoders: Mapping[Precision, GraphSpec], graphs: Mapping[str, GraphSpec]
 ) -> Manifest:
-    """The manifest of a bundle whose other files are all written.
+    """The manifest of a bundle whose other files are complete.
 
     Args:
-        run: what it was made from.
-        layout: where the files lie.
-        encoders: by precision.
-        graphs: ``item_tower``, ``user_tower`` and ``match``.
+        run: the run from which the bundle was exported.
+        layout: where the files are.
+        encoders: the inputs and outputs of the encoders by precision.
+        graphs: the inputs and outputs of ``item_tower``, ``user_tower`` and ``match``.
     """
     config, description, training = run.trained.model.config, run.description, run.settings.training
     whole = _digest([layout.encoder("fp32"), layout.item_tower, layout.user_tower, layout.match, layout.tokenizer])

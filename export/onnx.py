@@ -1,8 +1,8 @@
-"""From PyTorch to ONNX, through Hugging Face Optimum, each graph checked against the module that it came from.
+"""Exports PyTorch modules to ONNX with Hugging Face Optimum, and checks each graph against its module.
 
-Attention is written out (`eager`) in the exported encoder: its graph has one plain MatMul for each linear layer, which
-is what quantisation and TensorRT work on, and adds the mask to the scores, so that any mask is honoured, be it with
-padding on either side or with holes.
+The encoder is exported with `eager` attention. Its graph then has one plain MatMul for each linear layer, as
+quantisation and TensorRT need it, and adds the mask to the scores, so that any mask works: with padding on either side,
+or with gaps.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from .model import Emberline, ModelConfig, TextEncoder
 
 #: Old enough for every runtime that reads bundles, new enough for LayerNormalization and per-channel QuantizeLinear.
 OPSET: Final = 18
-#: Largest difference between ONNX Runtime and PyTorch in fp32; vectors have entries of about 0.05, logits of about 1.
+#: The largest allowed difference between ONNX Runtime and PyTorch in fp32. Entries of vectors are about 0.05, logits
+#: about 1.
 ATOL: Final = 1e-4
 
 
 def encoder_graph(config: ModelConfig, file: str) -> GraphSpec:
-    """The inputs and outputs of an encoder, the same in every precision."""
+    """The inputs and outputs of an encoder, which are the same in every precision."""
     tokens = ("batch", "tokens")
     return GraphSpec(
         file,
@@ -64,13 +65,13 @@ def export_graphs(model: Emberline, layout: BundleLayout) -> None:
     """Write the fp32 encoder, the towers and the match head of a model, and check each against PyTorch.
 
     Args:
-        model: in evaluation mode; it is left as it is.
-        layout: where the files go; the folder exists.
+        model: the model in evaluation mode; it is not changed.
+        layout: where the files are written; the folder exists.
 
     Raises:
-        optimum.exporters.onnx.convert.AtolError: a graph does not compute what its module does.
+        optimum.exporters.onnx.convert.AtolError: the outputs of a graph differ from those of its module.
     """
-    # The kind of attention is chosen as BERT is built. Optimum changes the configuration of what it exports.
+    # The kind of attention is fixed when BERT is built, and Optimum changes the configuration of what it exports.
     written_out = TextEncoder(BertConfig(**model.config.encoder, attn_implementation="eager")).eval()
     written_out.load_state_dict(model.encoder.state_dict())
     heads: Mapping[str, nn.Module] = {
@@ -86,18 +87,18 @@ def export_graphs(model: Emberline, layout: BundleLayout) -> None:
 
 def _write(module: nn.Module, graph: GraphSpec, folder: Path, config: PretrainedConfig) -> None:
     path = folder / graph.file
-    recipe = _Recipe(config, graph)
+    export_config = _ExportConfig(config, graph)
     with warnings.catch_warnings():
-        # torch announces the end of its TorchScript exporter, which is the one that Optimum calls.
+        # torch deprecates its TorchScript exporter, which Optimum calls.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        # transformers compares sizes in Python while it is traced; the dynamic axes are checked below.
+        # transformers compares sizes in Python while tracing; the dynamic axes are checked below.
         warnings.filterwarnings("ignore", category=TracerWarning)
-        _, outputs = export(module, recipe, path, opset=OPSET)
-    validate_model_outputs(recipe, module, path, outputs, atol=ATOL, use_subprocess=False)
+        _, outputs = export(module, export_config, path, opset=OPSET)
+    validate_model_outputs(export_config, module, path, outputs, atol=ATOL, use_subprocess=False)
 
 
-class _Recipe(OnnxConfig):  # type: ignore[misc]  # Optimum has no types
-    """What Optimum has to know of a graph: its names, its dynamic axes, and inputs to trace and check it with."""
+class _ExportConfig(OnnxConfig):  # type: ignore[misc]  # Optimum has no types
+    """What Optimum needs to export a graph: names, dynamic axes, and inputs for tracing and checking."""
 
     DUMMY_INPUT_GENERATOR_CLASSES = ()
     NORMALIZED_CONFIG_CLASS = staticmethod(lambda config: config)
@@ -135,7 +136,7 @@ def _dynamic_axes(spec: TensorSpec) -> dict[int, str]:
 
 
 class _Head(nn.Module):
-    """A head as it is served: named outputs, probabilities for logits."""
+    """A head as it is served: with named outputs, and probabilities instead of logits."""
 
     def __init__(self, model: Emberline) -> None:
         super().__init__()

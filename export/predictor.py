@@ -1,4 +1,4 @@
-"""What can be asked of a model, whatever form it has: PyTorch, or ONNX in any precision."""
+"""The interface of a model in any form: PyTorch, or ONNX in any precision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emberline.engine.records import Floats
 
 
 class Predictor(Protocol):
-    """A model in NumPy terms: N texts, items, users or pairs; H the encoder's width, D the towers'."""
+    """A model on NumPy arrays: N texts, items, users or pairs; H is the width of the encoder, D that of the towers."""
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """`sentence_embedding` (N, H) of texts; zeros for an empty text."""
@@ -20,13 +20,13 @@ class Predictor(Protocol):
         ...
 
     def user(self, history: Floats, profile: Floats, length: Floats) -> tuple[Floats, Floats]:
-        """`user_embedding` (N, D) and `user_attributes` (N, C), of what the user tower reads: (N, D), (N, H), (N,)."""
+        """`user_embedding` (N, D) and `user_attributes` (N, C), of user-tower inputs (N, D), (N, H) and (N,)."""
         ...
 
     def match(self, user: Floats, item: Floats, bias: Floats) -> tuple[Floats, Floats]:
         """`probability` and `rating` (N,), of user embeddings (N, D), item embeddings (N, D) and biases (N,)."""
         ...
 
-    def similarity(self, user: Floats, item: Floats, bias: Floats) -> Floats:
-        """The score (users, items) of every user with every item."""
+    def score(self, user: Floats, item: Floats, bias: Floats) -> Floats:
+        """The ranking scores (users, items) of every user with every item."""
         ...

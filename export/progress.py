@@ -7,18 +7,18 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of every step; shows a bar, writes a line, or does nothing."""
+    """Receives every step; shows a bar, writes a line, or ignores it."""
 
     def __call__(self, stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
-        """Take note of a step.
+        """Report a step.
 
         Args:
-            stage: ``teacher``, ``encoding``, ``warm-up``, ``towers``, ``joint``, ``final``, ``evaluation``.
-            step: how many steps of the stage are done.
-            total: how many it has.
-            values: losses and measures of this step, by name; often empty.
+            stage: the name of the stage, e.g. ``teacher``, ``joint`` or ``quantising``.
+            step: the number of finished steps of the stage.
+            total: the number of all its steps.
+            values: losses and measures of the step by name; often empty.
         """
 
 
 def silent(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:  # a Progress
-    """Tell nobody."""
+    """Report nothing."""

@@ -1,4 +1,4 @@
-"""The seed of the catalogue: the data set's items with the vectors that the fp32 model gives them."""
+"""The seed of the catalogue: the items of the data set with their vectors from the fp32 model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .predictor import Predictor
 
 
 def write_seed(path: Path, model: Predictor, dataset: Dataset, embeddings: Floats, fingerprint: str) -> None:
-    """Write a catalogue of all items of a data set, those that training held out among them.
+    """Write a catalogue of all items of a data set, including those that training held out.
 
     Args:
         path: the file; it does not exist yet.
-        model: whose item tower reads the embeddings.
-        dataset: I items.
-        embeddings: (I, H) of the fp32 encoder.
-        fingerprint: of the model's encoder and item tower.
+        model: the model whose item tower makes the vectors.
+        dataset: the data set with I items.
+        embeddings: (I, H) the items' vectors from the fp32 encoder.
+        fingerprint: the fingerprint of the encoder and the item tower.
     """
     vectors, biases, _ = model.item(embeddings)  # (I, D), (I,)
     now = time.time()

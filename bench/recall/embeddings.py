@@ -78,7 +78,7 @@ def smaller_embeddings(model: Predictor, vectors: DatasetVectors, holdout: Holdo
         for dimensions in widths(width):
             items = StoredVectors.of(embeddings[:, :dimensions], kind)[:]
             scores = [
-                model.similarity(vector[:, :dimensions], items[one.candidates], biases[one.candidates])
+                model.score(vector[:, :dimensions], items[one.candidates], biases[one.candidates])
                 for one, vector in zip(asked, people, strict=True)
             ]
             recommended = unmet(scores[1], everything)

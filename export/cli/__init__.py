@@ -1,7 +1,7 @@
-"""The workshop's commands: `emberline train` and `emberline export`.
+"""The commands `emberline train` and `emberline export`.
 
-Torch and its companions are imported where a command needs them: `emberline --help` has to be quick, and the other
-commands have to work without them.
+Torch and its companions are imported inside the commands, so that `emberline --help` is fast and the other commands
+work without them.
 """
 
 from .exporting import export

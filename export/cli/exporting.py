@@ -16,7 +16,7 @@ from emberline.export.precision.recipe import RECIPES, Recipe
 from emberline.export.search.objective import MEASURES, MINUTES, SearchObjective, SearchRequest
 
 from .further import go_further
-from .modules import need_workshop
+from .modules import require_export_extra
 from .precisions import precisions_from
 
 
@@ -126,7 +126,7 @@ def export(
     run = source
     precisions = precisions_from(precision or PRECISIONS)
     request = _search_request(objective, search_minutes, activations_16bit)
-    need_workshop("emberline export")
+    require_export_extra("emberline export")
     from emberline.engine.bundle import Bundle
     from emberline.export.training.run import load_run
     from emberline.export.writer import write_bundle

@@ -1,4 +1,4 @@
-"""The packages that the workshop's commands need."""
+"""The packages that training and export need."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ _MODULES: Final = (
 )
 
 
-def need_workshop(command: str) -> None:
+def require_export_extra(command: str) -> None:
     """Check that the `export` extra is installed, before any work is done and before torch is loaded.
 
     Raises:
         MissingExtra: a package is not installed.
     """
     need(command, "export", *_MODULES)
-    # Threads that wait by spinning take the cores from whatever else runs: several times as slow on a busy machine.
+    # Threads that spin while they wait take the cores from other programs; a busy machine is then several times as
+    # slow.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

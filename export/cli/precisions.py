@@ -1,4 +1,4 @@
-"""Precisions by the names that the command line gives."""
+"""Parses the names of precisions on the command line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from emberline.engine.errors import ConfigError
 
 
 def precisions_from(named: Sequence[str]) -> list[Precision]:
-    """In the order that they have.
+    """The named precisions in their usual order.
 
     Raises:
-        ConfigError: there is no such precision.
+        ConfigError: a precision is unknown.
     """
     unknown = set(named) - set(PRECISIONS)
     if unknown:

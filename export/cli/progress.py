@@ -1,4 +1,4 @@
-"""How far training and export are: a bar a stage on a terminal, plain lines elsewhere. Standard error."""
+"""Shows the progress of training and export on standard error: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from emberline.export.progress import Progress as Listener
 
-#: Seconds between two lines of one stage where there is no terminal: a log should not be about progress.
+#: Seconds between two lines of one stage without a terminal, so that progress does not fill a log.
 _PAUSE: Final = 10.0
 
 
 @contextmanager
 def shown(console: Console | None = None) -> Iterator[Listener]:
-    """Show the stages that a listener is told of.
+    """Show the progress of the stages.
 
     Args:
-        console: where to; standard error by default.
+        console: where to show it; standard error by default.
     """
     console = console or Console(stderr=True)
     if console.is_terminal:

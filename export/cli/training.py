@@ -14,7 +14,7 @@ from emberline.engine.cli.output import print_json, print_table
 from emberline.engine.cli.settings import GivenSettings, takes_settings
 from emberline.export.training.config import TrainConfig
 
-from .modules import need_workshop
+from .modules import require_export_extra
 
 if TYPE_CHECKING:
     from emberline.export.data.description import Description
@@ -45,7 +45,7 @@ def train(
 ) -> None:
     """Train the multitask model, and measure it on items and users that were held out."""
     config = settings.make(TrainConfig)
-    need_workshop("emberline train")
+    require_export_extra("emberline train")
     from emberline.export.data.reader import read
     from emberline.export.data.split import split
     from emberline.export.training.alone import TEXTS_ALONE
@@ -90,6 +90,6 @@ def _description(named: str) -> Description:
 
 
 def _remove(run: RunFolder) -> None:
-    """Delete a run, but never a folder that is none."""
+    """Delete a run, but never a folder that is not a run folder."""
     if run.config.is_file():
         shutil.rmtree(run.root)

@@ -25,7 +25,7 @@ class Quantiser:
 
         Args:
             source: the file of the fp32 encoder.
-            encodings: the tokenised texts to calibrate on.
+            encodings: the tokenized texts to calibrate on.
         """
         self.source = source
         self.encodings = encodings

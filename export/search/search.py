@@ -72,7 +72,7 @@ def search(
         request: the objective and the time limit.
         quantiser: quantises the layers of the fp32 encoder.
         graph: the inputs and outputs of every encoder.
-        pool: the tokenised texts to measure on.
+        pool: the tokenized texts to measure on.
         queries: how many of them, from the first, are queries for neighbours.
         trial_log: the file of trials, which is read first and then extended.
         progress: receives the stage ``searching``, in seconds.

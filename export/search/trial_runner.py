@@ -45,7 +45,7 @@ class TrialRunner:
         Args:
             quantiser: quantises the layers of the fp32 encoder.
             graph: the inputs and outputs of every encoder.
-            pool: the tokenised texts to measure on.
+            pool: the tokenized texts to measure on.
             queries: how many of them, from the first, are queries for neighbours.
             folder: where the candidate is written.
             tick: called after each quantised layer, because the first candidates take half a minute.

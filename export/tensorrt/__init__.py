@@ -1,1 +1,1 @@
-"""From a bundle's ONNX graphs to TensorRT engines, on a machine with a GPU or without one."""
+"""Builds TensorRT engines from the ONNX graphs of a bundle, with or without a GPU."""

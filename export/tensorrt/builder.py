@@ -1,7 +1,7 @@
-"""Builds the engines of a bundle, each at most once, and puts them where the engine's readers look.
+"""Builds the engines of a bundle, each at most once.
 
-A reader never meets half an engine: it is written under another name and moved into place whole, and its manifest, by
-which it is found, comes last. One build at a time works on a bundle; what a killed one left, the next one removes.
+Readers never see an incomplete engine: it is written under another name and then moved into place, and the manifest by
+which it is found comes last. Only one build at a time works on a bundle, and removes what a killed build left behind.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from emberline.engine.runtime.tensorrt.manifest import (
 )
 from emberline.engine.runtime.tensorrt.profiles import Profile, check_profiles
 
+from .architectures import check_architecture
+from .fp16 import convert_to_fp16
 from .graph import check_graph
-from .half import halve
-from .job import Job
+from .job import BuildJob
 from .process import BuildProcess
-from .targets import check_target
 
-#: Raised when engines of the same inputs come out differently; older ones are then built again.
+#: Raised when the same inputs give different engines; older engines are then built again.
 _RECIPE: Final = 1
 _TEMPORARY: Final = ".build-"
 
@@ -47,38 +47,40 @@ _TEMPORARY: Final = ".build-"
 def build_engine(
     bundle: Bundle,
     precision: EnginePrecision,
-    target: str,
+    architecture: str,
     profiles: Sequence[Profile],
     *,
     library: Library,
     progress: Callable[[str], None],
-    start: Callable[[Job], BuildProcess] = BuildProcess,
+    start: Callable[[BuildJob], BuildProcess] = BuildProcess,
 ) -> EngineFile:
-    """Build an engine, unless the bundle has one that is interchangeable with it.
+    """Build an engine, unless the bundle already has the same one.
 
     Args:
-        bundle: whose encoder it is; its folder must be writable.
-        precision: of the engine.
-        target: the GPU, e.g. ``sm86``.
-        profiles: of the engine; see `check_profiles`.
-        library: what builds it, and must run it.
-        progress: is told what is being done.
-        start: starts the builder's process.
+        bundle: the bundle of the encoder; its folder must be writable.
+        precision: the precision of the engine.
+        architecture: the GPU architecture, e.g. ``sm86``.
+        profiles: the profiles of the engine; see `check_profiles`.
+        library: the library that builds the engine, and that must run it.
+        progress: receives the current phase.
+        start: starts the process of the builder.
 
     Raises:
-        ConfigError: a profile or the target does not do.
+        ConfigError: a profile or the architecture is not supported.
         BundleError: the bundle has no encoder for this precision.
         MissingExtra: the library is not installed.
-        DeviceUnavailable: the library builds on a GPU only, and there is none.
-        ExportError: the graph is not what the precision says, or TensorRT cannot build it, or the disk is full.
+        DeviceUnavailable: the library needs a GPU to build, and there is none.
+        ExportError: the graph has another precision, TensorRT cannot build it, or the disk is full.
     """
     layout, source = bundle.layout, SOURCES[precision]
     if source not in bundle.manifest.encoders:
-        held = ", ".join(bundle.manifest.encoders)
-        raise BundleError(f"{layout.root} has no encoder in {source}, which {precision} is built from; it has {held}")
+        available = ", ".join(bundle.manifest.encoders)
+        raise BundleError(
+            f"{layout.root} has no encoder in {source}, which {precision} is built from; it has {available}"
+        )
     check_profiles(profiles, bundle.manifest.max_length)
     trt = load_library(library)
-    check_target(target, library, trt)
+    check_architecture(architecture, library, trt)
     onnx = layout.encoder(source)
     parts = {
         "source": bundle.manifest.files[onnx.name].sha256,
@@ -86,28 +88,28 @@ def build_engine(
         "profiles": [str(profile) for profile in profiles],
         "library": library,
         "version": trt.__version__,
-        "target": target,
+        "target": architecture,
         "recipe": _RECIPE,
     }
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    path = engine_path(layout.root, precision, target)
-    with _workshop(path.parent, progress) as folder:
-        if (held_engine := _reusable(bundle, precision, target, key)) is not None:
+    path = engine_path(layout.root, precision, architecture)
+    with _build_folder(path.parent, progress) as folder:
+        if (existing := _reusable(bundle, precision, architecture, key)) is not None:
             progress(f"{path.name} is up to date")
-            return held_engine
+            return existing
         started = time.monotonic()
         graph = onnx
         if precision == "int8-fp16":
             graph = folder / onnx.name
-            halve(onnx, graph)
+            convert_to_fp16(onnx, graph)
         facts = check_graph(graph, precision)
-        job = Job(library, str(graph), facts, target, tuple(profiles), str(folder / path.name))
+        job = BuildJob(library, str(graph), facts, architecture, tuple(profiles), str(folder / path.name))
         built = start(job).run(progress)
         manifest = EngineManifest(
             schema=SCHEMA,
             model_id=bundle.manifest.model_id,
             precision=precision,
-            target=target,
+            target=architecture,
             library=library,
             version=trt.__version__,
             source=onnx.name,
@@ -127,8 +129,8 @@ def build_engine(
 
 
 @contextmanager
-def _workshop(folder: Path, progress: Callable[[str], None]) -> Iterator[Path]:
-    """A temporary folder beside the engines, for one build at a time."""
+def _build_folder(folder: Path, progress: Callable[[str], None]) -> Iterator[Path]:
+    """A temporary folder next to the engines, for one build at a time."""
     folder.mkdir(exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
@@ -142,12 +144,12 @@ def _workshop(folder: Path, progress: Callable[[str], None]) -> Iterator[Path]:
             yield Path(temporary)
 
 
-def _reusable(bundle: Bundle, precision: EnginePrecision, target: str, key: str) -> EngineFile | None:
+def _reusable(bundle: Bundle, precision: EnginePrecision, architecture: str, key: str) -> EngineFile | None:
     try:
-        held = EngineFile.open(bundle, precision, target)
+        existing = EngineFile.open(bundle, precision, architecture)
     except EmberlineError:
-        return None  # whatever is wrong with it, building it again mends it
-    return held if held.manifest.key == key else None
+        return None  # building it again repairs it, whatever is wrong
+    return existing if existing.manifest.key == key else None
 
 
 def _publish(written: Path, manifest: EngineManifest, path: Path) -> None:
@@ -157,7 +159,7 @@ def _publish(written: Path, manifest: EngineManifest, path: Path) -> None:
         file.write(json.dumps(manifest.as_dict(), indent=2) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    # Between these steps there is no engine of this name, rather than one with another's manifest.
+    # Between these steps no engine has this name: that is better than an engine with the manifest of another.
     beside.unlink(missing_ok=True)
     written.replace(path)
     draft.replace(beside)

@@ -1,4 +1,4 @@
-"""What `emberline export BUNDLE --tensorrt …` does."""
+"""Runs `emberline export BUNDLE --tensorrt …`."""
 
 from __future__ import annotations
 
@@ -19,47 +19,49 @@ from emberline.engine.runtime.tensorrt.profiles import parse_profiles, profiles_
 
 from .builder import build_engine
 
-#: Profiles out of the lengths of the bundle's own texts.
+#: Selects profiles by the lengths of the bundle's own texts.
 FROM_DATA: Final = "data"
 
 
 def parse_library(text: str) -> Library:
-    """Read the name of a library, with ``-`` or ``_``.
+    """Parse the name of a library, with ``-`` or ``_``.
 
     Raises:
-        ConfigError: it is not known.
+        ConfigError: the library is unknown.
     """
     for library in LIBRARIES:
         if text.replace("-", "_") == library:
             return library
-    raise ConfigError(f"--library {text}: choose tensorrt-rtx, which needs no GPU, or tensorrt, which builds on it")
+    raise ConfigError(
+        f"--library {text}: choose tensorrt-rtx, which needs no GPU, or tensorrt, which builds on this machine's GPU"
+    )
 
 
 def parse_precisions(text: str) -> tuple[EnginePrecision, ...]:
-    """Read precisions with commas between them.
+    """Parse precisions, separated by commas.
 
     Raises:
-        ConfigError: one is not known.
+        ConfigError: a precision is unknown.
     """
     known = {str(precision): precision for precision in ENGINE_PRECISIONS}
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names or any(name not in known for name in names):
-        raise ConfigError(f"--tensorrt {text!r}: choose of {', '.join(known)}, with commas")
+        raise ConfigError(f"--tensorrt {text!r}: choose from {', '.join(known)}, separated by commas")
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
 def build_engines(
-    root: Path, precisions: str, targets: str | None, profiles: str, library: str, console: Console
+    root: Path, precisions: str, architectures: str | None, profiles: str, library: str, console: Console
 ) -> list[EngineFile]:
-    """Build a bundle's engines, one after the other; those that are up to date are left as they are.
+    """Build the engines of a bundle, one after the other; engines that are up to date stay as they are.
 
     Args:
-        root: the bundle's folder.
-        precisions: with commas.
-        targets: with commas; None: the GPU at hand.
-        profiles: as `parse_profiles` reads them, or ``data``.
-        library: the builder.
-        console: where the progress goes.
+        root: the folder of the bundle.
+        precisions: the precisions, separated by commas.
+        architectures: the GPU architectures, separated by commas; None: that of this machine's GPU.
+        profiles: the profiles in the form of `parse_profiles`, or ``data``.
+        library: the name of the library that builds.
+        console: shows the progress.
 
     Raises:
         EmberlineError: see `build_engine`.
@@ -69,34 +71,34 @@ def build_engines(
     bundle = Bundle.open(root)
     maximum = bundle.manifest.max_length
     shapes = profiles_of(text_lengths(bundle), maximum) if profiles == FROM_DATA else parse_profiles(profiles)
-    names = _targets(targets)
+    names = _architectures(architectures)
     built = []
-    for target in names:
+    for architecture in names:
         for precision in wanted:
-            with _told(f"{precision} for {target}", console) as progress:
-                built.append(build_engine(bundle, precision, target, shapes, library=builder, progress=progress))
+            with _progress(f"{precision} for {architecture}", console) as progress:
+                built.append(build_engine(bundle, precision, architecture, shapes, library=builder, progress=progress))
     return built
 
 
-def _targets(text: str | None) -> Sequence[str]:
+def _architectures(text: str | None) -> Sequence[str]:
     if text is None:
         return (find_gpu().target,)
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise ConfigError("--target is empty; name GPUs, e.g. sm86,sm89")
+        raise ConfigError("--gpu is empty; name GPU architectures, e.g. sm86,sm89")
     return list(dict.fromkeys(names))
 
 
-def _forget(_: str) -> None:
+def _ignore(_: str) -> None:
     pass
 
 
 @contextmanager
-def _told(what: str, console: Console) -> Iterator[Callable[[str], None]]:
-    """Tell the phases of a build: in one line that changes on a terminal, and elsewhere only that it begins."""
+def _progress(what: str, console: Console) -> Iterator[Callable[[str], None]]:
+    """Show the phases of a build: in one changing line on a terminal, elsewhere only its start."""
     if not console.is_terminal:
         console.print(f"building {what}", highlight=False)
-        yield _forget
+        yield _ignore
         return
     with console.status(f"building {what}") as status:
         yield lambda phase: status.update(f"building {what}: {phase}")

@@ -1,8 +1,8 @@
-"""What an ONNX graph is, before TensorRT sees it: typed as the precision says, and in operators that TensorRT has.
+"""Checks an ONNX graph before TensorRT reads it: its types match the precision, and TensorRT supports its operators.
 
-TensorRT takes a graph's types as they are: asked for an fp16 engine of an fp32 graph, it builds an fp32 engine and
-reports success. What it refuses it refuses in terms of its own parser, and a few things it takes for something else
-(uint8 for int8). So a graph is checked here first, and its layers are counted against this once it is parsed.
+TensorRT keeps the types of a graph: asked for an fp16 engine of an fp32 graph, it builds an fp32 engine and reports
+success. It reports errors in terms of its own parser and misreads some types, such as uint8 as int8. Therefore a graph
+is checked here first, and the layers of the parsed network are compared with the result.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from emberline.engine.runtime.tensorrt.manifest import EnginePrecision
 _QUANTISERS: Final = ("QuantizeLinear", "DequantizeLinear")
 _DYNAMIC: Final = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger")
 _PRODUCTS: Final = ("MatMul", "Gemm")
-#: Of the products with a constant factor, how many an int8 graph must multiply in int8 at least. The layers behind the
+#: The minimum share of products with a constant factor that an int8 graph multiplies in int8. The layers behind the
 #: activation function, one in six, are sometimes left out for accuracy.
 _QUANTISED: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class GraphFacts:
-    """What TensorRT's network must show after parsing.
+    """What TensorRT's network must contain after parsing.
 
     Attributes:
-        dtype: of all products, in TensorRT's name: ``FLOAT`` or ``HALF``.
-        products: MatMul and Gemm nodes.
-        quantisers: QuantizeLinear nodes.
-        dequantisers: DequantizeLinear nodes.
+        dtype: the type of all products in TensorRT's terms: ``FLOAT`` or ``HALF``.
+        products: the number of MatMul and Gemm nodes.
+        quantisers: the number of QuantizeLinear nodes.
+        dequantisers: the number of DequantizeLinear nodes.
     """
 
     dtype: str
@@ -47,23 +47,23 @@ class GraphFacts:
 
 
 def check_graph(path: Path, precision: EnginePrecision) -> GraphFacts:
-    """Check a graph against the precision that is asked for.
+    """Check that a graph has a precision and that TensorRT supports it.
 
     Raises:
-        ExportError: the graph is of another precision, or TensorRT would refuse or misread it.
+        ExportError: the graph has another precision, or TensorRT would reject or misread it.
     """
-    graph = _Graph(path)
+    graph = _GraphChecker(path)
     graph.check_operators()
     graph.check_quantisers()
     return graph.check_precision(precision)
 
 
-class _Graph:
+class _GraphChecker:
     def __init__(self, path: Path) -> None:
         try:
             model = onnx.load(path)
         except Exception as error:  # protobuf's errors have no common base
-            raise ExportError(f"{path} is no ONNX graph ({error}); export the bundle again") from error
+            raise ExportError(f"{path} is not an ONNX graph ({error}); export the bundle again") from error
         self._path = path
         self._nodes = list(model.graph.node)
         self._maker = {output: node for node in self._nodes for output in node.output}
@@ -140,7 +140,7 @@ class _Graph:
         return GraphFacts(dtype, len(products), *(counts[name] for name in _QUANTISERS))
 
     def _factor(self, node: onnx.NodeProto) -> str:
-        """The type of a product's constant factor; nothing if it has none, as between queries and keys."""
+        """The type of a product's constant factor; empty if it has none, as between queries and keys."""
         for name, other in (node.input[1::-1], node.input[:2]):
             kind = self._constant_kind(name)
             if kind.startswith("int8") and self._operator(other) != "DequantizeLinear":

@@ -1,4 +1,4 @@
-"""What the builder's process is told and what it answers, as lines of JSON."""
+"""The messages between the builder's process and its parent, as lines of JSON."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from .graph import GraphFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A build.
+class BuildJob:
+    """An engine to build.
 
     Attributes:
-        library: what builds.
-        onnx: the graph.
-        facts: what the network must show after parsing.
-        target: the GPU.
-        profiles: of the engine.
-        out: where the engine goes.
+        library: the library that builds.
+        onnx: the file of the graph.
+        facts: what the network must contain after parsing.
+        architecture: the GPU architecture.
+        profiles: the profiles of the engine.
+        out: the file of the engine.
     """
 
     library: Library
     onnx: str
     facts: GraphFacts
-    target: str
+    architecture: str
     profiles: tuple[Profile, ...]
     out: str
 
@@ -39,21 +39,21 @@ class Job:
         return json.dumps({**asdict(self), "profiles": [str(profile) for profile in self.profiles]})
 
     @classmethod
-    def from_line(cls, line: str) -> Job:
-        """A job out of its line."""
+    def from_line(cls, line: str) -> BuildJob:
+        """The job of a line."""
         raw: dict[str, Any] = json.loads(line)
         profiles = tuple(Profile.parse(text) for text in raw["profiles"])
         return cls(**{**raw, "facts": GraphFacts(**raw["facts"]), "profiles": profiles})
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """An engine that was written.
+class BuildResult:
+    """The network of an engine that was written.
 
     Attributes:
-        inputs: of the network, by name, dtype and shape.
-        outputs: likewise.
-        layers: how many there are of a type and an output's dtype, e.g. ``MATRIX_MULTIPLY HALF``.
+        inputs: the inputs of the network.
+        outputs: the outputs of the network.
+        layers: the number of layers by type and output dtype, e.g. ``MATRIX_MULTIPLY HALF``.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -61,12 +61,12 @@ class Built:
     layers: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """The record as JSON."""
+        """The result, ready for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Built:
-        """The record out of its JSON."""
+    def from_json(cls, raw: Mapping[str, Any]) -> BuildResult:
+        """The result of a dictionary from `to_json`."""
         inputs, outputs = (
             tuple(TensorSpec(spec["name"], spec["dtype"], tuple(spec["shape"])) for spec in raw[side])
             for side in ("inputs", "outputs")

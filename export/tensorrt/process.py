@@ -1,4 +1,4 @@
-"""Runs the builder's process: tells its progress, can be cancelled, and turns its end into a result or an error."""
+"""Runs the builder's process: reports its progress, can cancel it, and turns its end into a result or an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from emberline.engine.errors import ExportError
 
-from .job import Built, Job
+from .job import BuildJob, BuildResult
 
 _COMMAND: Final = (sys.executable, "-m", "emberline.export.tensorrt.worker")
 
@@ -22,13 +22,13 @@ _log = logging.getLogger(__name__)
 
 
 class BuildProcess:
-    """One build. `run` does it, `cancel` ends it from any thread."""
+    """One build. `run` waits for it, `cancel` ends it from any thread."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BuildJob) -> None:
         self._job = job
         self._cancelled = False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # `run` closes it
-        # A session of its own: Ctrl-C comes here first, and here it is decided what becomes of the build.
+        # A session of its own, so that Ctrl-C reaches only this process, which then ends the build.
         self.process = subprocess.Popen(
             (*_COMMAND, job.to_line()),
             stdin=subprocess.PIPE,
@@ -37,11 +37,11 @@ class BuildProcess:
             start_new_session=True,
         )
 
-    def run(self, progress: Callable[[str], None]) -> Built:
-        """Build; returns when the engine is written.
+    def run(self, progress: Callable[[str], None]) -> BuildResult:
+        """Wait until the engine is written.
 
         Args:
-            progress: is told the name of each phase.
+            progress: receives the name of each phase.
 
         Raises:
             ExportError: TensorRT cannot build the engine, the disk is full, or the build was cancelled or killed.
@@ -60,7 +60,7 @@ class BuildProcess:
                 self.process.kill()
                 raise
             if code == 0 and "built" in answer:
-                return Built.from_json(answer["built"])
+                return BuildResult.from_json(answer["built"])
             raise ExportError(answer.get("error") or self._end(code))
 
     def cancel(self) -> None:
@@ -75,7 +75,9 @@ class BuildProcess:
         self._stderr.seek(0)
         last = " | ".join(self._stderr.read().decode(errors="replace").strip().splitlines()[-3:])
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        return f"TensorRT's process ended {how} while it built {name} for {self._job.target}" + (last and f": {last}")
+        return f"TensorRT's process ended {how} while it built {name} for {self._job.architecture}" + (
+            last and f": {last}"
+        )
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -85,5 +87,5 @@ def _parse(line: bytes) -> dict[str, Any]:
         said = None
     if isinstance(said, dict):
         return said
-    _log.info("TensorRT: %s", line.decode(errors="replace").strip())  # the library prints as well
+    _log.info("TensorRT: %s", line.decode(errors="replace").strip())  # the library prints, too
     return {}

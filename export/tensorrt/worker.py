@@ -1,7 +1,7 @@
 """The builder's process: parses a graph, checks its layers, builds the engine and writes it.
 
-A process of its own, because TensorRT ends the one that it is in upon some errors, and because a build that is no
-longer wanted can be killed. Standard input is its lifeline: when that closes, whoever wanted the engine is gone.
+The build has its own process because some errors of TensorRT end the process, and because a process can be killed. It
+exits when its standard input closes, which means that its parent has gone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emberline.engine.errors import EmberlineError, ExportError
 from emberline.engine.runtime.tensorrt.library import load_library, make_logger
 from emberline.engine.runtime.tensorrt.profiles import Shape
 
-from .job import Built, Job
+from .job import BuildJob, BuildResult
 
 if TYPE_CHECKING:
     import tensorrt_rtx as rtx
@@ -30,16 +30,16 @@ _DTYPES: Final = {"FLOAT": "float32", "HALF": "float16", "INT64": "int64", "INT3
 
 
 def main(line: str) -> int:
-    """Do a job; answer on standard output.
+    """Run a job and report on standard output.
 
     Args:
-        line: the job.
+        line: the job as a line of JSON.
 
     Returns:
         The exit code: 0 if the engine is written.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    job = Job.from_line(line)
+    job = BuildJob.from_line(line)
     try:
         _say("built", _build(job).to_json())
     except EmberlineError as error:
@@ -51,7 +51,7 @@ def main(line: str) -> int:
     return 0
 
 
-def _build(job: Job) -> Built:
+def _build(job: BuildJob) -> BuildResult:
     trt = load_library(job.library)
     logger = make_logger(trt)
     builder: rtx.Builder = trt.Builder(logger)
@@ -67,7 +67,7 @@ def _build(job: Job) -> Built:
     config.progress_monitor = _monitor(trt)
     if job.library == "tensorrt_rtx":
         config.num_compute_capabilities = 1
-        config.set_compute_capability(trt.ComputeCapability.__members__[job.target.upper()], 0)
+        config.set_compute_capability(trt.ComputeCapability.__members__[job.architecture.upper()], 0)
     for given in job.profiles:
         profile = builder.create_optimization_profile()
         for index in range(network.num_inputs):
@@ -77,7 +77,9 @@ def _build(job: Job) -> Built:
             raise ExportError(f"TensorRT refuses the profile {given}: {_words(logger.errors)}")
     engine: Any = builder.build_serialized_network(network, config)
     if engine is None:
-        raise ExportError(f"TensorRT cannot build {Path(job.onnx).name} for {job.target}: {_words(logger.errors)}")
+        raise ExportError(
+            f"TensorRT cannot build {Path(job.onnx).name} for {job.architecture}: {_words(logger.errors)}"
+        )
     _say("phase", "Writing")
     with Path(job.out).open("wb") as file:
         file.write(memoryview(engine))
@@ -85,15 +87,15 @@ def _build(job: Job) -> Built:
         os.fsync(file.fileno())
     inputs = tuple(_spec(network.get_input(index)) for index in range(network.num_inputs))
     outputs = tuple(_spec(network.get_output(index)) for index in range(network.num_outputs))
-    return Built(inputs, outputs, layers)
+    return BuildResult(inputs, outputs, layers)
 
 
-def _dims(shape: Shape) -> Any:  # TensorRT makes its Dims of tuples
+def _dims(shape: Shape) -> Any:  # TensorRT converts tuples to its Dims
     return shape.batch, shape.tokens
 
 
 def _strongly_typed(trt: ModuleType) -> int:
-    # TensorRT 11 knows nothing else and may drop the flag; without it TensorRT 10 would choose types by itself.
+    # Without the flag, TensorRT 10 would choose types itself. TensorRT 11 never does, and may drop the flag.
     flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return 0 if flag is None else 1 << int(flag)
 
@@ -106,7 +108,7 @@ def _layers(network: rtx.INetworkDefinition) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _check_layers(job: Job, layers: dict[str, int]) -> None:
+def _check_layers(job: BuildJob, layers: dict[str, int]) -> None:
     expected = {
         f"MATRIX_MULTIPLY {job.facts.dtype}": job.facts.products,
         "QUANTIZE INT8": job.facts.quantisers,
@@ -116,8 +118,8 @@ def _check_layers(job: Job, layers: dict[str, int]) -> None:
     found = {name: count for name, count in layers.items() if name.startswith(kinds)}
     if found != {name: count for name, count in expected.items() if count}:
         raise ExportError(
-            f"TensorRT made other layers of {Path(job.onnx).name} than it should: {found}, not {expected}; "
-            "the engine would not compute in the precision that was asked for"
+            f"TensorRT parsed {Path(job.onnx).name} into unexpected layers: {found}, not {expected}; "
+            "the engine would not compute in the requested precision"
         )
 
 

@@ -12,7 +12,7 @@ from emberline.export.model import TextEncoder
 
 
 def tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Tokenise and pad B texts.
+    """Tokenize and pad B texts.
 
     Returns:
         `input_ids` and `attention_mask`, (B, L) int64.

@@ -59,7 +59,7 @@ def scores(trained: Predictor, vectors: DatasetVectors, scenario: Scenario) -> F
     """The model's ranking scores in a scenario, (Q, C)."""
     user = users(trained, vectors, scenario.users, scenario.history, profile=scenario.profile)
     candidates = scenario.candidates
-    return trained.similarity(user, vectors.embeddings[candidates], vectors.biases[candidates])
+    return trained.score(user, vectors.embeddings[candidates], vectors.biases[candidates])
 
 
 def users(

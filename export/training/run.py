@@ -119,7 +119,7 @@ class RunSettings:
             return cls(TrainConfig(**raw["training"]), data, raw["split_seed"], Fractions(**raw["fractions"]))
         except FileNotFoundError:
             raise DataError(
-                f"{path.parent} is no run: it has no {path.name}; train one with `emberline train`"
+                f"{path.parent} is not a run folder: it has no {path.name}; train one with `emberline train`"
             ) from None
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DataError(f"{path} holds no training settings ({error}); train again into another folder") from error
@@ -174,7 +174,7 @@ def load_run(root: Path) -> Run:
     """Load a finished run.
 
     Raises:
-        DataError: the folder is no run, or training has not finished.
+        DataError: the folder is not a run folder, or training has not finished.
     """
     folder = RunFolder(root)
     settings = RunSettings.read(folder.config)

@@ -84,8 +84,8 @@ class TrainedModel:
         return _array(logit.sigmoid()), _array(rating)
 
     @torch.inference_mode()
-    def similarity(self, user: Floats, item: Floats, bias: Floats) -> Floats:
-        """The ranking score of every user with every item, (users, items)."""
+    def score(self, user: Floats, item: Floats, bias: Floats) -> Floats:
+        """The ranking scores (users, items) of every user with every item."""
         return _array(self.model.similarity(_tensor(user), _tensor(item), _tensor(bias)))
 
     def save(self, folder: Path) -> None:
@@ -105,7 +105,7 @@ class TrainedModel:
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         except Exception as error:  # tokenizers raises nothing more precise
             raise DataError(
-                f"{folder / TOKENIZER} is no tokenizer ({error}); train again with `emberline train`"
+                f"{folder / TOKENIZER} is not a valid tokenizer ({error}); train again with `emberline train`"
             ) from error
         return cls(model, cutting(tokenizer, model.config.max_length))
 

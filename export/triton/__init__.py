@@ -1,1 +1,1 @@
-"""A model repository for NVIDIA Triton, for those who run it already."""
+"""Writes a model repository for NVIDIA Triton, for those who already run it."""

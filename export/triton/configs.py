@@ -9,45 +9,45 @@ from emberline.engine.bundle import Manifest
 from emberline.engine.runtime.providers import tensorrt_shapes
 from emberline.engine.runtime.tensorrt.profiles import Profile
 
-from .text import Message, Symbol
+from .text import EnumName, Message
 
-TOKENISE: Final = "emberline_tokenise"
+TOKENIZER: Final = "emberline_tokenizer"
 ENCODER: Final = "emberline_encoder"
 ITEM_TOWER: Final = "emberline_item_tower"
-#: How long a request may wait for others to share its batch, in microseconds: about as long as a small batch takes.
+#: Microseconds that a request may wait for others to share its batch: about the time of a small batch.
 _DELAY: Final = 1000
 
-_INT64: Final = Symbol("TYPE_INT64")
-_FP32: Final = Symbol("TYPE_FP32")
-_TEXT: Final[Message] = {"name": "TEXT", "data_type": Symbol("TYPE_STRING"), "dims": [1]}
+_INT64: Final = EnumName("TYPE_INT64")
+_FP32: Final = EnumName("TYPE_FP32")
+_TEXT: Final[Message] = {"name": "TEXT", "data_type": EnumName("TYPE_STRING"), "dims": [1]}
 _TOKENS: Final[Sequence[Message]] = [
     {"name": name, "data_type": _INT64, "dims": [-1]} for name in ("input_ids", "attention_mask")
 ]
 
 
-class Configs:
-    """The configurations for one bundle.
+class TritonConfigs:
+    """The model configurations of one bundle.
 
     Attributes:
-        profiles: the shapes that engines are built for, and the lengths that texts are padded to.
+        profiles: the shapes for which engines are built, which also set the lengths to which texts are padded.
     """
 
     def __init__(self, manifest: Manifest, profiles: Sequence[Profile]) -> None:
         self.profiles = tuple(profiles)
-        # A batch may be of any length, so that it must not be larger than the profile of the longest texts takes.
+        # A batch may have any length, so it must fit into the profile of the longest texts, too.
         self._batch = min(profile.largest.batch for profile in profiles)
         self._embedding: Message = {"name": "sentence_embedding", "data_type": _FP32, "dims": [manifest.hidden]}
         self._item: Sequence[Message] = [
             {"name": "item_embedding", "data_type": _FP32, "dims": [manifest.dimensions]},
-            # The graph's output is (B,), and Triton knows no dimension but the batch that could be left out.
+            # The graph's output is (B,), but Triton needs a dimension besides the batch.
             {"name": "item_bias", "data_type": _FP32, "dims": [1], "reshape": {"shape": []}},
         ]
 
-    def tokenise(self) -> Message:
+    def tokenizer(self) -> Message:
         """The Python model that makes token ids."""
         buckets = sorted({profile.largest.tokens for profile in self.profiles})
         return {
-            "name": TOKENISE,
+            "name": TOKENIZER,
             "backend": "python",
             "max_batch_size": self._batch,
             "input": [_TEXT],
@@ -60,7 +60,7 @@ class Configs:
         return {**self._encoder("onnx"), "platform": "onnxruntime_onnx"}
 
     def accelerated_encoder(self) -> Message:
-        """The encoder in ONNX Runtime with its TensorRT provider, which builds an engine when the model is loaded."""
+        """The encoder in ONNX Runtime with the TensorRT provider, which builds an engine when the model is loaded."""
         options = {"trt_engine_cache_enable": "true", **tensorrt_shapes(self.profiles)}
         parameters = [{"key": name, "value": value} for name, value in options.items()]
         accelerator = {"gpu_execution_accelerator": [{"name": "tensorrt", "parameters": parameters}]}
@@ -71,16 +71,16 @@ class Configs:
         }
 
     def plan_encoder(self) -> Message:
-        """The encoder as an engine that TensorRT built; Triton takes the profile that fits each batch."""
+        """The encoder as a TensorRT engine; Triton chooses the profile that fits each batch."""
         profiles = [str(index) for index in range(len(self.profiles))]
         return {
             **self._encoder("tensorrt"),
             "platform": "tensorrt_plan",
-            "instance_group": [{"kind": Symbol("KIND_GPU"), "count": 1, "profile": profiles}],
+            "instance_group": [{"kind": EnumName("KIND_GPU"), "count": 1, "profile": profiles}],
         }
 
     def item_tower(self) -> Message:
-        """The item tower, which is small and stays in ONNX Runtime."""
+        """The item tower in ONNX Runtime."""
         return {
             "name": ITEM_TOWER,
             "platform": "onnxruntime_onnx",
@@ -91,13 +91,13 @@ class Configs:
         }
 
     def ensemble(self, kind: str) -> Message:
-        """Texts to the encoder's and the item tower's vectors, in one call.
+        """The ensemble: from texts to the vectors of the encoder and of the item tower, in one call.
 
         Args:
-            kind: of the encoder, ``onnx`` or ``tensorrt``.
+            kind: the kind of encoder, ``onnx`` or ``tensorrt``.
         """
         steps = [
-            _step(TOKENISE, ["TEXT"], ["input_ids", "attention_mask"]),
+            _step(TOKENIZER, ["TEXT"], ["input_ids", "attention_mask"]),
             _step(f"{ENCODER}_{kind}", ["input_ids", "attention_mask"], ["sentence_embedding"]),
             _step(ITEM_TOWER, ["sentence_embedding"], ["item_embedding", "item_bias"]),
         ]

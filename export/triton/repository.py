@@ -1,11 +1,11 @@
-"""Writes the repository: each model's folder with its configuration and, under a version, its file.
+"""Writes a model repository for Triton: a folder per model, with its configuration and its file.
 
 ```
-DIR/emberline_tokenise/          texts to token ids, in Triton's Python backend
+DIR/emberline_tokenizer/         texts to token ids, in Triton's Python backend
 DIR/emberline_encoder_onnx/      the encoder in ONNX Runtime
 DIR/emberline_encoder_tensorrt/  the encoder as a TensorRT engine, or ONNX Runtime with its TensorRT provider
 DIR/emberline_item_tower/        sentence_embedding to item_embedding and item_bias
-DIR/emberline_onnx/              the three in one call; likewise emberline_tensorrt
+DIR/emberline_onnx/              tokenizer, encoder and item tower in one call; likewise emberline_tensorrt
 ```
 """
 
@@ -22,18 +22,18 @@ from emberline.engine.errors import ExportError
 from emberline.engine.runtime.tensorrt.manifest import EngineFile
 from emberline.engine.runtime.tensorrt.profiles import profiles_of
 
-from .configs import Configs
+from .configs import TritonConfigs
 from .text import Message, to_text
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderChoice:
-    """Which encoders a repository gets.
+    """The encoders of a repository.
 
     Attributes:
-        onnx: the precision of the one in ONNX Runtime.
-        tensorrt: the precision of the one that its TensorRT provider builds; not looked at if there is an engine.
-        engine: an engine that TensorRT built; None: there is none.
+        onnx: the precision of the encoder in ONNX Runtime.
+        tensorrt: the precision of the encoder for ONNX Runtime's TensorRT provider; ignored if there is an engine.
+        engine: an engine that TensorRT built, if any.
     """
 
     onnx: Precision
@@ -45,16 +45,16 @@ def write_repository(bundle: Bundle, out: Path, choice: EncoderChoice) -> tuple[
     """Write a model repository.
 
     Args:
-        bundle: whose models.
-        out: a folder that does not exist or is empty.
-        choice: which encoders.
+        bundle: the bundle with the models.
+        out: the folder to write; it does not exist or is empty.
+        choice: the encoders to include.
 
     Returns:
         The names of the models.
 
     Raises:
-        BundleError: the bundle has no such precision, or its gate failed it.
-        ExportError: the folder is not empty, or the engine is TensorRT for RTX's, which Triton cannot run.
+        BundleError: the bundle lacks a precision, or its accuracy gate rejected it.
+        ExportError: the folder is not empty, or the engine is for TensorRT for RTX, which Triton cannot run.
     """
     if out.exists() and any(out.iterdir()):
         raise ExportError(f"{out} is not empty; name a new folder")
@@ -68,7 +68,7 @@ def write_repository(bundle: Bundle, out: Path, choice: EncoderChoice) -> tuple[
     for precision in {choice.onnx} if engine else {choice.onnx, choice.tensorrt}:
         bundle.admit(precision)
     profiles = engine.manifest.profiles if engine else profiles_of(text_lengths(bundle), manifest.max_length)
-    configs = Configs(manifest, profiles)
+    configs = TritonConfigs(manifest, profiles)
     models: list[tuple[Message, dict[str, Path]]] = [
         (configs.onnx_encoder(), {"model.onnx": layout.encoder(choice.onnx)}),
         (configs.plan_encoder(), {"model.plan": engine.path})
@@ -78,8 +78,8 @@ def write_repository(bundle: Bundle, out: Path, choice: EncoderChoice) -> tuple[
         (configs.ensemble("onnx"), {}),
         (configs.ensemble("tensorrt"), {}),
     ]
-    with resources.as_file(resources.files(__package__) / "tokenise.py") as program:
-        models.append((configs.tokenise(), {"model.py": program, "tokenizer.json": layout.tokenizer}))
+    with resources.as_file(resources.files(__package__) / "tokenizer_model.py") as program:
+        models.append((configs.tokenizer(), {"model.py": program, "tokenizer.json": layout.tokenizer}))
         for config, files in models:
             folder = out / str(config["name"])
             (folder / "1").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Triton's model configurations as text: protobuf's text format, as far as they need it."""
+"""Writes Triton's model configurations in the part of protobuf's text format that they need."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 Message = Mapping[str, object]
 
 
-class Symbol(str):
-    """The name of an enum's value, which is written without quotes."""
+class EnumName(str):
+    """The name of an enum value, written without quotes."""
 
 
 def to_text(message: Message, indent: str = "") -> str:
-    """A message as text, a field a line."""
+    """Format a message as text, one field per line."""
     lines: list[str] = []
     for name, value in message.items():
         if isinstance(value, list) and not any(isinstance(entry, Mapping) for entry in value):
@@ -29,6 +29,6 @@ def to_text(message: Message, indent: str = "") -> str:
 
 
 def _scalar(value: object) -> str:
-    if isinstance(value, Symbol):
+    if isinstance(value, EnumName):
         return value
     return json.dumps(value)

@@ -70,7 +70,10 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
     file = tmp_path / "notes"
     file.write_text("")
     for target in (photographs, file):
-        with pytest.raises(ExportError, match="is no bundle, so --force does not"), whole_folder(target, replace=True):
+        with (
+            pytest.raises(ExportError, match="is not a bundle, so --force does not"),
+            whole_folder(target, replace=True),
+        ):
             pytest.fail("the folder must not be given")
     assert (photographs / "1.jpg").exists()
 

@@ -64,7 +64,7 @@ def observe(path: Path, layers: Sequence[LinearGroup], encodings: Sequence[Encod
     Args:
         path: the fp32 encoder.
         layers: its linear layers, from `graph.bert.find`.
-        encodings: the tokenised texts; together several times as many tokens as the widest layer has channels.
+        encodings: the tokenized texts; together several times as many tokens as the widest layer has channels.
 
     Returns:
         The statistics of each group of layers.

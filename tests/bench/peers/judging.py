@@ -33,7 +33,7 @@ class RandomTowers:
         del length
         return history @ self._history + profile @ self._profile, np.zeros((len(history), 0))
 
-    def similarity(self, user, item, bias):
+    def score(self, user, item, bias):
         """Dot products."""
         return user @ item.T + bias
 

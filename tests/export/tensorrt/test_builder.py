@@ -28,9 +28,9 @@ from emberline.engine.runtime.tensorrt.manifest import (
     manifest_path,
 )
 from emberline.engine.runtime.tensorrt.profiles import Profile, parse_profiles
-from emberline.export.tensorrt import builder, targets
+from emberline.export.tensorrt import architectures, builder
 from emberline.export.tensorrt.builder import build_engine
-from emberline.export.tensorrt.job import Built, Job
+from emberline.export.tensorrt.job import BuildJob, BuildResult
 from emberline.export.tensorrt.process import BuildProcess
 
 PROFILES = parse_profiles("1x1:4x16:8x16,1x1:2x32:4x32")
@@ -39,23 +39,23 @@ PROFILES = parse_profiles("1x1:4x16:8x16,1x1:2x32:4x32")
 class Process(BuildProcess):
     """A builder's process that writes a few bytes, or fails halfway."""
 
-    jobs: list[Job]
+    jobs: list[BuildJob]
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BuildJob) -> None:
         self.job = job
         Process.jobs.append(job)
 
-    def run(self, progress: Any) -> Built:
+    def run(self, progress: Any) -> BuildResult:
         """Write an engine of a few bytes."""
-        Path(self.job.out).write_bytes(b"an engine of " + self.job.target.encode())
+        Path(self.job.out).write_bytes(b"an engine of " + self.job.architecture.encode())
         progress("Building engine")
-        return Built((), (), {"MATRIX_MULTIPLY FLOAT": 16})
+        return BuildResult((), (), {"MATRIX_MULTIPLY FLOAT": 16})
 
 
 class HalfProcess(Process):
     """One that dies when half of the engine is written."""
 
-    def run(self, _: Any) -> Built:
+    def run(self, _: Any) -> BuildResult:
         """Fail halfway."""
         Path(self.job.out).write_bytes(b"an engi")
         raise ExportError("killed")
@@ -78,14 +78,14 @@ def library(monkeypatch: pytest.MonkeyPatch) -> None:
 def build(
     bundle: Bundle,
     precision: EnginePrecision = "fp32",
-    target: str = "sm86",
+    architecture: str = "sm86",
     profiles: tuple[Profile, ...] = PROFILES,
     library: Library = "tensorrt_rtx",
     progress: Callable[[str], None] = str,
     start: type[BuildProcess] = Process,
 ) -> EngineFile:
     """Build, by default with TensorRT for RTX, and forget the progress."""
-    return build_engine(bundle, precision, target, profiles, library=library, progress=progress, start=start)
+    return build_engine(bundle, precision, architecture, profiles, library=library, progress=progress, start=start)
 
 
 def test_engine_lies_beside_its_manifest(bert_bundle: Bundle) -> None:
@@ -113,9 +113,9 @@ def test_each_precision_is_built_from_its_graph(bert_bundle: Bundle) -> None:
 
 
 def test_engine_that_is_there_is_not_built_again(bert_bundle: Bundle) -> None:
-    """The same engine is built once; another target or other profiles make another one."""
-    for target, profiles in (("sm86", PROFILES), ("sm86", PROFILES), ("sm89", PROFILES), ("sm86", PROFILES[1:])):
-        build(bert_bundle, target=target, profiles=profiles)
+    """The same engine is built once; another architecture or other profiles give another one."""
+    for architecture, profiles in (("sm86", PROFILES), ("sm86", PROFILES), ("sm89", PROFILES), ("sm86", PROFILES[1:])):
+        build(bert_bundle, architecture=architecture, profiles=profiles)
     assert len(Process.jobs) == 3
 
 
@@ -156,7 +156,7 @@ def test_build_that_fails_halfway_leaves_nothing(bert_bundle: Bundle) -> None:
 def test_engine_without_a_manifest_is_not_found(bert_bundle: Bundle) -> None:
     """A reader that comes between the two moves into place finds no engine rather than half of one."""
     file = build(bert_bundle)
-    build(bert_bundle, target="sm89")
+    build(bert_bundle, architecture="sm89")
     manifest_path(file.path).unlink()
     with pytest.raises(BundleError, match=r"no engine encoder\.fp32\.sm86\.engine .*\(it has encoder\.fp32\.sm89\)"):
         EngineFile.open(bert_bundle, "fp32", "sm86")
@@ -216,10 +216,10 @@ def test_unreadable_manifest_is_corrupt(bert_bundle: Bundle) -> None:
             EngineFile.open(bert_bundle, "fp32", "sm86")
 
 
-def test_unknown_target_is_refused(bert_bundle: Bundle) -> None:
-    """A target that TensorRT for RTX does not know is refused with those that it does."""
-    with pytest.raises(ConfigError, match=r"target 'sm90' .*it builds for sm86, sm89, sm120"):
-        build(bert_bundle, target="sm90")
+def test_unknown_architecture_is_refused(bert_bundle: Bundle) -> None:
+    """An architecture that TensorRT for RTX does not support is rejected, and the error lists the supported ones."""
+    with pytest.raises(ConfigError, match=r"architecture 'sm90': .* builds for sm86, sm89, sm120"):
+        build(bert_bundle, architecture="sm90")
 
 
 def test_precision_without_a_graph_is_refused(bert_bundle: Bundle) -> None:
@@ -238,11 +238,11 @@ def test_profiles_are_checked_before_anything_else(bert_bundle: Bundle) -> None:
 
 
 def test_tensorrt_builds_for_the_gpu_at_hand_only(bert_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TensorRT proper builds for the GPU of the machine: another target is refused with that GPU and a way out."""
-    monkeypatch.setattr(targets, "find_gpu", lambda: Gpu("Fake GPU", (8, 9), 1))
+    """TensorRT builds for the GPU of the machine: another architecture is rejected, with a way out."""
+    monkeypatch.setattr(architectures, "find_gpu", lambda: Gpu("Fake GPU", (8, 9), 1))
     with pytest.raises(ConfigError, match=r"which is sm89 \(Fake GPU\); build there, or use TensorRT for RTX"):
         build(bert_bundle, library="tensorrt")
-    assert build(bert_bundle, target="sm89", library="tensorrt").manifest.library == "tensorrt"
+    assert build(bert_bundle, architecture="sm89", library="tensorrt").manifest.library == "tensorrt"
 
 
 def test_tensorrt_without_a_gpu_is_told_so(bert_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +251,6 @@ def test_tensorrt_without_a_gpu_is_told_so(bert_bundle: Bundle, monkeypatch: pyt
     def nowhere() -> Gpu:
         raise DeviceUnavailable("looking for a GPU: no driver")
 
-    monkeypatch.setattr(targets, "find_gpu", nowhere)
+    monkeypatch.setattr(architectures, "find_gpu", nowhere)
     with pytest.raises(DeviceUnavailable, match="no driver"):
         build(bert_bundle, library="tensorrt")

@@ -25,7 +25,7 @@ def emberline(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: object) -> None:
-    """One command builds each precision for each target, and tells where they are and what they are."""
+    """One command builds each precision for each architecture, and tells where they are and what they are."""
     root, profile = bert_bundle.layout.root, "1x1:4x32:8x32"
     done = emberline(root, "--tensorrt", "fp16,int8-fp16", "--gpu", "sm86,sm120", "--profiles", profile, "--json")
     assert done.returncode == 0, done.stderr
@@ -72,16 +72,18 @@ def test_names_are_checked() -> None:
     """Unknown precisions and libraries are refused with those that are known; names with dashes are understood."""
     assert parse_precisions("fp32, int8-fp16,fp32") == ("fp32", "int8-fp16")
     assert parse_library("tensorrt-rtx") == "tensorrt_rtx"
-    with pytest.raises(ConfigError, match="choose of fp32, fp16, int8, int8-fp16"):
+    with pytest.raises(ConfigError, match="choose from fp32, fp16, int8, int8-fp16"):
         parse_precisions("fp8")
-    with pytest.raises(ConfigError, match="choose of fp32"):
+    with pytest.raises(ConfigError, match="choose from fp32"):
         parse_precisions(" ")
     with pytest.raises(ConfigError, match="needs no GPU"):
         parse_library("trt")
 
 
-def test_the_target_is_the_gpu_at_hand_by_default(bert_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a target the GPU of the machine is it; where there is none, that is the error."""
+def test_the_architecture_is_that_of_the_machines_gpu_by_default(
+    bert_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --gpu, engines are for the GPU of the machine; without one, the error says so."""
     built: list[str] = []
     monkeypatch.setattr(command, "build_engine", lambda *given, **_: built.append(given[2]))
     monkeypatch.setattr(command, "find_gpu", lambda: Gpu("Fake GPU", (8, 9), 1))

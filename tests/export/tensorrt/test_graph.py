@@ -19,8 +19,8 @@ from onnxruntime.transformers.optimizer import optimize_model
 from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.engine.runtime.tensorrt.manifest import EnginePrecision
+from emberline.export.tensorrt.fp16 import convert_to_fp16
 from emberline.export.tensorrt.graph import GraphFacts, check_graph
-from emberline.export.tensorrt.half import halve
 
 
 class Texts(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime has no types
@@ -160,15 +160,15 @@ def test_quantised_weights_alone_are_refused(graphs: BundleLayout, tmp_path: Pat
 
 
 def test_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
-    """A file that is no ONNX graph is refused by name."""
+    """A file that is not an ONNX graph is refused by name."""
     path = tmp_path / "encoder.fp32.onnx"
     path.write_bytes(b"not a graph")
-    with pytest.raises(ExportError, match=r"encoder\.fp32\.onnx is no ONNX graph"):
+    with pytest.raises(ExportError, match=r"encoder\.fp32\.onnx is not an ONNX graph"):
         check_graph(path, "fp32")
 
 
 def test_halved_graph_is_int8_with_fp16(graphs: BundleLayout, tmp_path: Path) -> None:
     """The int8 graph in half precision passes as int8-fp16: products in int8, scaled in fp16, and none left in fp32."""
     path = tmp_path / "half.onnx"
-    halve(graphs.encoder("int8-trt"), path)
+    convert_to_fp16(graphs.encoder("int8-trt"), path)
     assert check_graph(path, "int8-fp16") == GraphFacts("HALF", products=16, quantisers=8, dequantisers=20)

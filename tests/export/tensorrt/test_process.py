@@ -21,7 +21,7 @@ from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import ExportError
 from emberline.engine.runtime.tensorrt.profiles import parse_profiles
 from emberline.export.tensorrt.graph import check_graph
-from emberline.export.tensorrt.job import Job
+from emberline.export.tensorrt.job import BuildJob
 from emberline.export.tensorrt.process import BuildProcess
 
 PROFILES = parse_profiles("1x1:4x16:8x16,1x1:2x32:4x32")
@@ -30,18 +30,18 @@ pytestmark = pytest.mark.usefixtures("rtx")
 
 
 def nothing(phase: str) -> None:
-    """Is told the phases and forgets them."""
+    """Receives the phases and ignores them."""
 
 
 @pytest.fixture
-def job(graphs: BundleLayout, tmp_path: Path) -> Job:
+def job(graphs: BundleLayout, tmp_path: Path) -> BuildJob:
     """The build of the small BERT in fp32."""
     onnx_path = graphs.encoder("fp32")
     out = tmp_path / "out.engine"
-    return Job("tensorrt_rtx", str(onnx_path), check_graph(onnx_path, "fp32"), "sm86", PROFILES, str(out))
+    return BuildJob("tensorrt_rtx", str(onnx_path), check_graph(onnx_path, "fp32"), "sm86", PROFILES, str(out))
 
 
-def test_engine_is_built_with_its_facts(job: Job) -> None:
+def test_engine_is_built_with_its_facts(job: BuildJob) -> None:
     """A build writes an engine, tells its phases, and describes inputs, outputs and layers."""
     phases: list[str] = []
     built = BuildProcess(job).run(phases.append)
@@ -57,7 +57,7 @@ def test_engine_is_built_with_its_facts(job: Job) -> None:
     assert built.layers["MATRIX_MULTIPLY FLOAT"] == 16
 
 
-def test_layers_of_another_precision_stop_the_build(job: Job) -> None:
+def test_layers_of_another_precision_stop_the_build(job: BuildJob) -> None:
     """A network whose layers are not those of the precision is refused before it is built."""
     wrong = replace(job, facts=replace(job.facts, dtype="HALF"))
     with pytest.raises(ExportError, match=r"'MATRIX_MULTIPLY FLOAT': 16.*, not .*'MATRIX_MULTIPLY HALF': 16"):
@@ -99,7 +99,7 @@ def _foreign(graphs: BundleLayout, target: Path) -> None:
     ],
 )
 def test_graphs_that_the_parser_refuses(
-    job: Job, graphs: BundleLayout, tmp_path: Path, make: Callable[[BundleLayout, Path], None], words: str
+    job: BuildJob, graphs: BundleLayout, tmp_path: Path, make: Callable[[BundleLayout, Path], None], words: str
 ) -> None:
     """What our check of the graph is there to catch, TensorRT's parser refuses too; its words are passed on."""
     path = tmp_path / "bad.onnx"
@@ -108,7 +108,7 @@ def test_graphs_that_the_parser_refuses(
         BuildProcess(replace(job, onnx=str(path))).run(nothing)
 
 
-def test_no_profile_is_refused_by_tensorrt(job: Job) -> None:
+def test_no_profile_is_refused_by_tensorrt(job: BuildJob) -> None:
     """Without a profile TensorRT refuses to build, and its reason is passed on."""
     with pytest.raises(ExportError, match="no optimization profile has been defined"):
         BuildProcess(replace(job, profiles=())).run(nothing)
@@ -125,7 +125,7 @@ def file_size_limit(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_full_disk_is_an_error(job: Job) -> None:
+def test_full_disk_is_an_error(job: BuildJob) -> None:
     """An engine that the disk has no room for is an error that names the file and the reason."""
     with (
         file_size_limit(1 << 20),
@@ -135,7 +135,7 @@ def test_full_disk_is_an_error(job: Job) -> None:
 
 
 @pytest.mark.parametrize("end", ["kill", "cancel"])
-def test_build_that_is_ended_raises(job: Job, end: str) -> None:
+def test_build_that_is_ended_raises(job: BuildJob, end: str) -> None:
     """A build that is killed or cancelled in the middle raises which of the two it was."""
     build = BuildProcess(job)
 
@@ -150,7 +150,7 @@ def test_build_that_is_ended_raises(job: Job, end: str) -> None:
         build.run(stop)
 
 
-def test_interrupt_ends_the_process(job: Job) -> None:
+def test_interrupt_ends_the_process(job: BuildJob) -> None:
     """An interrupt, as by Ctrl-C, ends the builder's process and travels on."""
     build = BuildProcess(job)
 
@@ -162,26 +162,26 @@ def test_interrupt_ends_the_process(job: Job) -> None:
     assert build.process.returncode == -signal.SIGKILL
 
 
-def test_crash_is_told_with_its_last_words(job: Job, tmp_path: Path) -> None:
+def test_crash_is_told_with_its_last_words(job: BuildJob, tmp_path: Path) -> None:
     """A process that ends without an answer is an error with its exit code and the end of what it printed."""
     with pytest.raises(ExportError, match=r"ended with exit code 1 .*JSONDecodeError"):
         BuildProcess(_Broken(**{name: getattr(job, name) for name in job.__dataclass_fields__})).run(nothing)
 
 
-class _Broken(Job):
+class _Broken(BuildJob):
     def to_line(self) -> str:
         return "{"
 
 
-def test_builder_ends_with_its_parent(job: Job, tmp_path: Path) -> None:
+def test_builder_ends_with_its_parent(job: BuildJob, tmp_path: Path) -> None:
     """A builder whose parent is killed ends by itself, in the middle of its work."""
     endless = tmp_path / "endless.onnx"
     os.mkfifo(endless)  # the parser waits for somebody to write to it
     program = (
         "import sys\n"
-        "from emberline.export.tensorrt.job import Job\n"
+        "from emberline.export.tensorrt.job import BuildJob\n"
         "from emberline.export.tensorrt.process import BuildProcess\n"
-        "build = BuildProcess(Job.from_line(sys.argv[1]))\n"
+        "build = BuildProcess(BuildJob.from_line(sys.argv[1]))\n"
         "build.run(lambda phase: print(build.process.pid, flush=True))\n"
     )
     line = replace(job, onnx=str(endless)).to_line()

@@ -27,9 +27,9 @@ TWO = parse_profiles("1x1:16x16:128x16,1x1:8x32:32x32")
 ONE = (Profile(Shape(1, 1), Shape(8, 32), Shape(32, 32)),)
 
 
-def build(bundle: Bundle, precision: EnginePrecision, target: str, profiles: tuple[Profile, ...]) -> EngineFile:
+def build(bundle: Bundle, precision: EnginePrecision, architecture: str, profiles: tuple[Profile, ...]) -> EngineFile:
     """Build with TensorRT for RTX."""
-    return build_engine(bundle, precision, target, profiles, library="tensorrt_rtx", progress=str)
+    return build_engine(bundle, precision, architecture, profiles, library="tensorrt_rtx", progress=str)
 
 
 def check(engines: dict[EnginePrecision, EngineFile], products: int) -> None:
@@ -63,12 +63,12 @@ def test_minilm_in_every_precision(minilm: Bundle) -> None:
     assert all(file.manifest.profiles == TWO for file in engines.values())
 
 
-@pytest.mark.parametrize("target", ["sm89", "sm120"])
-def test_minilm_for_other_gpus(minilm: Bundle, target: str) -> None:
+@pytest.mark.parametrize("architecture", ["sm89", "sm120"])
+def test_minilm_for_other_gpus(minilm: Bundle, architecture: str) -> None:
     """The same bundle builds for other architectures, each engine in a file of its own."""
-    file = build(minilm, "fp16", target, ONE)
-    assert file.path.name == f"encoder.fp16.{target}.engine"
-    assert EngineFile.open(minilm, "fp16", target) == file
+    file = build(minilm, "fp16", architecture, ONE)
+    assert file.path.name == f"encoder.fp16.{architecture}.engine"
+    assert EngineFile.open(minilm, "fp16", architecture) == file
 
 
 def test_engine_is_not_run_without_a_gpu(minilm: Bundle) -> None:

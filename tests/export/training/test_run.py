@@ -31,8 +31,8 @@ def test_a_run_can_be_loaded_with_its_data(
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
-    """An empty folder is no run, and the error says how to make one."""
-    with pytest.raises(DataError, match=r"is no run: .*`emberline train`"):
+    """An empty folder is not a run folder, and the error says how to make one."""
+    with pytest.raises(DataError, match=r"is not a run folder: .*`emberline train`"):
         load_run(tmp_path)
 
 

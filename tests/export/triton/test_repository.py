@@ -20,7 +20,7 @@ MODELS = (
     "emberline_item_tower",
     "emberline_onnx",
     "emberline_tensorrt",
-    "emberline_tokenise",
+    "emberline_tokenizer",
 )
 
 
@@ -59,8 +59,8 @@ def test_every_model_has_its_files(bundle: Bundle, tmp_path: Path) -> None:
         assert (out / model / "1").is_dir()
     assert sha256(out / "emberline_encoder_onnx/1/model.onnx") == sha256(bundle.layout.encoder("fp32"))
     assert sha256(out / "emberline_item_tower/1/model.onnx") == sha256(bundle.layout.item_tower)
-    assert sha256(out / "emberline_tokenise/1/tokenizer.json") == sha256(bundle.layout.tokenizer)
-    assert "class TritonPythonModel" in (out / "emberline_tokenise/1/model.py").read_text()
+    assert sha256(out / "emberline_tokenizer/1/tokenizer.json") == sha256(bundle.layout.tokenizer)
+    assert "class TritonPythonModel" in (out / "emberline_tokenizer/1/model.py").read_text()
 
 
 def test_texts_are_padded_to_the_profiles_lengths(bundle: Bundle, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_texts_are_padded_to_the_profiles_lengths(bundle: Bundle, tmp_path: Path
     write_repository(bundle, tmp_path / "models", EncoderChoice("fp32", "fp32"))
     profiles = profiles_of(text_lengths(bundle), bundle.manifest.max_length)
     lengths = [profile.largest.tokens for profile in profiles]
-    assert f'string_value: "{lengths}"' in _config(tmp_path / "models", "emberline_tokenise")
+    assert f'string_value: "{lengths}"' in _config(tmp_path / "models", "emberline_tokenizer")
     shapes = _config(tmp_path / "models", "emberline_encoder_tensorrt")
     assert 'key: "trt_profile_max_shapes"' in shapes
     assert "x32,attention_mask:" in shapes
@@ -85,7 +85,7 @@ def test_an_engine_brings_its_own_profiles(
     assert 'profile: ["0", "1"]' in config
     for model in MODELS:
         assert "max_batch_size: 16\n" in _config(tmp_path / "models", model)
-    assert 'string_value: "[16, 32]"' in _config(tmp_path / "models", "emberline_tokenise")
+    assert 'string_value: "[16, 32]"' in _config(tmp_path / "models", "emberline_tokenizer")
 
 
 def test_an_engine_of_tensorrt_for_rtx_is_refused(

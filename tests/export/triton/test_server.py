@@ -42,7 +42,7 @@ def _expected(bundle: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_ensembles_answer(
     repository: Path, tiny_bundle: Path, triton: Callable[[Path], Any], stand_in: Callable[[Path], None], model: str
 ) -> None:
-    """Texts go in and vectors come out, the same as without Triton: tokenising, ensemble and batching are right."""
+    """Texts go in and vectors come out, the same as without Triton: tokenizer, ensemble and batching are right."""
     stand_in(repository)
     server = triton(repository)
     data = {"name": "TEXT", "shape": [len(TEXTS), 1], "datatype": "BYTES", "data": TEXTS}
@@ -62,7 +62,7 @@ def test_configurations_are_read(repository: Path, triton: Callable[[Path], Any]
     """Triton takes every configuration as it was written; what it lacks is only the backend of ONNX Runtime."""
     server = triton(repository)
     states = {one["name"]: one for one in server.ask("/repository/index", {})[1]}
-    assert states["emberline_tokenise"]["state"] == "READY"
+    assert states["emberline_tokenizer"]["state"] == "READY"
     for name in ("emberline_encoder_onnx", "emberline_encoder_tensorrt", "emberline_item_tower"):
         assert "onnxruntime" in states[name]["reason"], states[name]
     for name in ("emberline_onnx", "emberline_tensorrt"):

@@ -1,4 +1,4 @@
-from emberline.export.triton.text import Symbol, to_text
+from emberline.export.triton.text import EnumName, to_text
 
 
 def test_messages_are_text_format() -> None:
@@ -6,7 +6,7 @@ def test_messages_are_text_format() -> None:
     message = {
         "name": 'a "name"',
         "max_batch_size": 8,
-        "kind": Symbol("KIND_GPU"),
+        "kind": EnumName("KIND_GPU"),
         "dims": [-1, 4],
         "shape": [],
         "nested": {"entry": [{"key": "a"}, {"key": "b"}]},

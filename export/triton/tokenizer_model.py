@@ -1,7 +1,7 @@
-"""Tokenises within Triton: its Python backend runs this file as a model. It needs `tokenizers` and NumPy beside it.
+"""The tokenizer as a model for Triton's Python backend. It needs `tokenizers` and NumPy in the backend's environment.
 
-Each request's texts are padded to the next bucket, so that requests of similar length have one shape and Triton can put
-them into one batch of the encoder.
+The texts of a request are padded to the next bucket. Requests of similar length then have the same shape, and Triton
+can put them into one batch of the encoder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class TritonPythonModel:
     """TEXT (B, 1) to input_ids and attention_mask (B, L)."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Load the tokenizer, which lies beside this file, with the settings of the model's configuration."""
+        """Load the tokenizer next to this file, with the settings of the model's configuration."""
         parameters = json.loads(args["model_config"])["parameters"]
         buckets = json.loads(parameters["buckets"]["string_value"])
         folder = Path(args["model_repository"]) / args["model_version"]
@@ -29,7 +29,7 @@ class TritonPythonModel:
         self._buckets = sorted(buckets)
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer each request by itself; one that cannot be read fails alone."""
+        """Tokenize each request separately; an invalid one fails alone."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:

@@ -4,13 +4,13 @@ import numpy as np
 import onnxruntime as ort
 
 from emberline.engine.bundle import BundleLayout
-from emberline.export.tensorrt.half import halve
+from emberline.export.tensorrt.fp16 import convert_to_fp16
 
 
 def test_halving_keeps_the_vectors(graphs: BundleLayout, tmp_path: Path) -> None:
     """The int8 graph computes nearly the same in half precision, with the same inputs and outputs."""
     path = tmp_path / "half.onnx"
-    halve(graphs.encoder("int8-trt"), path)
+    convert_to_fp16(graphs.encoder("int8-trt"), path)
     random = np.random.default_rng(0)
     ids = random.integers(5, 256, (6, 20))
     mask = (np.arange(20) < random.integers(1, 21, (6, 1))).astype(np.int64)
