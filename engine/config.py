@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, get_args
 from .bundle import BundleLayout
 from .catalogue.kinds import VectorKind
 from .devices import AUTO, DEVICES, parse_devices
-from .machine import cores
+from .machine import CpuBudget, cpu_budget
 from .settings import Setting, check, explained
 
 #: A bundle's precisions, and those that only engines built ahead of time have.
@@ -144,9 +144,14 @@ class EngineConfig:
         return self.catalogue or BundleLayout(self.bundle).live_catalogue
 
     @property
+    def cpu_budget(self) -> CpuBudget:
+        """The cores that the encoder may use, and what sets their number."""
+        return CpuBudget(self.threads, "threads") if self.threads else cpu_budget()
+
+    @property
     def cores(self) -> int:
         """Number of cores that the encoder may use."""
-        return self.threads or cores()
+        return self.cpu_budget.cores
 
     @property
     def workers(self) -> int:

@@ -18,7 +18,8 @@ EmberlineError
 ├── ExportError         a graph cannot be made, or is not what it claims to be
 ├── BenchError          a measurement cannot be made, or its result cannot be read
 ├── MissingExtra        a part of Emberline needs packages that are not installed
-└── ServerUnreachable   a client cannot reach the server
+├── ServerUnreachable   a client cannot reach the server
+└── ClientClosed        a client is used after it was closed
 
 Each message names the thing, the reason and the next step.
 """
@@ -131,3 +132,10 @@ class MissingExtra(EmberlineError, ImportError):
 
 class ServerUnreachable(EmberlineError, ConnectionError):
     """A client cannot reach the server."""
+
+
+class ClientClosed(EmberlineError, RuntimeError):
+    """A client is used after it was closed."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"the client of {target} was closed; make a new one")

@@ -84,5 +84,6 @@ def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostMo
     # Where the encoder runs on its caller's thread, that thread's CPU time does not count a busy neighbour.
     single_threaded = session.device == PROVIDERS["cpu"] and config.mode != "latency"
     clock = time.thread_time if single_threaded else time.perf_counter
-    file = CostFile(bundle.layout.costs, default_cache() / "costs.json")
-    return file.get(key, lambda: measure(session, manifest.max_length, config.max_batch, clock))
+    cache = default_cache()
+    paths = [bundle.layout.costs] if cache is None else [bundle.layout.costs, cache / "costs.json"]
+    return CostFile(*paths).get(key, lambda: measure(session, manifest.max_length, config.max_batch, clock))

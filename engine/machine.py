@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 #: Linux's description of the cores, one block of lines per core.
 _CPUINFO: Final = Path("/proc/cpuinfo")
+#: Where it says in which control groups a process is, and where these are.
+_CGROUPS: Final = Path("/proc/self/cgroup")
+_CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 
 
 def processor() -> tuple[str, frozenset[str]]:
@@ -24,6 +29,74 @@ def processor() -> tuple[str, frozenset[str]]:
     return entries.get("model name", fallback), frozenset(flags.split())
 
 
+@dataclass(frozen=True, slots=True)
+class CpuBudget:
+    """How much of the machine this process may use.
+
+    Attributes:
+        cores: number of cores, at least 1.
+        reason: what sets it, in words.
+    """
+
+    cores: int
+    reason: str
+
+
+def cpu_budget() -> CpuBudget:
+    """The cores that this process may use: those of its affinity, or fewer where a control group has a CPU quota.
+
+    A quota of 1.5 cores counts as one: threads beyond a quota are stopped for the rest of each period, which shows in
+    the slowest requests.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cpu_quota()
+    if quota is not None and quota < allowed:
+        return CpuBudget(max(1, int(quota)), f"CPU quota of {quota:g} cores, of {allowed} by affinity")
+    return CpuBudget(allowed, "affinity")
+
+
 def cores() -> int:
-    """Return the number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of cores that this process may use; see `cpu_budget`."""
+    return cpu_budget().cores
+
+
+def _cpu_quota() -> float | None:
+    """The smallest CPU quota, in cores, of this process's control groups and their parents; None without one."""
+    try:
+        lines = _CGROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    quotas: list[float] = []
+    for line in lines:
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            quotas += _quotas(_CGROUP_ROOT, path, _quota_v2)
+        elif "cpu" in controllers.split(","):
+            for mount in ("cpu", "cpu,cpuacct"):
+                quotas += _quotas(_CGROUP_ROOT / mount, path, _quota_v1)
+    return min(quotas, default=None)
+
+
+def _quotas(root: Path, path: str, read: Callable[[Path], float | None]) -> list[float]:
+    """The quotas of a group and its parents. Inside a container the path may be the host's: only the root is seen."""
+    group = root / path.strip("/")
+    groups = [group, *(parent for parent in group.parents if parent.is_relative_to(root))]
+    return [quota for one in groups if (quota := read(one)) is not None]
+
+
+def _quota_v2(group: Path) -> float | None:
+    try:
+        quota, period = (group / "cpu.max").read_text(encoding="utf-8").split()
+        return int(quota) / int(period)  # "max" is no number: no quota
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _quota_v1(group: Path) -> float | None:
+    try:
+        quota = int((group / "cpu.cfs_quota_us").read_text(encoding="utf-8"))
+        period = int((group / "cpu.cfs_period_us").read_text(encoding="utf-8"))
+        return quota / period if quota > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):
+        return None

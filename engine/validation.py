@@ -15,6 +15,8 @@ from .records import Floats, ItemReference, RequestOptions
 #: Unicode's control characters except tab, line feed and carriage return. They come from damaged data, not from people.
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ID_BYTES: Final = 512
+#: Largest number of a vector. The encoder's have length 1; sums of many stay below, and products stay finite.
+_LARGEST: Final = 1e4
 _PRIORITIES: Final = range(-8, 8)
 
 
@@ -73,6 +75,12 @@ def check_vector(vector: Floats, hidden: int, field: str) -> None:
     if not np.isfinite(vector).all():
         position = int(np.argmin(np.isfinite(vector)))
         raise InvalidInput(field, f"is {vector[position]} at position {position}; all numbers must be finite")
+    largest = float(np.abs(vector).max(initial=0.0))
+    if largest > _LARGEST:
+        raise InvalidInput(
+            field,
+            f"has a number of size {largest:g}; the encoder's vectors have length 1; give one of these",
+        )
 
 
 def check_reference(reference: ItemReference, field: str) -> None:

@@ -107,14 +107,13 @@ class CostFile:
     A damaged or unwritable file never fails a start; the engine measures again.
     """
 
-    def __init__(self, path: Path, fallback: Path) -> None:
+    def __init__(self, *paths: Path) -> None:
         """Set the paths; nothing is read yet.
 
         Args:
-            path: the file.
-            fallback: the file to use if the folder of `path` is not writable.
+            paths: the file, and those to use in its place if its folder is not writable.
         """
-        self._paths = (path, fallback)
+        self._paths = paths
 
     def get(self, key: str, measure: Callable[[], CostModel]) -> CostModel:
         """Return the remembered model of a key, or measure a new one and remember it.

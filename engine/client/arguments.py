@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from emberline.engine.errors import InvalidInput
-from emberline.engine.wire.entities import unicode
+from emberline.engine.wire.values import texts
 
 T = TypeVar("T")
 
@@ -19,6 +19,8 @@ def listed(values: Iterable[T], field: str) -> tuple[T, ...]:
     """
     if isinstance(values, str):
         raise InvalidInput(field, f"is one text, {values!r}; put it into a list")
+    if not isinstance(values, Iterable):
+        raise InvalidInput(field, f"is {type(values).__name__}; it must be a list")
     return tuple(values)
 
 
@@ -26,10 +28,6 @@ def ids_of(ids: Iterable[str]) -> tuple[str, ...]:
     """The ids of items, for `Client.delete_items` and `Client.get_items`.
 
     Raises:
-        InvalidInput: they are one text, or one is not UTF-8.
+        InvalidInput: they are one text, or one is not a text or not UTF-8.
     """
-    given = listed(ids, "ids")
-    for index, item_id in enumerate(given):
-        with unicode(f"ids[{index}]"):
-            item_id.encode()
-    return given
+    return tuple(texts(ids, "ids"))

@@ -37,8 +37,8 @@ from emberline.proto.emberline_pb2_grpc import EmberlineStub
 from . import calls
 from .arguments import listed
 from .bulk import Window, parts_of
-from .channel import OPTIONS, TIMEOUT, check
-from .failures import from_rpc, from_status, unfinished
+from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
+from .failures import from_rpc, from_status, is_silence, unfinished
 from .retries import Attempts
 
 Answer = TypeVar("Answer")
@@ -60,12 +60,9 @@ class AsyncClient:
     """
 
     def __init__(self, target: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
-        check(target, timeout, retries)
-        self._target = target
-        self._timeout = timeout
-        self._retries = retries
-        self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
-        self._stub = EmberlineStub(self._channel)  # type: ignore[no-untyped-call]  # generated without types
+        self._connection: Connection[grpc.aio.Channel, EmberlineStub] = Connection(
+            target, timeout, retries, lambda: grpc.aio.insecure_channel(target, options=options(target)), EmberlineStub
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,7 +74,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """End the connection."""
-        await self._channel.close()
+        await self._connection.close().close()
 
     async def encode(
         self,
@@ -102,15 +99,18 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> AsyncIterator[EncodeResult]:
         """See `Client.encode_stream`; the inputs may be an asynchronous iterable as well."""
-        window = Window(listed(outputs, "outputs"), priority, in_flight, self._retries, self._target)
+        window = Window(
+            listed(outputs, "outputs"), priority, in_flight, self._connection.retries, self._connection.target
+        )
         outbox: asyncio.Queue[pb.EncodeStreamRequest | None] = asyncio.Queue()
 
         async def sent() -> AsyncIterator[pb.EncodeStreamRequest]:
             while (request := await outbox.get()) is not None:
                 yield request
 
-        ends = math.inf if timeout is None else time.monotonic() + timeout
-        stream = self._stub.EncodeStream(sent(), timeout=timeout)
+        seconds = math.inf if timeout is None else self._connection.seconds(timeout)
+        ends = until(seconds, time.monotonic())
+        stream = self._connection.stub.EncodeStream(sent(), timeout=deadline(seconds))
 
         async def take() -> Iterable[EncodeResult]:
             try:
@@ -118,12 +118,12 @@ class AsyncClient:
             except grpc.RpcError as error:
                 # A stream that is over before it has begun ends with an internal error of gRPC's asyncio.
                 if time.monotonic() >= ends:
-                    raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._target) from None
-                raise from_rpc(error, self._target) from None
+                    raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.target) from None
+                raise from_rpc(error, self._connection.target) from None
             if time.monotonic() >= ends:  # the answer was quicker than gRPC's own clock
-                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._target)
+                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.target)
             if answer is grpc.aio.EOF:
-                raise unfinished(self._target)
+                raise unfinished(self._connection.target)
             again = window.receive(answer)
             if again:
                 await asyncio.sleep(again.pause)
@@ -174,7 +174,7 @@ class AsyncClient:
         work = RecommendRequest(
             user=user,
             k=k,
-            filters=tuple(filters),
+            filters=listed(filters, "filters"),
             include_history=include_history,
             exclude_ids=listed(exclude_ids, "exclude_ids"),
             diversity=diversity,
@@ -208,10 +208,11 @@ class AsyncClient:
 
     async def wait_ready(self, *, timeout: float = TIMEOUT) -> None:
         """See `Client.wait_ready`."""
-        health = health_pb2_grpc.HealthStub(self._channel)
-        deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
-            watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=left, wait_for_ready=True)
+        check_timeout(timeout)
+        health = health_pb2_grpc.HealthStub(self._connection.channel)
+        ends = until(timeout, time.monotonic())
+        while (left := ends - time.monotonic()) > 0:
+            watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=deadline(left), wait_for_ready=True)
             try:
                 async for state in watch:
                     if state.status == health_pb2.HealthCheckResponse.SERVING:
@@ -219,16 +220,24 @@ class AsyncClient:
                         return
             except grpc.RpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    raise from_rpc(error, self._target) from None
+                    raise from_rpc(error, self._connection.target) from None
         raise ServerUnreachable(
-            f"{self._target} was not ready within {timeout:g} s; see that a server is started there"
+            f"{self._connection.target} was not ready within {timeout:g} s; see that a server is started there"
         )
 
     async def _call(self, call: calls.Call[Answer], timeout: float | None) -> Answer:
-        attempts = Attempts(self._timeout if timeout is None else timeout, self._retries)
+        attempts = Attempts(self._connection.seconds(timeout), self._connection.retries)
         while True:
+            send = getattr(self._connection.stub, call.method)
             try:
-                return call.read(await getattr(self._stub, call.method)(call.request, timeout=attempts.left))
+                message = await send(call.request, timeout=deadline(attempts.left))
             except grpc.RpcError as failure:
-                error = from_rpc(failure, self._target)
+                if is_silence(failure):
+                    self._connection.unanswered()
+                else:
+                    self._connection.answered()
+                error = from_rpc(failure, self._connection.target)
+            else:
+                self._connection.answered()
+                return call.read(message)
             await asyncio.sleep(attempts.pause(error))

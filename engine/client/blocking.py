@@ -37,8 +37,8 @@ from emberline.proto.emberline_pb2_grpc import EmberlineStub
 from . import calls
 from .arguments import listed
 from .bulk import Window, parts
-from .channel import OPTIONS, TIMEOUT, check
-from .failures import from_rpc, from_status, unfinished
+from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
+from .failures import from_rpc, from_status, is_silence, unfinished
 from .retries import Attempts
 
 Answer = TypeVar("Answer")
@@ -61,12 +61,9 @@ class Client:
     """
 
     def __init__(self, target: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
-        check(target, timeout, retries)
-        self._target = target
-        self._timeout = timeout
-        self._retries = retries
-        self._channel = grpc.insecure_channel(target, options=OPTIONS)
-        self._stub = EmberlineStub(self._channel)  # type: ignore[no-untyped-call]  # generated without types
+        self._connection: Connection[grpc.Channel, EmberlineStub] = Connection(
+            target, timeout, retries, lambda: grpc.insecure_channel(target, options=options(target)), EmberlineStub
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +75,7 @@ class Client:
 
     def close(self) -> None:
         """End the connection."""
-        self._channel.close()
+        self._connection.close().close()
 
     def encode(
         self,
@@ -123,20 +120,23 @@ class Client:
             InvalidInput: an input cannot be encoded; it is named by its place among all inputs. The parts before it
                 have been yielded.
         """
-        window = Window(listed(outputs, "outputs"), priority, in_flight, self._retries, self._target)
+        window = Window(
+            listed(outputs, "outputs"), priority, in_flight, self._connection.retries, self._connection.target
+        )
         outbox: SimpleQueue[pb.EncodeStreamRequest | None] = SimpleQueue()
-        ends = math.inf if timeout is None else time.monotonic() + timeout
-        stream = self._stub.EncodeStream(iter(outbox.get, None), timeout=timeout)
+        seconds = math.inf if timeout is None else self._connection.seconds(timeout)
+        ends = until(seconds, time.monotonic())
+        stream = self._connection.stub.EncodeStream(iter(outbox.get, None), timeout=deadline(seconds))
 
         def take() -> Iterator[EncodeResult]:
             try:
                 answer = next(stream)
             except grpc.RpcError as error:
-                raise from_rpc(error, self._target) from None
+                raise from_rpc(error, self._connection.target) from None
             except StopIteration:
-                raise unfinished(self._target) from None
+                raise unfinished(self._connection.target) from None
             if time.monotonic() >= ends:  # the answer was quicker than gRPC's own clock
-                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._target)
+                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.target)
             again = window.receive(answer)
             if again:
                 time.sleep(again.pause)
@@ -206,7 +206,7 @@ class Client:
         work = RecommendRequest(
             user=user,
             k=k,
-            filters=tuple(filters),
+            filters=listed(filters, "filters"),
             include_history=include_history,
             exclude_ids=listed(exclude_ids, "exclude_ids"),
             diversity=diversity,
@@ -255,10 +255,11 @@ class Client:
         Raises:
             ServerUnreachable: it did not within `timeout` seconds.
         """
-        health = health_pb2_grpc.HealthStub(self._channel)
-        deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
-            watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=left, wait_for_ready=True)
+        check_timeout(timeout)
+        health = health_pb2_grpc.HealthStub(self._connection.channel)
+        ends = until(timeout, time.monotonic())
+        while (left := ends - time.monotonic()) > 0:
+            watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=deadline(left), wait_for_ready=True)
             try:
                 for state in watch:
                     if state.status == health_pb2.HealthCheckResponse.SERVING:
@@ -266,16 +267,24 @@ class Client:
                         return
             except grpc.RpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    raise from_rpc(error, self._target) from None
+                    raise from_rpc(error, self._connection.target) from None
         raise ServerUnreachable(
-            f"{self._target} was not ready within {timeout:g} s; see that a server is started there"
+            f"{self._connection.target} was not ready within {timeout:g} s; see that a server is started there"
         )
 
     def _call(self, call: calls.Call[Answer], timeout: float | None) -> Answer:
-        attempts = Attempts(self._timeout if timeout is None else timeout, self._retries)
+        attempts = Attempts(self._connection.seconds(timeout), self._connection.retries)
         while True:
+            send = getattr(self._connection.stub, call.method)
             try:
-                return call.read(getattr(self._stub, call.method)(call.request, timeout=attempts.left))
+                message = send(call.request, timeout=deadline(attempts.left))
             except grpc.RpcError as failure:
-                error = from_rpc(failure, self._target)
+                if is_silence(failure):
+                    self._connection.unanswered()
+                else:
+                    self._connection.answered()
+                error = from_rpc(failure, self._connection.target)
+            else:
+                self._connection.answered()
+                return call.read(message)
             time.sleep(attempts.pause(error))

@@ -21,6 +21,8 @@ from emberline.engine.errors import (
     UnknownItem,
 )
 
+from .channel import proxy
+
 E = TypeVar("E", bound=EmberlineError)
 
 _INPUT: Final = re.compile(r"^inputs\[(\d+)\]")
@@ -72,7 +74,14 @@ def from_status(
         case grpc.StatusCode.UNAVAILABLE if raised == ShuttingDown.__name__:
             return ShuttingDown()
         case grpc.StatusCode.UNAVAILABLE:
-            return ServerUnreachable(f"{target} cannot be reached ({details}); see that a server listens there")
+            variable = proxy(target)
+            through = f" through the proxy that {variable} names" if variable else ""
+            return ServerUnreachable(
+                f"{target} cannot be reached{through} ({details}); see that a server listens there"
+            )
+        case grpc.StatusCode.CANCELLED:
+            # The clients cancel by ending the call themselves; this one was cut off by the other side.
+            return ServerUnreachable(f"{target} ended the call without an answer ({details}); it may be stopping")
         case grpc.StatusCode.UNIMPLEMENTED:
             return EmberlineError(
                 f"{target} does not know this call; another version of Emberline, or no Emberline, runs there"
@@ -83,6 +92,13 @@ def from_status(
             return CatalogueError(details)
         case _:
             return EmberlineError(f"{target} failed ({code.name}): {details}")
+
+
+def is_silence(error: grpc.RpcError | grpc.aio.AioRpcError) -> bool:
+    """Whether a call's time was up without a word from the server: its own refusals name their error."""
+    call: Any = error
+    named = dict(call.trailing_metadata() or ())
+    return call.code() is grpc.StatusCode.DEADLINE_EXCEEDED and "emberline-error" not in named
 
 
 def unfinished(target: str) -> EmberlineError:

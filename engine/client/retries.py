@@ -8,6 +8,8 @@ from typing import Final
 
 from emberline.engine.errors import DeadlineExceeded, EmberlineError, Overloaded, ServerUnreachable, ShuttingDown
 
+from .channel import until
+
 #: Seconds before the first new attempt at a server that is gone; each later one waits twice as long.
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
@@ -42,7 +44,7 @@ class Attempts:
     """
 
     def __init__(self, timeout: float, retries: int) -> None:
-        self._deadline = time.monotonic() + timeout
+        self._deadline = until(timeout, time.monotonic())
         self._retries = retries
         self._failed = 0
 

@@ -28,10 +28,14 @@ _TEMPORARY: Final = ".build-"
 Load = Callable[[Path, Mapping[str, str]], Any]
 
 
-def default_cache() -> Path:
-    """Where caches lie unless somebody says otherwise: the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path.home() / ".cache") / "emberline"
+def default_cache() -> Path | None:
+    """The folder of caches unless another one is named: in the user's cache folder. None for a user without a home."""
+    if base := os.environ.get("XDG_CACHE_HOME", ""):
+        return Path(base) / "emberline"
+    try:
+        return Path.home() / ".cache" / "emberline"
+    except RuntimeError:  # neither HOME nor an entry in the password file, as in containers with an arbitrary user id
+        return None
 
 
 @dataclass(frozen=True, slots=True)

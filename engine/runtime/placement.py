@@ -10,7 +10,7 @@ from typing import Final
 from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.config import EngineConfig, ServedPrecision
 from emberline.engine.devices import AUTO, Device, parse_devices
-from emberline.engine.errors import DeviceUnavailable, EmberlineError, MissingExtra
+from emberline.engine.errors import ConfigError, DeviceUnavailable, EmberlineError, MissingExtra
 from emberline.engine.records import Integers
 
 from . import providers
@@ -144,7 +144,12 @@ def _engine_cache(bundle: Bundle, config: EngineConfig, precision: Precision, le
     }
     # As many texts as a batch may have, whatever their length: ONNX Runtime would build again for a larger batch.
     profiles = profiles_of(lengths(), bundle.manifest.max_length, batch=config.max_batch)
-    return EngineCache(config.cache or default_cache(), parts, profiles)
+    root = config.cache or default_cache()
+    if root is None:
+        raise ConfigError(
+            "device 'tensorrt' needs a folder for its engines, and this user has no home; set --cache DIR"
+        )
+    return EngineCache(root, parts, profiles)
 
 
 def _on_engine(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:

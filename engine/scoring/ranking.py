@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,7 +37,12 @@ class RankedRows:
 
 
 def rank(
-    snapshot: Snapshot, user_vector: Floats, temperature: float, request: RecommendRequest, history: Sequence[int] = ()
+    snapshot: Snapshot,
+    user_vector: Floats,
+    temperature: float,
+    request: RecommendRequest,
+    history: Sequence[int] = (),
+    fields: Collection[str] = (),
 ) -> RankedRows:
     """Rank the catalogue for a user by ``s(u, i) = z_u·z_i / τ + b_i``.
 
@@ -49,13 +54,14 @@ def rank(
         temperature: τ.
         request: k, filters, exclusions and diversity. Excluded ids that the catalogue does not have are ignored.
         history: rows of the user's history; left out unless the request includes them.
+        fields: attributes of the model, which a filter may name whether an item has them or not.
 
     Raises:
-        InvalidInput: k, diversity or a filter is not meaningful, a filter names a field that no item has, or the user's
-            vector is not finite.
+        InvalidInput: k, diversity or a filter is not meaningful, a filter names a field that neither an item nor the
+            model has, or the user's vector is not finite.
     """
     _check(request, user_vector)
-    allowed = _allowed(snapshot, request, history)
+    allowed = _allowed(snapshot, request, history, fields)
     candidates = np.flatnonzero(allowed)  # (C,)
     scores = snapshot.vectors @ (user_vector / np.float32(temperature)) + snapshot.biases  # (R,)
     count = min(request.k, len(candidates))
@@ -78,11 +84,11 @@ def _check(request: RecommendRequest, user_vector: Floats) -> None:
         )
 
 
-def _allowed(snapshot: Snapshot, request: RecommendRequest, history: Sequence[int]) -> Mask:
+def _allowed(snapshot: Snapshot, request: RecommendRequest, history: Sequence[int], fields: Collection[str]) -> Mask:
     """Mark the live rows that pass the filters and exclusions, (R,)."""
     allowed = snapshot.live.copy()
     for index, condition in enumerate(request.filters):
-        allowed &= _passing(snapshot, condition, f"filters[{index}]")
+        allowed &= _passing(snapshot, condition, f"filters[{index}]", fields)
     excluded = [row for row in map(snapshot.position, request.exclude_ids) if row is not None]
     if not request.include_history:
         excluded += history
@@ -90,7 +96,7 @@ def _allowed(snapshot: Snapshot, request: RecommendRequest, history: Sequence[in
     return allowed
 
 
-def _passing(snapshot: Snapshot, condition: Filter, name: str) -> Mask:
+def _passing(snapshot: Snapshot, condition: Filter, name: str, fields: Collection[str]) -> Mask:
     low, high = condition.minimum, condition.maximum
     if not condition.any_of and low is None and high is None:
         raise InvalidInput(name, "has no condition; give it any_of, minimum or maximum")
@@ -100,10 +106,10 @@ def _passing(snapshot: Snapshot, condition: Filter, name: str) -> Mask:
         raise InvalidInput(name, f"has minimum {low:g} above maximum {high:g}; no number lies between them")
     rows = len(snapshot.live)
     column = snapshot.contents.columns.column(condition.field, rows)
-    if not len(column.rows) and len(snapshot):
-        fields = snapshot.contents.columns.fields(rows)
-        if condition.field not in fields:
-            known = ", ".join(sorted(fields)) or "none"
+    if not len(column.rows) and len(snapshot) and condition.field not in fields:
+        stored = snapshot.contents.columns.fields(rows)
+        if condition.field not in stored:
+            known = ", ".join(sorted({*stored, *fields})) or "none"
             raise InvalidInput(
                 f"{name}.field", f"no item has an attribute {condition.field!r}; their attributes: {known}"
             )

@@ -86,7 +86,8 @@ class Scorer:
         heads = self._users([user], snapshot, text_vectors)
         user_vector = heads.embedding[0]  # (D,)
         history = user.history.rows[user.history.rows >= 0].tolist()
-        ranking = rank(snapshot, user_vector, self._manifest.temperature, request, history)
+        temperature, fields = self._manifest.temperature, self._manifest.item_fields
+        ranking = rank(snapshot, user_vector, temperature, request, history, fields)
         rows = ranking.rows
         match = None
         if len(rows) and not {"probability", "rating"}.isdisjoint(request.outputs):

@@ -124,6 +124,9 @@ class Server:
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", config.max_message_bytes),
                 ("grpc.max_send_message_length", config.max_message_bytes),
+                # Clients ping every ten seconds to notice a dead connection; gRPC's default is to hang up on them.
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+                ("grpc.keepalive_permit_without_calls", 1),
             ),
             maximum_concurrent_rpcs=config.max_calls,
         )
@@ -146,10 +149,12 @@ class Server:
     def description(self) -> str:
         """What runs where, in one line that ends in the address."""
         info = self._engine.info()
+        budget = self._config.engine.cpu_budget
         metrics = "" if self.metrics_port is None else f", metrics on {self._config.host}:{self.metrics_port}"
         return (
             f"serving {info.model_id} in {info.precision} by {info.device} with {info.catalogue_items} items "
-            f"(vectors in {info.catalogue_vectors}, {info.catalogue_bytes / 1e6:.1f} MB){metrics}, on {self.address}"
+            f"(vectors in {info.catalogue_vectors}, {info.catalogue_bytes / 1e6:.1f} MB){metrics}, on {budget.cores} "
+            f"core{'s' if budget.cores > 1 else ''} ({budget.reason}), on {self.address}"
         )
 
     async def drain(self) -> bool:

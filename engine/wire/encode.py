@@ -8,7 +8,7 @@ from emberline.engine.errors import InvalidInput
 from emberline.engine.records import EncodeRequest, EncodeResult, Input, Item, User
 from emberline.proto import emberline_pb2 as pb
 
-from . import entities, provenance, tensors
+from . import entities, provenance, tensors, values
 
 
 def request_to_message(request: EncodeRequest, priority: int) -> pb.EncodeRequest:
@@ -19,8 +19,8 @@ def request_to_message(request: EncodeRequest, priority: int) -> pb.EncodeReques
     """
     return pb.EncodeRequest(
         inputs=[_input_to_message(entry, f"inputs[{index}]") for index, entry in enumerate(request.inputs)],
-        outputs=request.outputs,
-        priority=priority,
+        outputs=values.texts(request.outputs, "outputs"),
+        priority=values.integer(priority, "priority"),
     )
 
 
@@ -58,8 +58,7 @@ def result_from_message(message: pb.EncodeResponse) -> EncodeResult:
 def _input_to_message(entry: Input, field: str) -> pb.Input:
     match entry:
         case str():
-            with entities.unicode(f"{field}.text"):
-                return pb.Input(text=entry)
+            return pb.Input(text=values.text(entry, f"{field}.text"))
         case Item():
             return pb.Input(item=entities.item_to_message(entry, f"{field}.item"))
         case User():

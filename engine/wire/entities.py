@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 
 import numpy as np
@@ -15,6 +14,7 @@ from emberline.proto import emberline_pb2 as pb
 
 from . import tensors
 from .structs import from_struct, to_struct
+from .values import text, vector
 
 _NO_VECTOR: Final = np.zeros(0, np.float32)
 
@@ -25,8 +25,13 @@ def item_to_message(item: Item, field: str) -> pb.Item:
     Raises:
         InvalidInput: an attribute is of a kind that it cannot be, or a text is not UTF-8.
     """
-    with unicode(field):
-        return pb.Item(id=item.id, text=item.text, attributes=to_struct(item.attributes, f"{field}.attributes"))
+    if not isinstance(item, Item):
+        raise InvalidInput(field, f"is {type(item).__name__}; it must be an Item")
+    return pb.Item(
+        id=text(item.id, f"{field}.id"),
+        text=text(item.text, f"{field}.text"),
+        attributes=to_struct(item.attributes, f"{field}.attributes"),
+    )
 
 
 def item_from_message(message: pb.Item) -> Item:
@@ -40,12 +45,13 @@ def user_to_message(user: User, field: str) -> pb.User:
     Raises:
         InvalidInput: an attribute or a reference is of a kind that it cannot be, or a text is not UTF-8.
     """
-    with unicode(field):
-        return pb.User(
-            profile=user.profile,
-            attributes=to_struct(user.attributes, f"{field}.attributes"),
-            history=references_to_messages(user.history, f"{field}.history"),
-        )
+    if not isinstance(user, User):
+        raise InvalidInput(field, f"is {type(user).__name__}; it must be a User")
+    return pb.User(
+        profile=text(user.profile, f"{field}.profile"),
+        attributes=to_struct(user.attributes, f"{field}.attributes"),
+        history=references_to_messages(user.history, f"{field}.history"),
+    )
 
 
 def user_from_message(message: pb.User, field: str) -> User:
@@ -95,13 +101,13 @@ def stored_to_message(record: StoredItem, *, vectors: bool) -> pb.StoredItem:
 def stored_from_message(message: pb.StoredItem) -> StoredItem:
     """A message as an item of the catalogue; a vector that was not sent has no numbers, (0,)."""
 
-    def vector(name: str) -> Floats:
+    def read(name: str) -> Floats:
         return tensors.from_message(getattr(message, name), name) if message.HasField(name) else _NO_VECTOR
 
     return StoredItem(
         item=item_from_message(message.item),
-        embedding=vector("sentence_embedding"),
-        vector=vector("item_embedding"),
+        embedding=read("sentence_embedding"),
+        vector=read("item_embedding"),
         bias=message.item_bias,
         updated=message.updated,
     )
@@ -112,33 +118,17 @@ def attributes_from_message(message: Struct) -> Mapping[str, Value]:
     return cast("Mapping[str, Value]", from_struct(message))
 
 
-@contextmanager
-def unicode(field: str) -> Iterator[None]:
-    """Name the field whose text is not UTF-8.
-
-    Bytes that are not UTF-8 become lone surrogates where Python reads them from a command line or a file's name.
-
-    Raises:
-        InvalidInput: the block met such a text.
-    """
-    try:
-        yield
-    except UnicodeEncodeError as error:
-        raise InvalidInput(field, f"is not UTF-8 ({error.reason} at {error.start}); encode the text as UTF-8") from None
-
-
 def _reference_to_message(reference: ItemReference, field: str) -> pb.ItemReference:
     if not isinstance(reference, ItemReference):
         kind = type(reference).__name__
         raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
     if sum(given is not None for given in (reference.id, reference.text, reference.vector)) != 1:
         raise InvalidInput(field, "must have exactly one of id, text and vector")
-    with unicode(field):
-        if reference.id is not None:
-            return pb.ItemReference(id=reference.id)
-        if reference.text is not None:
-            return pb.ItemReference(text=reference.text)
-    return pb.ItemReference(vector=tensors.to_message(np.asarray(reference.vector, np.float32)))
+    if reference.id is not None:
+        return pb.ItemReference(id=text(reference.id, f"{field}.id"))
+    if reference.text is not None:
+        return pb.ItemReference(text=text(reference.text, f"{field}.text"))
+    return pb.ItemReference(vector=tensors.to_message(vector(reference.vector, f"{field}.vector")))
 
 
 def _reference_from_message(message: pb.ItemReference, field: str) -> ItemReference:

@@ -6,7 +6,7 @@ from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Filter, Reason, Recommendation, RecommendRequest, RecommendResult
 from emberline.proto import emberline_pb2 as pb
 
-from . import entities, provenance
+from . import entities, provenance, values
 from .structs import to_struct
 
 
@@ -16,18 +16,19 @@ def request_to_message(request: RecommendRequest, priority: int) -> pb.Recommend
     Raises:
         InvalidInput: an attribute or a reference is of a kind that it cannot be, or k is out of the contract's range.
     """
-    if not 0 < request.k < 2**31:
-        raise InvalidInput("k", f"is {request.k}; ask for 1 item or more, up to the server's max_k")
+    k = values.integer(request.k, "k")
+    if k < 1:
+        raise InvalidInput("k", f"is {k}; ask for 1 item or more, up to the server's max_k")
     return pb.RecommendRequest(
         user=entities.user_to_message(request.user, "user"),
-        k=request.k,
-        filters=[_filter_to_message(condition) for condition in request.filters],
-        include_history=request.include_history,
-        exclude_ids=request.exclude_ids,
-        diversity=request.diversity,
-        reasons=request.reasons,
-        outputs=request.outputs,
-        priority=priority,
+        k=k,
+        filters=[_filter_to_message(wanted, f"filters[{index}]") for index, wanted in enumerate(request.filters)],
+        include_history=values.flag(request.include_history, "include_history"),
+        exclude_ids=values.texts(request.exclude_ids, "exclude_ids"),
+        diversity=values.number(request.diversity, "diversity"),
+        reasons=values.flag(request.reasons, "reasons"),
+        outputs=values.texts(request.outputs, "outputs"),
+        priority=values.integer(priority, "priority"),
     )
 
 
@@ -68,13 +69,15 @@ def result_from_message(message: pb.RecommendResponse) -> RecommendResult:
     )
 
 
-def _filter_to_message(condition: Filter) -> pb.Filter:
+def _filter_to_message(wanted: Filter, field: str) -> pb.Filter:
+    if not isinstance(wanted, Filter):
+        raise InvalidInput(field, f"is {type(wanted).__name__}; it must be a Filter")
     return pb.Filter(
-        field=condition.field,
-        any_of=condition.any_of,
-        minimum=condition.minimum,
-        maximum=condition.maximum,
-        exclude=condition.exclude,
+        field=values.text(wanted.field, f"{field}.field"),
+        any_of=values.texts(wanted.any_of, f"{field}.any_of"),
+        minimum=None if wanted.minimum is None else values.number(wanted.minimum, f"{field}.minimum"),
+        maximum=None if wanted.maximum is None else values.number(wanted.maximum, f"{field}.maximum"),
+        exclude=values.flag(wanted.exclude, f"{field}.exclude"),
     )
 
 

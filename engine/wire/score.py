@@ -5,7 +5,7 @@ from __future__ import annotations
 from emberline.engine.records import ScoreRequest, ScoreResult
 from emberline.proto import emberline_pb2 as pb
 
-from . import entities, provenance, tensors
+from . import entities, provenance, tensors, values
 
 
 def request_to_message(request: ScoreRequest, priority: int) -> pb.ScoreRequest:
@@ -17,8 +17,8 @@ def request_to_message(request: ScoreRequest, priority: int) -> pb.ScoreRequest:
     return pb.ScoreRequest(
         user=entities.user_to_message(request.user, "user"),
         candidates=entities.references_to_messages(request.candidates, "candidates"),
-        outputs=request.outputs,
-        priority=priority,
+        outputs=values.texts(request.outputs, "outputs"),
+        priority=values.integer(priority, "priority"),
     )
 
 

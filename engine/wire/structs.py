@@ -11,6 +11,8 @@ from google.protobuf.struct_pb2 import Value as Message
 from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Value
 
+from .values import text, texts
+
 
 def to_struct(attributes: Mapping[str, Value], field: str = "attributes") -> Struct:
     """Attributes as a message.
@@ -22,7 +24,13 @@ def to_struct(attributes: Mapping[str, Value], field: str = "attributes") -> Str
     Raises:
         InvalidInput: a value is of another kind.
     """
-    return Struct(fields={name: _message(value, f"{field}.{name}") for name, value in attributes.items()})
+    if not isinstance(attributes, Mapping):
+        raise InvalidInput(field, f"is {type(attributes).__name__}; it must be values by name")
+    return Struct(
+        fields={
+            text(name, f"{field} (a name)"): _message(value, f"{field}.{name}") for name, value in attributes.items()
+        }
+    )
 
 
 def from_struct(struct: Struct) -> dict[str, object]:
@@ -32,11 +40,11 @@ def from_struct(struct: Struct) -> dict[str, object]:
 
 def _message(value: object, field: str) -> Message:
     if isinstance(value, str):
-        return Message(string_value=value)
+        return Message(string_value=text(value, field))
     if isinstance(value, Real) and not isinstance(value, bool):
         return Message(number_value=float(value))
     if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
-        return Message(list_value=ListValue(values=[Message(string_value=entry) for entry in value]))
+        return Message(list_value=ListValue(values=[Message(string_value=entry) for entry in texts(value, field)]))
     raise InvalidInput(field, f"is {value!r}; an attribute is a text, a number or a list of texts")
 
 

@@ -62,3 +62,11 @@ def test_valid_values_pass() -> None:
     validation.check_vector(np.zeros(4, np.float32), 4, "v")
     validation.check_reference(ItemReference(id=""), "r")
     validation.check_priority(RequestOptions(priority=-8))
+
+
+@pytest.mark.parametrize("size", [3e38, -1e5])
+def test_a_vector_that_no_encoder_gives_is_refused(size: float) -> None:
+    """Numbers so large that products with them are no longer finite are named by their size."""
+    with pytest.raises(InvalidInput, match="has a number of size"):
+        validation.check_vector(np.array([size, 0.0], np.float32), 2, "history[0].vector")
+    validation.check_vector(np.array([1e4, -1e4], np.float32), 2, "history[0].vector")

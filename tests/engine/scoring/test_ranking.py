@@ -303,3 +303,12 @@ def test_full_diversity_begins_with_the_best_and_goes_on_without_repeating() -> 
     """At diversity 1 each item still comes once, even where all are alike."""
     ranking = rank(catalogue([[1.0, 0.0]] * 5), USER, TEMPERATURE, ask(5, diversity=1.0))
     assert ids(ranking) == ["0", "1", "2", "3", "4"]
+
+
+def test_a_field_of_the_model_may_always_be_filtered_by() -> None:
+    """Whether an item has it at the moment or not; a field that nobody knows is refused, with those that are known."""
+    films = catalogue([[1.0, 0.0]])
+    drama = ask(10, Filter("mood", ("dark",)))
+    assert rank(films, USER, TEMPERATURE, drama, fields=("mood",)).considered == 0
+    with pytest.raises(InvalidInput, match=r"no item has an attribute 'mood'; their attributes: .*weather"):
+        rank(films, USER, TEMPERATURE, drama, fields=("weather",))

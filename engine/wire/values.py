@@ -1,0 +1,99 @@
+"""Values that a caller hands over, checked for their type before protobuf sees them, which names no field."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from numbers import Real
+from typing import Final
+
+import numpy as np
+
+from emberline.engine.errors import InvalidInput
+from emberline.engine.records import Floats
+
+#: The contract's integers have 32 bits.
+_INT32: Final = range(-(2**31), 2**31)
+
+
+def text(value: object, field: str) -> str:
+    """A text.
+
+    Raises:
+        InvalidInput: it is of another type, or not UTF-8. Bytes that are not UTF-8 become lone surrogates where Python
+            reads them from a command line or a file's name.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(field, f"is {_shown(value)}; it must be a text, for instance {str(value)[:40]!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(field, f"is not UTF-8 ({error.reason} at {error.start}); encode the text as UTF-8") from None
+    return value
+
+
+def texts(values: Iterable[object], field: str) -> list[str]:
+    """Several texts; see `text`.
+
+    Raises:
+        InvalidInput: one of them is of another type or not UTF-8, or they are not a list. One text is not: Python would
+            take it for the list of its letters.
+    """
+    if isinstance(values, str):
+        raise InvalidInput(field, f"is one text, {values!r}; put it into a list")
+    if not isinstance(values, Iterable):
+        raise InvalidInput(field, f"is {type(values).__name__}; it must be a list")
+    return [text(value, f"{field}[{index}]") for index, value in enumerate(values)]
+
+
+def integer(value: object, field: str) -> int:
+    """A whole number of 32 bits; NumPy's are taken too.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # whatever it is, the error says so
+    except TypeError:
+        raise InvalidInput(field, f"is {_shown(value)}; it must be a whole number") from None
+    if number not in _INT32:
+        raise InvalidInput(field, f"is {number}; it must lie between {_INT32[0]} and {_INT32[-1]}")
+    return number
+
+
+def number(value: object, field: str) -> float:
+    """A number; NumPy's are taken too.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InvalidInput(field, f"is {_shown(value)}; it must be a number")
+    return float(value)
+
+
+def flag(value: object, field: str) -> bool:
+    """True or false.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise InvalidInput(field, f"is {_shown(value)}; it must be True or False")
+    return value
+
+
+def vector(value: object, field: str) -> Floats:
+    """A vector as float32.
+
+    Raises:
+        InvalidInput: it is not an array of numbers.
+    """
+    try:
+        return np.asarray(value, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(field, f"is not an array of numbers ({error})") from None
+
+
+def _shown(value: object) -> str:
+    return f"{type(value).__name__} {str(value)[:40]}"
