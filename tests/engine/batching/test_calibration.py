@@ -52,6 +52,20 @@ def test_an_encoders_costs_are_found() -> None:
     assert costs.batch(5, 50) == pytest.approx(TRUTH.batch(5, 50), rel=1e-6)
 
 
+def test_of_four_rounds_the_fastest_counts() -> None:
+    """A neighbour that slows three rounds of four, the first and the last among them, has no say."""
+
+    class Disturbed(MadeUpSession):
+        def run(self, ids: Integers, mask: Integers) -> Floats:
+            self.now += (4.0, 2.0, 0.0, 3.0)[self.shapes[ids.shape]]
+            return super().run(ids, mask)
+
+    session = Disturbed()
+    found = measure(session, 128, 32, session.clock, budget=60.0)
+    assert set(session.shapes.values()) == {4}
+    assert found.batch(5, 50) == pytest.approx(TRUTH.batch(5, 50), rel=1e-6)
+
+
 def test_only_batches_that_can_occur_are_measured() -> None:
     """No measured batch exceeds the limits on texts or on tokens."""
     session = MadeUpSession()

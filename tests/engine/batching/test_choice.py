@@ -62,6 +62,14 @@ def test_one_slow_batch_decides_nothing(pair: tuple[Named, Named]) -> None:
     assert _work(choice, 10)[0.7] >= 9
 
 
+def test_one_fast_batch_decides_nothing(pair: tuple[Named, Named]) -> None:
+    """Nor does a single time that is too good to be true."""
+    choice = SessionChoice(pair)
+    _work(choice, 50)
+    choice.learn(pair[1], 0.001)
+    assert _work(choice, 10)[0.7] >= 9
+
+
 def test_a_single_session_is_always_chosen() -> None:
     """With one session there is no choice."""
     assert _work(SessionChoice([Named(1.0)]), 100) == {1.0: 100}

@@ -57,3 +57,14 @@ def test_an_ample_batch_has_little_left_to_gain() -> None:
     assert TRUTH.call < 0.04 * TRUTH.batch(ample // 32, 32)
     assert CostModel(1.0, 1e-4, 0.0).ample(32) > 100 * ample
     assert CostModel(0.0, 1.0, 0.0).ample(32) == 32
+
+
+@pytest.mark.parametrize(("call", "tokens"), [(1.0, 4000), (0.1, 400), (0.001, 10)])
+def test_in_an_ample_batch_the_call_is_a_fortieth(call: float, tokens: int) -> None:
+    """So many tokens cost forty times the call; a batch of one text may always be as long as it is."""
+    assert CostModel(call, 0.01, 0.0).ample(10) == tokens
+
+
+def test_short_batches_weigh_as_much_as_long_ones() -> None:
+    """Errors count as shares of what was measured: of 1 s and 2 s for the same batch the best single value is 1.2 s."""
+    assert fit([Sample(1, 1, 1.0), Sample(1, 1, 2.0)]).batch(1, 1) == pytest.approx(1.2)

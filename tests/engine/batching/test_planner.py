@@ -1,6 +1,7 @@
 import math
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,6 +107,28 @@ def test_texts_of_similar_length_share_a_batch() -> None:
     """A short text is not padded to a long one's length, however they arrived."""
     batches = plan([10, 100, 11, 99, 10], WIDE, COSTS, range(5))
     assert {frozenset(batch) for batch in batches} == {frozenset({0, 2, 4}), frozenset({1, 3})}
+
+
+def test_of_equally_good_plans_the_one_with_fewer_calls_is_taken() -> None:
+    """Where a call costs nothing, equal texts still share one batch."""
+    assert [len(batch) for batch in plan([10] * 8, WIDE, CostModel(0.0, 1.0, 0.0), range(8))] == [8]
+
+
+@pytest.mark.parametrize(("texts", "sizes"), [(3, [2, 1]), (5, [3, 2]), (1, [1]), (2, [1, 1])])
+def test_an_odd_text_does_not_make_a_batch_more(texts: int, sizes: list[int]) -> None:
+    """A worker's share is rounded up, so two workers get two batches whatever the number of texts."""
+    assert [len(batch) for batch in plan([10] * texts, WIDE, COSTS, range(texts), workers=2)] == sizes
+
+
+def test_of_equal_deadlines_the_earlier_start_tag_counts() -> None:
+    """Texts that are in the same danger keep their order in the queue."""
+    assert urgency([3.0, 1.0, 2.0], [5.0, 5.0, 4.0], at_risk_before=9.0) == [2, 1, 0]
+
+
+def test_a_bound_itself_has_not_been_passed() -> None:
+    """A start tag exactly at the bound is not aged, and a deadline exactly at the bound is not at risk."""
+    assert urgency([0.0, 5.0], [None, 1.0], aged_before=0.0, at_risk_before=1.0) == [0, 1]
+    assert urgency([5.0, 4.0], [1.0, None], aged_before=4.0, at_risk_before=2.0) == [0, 1]
 
 
 def test_idle_workers_share_the_work() -> None:

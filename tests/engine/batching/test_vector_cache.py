@@ -44,6 +44,14 @@ def test_the_least_recently_used_vector_is_evicted() -> None:
     assert [number for number in range(1, 5) if cache.get(_text(number)) is not None] == [1, 3, 4]
 
 
+def test_a_cache_holds_what_just_fits() -> None:
+    """A vector of exactly the limit is kept, one of a byte more is not."""
+    for limit, kept in ((ENTRY, 1), (ENTRY - 1, 0), (2 * ENTRY, 2)):
+        cache = VectorCache(limit)
+        _fill(cache, [1, 2][: max(kept, 1)])
+        assert len(cache) == kept
+
+
 def test_a_row_does_not_keep_its_batch() -> None:
     """A vector is stored as a copy, so its batch can be freed."""
     cache = VectorCache(1000)
