@@ -21,7 +21,7 @@ ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "no match task": {"pair_task": 0.0},
     "labels never hidden": {"hide_labels": 0.0},
     "fields never dropped": {"field_dropout": 0.0},
-    "texts never spoilt": {"stray_words": 0.0, "typing_errors": 0.0},
+    "texts never corrupted": {"stray_words": 0.0, "typing_errors": 0.0},
     "no teacher": {"alignment": 0.0},
     "likes alone teach": {"teacher_choice": 0.0},
     "no group prior": {"group_prior": 0.0},
@@ -40,6 +40,11 @@ ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 #: Settings that count steps, which a short budget shortens.
 _STEPS: Final = ("warm_up_steps", "tower_steps", "joint_steps", "final_steps")
+
+
+def section(scenario: str) -> str:
+    """The section of the measurements in which ablations stand beside each other."""
+    return f"ablations, {scenario}"
 
 
 def chosen(names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ The labels are hidden from the texts unless it is said that they are not: with t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,47 +23,26 @@ from emberline.export.data.split import Split
 from emberline.export.evaluation.calibration import expected_calibration_error
 from emberline.export.training.trained import TrainedModel
 
-from .variants import Edition, encode_texts
+from .variants import DatasetVariant, encode_texts
 
 #: Inverse penalties of the probe's logistic regressions to choose from.
 _PENALTIES: Final = (0.1, 0.001, 0.003, 0.01, 0.03, 1.0, 10.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """How well one method predicts the labels of a split's cold items.
-
-    Attributes:
-        seed: of the split.
-        method: its name.
-        hidden: whether the labels are hidden from the texts.
-        map: mean over the labels of the average precision over the items.
-        micro_f1: of all pairs of item and label, a probability of at least a half being a yes.
-        macro_f1: the mean over the labels.
-        ece: expected calibration error of all pairs.
-        settings: what was chosen within the training items; empty if nothing was.
-    """
-
-    seed: int
-    method: str
-    hidden: bool
-    map: float
-    micro_f1: float
-    macro_f1: float
-    ece: float
-    settings: str = ""
+#: What a task gives: section, method, measures, and the settings that were chosen within the training items.
+Task = tuple[str, str, Mapping[str, float], str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Exam:
+class _Labels:
     """Items whose labels are asked for: (N,) places, (N, A) labels, and (A,) which of them can be measured."""
 
     items: NDArray[np.int64]
     labels: Floats
-    told: NDArray[np.bool_]
+    measurable: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, dataset: Dataset, items: NDArray[np.bool_], names: tuple[str, ...]) -> _Exam:
+    def of(cls, dataset: Dataset, items: NDArray[np.bool_], names: tuple[str, ...]) -> _Labels:
         labels = label_matrix(dataset.item_labels(), names)[items]
         return cls(np.flatnonzero(items), labels, np.asarray(labels.any(axis=0) & ~labels.all(axis=0)))
 
@@ -72,40 +51,45 @@ def label_names(dataset: Dataset, split: Split) -> tuple[str, ...]:
     """The labels that occur among the training items; empty where nothing can be measured."""
     found = dataset.item_labels()
     names = tuple(sorted({name for item in np.flatnonzero(split.warm_items) for name in found[item]}))
-    return names if names and _Exam.of(dataset, split.cold_items, names).told.any() else ()
+    return names if names and _Labels.of(dataset, split.cold_items, names).measurable.any() else ()
 
 
-def of_model(name: str, model: TrainedModel, dataset: Dataset, split: Split) -> Iterator[Attributes]:
+def of_model(name: str, model: TrainedModel, dataset: Dataset, split: Split) -> Iterator[Task]:
     """Measure a model, on texts without the labels and on texts with them."""
-    exam = _Exam.of(dataset, split.cold_items, model.model.config.item_labels)
+    asked = _Labels.of(dataset, split.cold_items, model.model.config.item_labels)
     for hidden in (True, False):
         texts = _texts(dataset, hidden)
-        _, _, probability = model.item(model.encode([texts[item] for item in exam.items]))
-        yield _measured(split.seed, name, hidden, probability, exam)
+        _, _, probability = model.item(model.encode([texts[item] for item in asked.items]))
+        yield section(hidden), name, _measures(probability, asked), ""
 
 
-def baselines(edition: Edition, split: Split) -> Iterator[Attributes]:
+def baselines(variant: DatasetVariant, split: Split) -> Iterator[Task]:
     """Measure the prior, and a logistic regression on the untouched encoder for each label."""
-    dataset = edition.dataset
+    dataset = variant.dataset
     names = label_names(dataset, split)
-    exam = _Exam.of(dataset, split.cold_items, names)
+    asked = _Labels.of(dataset, split.cold_items, names)
     prior = label_matrix(dataset.item_labels(), names)[split.warm_items].mean(axis=0)
     for hidden in (True, False):
-        if not edition.facts:
-            yield _measured(split.seed, "prior", hidden, np.tile(prior, (len(exam.items), 1)), exam)
-        vectors = encode_texts(edition.encoder, _texts(dataset, True)) if hidden else edition.vectors.items
+        if not variant.facts:
+            yield section(hidden), "prior", _measures(np.tile(prior, (len(asked.items), 1)), asked), ""
+        vectors = encode_texts(variant.encoder, _texts(dataset, True)) if hidden else variant.vectors.items
         inner = split.inner(dataset)
-        trial = _Exam.of(dataset, inner.cold_items, names)
+        trial = _Labels.of(dataset, inner.cold_items, names)
         worth = [
             _map(_probe(vectors, dataset, inner.warm_items, names, penalty)[trial.items], trial)
-            if trial.told.any()
+            if trial.measurable.any()
             else 0.0
             for penalty in _PENALTIES
         ]
         penalty = _PENALTIES[int(np.argmax(worth))]
-        probability = _probe(vectors, dataset, split.warm_items, names, penalty)[exam.items]
-        method = edition.name("probe on the untouched encoder")
-        yield _measured(split.seed, method, hidden, probability, exam, f"C = {penalty:g}")
+        probability = _probe(vectors, dataset, split.warm_items, names, penalty)[asked.items]
+        method = variant.name("probe on the untouched encoder")
+        yield section(hidden), method, _measures(probability, asked), f"C = {penalty:g}"
+
+
+def section(hidden: bool) -> str:
+    """The section of the measurements: with labels hidden from the texts, or not."""
+    return "attributes, labels hidden" if hidden else "attributes, labels shown"
 
 
 def _texts(dataset: Dataset, hidden: bool) -> list[str]:
@@ -133,21 +117,18 @@ def _probe(
     return probability
 
 
-def _measured(seed: int, method: str, hidden: bool, probability: Floats, exam: _Exam, settings: str = "") -> Attributes:
-    guessed = probability >= 0.5
-    told = exam.told
-    return Attributes(
-        seed=seed,
-        method=method,
-        hidden=hidden,
-        map=_map(probability, exam),
-        micro_f1=float(f1_score(exam.labels, guessed, average="micro", zero_division=0)),
-        macro_f1=float(f1_score(exam.labels[:, told], guessed[:, told], average="macro", zero_division=0)),
-        ece=expected_calibration_error(probability.ravel(), exam.labels.ravel() > 0),
-        settings=settings,
-    )
+def _measures(probability: Floats, asked: _Labels) -> Mapping[str, float]:
+    """The mean of the labels' average precisions, F1 at a probability of a half over all pairs and over the labels,
+    and the expected calibration error of all pairs."""
+    guessed, columns = probability >= 0.5, asked.measurable
+    return {
+        "map": _map(probability, asked),
+        "micro_f1": float(f1_score(asked.labels, guessed, average="micro", zero_division=0)),
+        "macro_f1": float(f1_score(asked.labels[:, columns], guessed[:, columns], average="macro", zero_division=0)),
+        "ece": expected_calibration_error(probability.ravel(), asked.labels.ravel() > 0),
+    }
 
 
-def _map(probability: Floats, exam: _Exam) -> float:
-    columns = np.flatnonzero(exam.told)
-    return float(np.mean([average_precision_score(exam.labels[:, one], probability[:, one]) for one in columns]))
+def _map(probability: Floats, asked: _Labels) -> float:
+    columns = np.flatnonzero(asked.measurable)
+    return float(np.mean([average_precision_score(asked.labels[:, one], probability[:, one]) for one in columns]))

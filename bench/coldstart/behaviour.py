@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -23,23 +23,8 @@ Shares = NDArray[np.float64]
 _PRIORS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How well one method predicts the likes of a split's test rows.
-
-    Attributes:
-        seed: of the split.
-        method: its name.
-        auc: area under the ROC curve.
-        ece: expected calibration error.
-        settings: what was chosen on the validation rows; empty if nothing was.
-    """
-
-    seed: int
-    method: str
-    auc: float
-    ece: float
-    settings: str = ""
+#: The section of the measurements.
+SECTION: Final = "behaviour"
 
 
 def can_be_measured(dataset: Dataset, split: Split) -> bool:
@@ -48,18 +33,18 @@ def can_be_measured(dataset: Dataset, split: Split) -> bool:
     return bool(liked.any()) and not bool(liked.all())
 
 
-def measure(
-    seed: int, method: str, probability: NDArray[np.floating], liked: NDArray[np.bool_], settings: str = ""
-) -> Behaviour:
-    """Measure predictions (N,) by what happened (N,)."""
-    auc = float(roc_auc_score(liked, probability))
-    return Behaviour(seed, method, auc, expected_calibration_error(probability, liked), settings)
+def measure(probability: NDArray[np.floating], liked: NDArray[np.bool_]) -> Mapping[str, float]:
+    """Measure predictions (N,) by what happened (N,): the area under the ROC curve, and the calibration error."""
+    return {"auc": float(roc_auc_score(liked, probability)), "ece": expected_calibration_error(probability, liked)}
 
 
-def baselines(dataset: Dataset, split: Split) -> Iterator[Behaviour]:
+def baselines(dataset: Dataset, split: Split) -> Iterator[tuple[str, Mapping[str, float], str]]:
     """Measure means of likes as predictions, each drawn towards the mean above it.
 
     How much it is drawn, and by which attributes users are grouped, is chosen on the validation rows by log loss.
+
+    Yields:
+        Method, measures, and the settings that were chosen.
     """
     train, validation, test = (dataset.interactions.take(rows) for rows in (split.train, split.validation, split.test))
     fields = groupable(dataset.users, np.flatnonzero(split.warm_users))
@@ -77,7 +62,7 @@ def baselines(dataset: Dataset, split: Split) -> Iterator[Behaviour]:
             losses = [log_loss(validation.positive, one.predict(dataset, split, train, validation)) for one in tried]
             chosen = tried[int(np.argmin(losses))]
         predicted = chosen.predict(dataset, split, train, test)
-        yield measure(split.seed, method, predicted, test.positive, repr(chosen).lstrip("_"))
+        yield method, measure(predicted, test.positive), repr(chosen).lstrip("_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-
-from emberline.bench.harness.participants import summarise
+from emberline.bench.harness.measurements import Measurements, Row
+from emberline.bench.harness.records import BundleRecord
 from emberline.engine.bundle import Bundle
 from emberline.export.data.records import Dataset
 
 from . import ablations
-from .attributes import Attributes
-from .behaviour import Behaviour
-from .bounds import targets
+from .bounds import bounds
+from .comparisons import GroupMean, MethodRatio, Places, by_place, compare, groups, rivals
 from .entries import Entry
 from .findings import Findings
 from .plan import Plan
 from .settings import ColdStartSettings
-from .standings import Comparison, GroupMean, Places, Standing, by_place, compare, groups, measured, rivals, standing
-
-#: Measures of the two tasks.
-_ATTRIBUTES: Final = ("map", "micro_f1", "macro_f1", "ece")
-_BEHAVIOUR: Final = ("auc", "ece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +31,12 @@ class ScenarioRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """What bad data costs a method: NDCG@10 in `item cold`, means over the seeds, and the share that is kept."""
+class MethodRecord:
+    """A method: `kind` is ``model``, ``served`` or ``baseline``; `facts`: whether it reads facts of a graph."""
 
     method: str
-    how: str
-    clean: float
-    spoilt: float
-    kept: float
+    kind: str
+    facts: bool
 
 
 def body(
@@ -61,23 +52,21 @@ def body(
         settings: how it was measured.
     """
     places = by_place(findings.entries)
-    standings = [standing(found) for found in places.values()]
-    comparisons = _comparisons(places, standings, settings)
-    attributes = _task(findings.attributes, _ATTRIBUTES)
-    behaviour = _task(findings.behaviour, _BEHAVIOUR)
+    comparisons = _comparisons(places, settings)
+    methods = {one.method: MethodRecord(one.method, one.kind, one.facts) for one in findings.entries}
+    trial_rows = [Row(ablations.section(row.section), row.variant, row.metric, row.values) for row in trials.measured.rows]
     return {
-        "bundles": [summarise(Bundle.open(bundle)) for bundle in plan.bundles],
+        "bundles": [BundleRecord.of(Bundle.open(bundle)) for bundle in plan.bundles],
         "runs": findings.runs,
         "left_out": findings.left_out,
         "scenarios": _scenarios(findings.entries),
-        "rankings": standings,
+        "methods": list(methods.values()),
+        "measurements": Measurements([*findings.measured.rows, *trial_rows]),
+        "chosen": findings.chosen,
         "comparisons": comparisons,
-        "groups": _groups(places, standings, dataset),
-        "attributes": attributes,
-        "behaviour": behaviour,
-        "bad_data": _losses(findings),
+        "groups": _groups(places, dataset),
         "ablations": _ablations(trials, plan, settings),
-        "targets": targets(comparisons, attributes, behaviour),
+        "bounds": bounds(comparisons, findings.measured),
     }
 
 
@@ -96,83 +85,44 @@ def _scenarios(entries: Sequence[Entry]) -> list[ScenarioRecord]:
     ]
 
 
-def _comparisons(places: Places, standings: Sequence[Standing], settings: ColdStartSettings) -> list[Comparison]:
+def _comparisons(places: Places, settings: ColdStartSettings) -> list[MethodRatio]:
     """Every model with every baseline of its scenario, and every served model with what it was exported from."""
     found = []
-    for ours in standings:
-        if ours.kind == "baseline":
+    for (scenario, method), ours in places.items():
+        if ours[0].kind == "baseline":
             continue
-        others = rivals(standings, ours.scenario, facts=ours.facts)
-        best = others[0] if others else None
-        if ours.kind == "served":
-            models = [one for one in standings if one.scenario == ours.scenario and one.kind == "model"]
-            others += [one for one in models if ours.method.startswith(f"{one.method}, ")]
+        others = rivals(places, scenario, facts=ours[0].facts)
+        best = next(iter(others), None)
+        if ours[0].kind == "served":
+            models = [name for (place, name), one in places.items() if place == scenario and one[0].kind == "model"]
+            others += [name for name in models if method.startswith(f"{name}, ")]
         for other in others:
-            pair = places[ours.scenario, ours.method], places[other.scenario, other.method]
-            comparison = compare(*pair, settings, best=other is best)
+            comparison = compare(ours, places[scenario, other], settings, best=other == best)
             if comparison is not None:
                 found.append(comparison)
     return found
 
 
-def _groups(places: Places, standings: Sequence[Standing], dataset: Dataset) -> list[GroupMean]:
+def _groups(places: Places, dataset: Dataset) -> list[GroupMean]:
     """The groups' means of every model, and of the best baseline of each scenario."""
     found = []
-    for ours in standings:
-        best = next(iter(rivals(standings, ours.scenario, facts=ours.facts)), None)
-        if ours.kind == "model" or ours is best:
-            found += groups(places[ours.scenario, ours.method], dataset.users)
-    return found
-
-
-def _task(found: Sequence[Attributes] | Sequence[Behaviour], measures: Sequence[str]) -> list[dict[str, Any]]:
-    """Means over the seeds, by method and, of attributes, by whether the labels were hidden."""
-    rows: dict[tuple[str, bool], list[Any]] = {}
-    for one in found:
-        rows.setdefault((one.method, getattr(one, "hidden", False)), []).append(one)
-    return [
-        {
-            "method": method,
-            **({"hidden": hidden} if isinstance(same[0], Attributes) else {}),
-            "measures": [measured(name, [getattr(one, name) for one in same]) for name in measures],
-            "chosen": [{"seed": one.seed, "settings": one.settings} for one in same],
-        }
-        for (method, hidden), same in rows.items()
-    ]
-
-
-def _losses(findings: Findings) -> list[Loss]:
-    values: dict[tuple[str, str], list[float]] = {}
-    for one in findings.spoilt:
-        values.setdefault((one.method, one.how), []).append(one.ndcg_at_10)
-    found = []
-    for (method, how), spoilt in values.items():
-        if how:
-            clean = float(np.mean(values[method, ""]))
-            found.append(Loss(method, how, clean, float(np.mean(spoilt)), float(np.mean(spoilt)) / clean))
+    for (scenario, method), ours in places.items():
+        best = next(iter(rivals(places, scenario, facts=ours[0].facts)), None)
+        if ours[0].kind == "model" or method == best:
+            found += groups(ours, dataset.users)
     return found
 
 
 def _ablations(trials: Findings, plan: Plan, settings: ColdStartSettings) -> list[dict[str, Any]]:
     places = by_place(trials.entries)
     found = []
-    names = (ablations.COMPLETE, *plan.ablations, ablations.WITH_FACTS)
-    for name in names:
+    for name in (ablations.COMPLETE, *plan.ablations, ablations.WITH_FACTS):
         whole = {scenario: entries for (scenario, method), entries in places.items() if method == name}
-        if not whole:
-            continue
-        found.append(
-            {
-                "name": name,
-                "changes": ablations.ABLATIONS.get(name, {}),
-                "rankings": [standing(entries) for entries in whole.values()],
-                "comparisons": [
-                    compare(entries, places[scenario, ablations.COMPLETE], settings)
-                    for scenario, entries in whole.items()
-                    if name != ablations.COMPLETE
-                ],
-                "attributes": _task([one for one in trials.attributes if one.method == name], _ATTRIBUTES),
-                "behaviour": _task([one for one in trials.behaviour if one.method == name], _BEHAVIOUR),
-            }
-        )
+        if whole:
+            compared = [
+                compare(entries, places[scenario, ablations.COMPLETE], settings)
+                for scenario, entries in whole.items()
+                if name != ablations.COMPLETE
+            ]
+            found.append({"name": name, "changes": ablations.ABLATIONS.get(name, {}), "comparisons": compared})
     return found

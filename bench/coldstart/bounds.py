@@ -5,12 +5,16 @@ The bounds were set for MovieLens-100K; as ratios to baselines they mean the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
+from emberline.bench.harness.bounds import Bound
+from emberline.bench.harness.measurements import Measurements
+
+from .attributes import section
+from .behaviour import SECTION
+from .comparisons import MethodRatio
 from .plan import MODEL
-from .standings import Comparison
 
 _EASE: Final = "EASE"
 _GROUP: Final = "popularity in the user's group"
@@ -18,72 +22,46 @@ _GROUP: Final = "popularity in the user's group"
 _FEW: Final = (1, 3, 5)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A bound and what was measured.
-
-    Attributes:
-        what: is bounded.
-        value: that was measured.
-        bound: that it must reach.
-        at_most: whether it must stay below instead.
-        reached: whether it does.
-    """
-
-    what: str
-    value: float
-    bound: float
-    at_most: bool
-    reached: bool
-
-
-def targets(
-    comparisons: Sequence[Comparison], attributes: Sequence[Mapping[str, Any]], behaviour: Sequence[Mapping[str, Any]]
-) -> list[Target]:
+def bounds(comparisons: Sequence[MethodRatio], measured: Measurements) -> list[Bound]:
     """Every bound of which there is a measurement; none without a model."""
-    return [*_rankings(comparisons), *_attributes(attributes), *_behaviour(behaviour)]
+    return [*_rankings(comparisons), *_attributes(measured), *_behaviour(measured)]
 
 
-def _rankings(comparisons: Sequence[Comparison]) -> Iterator[Target]:
+def _rankings(comparisons: Sequence[MethodRatio]) -> Iterator[Bound]:
     ours = [one for one in comparisons if one.method == MODEL and one.ratio is not None]
     for one in ours:
         if one.best and one.scenario == "item cold":
-            yield _at_least("item cold: NDCG@10 / best baseline", one.ratio, 1.15)
-            yield _at_least("item cold: the ratio's interval begins at", one.low, 1.0)
+            yield _bound("item cold: NDCG@10 / best baseline", one.ratio, 1.15)
+            yield _bound("item cold: the ratio's interval begins at", one.low, 1.0)
         for k in _FEW:
             if one.best and one.scenario == f"user cold, {k} known":
-                yield _at_least(f"user cold, {k} known: NDCG@10 / best baseline", one.ratio, 1.0)
+                yield _bound(f"user cold, {k} known: NDCG@10 / best baseline", one.ratio, 1.0)
         if one.against == _GROUP and one.scenario == "user cold, 0 known":
-            yield _at_least(f"user cold, 0 known: NDCG@10 / {_GROUP}", one.ratio, 1.0)
+            yield _bound(f"user cold, 0 known: NDCG@10 / {_GROUP}", one.ratio, 1.0)
         if one.against == _EASE and one.scenario in ("user cold, 10 known", "warm"):
-            yield _at_least(f"{one.scenario}: NDCG@10 / {_EASE}", one.ratio, 0.98)
+            yield _bound(f"{one.scenario}: NDCG@10 / {_EASE}", one.ratio, 0.98)
     for one in comparisons:
         if one.method.startswith(f"{MODEL}, ") and one.against == MODEL and one.ratio is not None:
-            yield _at_least(f"{one.scenario}: NDCG@10 of {one.method} / {MODEL}", one.ratio, 0.99)
+            yield _bound(f"{one.scenario}: NDCG@10 of {one.method} / {MODEL}", one.ratio, 0.99)
 
 
-def _attributes(rows: Sequence[Mapping[str, Any]]) -> Iterator[Target]:
-    hidden = {row["method"]: row["measures"] for row in rows if row["hidden"]}
-    probe = next((name for name in hidden if name.startswith("probe")), None)
-    if MODEL in hidden and probe is not None:
-        ratio = _mean(hidden[MODEL], "map") / _mean(hidden[probe], "map")
-        yield _at_least(f"attributes: macro mAP / {probe}", ratio, 1.05)
+def _attributes(measured: Measurements) -> Iterator[Bound]:
+    ours = measured.mean(section(True), MODEL, "map")
+    probe = next((name for name in measured.variants(section(True)) if name.startswith("probe")), None)
+    if ours is not None and probe is not None:
+        theirs = measured.mean(section(True), probe, "map")
+        yield _bound(f"attributes: macro mAP / {probe}", ours / theirs if theirs else None, 1.05)
 
 
-def _behaviour(rows: Sequence[Mapping[str, Any]]) -> Iterator[Target]:
-    found = {row["method"]: row["measures"] for row in rows}
-    if MODEL in found:
-        means = [_mean(measures, "auc") for name, measures in found.items() if name.startswith("mean of the item")]
-        best = max(means, default=0.5)
-        yield _at_least("behaviour: AUC, above that of the means of items and groups", _mean(found[MODEL], "auc"), best)
-        ece = _mean(found[MODEL], "ece")
-        yield Target("behaviour: calibration error (ECE)", ece, 0.03, True, ece <= 0.03)
+def _behaviour(measured: Measurements) -> Iterator[Bound]:
+    auc = measured.mean(SECTION, MODEL, "auc")
+    if auc is not None:
+        means = [name for name in measured.variants(SECTION) if name.startswith("mean of the item")]
+        best = max((measured.mean(SECTION, name, "auc") or 0.0 for name in means), default=0.5)
+        yield _bound("behaviour: AUC, above that of the means of items and groups", auc, best)
+        ece = measured.mean(SECTION, MODEL, "ece")
+        yield _bound("behaviour: calibration error (ECE)", ece, 0.03, at_most=True)
 
 
-def _mean(measures: Sequence[Any], name: str) -> float:
-    return float(next(one.mean for one in measures if one.name == name))
-
-
-def _at_least(what: str, value: float | None, bound: float) -> Target:
-    value = float("nan") if value is None else value
-    return Target(what, value, bound, False, value >= bound)
+def _bound(what: str, value: float | None, bound: float, *, at_most: bool = False) -> Bound:
+    return Bound.of(what, "", [] if value is None else [value], bound, at_most=at_most)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from emberline.engine.records import Floats
 from emberline.export.baselines.baseline import answer
 from emberline.export.baselines.content import Content
 from emberline.export.baselines.material import BaselineData
@@ -21,77 +22,65 @@ from .corruption import kinds
 from .settings import MEASURE
 from .subjects import Subject
 from .tuning import Choice
-from .variants import Edition, encode_texts
+from .variants import DatasetVariant, encode_texts
 
 _K: Final = (10,)
 
 
-@dataclass(frozen=True, slots=True)
-class Spoilt:
-    """One method in `item cold`, the new items' data being bad.
+#: What bad data gives: the way of corrupting, and NDCG@10 as a measure; the way is empty for clean data.
+Damage = tuple[str, Mapping[str, float]]
 
-    Attributes:
-        seed: of the split.
-        method: its name.
-        how: the data was spoilt; empty: not at all.
-        ndcg_at_10: mean over those who ask.
-    """
 
-    seed: int
-    method: str
-    how: str
-    ndcg_at_10: float
+def section(how: str) -> str:
+    """The section of the measurements."""
+    return f"item cold, {how}" if how else "item cold, clean data"
 
 
 @dataclass(frozen=True, slots=True)
 class BadData:
-    """A split's scenario `item cold` with the new items' data as it is and spoilt.
+    """A split's scenario `item cold` with the new items' data as it is and corrupted.
 
     Attributes:
-        seed: of the split.
-        cold: the items whose data is spoilt.
+        cold: the items whose data is corrupted.
         scenario: what is asked.
-        datasets: by the way they were spoilt; the first is clean.
+        datasets: by the way they were corrupted; the first is clean.
         contents: the same as baselines read them.
     """
 
-    seed: int
     cold: Indexes
     scenario: Scenario
     datasets: Mapping[str, Dataset]
     contents: Mapping[str, Content]
 
     @classmethod
-    def of(cls, edition: Edition, split: Split, scenario: Scenario) -> BadData:
-        """Spoil the data of the split's cold items, and encode it anew."""
-        datasets = {"": edition.dataset, **kinds(edition.dataset, split)}
+    def of(cls, variant: DatasetVariant, split: Split, scenario: Scenario) -> BadData:
+        """Corrupt the data of the split's cold items, and encode it anew."""
+        datasets = {"": variant.dataset, **kinds(variant.dataset, split)}
         cold = np.flatnonzero(split.cold_items)
         contents = {}
         for how, dataset in datasets.items():
-            vectors = edition.vectors.items.copy()
+            vectors = variant.vectors.items.copy()
             texts = dataset.item_texts()
             if how:
-                vectors[cold] = encode_texts(edition.encoder, [texts[item] for item in cold])
+                vectors[cold] = encode_texts(variant.encoder, [texts[item] for item in cold])
             contents[how] = Content(dataset.description, dataset.items, vectors)
-        return cls(split.seed, cold, scenario, datasets, contents)
+        return cls(cold, scenario, datasets, contents)
 
-    def baseline(self, name: str, choice: Choice, material: BaselineData) -> Iterator[Spoilt]:
+    def baseline(self, choice: Choice, material: BaselineData) -> Iterator[Damage]:
         """Measure a baseline that was fitted to clean data."""
         fitted = choice.baseline.fit(material)
         for how, content in self.contents.items():
-            given = answer(choice.baseline, fitted, self.scenario, content, material.popularity())
-            value = evaluate(self.scenario, given, _K).means()[MEASURE]
-            yield Spoilt(self.seed, name, how, value)
+            yield how, self._worth(answer(choice.baseline, fitted, self.scenario, content, material.popularity()))
 
-    def subject(self, subject: Subject, vectors: DatasetVectors) -> Iterator[Spoilt]:
-        """Measure a model, given its encoder's vectors of the clean data; only what is spoilt is encoded again."""
-        cold = self.cold
+    def subject(self, subject: Subject, vectors: DatasetVectors) -> Iterator[Damage]:
+        """Measure a model, given its encoder's vectors of the clean data; only what is corrupted is encoded again."""
         for how, dataset in self.datasets.items():
             items = vectors.items.copy()
             if how:
                 texts = dataset.item_texts()
-                items[cold] = subject.model.encode([texts[item] for item in cold])
-            given = scores(
-                subject.model, DatasetVectors.with_items(subject.model, items, vectors.profiles), self.scenario
-            )
-            yield Spoilt(self.seed, subject.name, how, evaluate(self.scenario, given, _K).means()[MEASURE])
+                items[self.cold] = subject.model.encode([texts[item] for item in self.cold])
+            known = DatasetVectors.with_items(subject.model, items, vectors.profiles)
+            yield how, self._worth(scores(subject.model, known, self.scenario))
+
+    def _worth(self, given: Floats) -> Mapping[str, float]:
+        return {MEASURE: evaluate(self.scenario, given, _K).means()[MEASURE]}

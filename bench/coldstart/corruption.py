@@ -1,6 +1,6 @@
 """Bad data: what is lost when new items come with fields missing, typing errors or stuffed keywords.
 
-Only the new items are spoilt, after all methods were fitted to clean data: a catalogue is cleaned once, what arrives
+Only the new items are corrupted, after all methods were fitted to clean data: a catalogue is cleaned once, what arrives
 tomorrow is not.
 """
 
@@ -23,7 +23,7 @@ SHARE: Final = 0.3
 #: Keywords that are stuffed into an item.
 KEYWORDS: Final = 8
 
-Spoil = Callable[[Item, np.random.Generator], Item]
+Corrupt = Callable[[Item, np.random.Generator], Item]
 
 
 def missing(item: Item, rng: np.random.Generator) -> Item:
@@ -40,18 +40,18 @@ def typos(item: Item, rng: np.random.Generator) -> Item:
     return misspelt(item, SHARE, rng)
 
 
-def stuffing(words: Sequence[str]) -> Spoil:
+def stuffing(words: Sequence[str]) -> Corrupt:
     """Popular words are added to the item's first text, whether they fit or not.
 
     Args:
         words: the words to draw from.
     """
 
-    def spoil(item: Item, rng: np.random.Generator) -> Item:
+    def corrupt(item: Item, rng: np.random.Generator) -> Item:
         drawn = " ".join(rng.choice(words, size=min(KEYWORDS, len(words)), replace=False))
         return with_first_text(item, lambda text: f"{text} {drawn}")
 
-    return spoil
+    return corrupt
 
 
 def popular_words(dataset: Dataset, split: Split, count: int = 100) -> list[str]:
@@ -71,20 +71,20 @@ def popular_words(dataset: Dataset, split: Split, count: int = 100) -> list[str]
     return [word for word, _ in found.most_common(count)]
 
 
-def spoilt(dataset: Dataset, split: Split, spoil: Spoil) -> Dataset:
-    """The data set with its cold items spoilt, the same way for the same split."""
+def corrupted(dataset: Dataset, split: Split, corrupt: Corrupt) -> Dataset:
+    """The data set with its cold items corrupted, the same way for the same split."""
     rng = np.random.default_rng(split.seed)
     items = tuple(
-        spoil(item, rng) if cold else item for item, cold in zip(dataset.items, split.cold_items, strict=True)
+        corrupt(item, rng) if cold else item for item, cold in zip(dataset.items, split.cold_items, strict=True)
     )
     return replace(dataset, items=items)
 
 
 def kinds(dataset: Dataset, split: Split) -> Mapping[str, Dataset]:
-    """The data set spoilt in each way, by the way's name."""
-    ways: dict[str, Spoil] = {
+    """The data set corrupted in each way, by the way's name."""
+    ways: dict[str, Corrupt] = {
         f"{SHARE:.0%} of the fields missing": missing,
         f"{SHARE:.0%} of the words mistyped": typos,
         f"{KEYWORDS} keywords stuffed in": stuffing(popular_words(dataset, split)),
     }
-    return {name: spoilt(dataset, split, spoil) for name, spoil in ways.items()}
+    return {name: corrupted(dataset, split, corrupt) for name, corrupt in ways.items()}

@@ -1,11 +1,11 @@
-"""Baselines in every scenario of one split."""
+"""Methods in the scenarios of one split; baselines in all that they answer."""
 
 from __future__ import annotations
 
 import pickle
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from emberline.export.baselines.baseline import Baseline, FittedBaseline, answer
 from emberline.export.baselines.material import BaselineData
@@ -32,6 +32,10 @@ class Cost:
     score_seconds: float
     kept_mb: float
 
+    def measures(self) -> dict[str, float]:
+        """As metrics; what is not known is missing."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -43,7 +47,7 @@ class Entry:
         kind: ``model``, ``served`` or ``baseline``.
         facts: whether it reads facts of a graph.
         scenario: what was asked.
-        evaluation: what the answers are worth.
+        evaluation: what the predictions are worth.
         settings: the method's, as they could be written in Python; of a model, where it comes from.
         tuned_to: what the settings were worth when they were chosen; None: there was nothing to choose.
         tried: how many settings there were to choose from.
@@ -71,7 +75,7 @@ def enter(
     name: str = "",
     facts: bool = False,
 ) -> Iterator[Entry]:
-    """Put a baseline to all scenarios that it answers.
+    """Put a baseline to all scenarios that it predictions.
 
     Args:
         contender: the baseline.
@@ -86,7 +90,7 @@ def enter(
     popularity = material.popularity()
     for scenario in final.scenarios:
         choice = choices.get(scenario.name, Choice(contender.grid[0], None, 1))
-        if not choice.baseline.answers(scenario, material.warm_items):
+        if not choice.baseline.predictions(scenario, material.warm_items):
             continue
         twin = entered.get(with_profile(scenario.name))
         if twin is not None and not choice.baseline.reads_profile and twin.settings == repr(choice.baseline):

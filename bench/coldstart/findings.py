@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from emberline.bench.harness.lineup import LeftOut
-from emberline.bench.harness.runs import RunRecord
+from emberline.bench.harness.measurements import Measurements
+from emberline.bench.harness.records import RunRecord
+from emberline.bench.harness.variants import LeftOut
 
-from .attributes import Attributes
-from .behaviour import Behaviour
-from .corrupted import Spoilt
 from .entries import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The settings of a method for one seed.
+
+    Attributes:
+        section: the scenario or task.
+        method: its name.
+        seed: of the split.
+        settings: as they could be written in Python; of a model, where it comes from; empty if there are none.
+        tuned_to: what they were worth when they were chosen; None: there was nothing to choose, or it is not known.
+        tried: how many there were to choose from.
+    """
+
+    section: str
+    method: str
+    seed: int
+    settings: str
+    tuned_to: float | None = None
+    tried: int = 1
 
 
 @dataclass(slots=True)
@@ -18,20 +38,31 @@ class Findings:
     """Collects what is measured.
 
     Attributes:
-        entries: rankings of baselines, models and served models.
-        attributes: predictions of labels.
-        behaviour: predictions of likes.
-        spoilt: rankings on bad data.
+        measured: by scenario or task and method, a value a seed.
+        chosen: with which settings, in the same order.
+        entries: rankings of baselines, models and served models, query by query.
         runs: whose models were measured.
         left_out: what was not measured, and why.
     """
 
+    measured: Measurements = field(default_factory=Measurements)
+    chosen: list[Chosen] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    attributes: list[Attributes] = field(default_factory=list)
-    behaviour: list[Behaviour] = field(default_factory=list)
-    spoilt: list[Spoilt] = field(default_factory=list)
     runs: list[RunRecord] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+
+    def enter(self, entries: Iterable[Entry]) -> None:
+        """Note rankings."""
+        for one in entries:
+            place = one.scenario.name
+            self.entries.append(one)
+            self.measured.add(place, one.method, {**one.evaluation.means(), **one.cost.measures()})
+            self.chosen.append(Chosen(place, one.method, one.seed, one.settings, one.tuned_to, one.tried))
+
+    def add(self, section: str, method: str, seed: int, measures: Mapping[str, float], settings: str = "") -> None:
+        """Note what a method is worth in a task."""
+        self.measured.add(section, method, measures)
+        self.chosen.append(Chosen(section, method, seed, settings))
 
     def leave_out(self, name: str, reason: str) -> None:
         """Note what is not measured; once, though every seed finds it."""

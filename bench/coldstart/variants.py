@@ -23,7 +23,7 @@ LIMIT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
+class DatasetVariant:
     """A data set with the untouched encoder's vectors of its items.
 
     Attributes:
@@ -39,7 +39,7 @@ class Edition:
     vectors: PretrainedVectors
 
     @classmethod
-    def of(cls, dataset: Dataset, encoder: pretrained.Pretrained) -> Edition:
+    def of(cls, dataset: Dataset, encoder: pretrained.Pretrained) -> DatasetVariant:
         """Encode the items and, once each, the profiles."""
         profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
         vectors = PretrainedVectors(
@@ -48,7 +48,7 @@ class Edition:
         return cls(dataset.description.graph is not None, dataset, encoder, vectors)
 
     def name(self, method: str) -> str:
-        """The name of a method that reads this edition's items, in tables that show both editions."""
+        """The name of a method that reads this variant's items, in tables that show both variants."""
         return f"{method} + facts" if self.facts else method
 
 

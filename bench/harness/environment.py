@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import psutil
 
 from emberline.engine.machine import cores, processor
 
 #: CPU features that decide how fast float and integer matrix products are.
 FLAGS: Final = (
-    "avx2",
-    "f16c",
-    "avx512f",
-    "avx512_vnni",
-    "avx512_bf16",
-    "avx_vnni",
-    "amx_int8",
-    "amx_bf16",
-    "asimddp",
-    "i8mm",
+    *("avx2", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16", "asimddp", "i8mm"),
 )
-_STAT: Final = Path("/proc/stat")
 #: Seconds: fifty ticks a core.
 _LOOK: Final = 0.5
 PACKAGES: Final = ("emberline", "grpcio", "numpy", "onnxruntime", "tokenizers", "torch", "transformers")
@@ -81,15 +71,6 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticks:
-    """What the CPU has spent its time on since the machine started, in ticks of the clock."""
-
-    total: int
-    idle: int
-    stolen: int
-
-
-@dataclass(frozen=True, slots=True)
 class Beginning:
     """How the machine was before a measurement.
 
@@ -97,39 +78,32 @@ class Beginning:
         at: the moment.
         load: the load average.
         busy: share of the CPU in use.
-        ticks: so far.
+        times: what the CPU has spent its time on so far, seconds, as psutil gives them.
     """
 
     at: datetime
     load: float
     busy: float
-    ticks: Ticks
+    times: Any
 
 
 def begin() -> Beginning:
     """Look at the machine before a measurement, for half a second."""
-    load, first = load_average(), _ticks()
-    time.sleep(_LOOK)
-    then = _ticks()
-    busy = 1 - _share(then.idle - first.idle, then.total - first.total)
-    return Beginning(datetime.now(UTC), load, round(busy, 3), then)
+    load, busy = load_average(), psutil.cpu_percent(_LOOK) / 100
+    return Beginning(datetime.now(UTC), load, round(busy, 3), psutil.cpu_times())
 
 
 def observe(beginning: Beginning) -> Environment:
-    """Describe this process's machine at the end of a measurement.
-
-    Args:
-        beginning: what `begin` found.
-    """
+    """Describe this process's machine at the end of a measurement that began so."""
     model, flags = processor()
-    now = _ticks()
+    program, *arguments = sys.argv
     return Environment(
         created=beginning.at.isoformat(timespec="seconds"),
-        command_line=_command_line(),
+        command_line=shlex.join([Path(program).name, *arguments]),
         cpu=model,
         flags=tuple(flag for flag in FLAGS if flag in flags),
         cores=cores(),
-        memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        memory_gb=round(psutil.virtual_memory().total / 2**30, 1),
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
         packages=_packages(),
@@ -137,32 +111,21 @@ def observe(beginning: Beginning) -> Environment:
         load_before=beginning.load,
         load_after=load_average(),
         busy_before=beginning.busy,
-        stolen=round(_share(now.stolen - beginning.ticks.stolen, now.total - beginning.ticks.total), 4),
+        stolen=_stolen(beginning.times, psutil.cpu_times()),
     )
 
 
 def load_average() -> float:
     """The machine's load average over the last minute."""
-    return round(os.getloadavg()[0], 2)
+    return round(psutil.getloadavg()[0], 2)
 
 
-def _ticks() -> Ticks:
-    """From the kernel, all cores together; zeros where there is none to ask."""
-    try:
-        # user, nice, system, idle, iowait, irq, softirq, steal, and guests, which user already holds
-        spent = [int(ticks) for ticks in _STAT.read_text(encoding="utf-8").split(maxsplit=9)[1:9]]
-    except (OSError, ValueError):
-        return Ticks(0, 0, 0)
-    return Ticks(total=sum(spent), idle=spent[3] + spent[4], stolen=spent[7])
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
-
-
-def _command_line() -> str:
-    program, *arguments = sys.argv
-    return shlex.join([Path(program).name, *arguments])
+def _stolen(before: Any, after: Any) -> float:
+    """The share that the hypervisor took between two looks; 0 where the system does not tell."""
+    # User time has the guests' in it already.
+    then, now = (sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0) for times in (before, after))
+    taken = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
+    return round(taken / (now - then), 4) if now > then else 0.0
 
 
 def _packages() -> tuple[Package, ...]:

@@ -1,4 +1,4 @@
-"""The measuring loops: how requests are put to a target and how their latencies are counted.
+"""The measuring loops: how requests are put to a backend and how their latencies are counted.
 
 Every variant of a comparison is driven by these same loops, inside the process that holds it. They need the standard
 library alone, so a peer in an environment of its own is measured by the same code. Times are seconds on the event
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 
-class Target(Protocol):
+class Backend(Protocol):
     """What is measured: something that turns texts into vectors.
 
     The vectors are arrays (B, H) of little-endian float32; the loops look into them no further.
@@ -26,12 +26,12 @@ class Target(Protocol):
         """Encode one request among many that are under way at once."""
 
     async def bulk(self, texts: Sequence[str], order: str) -> Any:
-        """Encode all texts as fast as the target can.
+        """Encode all texts as fast as the backend can.
 
         Args:
             texts: N texts.
-            order: ``sorted`` lets the target choose the order, ``arrival`` keeps the texts' own; ``sorted/8`` also
-                says how many texts a batch shall hold, to a target whose batches are its caller's choice.
+            order: ``sorted`` lets the backend choose the order, ``arrival`` keeps the texts' own; ``sorted/8`` also
+                says how many texts a batch shall hold, to a backend whose batches are its caller's choice.
 
         Returns:
             (N, H), in the order of `texts`.
@@ -39,20 +39,20 @@ class Target(Protocol):
 
 
 class Dissectable(Protocol):
-    """A target that knows where a request's time goes."""
+    """A backend that knows where a request's time goes."""
 
     async def dissect(self, text: str) -> dict[str, float]:
         """Encode one text; the seconds that each part took."""
 
 
 class Distant(Protocol):
-    """A target that is asked over a socket."""
+    """A backend that is asked over a socket."""
 
     async def ping(self) -> None:
         """Make a call that asks for no work."""
 
 
-async def closed_loop(target: Target, requests: Sequence[Sequence[str]]) -> list[float]:
+async def closed_loop(backend: Backend, requests: Sequence[Sequence[str]]) -> list[float]:
     """Send one request after the other, each when the one before has been answered.
 
     Returns:
@@ -62,29 +62,29 @@ async def closed_loop(target: Target, requests: Sequence[Sequence[str]]) -> list
     latencies = []
     for request in requests:
         start = clock()
-        await target.encode(request)
+        await backend.encode(request)
         latencies.append(clock() - start)
     return latencies
 
 
-async def dissecting_loop(target: Dissectable, texts: Sequence[str]) -> list[dict[str, float]]:
+async def dissecting_loop(backend: Dissectable, texts: Sequence[str]) -> list[dict[str, float]]:
     """Send requests of one text one after the other, and take each one's time apart.
 
     Returns:
-        Of each request the parts that the target names, ``whole``, the time that its caller waited, and ``outside``,
+        Of each request the parts that the backend names, ``whole``, the time that its caller waited, and ``outside``,
         what is left of that: the way there and back.
     """
     clock = asyncio.get_running_loop().time
     found = []
     for text in texts:
         start = clock()
-        parts = await target.dissect(text)
+        parts = await backend.dissect(text)
         whole = clock() - start
         found.append({**parts, "outside": whole - sum(parts.values()), "whole": whole})
     return found
 
 
-async def ping_loop(target: Distant, count: int) -> list[float]:
+async def ping_loop(backend: Distant, count: int) -> list[float]:
     """Make calls that ask for no work, one after the other: what the way there and back costs by itself.
 
     Returns:
@@ -94,12 +94,12 @@ async def ping_loop(target: Distant, count: int) -> list[float]:
     latencies = []
     for _ in range(count):
         start = clock()
-        await target.ping()
+        await backend.ping()
         latencies.append(clock() - start)
     return latencies
 
 
-async def bulk_loop(target: Target, texts: Sequence[str], order: str) -> float:
+async def bulk_loop(backend: Backend, texts: Sequence[str], order: str) -> float:
     """Encode all texts at once.
 
     Returns:
@@ -107,12 +107,12 @@ async def bulk_loop(target: Target, texts: Sequence[str], order: str) -> float:
     """
     clock = asyncio.get_running_loop().time
     start = clock()
-    await target.bulk(texts, order)
+    await backend.bulk(texts, order)
     return clock() - start
 
 
 async def saturating_loop(
-    target: Target, texts: Sequence[str], callers: int, seconds: float
+    backend: Backend, texts: Sequence[str], callers: int, seconds: float
 ) -> tuple[list[float], float]:
     """Keep `callers` requests of one text under way.
 
@@ -134,7 +134,7 @@ async def saturating_loop(
             text = texts[sent % len(texts)]
             sent += 1
             begun = clock()
-            await target.serve(text)
+            await backend.serve(text)
             if window is None:
                 latencies.append(clock() - begun)
                 if clock() - start >= seconds and len(latencies) >= callers:
@@ -163,7 +163,7 @@ class OpenLoop:
 
 
 async def open_loop(
-    target: Target,
+    backend: Backend,
     texts: Sequence[str],
     arrivals: Sequence[float],
     *,
@@ -172,12 +172,12 @@ async def open_loop(
 ) -> OpenLoop:
     """Send requests of one text at their scheduled times, whether or not earlier ones have been answered.
 
-    A latency counts from the scheduled arrival. When the target stalls, or the generator itself is held up, the wait
+    A latency counts from the scheduled arrival. When the backend stalls, or the generator itself is held up, the wait
     is part of every latency that it touches: nothing is left out because it could not be sent ("coordinated
     omission", Tene 2013).
 
     Args:
-        target: answers the requests.
+        backend: answers the requests.
         texts: the requests' texts, taken in turn.
         arrivals: when each request arrives, from the start of the loop, ascending.
         bound: a latency above which an answer is late; None: none is.
@@ -202,8 +202,8 @@ async def open_loop(
         # An answer that is overdue is late already, however long it still takes.
         overdue = loop.call_at(scheduled + bound, note_late, index) if bound is not None else None
         try:
-            await target.serve(texts[index % len(texts)])
-        except Exception as error:  # whatever the target answers, the other requests go on
+            await backend.serve(texts[index % len(texts)])
+        except Exception as error:  # whatever the backend answers, the other requests go on
             errors[type(error).__name__] = errors.get(type(error).__name__, 0) + 1
             if bound is not None:
                 note_late(index)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -13,12 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 #: Seconds between two lines where there is no terminal: a log of half an hour should be readable.
 _PAUSE: Final = 5.0
 
-
-class Steps(Protocol):
-    """Is told what is being done."""
-
-    def __call__(self, message: str) -> None:
-        """Say which step begins; the ones before it are done."""
+#: Is told which step begins; the ones before it are done.
+Steps = Callable[[str], None]
 
 
 @contextmanager
@@ -31,33 +27,20 @@ def steps(title: str, total: int, console: Console | None = None) -> Iterator[St
         console: where to; standard error by default.
     """
     console = console or Console(stderr=True)
+    begun, said = 0, -_PAUSE
+
+    def line(message: str) -> None:
+        nonlocal begun, said
+        begun += 1
+        if time.monotonic() - said >= _PAUSE or begun == total:
+            said = time.monotonic()
+            console.print(f"{title} {begun}/{total}: {message}", highlight=False, soft_wrap=True)
+
     if not console.is_terminal:
-        begun = 0
-        said = -_PAUSE
-
-        def say(message: str) -> None:
-            nonlocal begun, said
-            begun += 1
-            if time.monotonic() - said >= _PAUSE or begun == total:
-                said = time.monotonic()
-                console.print(f"{title} {begun}/{total}: {message}", highlight=False, soft_wrap=True)
-
-        yield say
+        yield line
         return
-    columns = (
-        TextColumn("{task.fields[title]}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", style="dim"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=total, title=title)
-        begun = 0
-
-        def show(message: str) -> None:
-            nonlocal begun
-            progress.update(task, completed=begun, description=message)
-            begun += 1
-
-        yield show
+    columns = (TextColumn(title), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    message = TextColumn("{task.description}", style="dim")
+    with Progress(*columns, message, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total, completed=-1)
+        yield lambda message: progress.update(task, advance=1, description=message)

@@ -7,21 +7,20 @@ what every key means.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from emberline.engine.errors import BenchError
 
 from .environment import Environment
+from .measurements import Measurements
 
 #: Raised with every change of the keys' meaning.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 Result = Mapping[str, Any]
 
@@ -33,12 +32,17 @@ def make(command: str, environment: Environment, settings: Mapping[str, Any], bo
         command: its name.
         environment: where it was measured.
         settings: with which it was measured.
-        body: what was measured; dataclasses and NumPy numbers among the values become plain ones, and numbers that
-            JSON cannot hold become null.
+        body: what was measured. Dataclasses, paths and NumPy's values become plain ones, numbers that JSON cannot
+            hold become null.
     """
     whole = {"format": FORMAT, "command": command, "environment": environment, "settings": settings, **body}
-    plain: Result = _plain(whole)
+    plain: Result = msgspec.json.decode(encode(whole))
     return plain
+
+
+def encode(value: Any) -> bytes:
+    """A value as JSON."""
+    return msgspec.json.encode(value, enc_hook=_plain)
 
 
 def write(result: Result, folder: Path) -> Path:
@@ -49,7 +53,7 @@ def write(result: Result, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['command']}.json"
-    path.write_text(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_bytes(msgspec.json.format(encode(result)) + b"\n")
     return path
 
 
@@ -57,11 +61,11 @@ def read(path: Path) -> Result:
     """Read a result.
 
     Raises:
-        BenchError: it is no result, or one of another format.
+        BenchError: the file is not a result, or is one of another format.
     """
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        result = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.MsgspecError) as error:
         raise BenchError(f"{path} cannot be read ({error}); run `emberline bench {path.stem}` again") from error
     found = result.get("format") if isinstance(result, dict) else None
     if found != FORMAT:
@@ -72,18 +76,12 @@ def read(path: Path) -> Result:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return value.tolist()
     if isinstance(value, np.generic):
-        value = value.item()
+        return value.item()
+    if isinstance(value, Measurements):
+        return value.rows
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    raise TypeError(f"a result cannot hold a {type(value).__name__}")

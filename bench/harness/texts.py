@@ -1,4 +1,4 @@
-"""What is encoded: the bundle's own item texts, a mixture of short and long texts, or texts from a file."""
+"""What is encoded: the bundle's own item texts, mixtures of short and long texts, or texts from a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -15,11 +15,18 @@ from emberline.engine.bundle import Bundle
 from emberline.engine.catalogue.texts import item_texts as catalogue_texts
 from emberline.engine.errors import BenchError, DataError
 
+#: The set by which variants are compared, because it has what padding suffers from.
+MIXED: Final = "mixed"
 #: Lengths of the mixed set, in tokens, special ones included; a model that reads fewer gets as many as it reads.
 SHORTEST: Final = 10
 LONGEST: Final = 128
 #: Of the beta distribution of lengths between them: mean 45, half of the texts below 37, one in ten above 90.
 _SHAPE: Final = (0.8, 1.9)
+
+
+#: Tokens of a text of growing work, at most: with short ones a hundred thousand are done in minutes, and whatever the
+#: engine spends on a text besides arithmetic counts for more.
+_SHORT: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +45,16 @@ class TextSet:
     texts: tuple[str, ...]
     tokens: tuple[int, ...]
 
+    @classmethod
+    def of(cls, name: str, description: str, texts: Sequence[str], tokenizer: Tokenizer) -> TextSet:
+        """Count the tokens of texts."""
+        encodings = tokenizer.encode_batch(list(texts))
+        return cls(name, description, tuple(texts), tuple(len(encoding.ids) for encoding in encodings))
+
     @property
     def sha256(self) -> str:
         """Of the texts, so that two results can be told to come from the same ones."""
         return hashlib.sha256("\0".join(self.texts).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class TextsRecord:
-    """What was encoded; see `TextSet`."""
-
-    name: str
-    description: str
-    count: int
-    tokens_mean: float
-    tokens_minimum: int
-    tokens_median: float
-    tokens_maximum: int
-    sha256: str
 
 
 def item_texts(bundle: Bundle) -> tuple[str, ...]:
@@ -84,36 +83,61 @@ def text_set(name: str, bundle: Bundle, *, count: int, seed: int) -> TextSet:
         DataError: the file cannot be read or has no text.
         BenchError: the bundle has no items.
     """
-    tokenizer = tokeniser(bundle)
+    tokenizer = load_tokenizer(bundle)
     random = np.random.default_rng(seed)
     match name:
         case "items":
-            texts = _sample(item_texts(bundle), count, random)
-            description = "item texts of the bundle's catalogue"
+            texts, description = _sample(item_texts(bundle), count, random), "item texts of the bundle's catalogue"
         case "mixed":
             longest = min(LONGEST, bundle.manifest.max_length)
             texts = mixed(item_texts(bundle), tokenizer, count, random, longest)
             description = "made of the item texts' words, many short and some long"
         case _:
-            texts = _sample(_lines(Path(name)), count, random)
-            description = f"lines of {Path(name).name}"
-    tokens = tuple(len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts)))
-    return TextSet(Path(name).name, description, texts, tokens)
+            texts, description = _sample(_lines(Path(name)), count, random), f"lines of {Path(name).name}"
+    return TextSet.of(Path(name).name, description, texts, tokenizer)
 
 
-def describe(texts: TextSet) -> TextsRecord:
-    """A text set without its texts."""
-    tokens = np.array(texts.tokens)
-    return TextsRecord(
-        name=texts.name,
-        description=texts.description,
-        count=len(texts.texts),
-        tokens_mean=round(float(tokens.mean()), 1),
-        tokens_minimum=int(tokens.min()),
-        tokens_median=float(np.median(tokens)),
-        tokens_maximum=int(tokens.max()),
-        sha256=texts.sha256,
+def three_sets(bundle: Bundle, profiles: Sequence[str], *, count: int, longest: int, seed: int) -> tuple[TextSet, ...]:
+    """The sets of `bench peers`: mixed lengths, a data set's own texts, and texts that leave nothing to sorting.
+
+    Args:
+        bundle: whose items' texts and tokenizer.
+        profiles: the texts of the data set's users.
+        count: texts a set; fewer if there are fewer.
+        longest: texts of the set whose texts are all as long as the model reads.
+        seed: of the choice and the mixture.
+    """
+    tokenizer = load_tokenizer(bundle)
+    random = np.random.default_rng(seed)
+    items = item_texts(bundle)
+    real = _sample([*items, *filter(None, profiles)], count, random)
+    filled = uniform(items, tokenizer, longest, random, bundle.manifest.max_length)
+    return (
+        text_set(MIXED, bundle, count=count, seed=seed),
+        TextSet.of("real", "item texts and user profiles of the data set", real, tokenizer),
+        TextSet.of("uniform", "made of the item texts' words, all as long as the model reads", filled, tokenizer),
     )
+
+
+def growing_texts(bundle: Bundle, count: int, seed: int) -> tuple[str, ...]:
+    """So many short texts of mixed lengths, hardly any of which is another's copy."""
+    longest = min(_SHORT, bundle.manifest.max_length)
+    return mixed(item_texts(bundle), load_tokenizer(bundle), count, np.random.default_rng(seed), longest)
+
+
+def describe(texts: TextSet) -> dict[str, Any]:
+    """A text set in a result: without its texts, but with their digest."""
+    tokens = np.array(texts.tokens)
+    return {
+        "name": texts.name,
+        "description": texts.description,
+        "count": len(texts.texts),
+        "tokens_mean": round(float(tokens.mean()), 1),
+        "tokens_minimum": int(tokens.min()),
+        "tokens_median": float(np.median(tokens)),
+        "tokens_maximum": int(tokens.max()),
+        "sha256": texts.sha256,
+    }
 
 
 def mixed(
@@ -193,7 +217,7 @@ def _lines(path: Path) -> list[str]:
     return texts
 
 
-def tokeniser(bundle: Bundle) -> Tokenizer:
+def load_tokenizer(bundle: Bundle) -> Tokenizer:
     """The bundle's tokenizer: it cuts at what the model reads, and does not pad."""
     tokenizer = Tokenizer.from_file(str(bundle.layout.tokenizer))
     tokenizer.no_padding()

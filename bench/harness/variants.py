@@ -1,28 +1,22 @@
-"""Variants: what is compared. Each runs in a worker process of its own and is driven from here."""
+"""Variants: what is compared. Each names a backend that a worker process of its own opens."""
 
 from __future__ import annotations
 
-import base64
-import json
-import os
-import select
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final
 
-import numpy as np
+from emberline.engine.bundle import Bundle
 
-from emberline.engine.errors import BenchError
-from emberline.engine.records import Floats
-
-#: Seconds after which a worker that has not answered counts as hung.
-PATIENCE = 900.0
+#: The reference's name: PyTorch eager, fp32.
+PYTORCH: Final = "PyTorch fp32"
+#: The engine of Emberline's own variants.
+OWN: Final = "emberline"
+#: Below this mean cosine to PyTorch's vectors the fp32 graph cannot have come from that run.
+SAME_MODEL: Final = 0.999
+_BACKENDS: Final = "emberline.bench.harness.backends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +25,7 @@ class Variant:
 
     Attributes:
         name: unique within a comparison, e.g. ``int8, gRPC``.
-        target: what the worker opens, as ``module:function``.
+        backend: what the worker opens, as ``module:function``.
         options: the function's arguments.
         engine: ``pytorch``, ``emberline`` or a peer's name.
         precision: of the encoder.
@@ -42,7 +36,7 @@ class Variant:
     """
 
     name: str
-    target: str
+    backend: str
     options: Mapping[str, Any]
     engine: str
     precision: str
@@ -50,6 +44,52 @@ class Variant:
     threads: int
     python: str = sys.executable
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A variant that is not measured, and why."""
+
+    variant: str
+    reason: str
+
+
+def in_process(precision: str) -> str:
+    """The name of the variant whose caller shares the engine's process."""
+    return f"Emberline {precision}"
+
+
+def through_grpc(precision: str) -> str:
+    """The name of the variant that is asked over a socket."""
+    return f"Emberline {precision}, gRPC"
+
+
+def pytorch(run: Path, threads: int, device: str = "cpu") -> Variant:
+    """The reference: a run's model in PyTorch.
+
+    Args:
+        run: the run's folder.
+        threads: that compute.
+        device: PyTorch's name of what it runs on.
+    """
+    options = {"run": str(run.absolute()), "threads": threads, "device": device}
+    return Variant(PYTORCH, f"{_BACKENDS}.pytorch:open_backend", options, "pytorch", "fp32", "process", threads)
+
+
+def own(bundle: Bundle, precision: str, path: str, threads: int, **options: str) -> Variant:
+    """Emberline's engine or server on a bundle.
+
+    Args:
+        bundle: what it serves.
+        precision: of the encoder.
+        path: ``process``, ``grpc``, or ``recommend`` for a server that is asked for recommendations.
+        threads: that compute.
+        options: of the backend, beside those.
+    """
+    module = {"process": "inprocess", "grpc": "remote", "recommend": "recommending"}[path]
+    given = {"bundle": str(bundle.layout.root.absolute()), "precision": precision, "threads": threads, **options}
+    name, path = (in_process(precision), path) if path == "process" else (through_grpc(precision), "grpc")
+    return Variant(name, f"{_BACKENDS}.{module}:open_backend", given, OWN, precision, path, threads)
 
 
 def thread_variables(threads: int) -> dict[str, str]:
@@ -65,148 +105,3 @@ def thread_variables(threads: int) -> dict[str, str]:
         "RAYON_NUM_THREADS": str(threads),  # of the tokenizers
         "TOKENIZERS_PARALLELISM": "true",
     }
-
-
-class Worker:
-    """A variant's process.
-
-    Attributes:
-        variant: what runs in it.
-        model_pid: the process in which the model lies.
-        about: what the target says of itself.
-    """
-
-    def __init__(self, variant: Variant) -> None:
-        self.variant = variant
-        self.model_pid = 0
-        self.about: dict[str, Any] = {}
-        self._rest = b""
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the process, `close` closes it
-        self._process = subprocess.Popen(
-            [variant.python, "-m", "emberline.bench.harness.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            bufsize=0,
-            env={**os.environ, **thread_variables(variant.threads), **variant.environment},
-        )
-        self._send({"target": variant.target, "options": dict(variant.options)})
-
-    def wait_until_ready(self) -> None:
-        """Wait for the target to be open.
-
-        Raises:
-            BenchError: it could not be opened.
-        """
-        answer = self._receive()
-        self.model_pid = int(answer["pid"])
-        self.about = dict(answer["about"])
-
-    def encode(self, texts: Sequence[str], order: str = "sorted") -> Floats:
-        """The vectors of N texts, (N, H), outside any measurement."""
-        answer = self._ask("encode", texts=list(texts), order=order)
-        return np.frombuffer(base64.b64decode(answer["data"]), dtype="<f4").reshape(answer["shape"])
-
-    def closed(self, requests: Sequence[Sequence[str]]) -> list[float]:
-        """Latencies of requests sent one after the other, seconds; see `loops.closed_loop`."""
-        latencies: list[float] = self._ask("closed", requests=[list(request) for request in requests])["latencies"]
-        return latencies
-
-    def dissect(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Where the time of requests of one text went, seconds by part; see `loops.dissecting_loop`."""
-        requests: list[dict[str, float]] = self._ask("dissect", texts=list(texts))["requests"]
-        return requests
-
-    def ping(self, count: int) -> list[float]:
-        """Latencies of calls that ask for no work, seconds; see `loops.ping_loop`."""
-        latencies: list[float] = self._ask("ping", count=count)["latencies"]
-        return latencies
-
-    def bulk(self, texts: Sequence[str], order: str) -> float:
-        """Texts a second, all given at once; see `loops.bulk_loop`."""
-        return len(texts) / float(self._ask("bulk", texts=list(texts), order=order)["seconds"])
-
-    def saturate(self, texts: Sequence[str], callers: int, seconds: float) -> float:
-        """Requests a second with `callers` always waiting; see `loops.saturating_loop`."""
-        return self.crowd(texts, callers, seconds)[0]
-
-    def crowd(self, texts: Sequence[str], callers: int, seconds: float) -> tuple[float, list[float]]:
-        """The same, with the latencies of the requests, seconds."""
-        answer = self._ask("saturate", texts=list(texts), callers=callers, seconds=seconds)
-        latencies: list[float] = answer["latencies"]
-        return len(latencies) / float(answer["seconds"]), latencies
-
-    def open(
-        self, texts: Sequence[str], arrivals: Sequence[float], bound: float | None = None, allowed: float = 0.0
-    ) -> dict[str, Any]:
-        """Requests at scheduled times; see `loops.open_loop`, whose result this is."""
-        return self._ask("open", texts=list(texts), arrivals=list(arrivals), bound=bound, allowed=allowed)
-
-    @property
-    def pid(self) -> int:
-        """The process that drives the target: the model's own, or that of a server's client."""
-        return self._process.pid
-
-    def memory_mb(self) -> float:
-        """Resident memory of the process in which the model lies, MB."""
-        status = Path(f"/proc/{self.model_pid}/status").read_text(encoding="utf-8")
-        kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-        return round(int(kilobytes) * 1024 / 1e6, 1)
-
-    def close(self) -> None:
-        """End the process: by closing its input, by force if that does not do."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._log.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        self._send({"command": command, **arguments})
-        return self._receive()
-
-    def _send(self, message: Mapping[str, Any]) -> None:
-        assert self._process.stdin is not None
-        data = memoryview(json.dumps(message).encode() + b"\n")
-        try:
-            while data:
-                data = data[self._process.stdin.write(data) :]
-        except BrokenPipeError:
-            raise self._failure("its process has ended") from None
-
-    def _receive(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        pipe = self._process.stdout.fileno()
-        chunks = [self._rest]
-        deadline = time.monotonic() + PATIENCE
-        while b"\n" not in chunks[-1]:
-            if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise self._failure(f"it did not answer within {PATIENCE:.0f} s")
-            chunk = os.read(pipe, 1 << 20)
-            if not chunk:
-                raise self._failure("its process has ended")
-            chunks.append(chunk)
-        line, self._rest = b"".join(chunks).split(b"\n", 1)
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise self._failure(answer["error"])
-        return answer
-
-    def _failure(self, reason: str) -> BenchError:
-        # pread, because the process writes on at the file's own position.
-        size = os.fstat(self._log.fileno()).st_size
-        said = os.pread(self._log.fileno(), size, 0).decode(errors="replace").strip().splitlines()[-8:]
-        return BenchError(f"{self.variant.name} cannot be measured: {reason}" + "".join(f"\n  {line}" for line in said))

@@ -1,7 +1,7 @@
 """The process that holds one variant and drives it through the loops: ``python -m emberline.bench.harness.worker``.
 
 It reads JSON, one message a line, from standard input and answers each on standard output. The first message names the
-target; the process ends when its standard input does, so it never outlives the bench. Standard library alone, like the
+backend; the process ends when its standard input does, so it never outlives the bench. Standard library alone, like the
 loops: a peer's environment needs this package's files and nothing that Emberline depends on.
 """
 
@@ -21,12 +21,12 @@ from typing import Any, Protocol
 from . import loops
 
 
-class OpenTarget(loops.Target, Protocol):
-    """A target that a worker has opened.
+class OpenBackend(loops.Backend, Protocol):
+    """A backend that a worker has opened.
 
     Attributes:
         model_pid: the process in which the model lies: this one, or a server's.
-        about: what the target says of itself, e.g. versions.
+        about: what the backend says of itself, e.g. versions.
     """
 
     model_pid: int
@@ -39,51 +39,29 @@ class OpenTarget(loops.Target, Protocol):
 Answer = dict[str, Any]
 
 
-async def _encode(target: loops.Target, texts: list[str], order: str) -> Answer:
-    vectors = await target.bulk(texts, order)
+async def _encode(backend: loops.Backend, texts: list[str], order: str) -> Answer:
+    vectors = await backend.bulk(texts, order)
     return {"shape": list(vectors.shape), "data": base64.b64encode(vectors.astype("<f4").tobytes()).decode()}
 
 
-async def _closed(target: loops.Target, requests: list[list[str]]) -> Answer:
-    return {"latencies": await loops.closed_loop(target, requests)}
+async def _open(backend: loops.Backend, **arguments: Any) -> Answer:
+    return asdict(await loops.open_loop(backend, **arguments))
 
 
-async def _dissect(target: loops.Dissectable, texts: list[str]) -> Answer:
-    return {"requests": await loops.dissecting_loop(target, texts)}
-
-
-async def _ping(target: loops.Distant, count: int) -> Answer:
-    return {"latencies": await loops.ping_loop(target, count)}
-
-
-async def _bulk(target: loops.Target, texts: list[str], order: str) -> Answer:
-    return {"seconds": await loops.bulk_loop(target, texts, order)}
-
-
-async def _saturate(target: loops.Target, texts: list[str], callers: int, seconds: float) -> Answer:
-    latencies, window = await loops.saturating_loop(target, texts, callers, seconds)
-    return {"latencies": latencies, "seconds": window}
-
-
-async def _open(
-    target: loops.Target, texts: list[str], arrivals: list[float], bound: float | None, allowed: float
-) -> Answer:
-    return asdict(await loops.open_loop(target, texts, arrivals, bound=bound, allowed=allowed))
-
-
-COMMANDS: dict[str, Callable[..., Awaitable[Answer]]] = {
+#: What a worker does on command; each takes the message's other entries, and what it gives is the answer's ``result``.
+COMMANDS: dict[str, Callable[..., Awaitable[Any]]] = {
     "encode": _encode,
-    "closed": _closed,
-    "dissect": _dissect,
-    "ping": _ping,
-    "bulk": _bulk,
-    "saturate": _saturate,
+    "closed": loops.closed_loop,
+    "dissect": loops.dissecting_loop,
+    "ping": loops.ping_loop,
+    "bulk": loops.bulk_loop,
+    "saturate": loops.saturating_loop,
     "open": _open,
 }
 
 
 async def work(read: Callable[[], bytes], write: Callable[[Answer], None]) -> None:
-    """Open the target that the first message names, then obey commands until there are none.
+    """Open the backend that the first message names, then obey commands until there are none.
 
     Args:
         read: the next line; empty at the end.
@@ -91,22 +69,22 @@ async def work(read: Callable[[], bytes], write: Callable[[Answer], None]) -> No
     """
     loop = asyncio.get_running_loop()
     first = json.loads(read())
-    module, factory = first["target"].split(":")
+    module, factory = first["backend"].split(":")
     try:
-        target: OpenTarget = await getattr(import_module(module), factory)(**first["options"])
+        backend: OpenBackend = await getattr(import_module(module), factory)(**first["options"])
     except Exception as error:
         write({"error": f"{type(error).__name__}: {error}"})
         return
     try:
-        write({"pid": target.model_pid, "about": target.about})
+        write({"pid": backend.model_pid, "about": backend.about})
         while line := await loop.run_in_executor(None, read):
             message = json.loads(line)
             try:
-                write(await COMMANDS[message.pop("command")](target, **message))
+                write({"result": await COMMANDS[message.pop("command")](backend, **message)})
             except Exception as error:  # the bench decides what a failed measurement means
                 write({"error": f"{type(error).__name__}: {error}"})
     finally:
-        await target.close()
+        await backend.close()
 
 
 def main() -> None:

@@ -8,35 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
+from emberline.bench.harness.driver import Worker
 from emberline.bench.harness.environment import begin, observe
-from emberline.bench.harness.lineup import PYTORCH, SAME_MODEL, choose, lineup
-from emberline.bench.harness.load import SHARES, Load, LoadPoint, highest_rate, point, under_load
-from emberline.bench.harness.measure import RATE, SATURATION, Measurement, Samples, interleaved
-from emberline.bench.harness.participants import record, summarise
+from emberline.bench.harness.measurements import RATE, SATURATION, Measurements, interleaved
 from emberline.bench.harness.progress import Steps, steps
+from emberline.bench.harness.records import BundleRecord, RunRecord, VariantRecord, encoder_mb
 from emberline.bench.harness.result import Result, make
-from emberline.bench.harness.scenarios import multi_stream, offline, single_stream
+from emberline.bench.harness.scenarios import highest_rate, multi_stream, offline, single_stream, under_load
 from emberline.bench.harness.texts import TextSet, describe, text_set
-from emberline.bench.harness.variants import Variant, Worker
+from emberline.bench.harness.variants import OWN, PYTORCH, SAME_MODEL, Variant
 from emberline.engine.bundle import Bundle
 from emberline.engine.errors import BenchError
 from emberline.engine.machine import cores
 from emberline.engine.records import Floats
 
+from .lineup import choose, lineup
 from .settings import LatencySettings
-
-if TYPE_CHECKING:
-    from emberline.bench.harness.runs import RunRecord
 
 #: PyTorch fed in the order in which the texts come, as a program does that does not sort them.
 PYTORCH_UNSORTED: Final = f"{PYTORCH}, arrival order"
+#: Shares of saturation at which latencies are taken: a calm server, a well-used one, one near its limit.
+SHARES: Final = (0.5, 0.7, 0.9)
+
+
+def section(scenario: str, texts: str, share: float | None = None) -> str:
+    """The name of a scenario's section in the measurements; of Server's loads, with their share of saturation."""
+    return f"{scenario}, {texts}" if share is None else f"{scenario} at {share:.0%}, {texts}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedRecord(VariantRecord):
+    """A variant that was timed.
+
+    Attributes:
+        gate: the accuracy gate's verdict in the bundle; ``reference`` for PyTorch.
+    """
+
+    gate: str
 
 
 def bench_latency(
@@ -70,6 +85,7 @@ def bench_latency(
     variants, left_out = lineup(
         bundle, run, chosen, threads or cores(), complete=settings.complete, device=settings.device
     )
+    measured = Measurements()
     with ExitStack() as stack:
         workers = []
         with steps("latency", _count(variants, settings)) as step:
@@ -78,40 +94,28 @@ def bench_latency(
                 # One after the other: an engine measures the machine when it starts, and wants it for itself.
                 workers.append(stack.enter_context(Worker(variant)))
                 workers[-1].wait_until_ready()
-            closeness = _compare(workers, sets[0], step)
-            measurements: list[Measurement] = []
-            loads: list[LoadPoint] = []
+            cosines = _compare(workers, sets[0], step)
+            loaded = [one for one in workers if settings.complete or _under_load(one.variant)]
             for texts in sets:
-                measurements += _closed(workers, texts, settings, step)
+                _closed(measured, workers, texts, settings, step)
                 if "Server" in settings.scenarios:
-                    server, points = _server(_loaded(workers, settings), texts, settings, step)
-                    measurements += server
-                    loads += points
-        records = [record(worker, bundle, gates, closeness) for worker in workers]
-    compared = any(variant.name == PYTORCH for variant in variants)
+                    _server(measured, loaded, texts, settings, step)
+        records = [_record(worker, bundle, gates, cosines) for worker in workers]
+    reference = next((one.name for one in variants if one.name == PYTORCH), None)
     return make(
         "latency",
         observe(beginning),
         asdict(settings),
         {
-            "bundle": summarise(bundle),
-            "run": _run(run) if run is not None and compared else None,
-            "reference": PYTORCH if compared else None,
+            "bundle": BundleRecord.of(bundle),
+            "run": RunRecord.of(run) if run is not None and reference else None,
+            "reference": reference,
             "texts": [describe(texts) for texts in sets],
             "variants": records,
             "left_out": left_out,
-            "measurements": measurements,
-            "loads": loads,
+            "measurements": measured,
         },
     )
-
-
-def _run(folder: Path) -> RunRecord:
-    from emberline.bench.harness.runs import (
-        summarise_run,  # it needs what PyTorch needs, which a measurement without reference does without
-    )
-
-    return summarise_run(folder)
 
 
 def _count(variants: Sequence[Variant], settings: LatencySettings) -> int:
@@ -119,7 +123,7 @@ def _count(variants: Sequence[Variant], settings: LatencySettings) -> int:
     reference = sum(variant.name == PYTORCH for variant in variants)
     closed = sum(scenario != "Server" for scenario in settings.scenarios) * len(variants)
     closed += reference * ("Offline" in settings.scenarios)
-    loaded = len(variants) if settings.complete else sum(_under_load(variant) for variant in variants)
+    loaded = len(variants) if settings.complete else sum(map(_under_load, variants))
     server = loaded * (1 + (settings.probes > 0) + len(SHARES)) * ("Server" in settings.scenarios)
     return 2 * len(variants) + len(settings.texts) * settings.repetitions * (closed + server)
 
@@ -153,24 +157,28 @@ def _compare(workers: Sequence[Worker], texts: TextSet, step: Steps) -> Mapping[
     return found
 
 
-def _closed(workers: Sequence[Worker], texts: TextSet, settings: LatencySettings, step: Steps) -> list[Measurement]:
+def _closed(
+    measured: Measurements, workers: Sequence[Worker], texts: TextSet, settings: LatencySettings, step: Steps
+) -> None:
     """The scenarios in which the bench decides when a request is sent."""
-    samples = {scenario: Samples(texts.name, scenario) for scenario in settings.scenarios if scenario != "Server"}
     for repetition, worker in interleaved(workers, settings.repetitions):
         name = worker.variant.name
-        for scenario, collected in samples.items():
-            step(f"{scenario}, {texts.name} texts, repetition {repetition + 1}: {name}")
+        for scenario in settings.scenarios:
+            if scenario == "Server":
+                continue
+            where = f"{scenario}, {texts.name} texts, repetition {repetition + 1}"
+            place = section(scenario, texts.name)
+            step(f"{where}: {name}")
             match scenario:
                 case "SingleStream":
-                    collected.add(name, single_stream(worker, texts.texts, settings.single, repetition))
+                    measured.add(place, name, single_stream(worker, texts.texts, settings.single, repetition))
                 case "MultiStream":
-                    collected.add(name, multi_stream(worker, texts.texts, settings.multi, repetition))
+                    measured.add(place, name, multi_stream(worker, texts.texts, settings.multi, repetition))
                 case _:
-                    collected.add(name, offline(worker, texts.texts, "sorted"))
+                    measured.add(place, name, offline(worker, texts.texts, "sorted"))
                     if name == PYTORCH:
-                        step(f"{scenario}, {texts.name} texts, repetition {repetition + 1}: {PYTORCH_UNSORTED}")
-                        collected.add(PYTORCH_UNSORTED, offline(worker, texts.texts, "arrival"))
-    return [measurement for collected in samples.values() for measurement in collected.measurements(PYTORCH)]
+                        step(f"{where}: {PYTORCH_UNSORTED}")
+                        measured.add(place, PYTORCH_UNSORTED, offline(worker, texts.texts, "arrival"))
 
 
 def _under_load(variant: Variant) -> bool:
@@ -178,32 +186,26 @@ def _under_load(variant: Variant) -> bool:
     return variant.name == PYTORCH or variant.path == "grpc"
 
 
-def _loaded(workers: Sequence[Worker], settings: LatencySettings) -> list[Worker]:
-    return [worker for worker in workers if settings.complete or _under_load(worker.variant)]
-
-
 def _server(
-    workers: Sequence[Worker], texts: TextSet, settings: LatencySettings, step: Steps
-) -> tuple[list[Measurement], list[LoadPoint]]:
+    measured: Measurements, workers: Sequence[Worker], texts: TextSet, settings: LatencySettings, step: Steps
+) -> None:
     """The scenario in which requests arrive by themselves."""
-    samples = Samples(texts.name, "Server")
+    place = section("Server", texts.name)
     for repetition, worker in interleaved(workers, settings.repetitions):
         name = worker.variant.name
         step(f"Server, {texts.name} texts, repetition {repetition + 1}: {name}, saturation")
-        answered = worker.saturate(texts.texts, settings.callers, settings.saturation_seconds)
-        samples.add(name, {SATURATION: answered})
-    saturation = {name: median(metrics[SATURATION]) for name, metrics in samples.values.items()}
-
-    loads: dict[tuple[str, float], list[Load]] = {}
+        answered, _ = worker.saturate(texts.texts, settings.callers, settings.saturation_seconds)
+        measured.add(place, name, {SATURATION: answered})
+    saturation = {name: median(measured.values(place, name, SATURATION)) for name in measured.variants(place)}
     for repetition, worker in interleaved(workers, settings.repetitions):
-        name = worker.variant.name
-        seed = settings.seed + repetition
+        name, seed = worker.variant.name, settings.seed + repetition
+        where = f"Server, {texts.name} texts, repetition {repetition + 1}: {name}"
         for share in SHARES:
-            step(f"Server, {texts.name} texts, repetition {repetition + 1}: {name}, {share:.0%} load")
-            load = under_load(worker, texts.texts, share * saturation[name], settings.load_seconds, seed)
-            loads.setdefault((name, share), []).append(load)
+            step(f"{where}, {share:.0%} load")
+            found = under_load(worker, texts.texts, share * saturation[name], settings.load_seconds, seed)
+            measured.add(section("Server", texts.name, share), name, found)
         if settings.probes:
-            step(f"Server, {texts.name} texts, repetition {repetition + 1}: {name}, highest rate")
+            step(f"{where}, highest rate")
             rate = highest_rate(
                 worker,
                 texts.texts,
@@ -213,6 +215,24 @@ def _server(
                 probes=settings.probes,
                 seed=seed,
             )
-            samples.add(name, {RATE: rate})
-    points = [point(texts.name, name, share, share * saturation[name], found) for (name, share), found in loads.items()]
-    return samples.measurements(PYTORCH), points
+            measured.add(place, name, {RATE: rate})
+
+
+def _record(
+    worker: Worker, bundle: Bundle, gates: Mapping[str, str], cosines: Mapping[str, tuple[float, float]]
+) -> TimedRecord:
+    """Describe a variant whose worker still runs, with the gates' verdicts by precision."""
+    variant = worker.variant
+    mean, minimum = cosines.get(variant.name, (None, None))
+    return TimedRecord(
+        name=variant.name,
+        engine=variant.engine,
+        precision=variant.precision,
+        path=variant.path,
+        threads=variant.threads,
+        encoder_mb=encoder_mb(worker, bundle),
+        memory_mb=worker.memory_mb(),
+        cosine_mean=mean,
+        cosine_minimum=minimum,
+        gate=gates[variant.precision] if variant.engine == OWN else "reference",
+    )

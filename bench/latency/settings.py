@@ -1,24 +1,16 @@
-"""How much is measured."""
+"""How much `bench latency` measures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from emberline.engine.devices import DEVICES, Device
+from emberline.bench.harness.settings import require_ranges
+from emberline.engine.devices import Device
 from emberline.engine.errors import ConfigError
 
 Scenario = Literal["SingleStream", "MultiStream", "Offline", "Server"]
 SCENARIOS: Final[tuple[Scenario, ...]] = get_args(Scenario)
-
-
-class CpuPrecision(StrEnum):
-    """A precision that the CPU runs, dearest first."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT8 = "int8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +54,10 @@ class LatencySettings:
     complete: bool = True
 
     def __post_init__(self) -> None:
-        _check_device(self.device)
         for scenario in self.scenarios:
             if scenario not in SCENARIOS:
                 raise ConfigError(f"there is no scenario {scenario!r}; choose from {', '.join(SCENARIOS)}")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            least = 0.01 if isinstance(value, float) else {"seed": 0, "probes": 0}.get(field.name, 1)
-            if isinstance(value, int | float) and value < least and not isinstance(value, bool):
-                raise ConfigError(f"{field.name} is {value}; it must be at least {least}")
+        require_ranges(self, {"seed": 0, "probes": 0})
 
     @classmethod
     def quick(cls) -> LatencySettings:
@@ -85,31 +72,3 @@ class LatencySettings:
             probes=0,
             complete=False,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecallSettings:
-    """What `bench recall` measures. The command line reads its defaults from here.
-
-    Raises:
-        ConfigError: a setting is out of its range.
-    """
-
-    #: What runs Emberline's encoder. PyTorch answers on the CPU: what is compared are values.
-    device: Device = "cpu"
-    #: Of the bootstrap and the random baseline.
-    seed: int = 1
-    #: Confidence of the intervals.
-    level: float = 0.95
-
-    def __post_init__(self) -> None:
-        _check_device(self.device)
-        if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}; it must be at least 0")
-        if not 0 < self.level < 1:
-            raise ConfigError(f"level is {self.level}; it must lie between 0 and 1")
-
-
-def _check_device(device: str) -> None:
-    if device not in DEVICES:
-        raise ConfigError(f"device is {device!r}; measure one of {', '.join(DEVICES)}")

@@ -1,4 +1,4 @@
-"""Peers' virtual environments: made when they are first needed, kept for the next time."""
+"""Peers' virtual environments: made when they are first needed, kept for the next time; and what else they see."""
 
 from __future__ import annotations
 
@@ -81,3 +81,32 @@ def said(output: str) -> str:
     lines = [line.strip() for line in output.strip().splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
     return "\n".join(errors or lines[-5:]) or "it said nothing"
+
+
+def stage(folder: Path) -> Path:
+    """Make a folder out of which a bare Python imports `emberline.bench`, and nothing else of Emberline.
+
+    A peer's Python finds the worker there, because Emberline is not installed in its environment.
+
+    Returns:
+        What to put on the peer's path.
+    """
+    package = folder / "emberline"
+    package.mkdir(parents=True)
+    (package / "bench").symlink_to(Path(__file__).resolve().parents[1], target_is_directory=True)
+    return folder
+
+
+def peer_variables(staged: Path) -> dict[str, str]:
+    """Variables for a peer's process: it sees its own packages and the staged folder, and asks nobody outside."""
+    return {
+        "PYTHONPATH": str(staged),
+        "PYTHONSAFEPATH": "1",  # the folder in which the bench was started is no place for imports
+        "PYTHONNOUSERSITE": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "DO_NOT_TRACK": "1",
+        "INFINITY_ANONYMOUS_USAGE_STATS": "0",
+    }

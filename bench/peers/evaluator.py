@@ -19,13 +19,13 @@ from emberline.export.training.measure import DatasetVectors, scores
 from emberline.export.training.run import Run
 
 from .closeness import together
-from .lineup import PRECISIONS
+from .building import PRECISIONS
 
 _K: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankingQuality:
     """Rankings by a variant's vectors.
 
     Attributes:
@@ -38,7 +38,7 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class RankingEvaluator:
     """Ranks as the accuracy gate and `bench recall` do, but with vectors that anyone made of the texts.
 
     Attributes:
@@ -51,7 +51,7 @@ class Judge:
 
     @classmethod
     def of(cls, bundle: Bundle, run: Run) -> Self | None:
-        """The judge of a bundle; None if its run has held out nothing that could be ranked.
+        """The evaluator of a bundle; None if its run has held out nothing that could be ranked.
 
         Args:
             bundle: whose towers.
@@ -73,7 +73,7 @@ class Judge:
         dataset = self.holdout.dataset
         return tuple(text for text in together(dataset.item_texts(), dataset.user_texts()) if text)
 
-    def rank(self, vectors: Mapping[str, Floats]) -> Ranked:
+    def rank(self, vectors: Mapping[str, Floats]) -> RankingQuality:
         """Rank.
 
         Args:
@@ -89,4 +89,4 @@ class Judge:
             float(evaluate(scenario, scores(self.model, found, scenario), ks=(_K,)).ndcg[_K].mean())
             for scenario in self.holdout.rankings
         ]
-        return Ranked(means[0], means[1] if len(means) > 1 else None)
+        return RankingQuality(means[0], means[1] if len(means) > 1 else None)

@@ -1,4 +1,4 @@
-"""This machine's peak in matrix products, fp32 and int8: ``python -m emberline.bench.peers.gemm THREADS``.
+"""This machine's peak in matrix products, fp32 and int8.
 
 The peak is the best of several libraries and sizes, each at its best of several runs: whoever is compared with it is
 compared with the fastest product that anything installed here can do, not with a library's own. fp32: NumPy's BLAS,
@@ -8,10 +8,6 @@ sums. Weights are constants, as in a model, so that a library may pack them befo
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from emberline.bench.harness.isolated import Failed, isolated
 from emberline.bench.harness.variants import thread_variables
 from emberline.engine.errors import BenchError
 
@@ -60,14 +57,11 @@ def peaks(threads: int) -> Mapping[str, Peak]:
     Raises:
         BenchError: it failed.
     """
-    environment = {**os.environ, **thread_variables(threads), "OPENBLAS_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, str(threads)], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        last = "\n".join(done.stderr.strip().splitlines()[-3:])
-        raise BenchError(f"the peak of matrix products cannot be measured: {last}")
-    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    variables = {**thread_variables(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    try:
+        found = isolated(f"{__name__}:measure_all", {"threads": threads}, variables)
+    except Failed as error:
+        raise BenchError(f"the peak of matrix products cannot be measured: {error}") from None
     return {name: Peak(**{**peak, "shape": tuple(peak["shape"])}) for name, peak in found.items()}
 
 
@@ -137,15 +131,10 @@ def _onnx_product(operator: str, a: Any, b: Any, threads: int) -> Product:
     return lambda: session.run(None, {"a": a})
 
 
-def main() -> None:
-    """Print the peaks as JSON."""
-    threads = int(sys.argv[1])
+def measure_all(threads: int) -> dict[str, Any]:
+    """The peaks as JSON values, in a process that computes with so many threads."""
     import torch
 
     torch.set_num_threads(threads)
     found = {"fp32": measure(fp32_products(threads)), "int8": measure(int8_products(threads))}
-    print(json.dumps({name: asdict(peak) for name, peak in found.items()}))
-
-
-if __name__ == "__main__":
-    main()
+    return {name: asdict(peak) for name, peak in found.items()}

@@ -1,21 +1,19 @@
-"""Those who still take part: a peer that fails is taken out and named, and the others go on."""
+"""Workers that still take part: a peer that fails is taken out and named, and the others go on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
 
-from emberline.bench.harness.lineup import LeftOut
-from emberline.bench.harness.variants import Variant, Worker
+from emberline.bench.harness.driver import Worker
+from emberline.bench.harness.variants import OWN, LeftOut, Variant
 from emberline.engine.errors import BenchError
 
 T = TypeVar("T")
-OWN: Final = "emberline"
 
 
-class Field:
+class WorkerPool(AbstractContextManager["WorkerPool"]):
     """Workers that run.
 
     Attributes:
@@ -28,12 +26,7 @@ class Field:
         self.left_out: list[LeftOut] = []
         self._stack = ExitStack()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def start(self, variant: Variant) -> None:
@@ -70,15 +63,6 @@ class Field:
         self.workers.remove(worker)
         self.left_out.append(LeftOut(worker.variant.name, reason))
         worker.close()
-
-    def dismiss(self, worker: Worker) -> None:
-        """End a worker that has done its part, so that it no longer holds memory."""
-        self.workers.remove(worker)
-        worker.close()
-
-    def named(self, name: str) -> Worker | None:
-        """The worker of a variant, if it still takes part."""
-        return next((worker for worker in self.workers if worker.variant.name == name), None)
 
     def on(self, path: str) -> Iterator[Worker]:
         """The workers that are asked in process or over a socket."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Final
 
-_PROC: Final = Path("/proc")
+import psutil
 
 
 def peak_mb(pid: int) -> float:
@@ -14,9 +12,7 @@ def peak_mb(pid: int) -> float:
 
     The processes' own peaks are added, though they need not have been at the same moment.
     """
-    status = (_PROC / str(pid) / "status").read_text(encoding="utf-8")
-    kilobytes = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
-    return round(kilobytes * 1024 / 1e6, 1) + sum(peak_mb(child) for child in _children(pid))
+    return round(sum(_peak(one.pid) for one in _family(pid)), 1)
 
 
 def cpu_seconds(pid: int, *, family: bool) -> float:
@@ -26,14 +22,16 @@ def cpu_seconds(pid: int, *, family: bool) -> float:
         pid: the process.
         family: whether with all that it has started and that still run.
     """
-    # The second field is the program's name in brackets, and may hold anything.
-    fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return own + sum(cpu_seconds(child, family=True) for child in _children(pid) if family)
+    times = [one.cpu_times() for one in (_family(pid) if family else [psutil.Process(pid)])]
+    return float(sum(one.user + one.system for one in times))
 
 
-def _children(pid: int) -> list[int]:
-    found = []
-    for task in (_PROC / str(pid) / "task").iterdir():
-        found += [int(child) for child in (task / "children").read_text(encoding="utf-8").split()]
-    return found
+def _family(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+def _peak(pid: int) -> float:
+    # psutil tells no peak on Linux.
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from emberline.engine.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True)
-class Entrant:
-    """A peer.
+class Peer:
+    """What one would use instead of Emberline.
 
     Attributes:
         name: as it stands in the tables.
-        module: in `targets`: opens it, and prepares the model for it.
+        module: in `backends`: opens it, and prepares the model for it.
         environment: whose packages run it; a file in `pins`.
         precision: of the encoder.
-        options: of the module's `open_target`, besides material and threads.
+        options: of the module's `open_backend`, besides material and threads.
         path: ``process``, or ``grpc`` for one that is asked over a socket.
     """
 
@@ -26,6 +28,10 @@ class Entrant:
     precision: str
     options: Mapping[str, str] = field(default_factory=dict)
     path: str = "process"
+
+    def begins(self, name: str) -> bool:
+        """Whether its name begins so, in any case."""
+        return self.name.lower().startswith(name.lower())
 
 
 #: What everyone uses: the ratios of the table are to it.
@@ -37,27 +43,34 @@ BARE: Final[Mapping[str, str]] = {
 TRITON: Final[Mapping[str, str]] = {precision: f"Triton {precision}, gRPC" for precision in ("fp32", "int8")}
 
 _ST: Final = "sentence-transformers"
-ENTRANTS: Final = (
-    Entrant(STANDARD, "sentence_transformers", _ST, "fp32", {"backend": "torch", "precision": "fp32"}),
-    Entrant(f"{_ST}, ONNX fp32", "sentence_transformers", _ST, "fp32", {"backend": "onnx", "precision": "fp32"}),
-    Entrant(f"{_ST}, ONNX int8", "sentence_transformers", _ST, "int8", {"backend": "onnx", "precision": "int8"}),
-    Entrant("infinity-emb fp32", "infinity", "infinity", "fp32"),
-    Entrant("fastembed fp32", "fastembed", "fastembed", "fp32"),
-    Entrant("OpenVINO fp32", "openvino", "openvino", "fp32", {"precision": "fp32"}),
-    Entrant("OpenVINO, its own choice", "openvino", "openvino", "own", {"precision": "own"}),
-    Entrant("OpenVINO int8", "openvino", "openvino", "int8", {"precision": "int8"}),
-    Entrant("CTranslate2 int8", "ctranslate2", "ctranslate2", "int8"),
-    *(
-        Entrant(name, "onnxruntime", "onnxruntime", precision, {"precision": precision})
-        for precision, name in BARE.items()
-    ),
-    *(
-        Entrant(name, "triton", "triton", precision, {"precision": precision}, "grpc")
-        for precision, name in TRITON.items()
-    ),
+PEERS: Final = (
+    Peer(STANDARD, "sentence_transformers", _ST, "fp32", {"backend": "torch", "precision": "fp32"}),
+    Peer(f"{_ST}, ONNX fp32", "sentence_transformers", _ST, "fp32", {"backend": "onnx", "precision": "fp32"}),
+    Peer(f"{_ST}, ONNX int8", "sentence_transformers", _ST, "int8", {"backend": "onnx", "precision": "int8"}),
+    Peer("infinity-emb fp32", "infinity", "infinity", "fp32"),
+    Peer("fastembed fp32", "fastembed", "fastembed", "fp32"),
+    Peer("OpenVINO fp32", "openvino", "openvino", "fp32", {"precision": "fp32"}),
+    Peer("OpenVINO, its own choice", "openvino", "openvino", "own", {"precision": "own"}),
+    Peer("OpenVINO int8", "openvino", "openvino", "int8", {"precision": "int8"}),
+    Peer("CTranslate2 int8", "ctranslate2", "ctranslate2", "int8"),
+    *(Peer(name, "onnxruntime", "onnxruntime", kind, {"precision": kind}) for kind, name in BARE.items()),
+    *(Peer(name, "triton", "triton", kind, {"precision": kind}, "grpc") for kind, name in TRITON.items()),
 )
 #: Named in the table because it is missed there.
 UNAVAILABLE: Final = {
     "text-embeddings-inference": "it is distributed as a container image and as Rust source, not as a package that pip "
     "could install into an environment",
 }
+
+
+def chosen(names: Sequence[str]) -> tuple[Peer, ...]:
+    """The peers whose names begin with one of the given ones; all of them if none is given.
+
+    Raises:
+        ConfigError: no peer's name does.
+    """
+    for name in names:
+        if not any(one.begins(name) for one in PEERS):
+            known = ", ".join(one.name for one in PEERS)
+            raise ConfigError(f"there is no peer {name!r}; choose from {known}, or the beginning of a name")
+    return tuple(one for one in PEERS if not names or any(map(one.begins, names)))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import emberline.bench
 import emberline.engine
-from emberline.bench.harness.lineup import LeftOut
+from emberline.bench.harness.measurements import Measurements, Row
+from emberline.bench.harness.result import encode
+from emberline.bench.harness.variants import LeftOut
 
 from .closeness import Closeness
-from .evaluator import Ranked
-from .measurements import Notes
+from .evaluator import RankingQuality
+from .gemm import Peak
 from .records import PeerRecord
-from .typed import plain, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,14 @@ class SectionRecord:
 
 
 @dataclass(slots=True)
-class State:
+class ResumeState:
     """How far a comparison is.
 
     Attributes:
         sections: that are finished.
-        notes: what they have measured.
+        measured: in them.
+        batches: the best batch size, by the name of a variant whose default is another one.
+        peaks: the fastest matrix product of each precision.
         close: to PyTorch's vectors, of every variant.
         ranked: rankings by the variants' vectors; empty if there is nothing to rank.
         took_part: who was measured to the end of what they take part in.
@@ -53,9 +57,11 @@ class State:
     """
 
     sections: list[SectionRecord] = field(default_factory=list)
-    notes: Notes = field(default_factory=Notes)
+    measured: Measurements = field(default_factory=Measurements)
+    batches: dict[str, int] = field(default_factory=dict)
+    peaks: dict[str, Peak] = field(default_factory=dict)
     close: dict[str, Closeness] = field(default_factory=dict)
-    ranked: dict[str, Ranked] = field(default_factory=dict)
+    ranked: dict[str, RankingQuality] = field(default_factory=dict)
     took_part: list[PeerRecord] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
@@ -69,7 +75,7 @@ class State:
         self.left_out += [one for one in left_out if one.variant not in known]
 
 
-class Ledger:
+class ResumeFile:
     """A file with a comparison's state, kept from section to section."""
 
     def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
@@ -77,28 +83,31 @@ class Ledger:
 
         Args:
             path: the file; another one's is written over.
-            conditions: as JSON values; a state under other ones is none.
+            conditions: under which the comparison is made; a state under other ones is none.
         """
         self._path = path
-        self._conditions = json.loads(json.dumps(plain(conditions)))
+        self._conditions = sha256(encode(conditions)).hexdigest()
 
-    def state(self) -> State:
+    def state(self) -> ResumeState:
         """What is finished under the same conditions; nothing if the file is missing or is of others."""
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return State()
-        if not isinstance(kept, dict) or kept.get("conditions") != self._conditions:
-            return State()
-        found: State = typed(State, kept["state"])
-        return found
+            conditions, state = msgspec.msgpack.decode(
+                self._path.read_bytes(), type=tuple[str, ResumeState], dec_hook=_measurements
+            )
+        except (OSError, msgspec.MsgspecError):
+            return ResumeState()
+        return state if conditions == self._conditions else ResumeState()
 
-    def keep(self, state: State) -> None:
-        """Write the state, whole or not at all."""
+    def keep(self, state: ResumeState) -> None:
+        """Write the state, whole or not at all; as MessagePack, which holds infinite latencies, too."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         half = self._path.with_suffix(".part")
-        half.write_text(json.dumps({"conditions": self._conditions, "state": plain(state)}), encoding="utf-8")
+        half.write_bytes(msgspec.msgpack.encode((self._conditions, state), enc_hook=lambda table: table.rows))
         half.replace(self._path)
+
+
+def _measurements(_: type, rows: Any) -> Measurements:
+    return Measurements(msgspec.convert(rows, list[Row]))
 
 
 def code() -> str:

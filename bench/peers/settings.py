@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+from emberline.bench.harness.settings import require_ranges
 from emberline.engine.errors import ConfigError
 
 
@@ -41,16 +42,10 @@ class PeersSettings:
     work: tuple[int, ...] = (1_000, 10_000, 100_000)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            least = 0 if field.name == "seed" else 0.01 if isinstance(value, float) else 1
-            for one in value if isinstance(value, tuple) else (value,):
-                if one < least:
-                    raise ConfigError(f"{field.name} is {one}; it must be at least {least}")
+        require_ranges(self, {"seed": 0})
         for name in ("clients", "catalogues", "work"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is empty; name at least one number")
-
         if self.count < max(self.clients):
             # Emberline encodes a text once for all who ask for it at the same time, which would flatter it.
             raise ConfigError(

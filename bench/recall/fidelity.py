@@ -1,24 +1,24 @@
-"""How like the reference's a precision's vectors, orders and scores are: the gate's measures, and a distribution."""
+"""How faithful a precision's vectors, orders and scores are to the reference's: the gate's measures, and a distribution."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from emberline.bench.harness.lineup import in_process
-from emberline.export.gate.holdout import HoldoutSet
+from emberline.bench.harness.variants import in_process
 from emberline.export.gate.predictions import Predictions
+from emberline.export.gate.holdout import HoldoutSet
 
 #: Where the distribution of the scores' drift is read off.
 SHARES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """How like the reference's a variant's vectors and orders are, as `emberline.export.gate.comparison` measures it.
+class Fidelity:
+    """How faithful a variant's vectors and orders are, as `emberline.export.gate.comparison` measures it.
 
     Attributes:
         variant: the variant's name.
@@ -26,9 +26,7 @@ class Likeness:
         texts: items that asked for their neighbours.
         cosine_mean: of held-out items' and profiles' vectors.
         cosine_minimum: the same.
-        agreement_at_1: of items' nearest neighbours.
-        agreement_at_10: the same.
-        agreement_at_100: the same.
+        agreement_at_1: of items' nearest neighbours; at 10 and 100 likewise.
         recommendations_at_10: agreement of users' top 10 over the whole catalogue.
         kendall_tau_mean: of the orders of held-out items.
         kendall_tau_minimum: the same, the user's that suffers most.
@@ -48,13 +46,23 @@ class Likeness:
     kendall_tau_minimum: float
     calibration_error: float | None
 
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """A value that a share of all values do not exceed."""
-
-    share: float
-    value: float
+    @classmethod
+    def of(cls, precision: str, measured: Mapping[str, Any], holdout: HoldoutSet) -> Fidelity:
+        """The gate's measures of one precision, see `compare`, in the result's terms."""
+        return cls(
+            variant=in_process(precision),
+            precision=precision,
+            texts=int(holdout.split.cold_items.sum()),
+            cosine_mean=measured["cosine"]["mean"],
+            cosine_minimum=measured["cosine"]["min"],
+            agreement_at_1=measured["agreement@1"],
+            agreement_at_10=measured["agreement@10"],
+            agreement_at_100=measured["agreement@100"],
+            recommendations_at_10=measured["recommendations@10"],
+            kendall_tau_mean=measured["kendall_tau"]["mean"],
+            kendall_tau_minimum=measured["kendall_tau"]["min"],
+            calibration_error=measured["ece"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ class Drift:
             range, the others as probabilities.
         mean: over all predictions.
         maximum: likewise.
-        quantiles: of the score; none of the others.
+        quantiles: of the score, each a share of all values and what they do not exceed; none of the others.
     """
 
     variant: str
@@ -76,34 +84,16 @@ class Drift:
     output: str
     mean: float
     maximum: float
-    quantiles: tuple[Quantile, ...]
+    quantiles: tuple[tuple[float, float], ...] = ()
 
 
-def likeness(precision: str, measured: Mapping[str, Any], holdout: HoldoutSet) -> Likeness:
-    """The gate's measures of one precision, see `compare`, in the result's terms."""
-    return Likeness(
-        variant=in_process(precision),
-        precision=precision,
-        texts=int(holdout.split.cold_items.sum()),
-        cosine_mean=measured["cosine"]["mean"],
-        cosine_minimum=measured["cosine"]["min"],
-        agreement_at_1=measured["agreement@1"],
-        agreement_at_10=measured["agreement@10"],
-        agreement_at_100=measured["agreement@100"],
-        recommendations_at_10=measured["recommendations@10"],
-        kendall_tau_mean=measured["kendall_tau"]["mean"],
-        kendall_tau_minimum=measured["kendall_tau"]["min"],
-        calibration_error=measured["ece"],
-    )
-
-
-def drifts(precision: str, measured: Mapping[str, Any], found: Predictions, reference: Predictions) -> list[Drift]:
+def drifts(precision: str, measured: Mapping[str, Any], found: Predictions, reference: Predictions) -> Iterator[Drift]:
     """How far the ranking score lies from the reference's, and, by the gate's measure, each head.
 
     Args:
         precision: of the encoder.
         measured: what `compare` gives.
-        found: the precision's answers.
+        found: the precision's predictions.
         reference: the reference's.
     """
     name = in_process(precision)
@@ -114,11 +104,7 @@ def drifts(precision: str, measured: Mapping[str, Any], found: Predictions, refe
             for ours, theirs in zip(found.rankings, reference.rankings, strict=True)
         ]
     )
-    quantiles = tuple(
-        Quantile(share, float(value)) for share, value in zip(SHARES, np.quantile(away, SHARES), strict=True)
-    )
-    score = Drift(name, precision, "score", float(away.mean()), float(away.max()), quantiles)
-    heads = [
-        Drift(name, precision, head, drift["mean"], drift["worst"], ()) for head, drift in measured["drift"].items()
-    ]
-    return [score, *heads]
+    quantiles = tuple(zip(SHARES, np.quantile(away, SHARES).tolist(), strict=True))
+    yield Drift(name, precision, "score", float(away.mean()), float(away.max()), quantiles)
+    for head, drift in measured["drift"].items():
+        yield Drift(name, precision, head, drift["mean"], drift["worst"])

@@ -13,26 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from emberline.bench.harness.environment import begin, observe
-from emberline.bench.harness.lineup import PYTORCH, SAME_MODEL, choose, in_process
-from emberline.bench.harness.participants import summarise
 from emberline.bench.harness.progress import steps
+from emberline.bench.harness.records import BundleRecord, RunRecord
 from emberline.bench.harness.result import Result, make
-from emberline.bench.harness.runs import summarise_run
-from emberline.bench.latency.settings import RecallSettings
+from emberline.bench.harness.variants import PYTORCH, SAME_MODEL, in_process
+from emberline.bench.latency.lineup import choose
 from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.catalogue.texts import text_lengths
 from emberline.engine.config import EngineConfig
 from emberline.engine.errors import BenchError
 from emberline.engine.runtime.placement import place
 from emberline.export.exported import ExportedModel
+from emberline.export.gate.predictions import Predictions, predict
 from emberline.export.gate.comparison import compare, quality
 from emberline.export.gate.holdout import HoldoutSet
-from emberline.export.gate.predictions import Predictions, predict
 from emberline.export.training.run import Run, load_run
 
 from .embeddings import KNOWN, smaller_embeddings
-from .fidelity import drifts, likeness
+from .fidelity import Fidelity, drifts
 from .rankings import rankings
+from .settings import RecallSettings
 
 
 def bench_recall(
@@ -79,7 +79,7 @@ def bench_recall(
         measured = {precision: compare(given, reference, holdout) for precision, given in predictions.items()}
         if "fp32" in measured:
             _require_same_model(measured["fp32"])
-        ranked = rankings(holdout, reference, predictions, settings)
+        ranked = list(rankings(holdout, reference, predictions, settings))
         dearest = chosen[0]
         step(f"{in_process(dearest)}: smaller embeddings")
         smaller = smaller_embeddings(models[dearest], predictions[dearest].vectors, holdout)
@@ -88,11 +88,11 @@ def bench_recall(
         observe(beginning),
         asdict(settings),
         {
-            "bundle": summarise(bundle),
-            "run": summarise_run(run_folder),
+            "bundle": BundleRecord.of(bundle),
+            "run": RunRecord.of(run_folder),
             "reference": PYTORCH,
             "left_out": [],
-            "vectors": [likeness(precision, found, holdout) for precision, found in measured.items()],
+            "vectors": [Fidelity.of(precision, found, holdout) for precision, found in measured.items()],
             "reference_calibration_error": quality(reference, holdout)["ece"],
             "scenarios": [
                 {"name": scenario.name, "queries": len(scenario.users), "candidates": len(scenario.candidates)}

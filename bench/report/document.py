@@ -50,6 +50,14 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
 
+    def filled(self) -> list[list[tuple[Cell, Column]]]:
+        """The rows' cells with their columns.
+
+        Raises:
+            ValueError: a row has more or fewer cells than there are columns.
+        """
+        return [list(zip(row, self.columns, strict=True)) for row in self.rows]
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from emberline.bench.harness.measurements import Summary
 
 from .document import Picture
 
@@ -73,13 +76,97 @@ def picture(name: str, caption: str, height: float, draw: Callable[[Axes], None]
 
 
 def colour(engine: str, precision: str) -> str:
-    """A variant's colour."""
-    return COLOURS["pytorch"] if engine == "pytorch" else COLOURS.get(precision, OTHER)
+    """A variant's colour: PyTorch and Emberline's precisions have their own, peers stand back."""
+    if engine == "pytorch":
+        return COLOURS["pytorch"]
+    return COLOURS.get(precision, OTHER) if engine == "emberline" else COLOURS["baseline"]
 
 
-def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Name the rows of a plot whose first row, at the top, has the greatest y."""
-    axes.set_yticks(range(len(names)), list(reversed(names)))
-    axes.set_ylim(-0.7, len(names) - 0.3)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+def row_picture(
+    name: str,
+    caption: str,
+    rows: Sequence[str],
+    draw: Callable[[Axes, int, int], None],
+    label: str,
+    *,
+    room: float = 0.36,
+    margin: float | None = None,
+    zero: bool = True,
+) -> Picture:
+    """A plot with a named row for each of `rows`, the first at the top.
+
+    Args:
+        name: its file's name without ending.
+        caption: what one sees in it.
+        rows: their names.
+        draw: draws a row: into the axes, at this y, the row of this index.
+        label: of the x axis.
+        room: inches a row.
+        margin: room to the right of what is drawn, as a share; None: matplotlib's own.
+        zero: whether the x axis begins at 0.
+    """
+
+    def draw_all(axes: Axes) -> None:
+        for index in range(len(rows)):
+            draw(axes, len(rows) - 1 - index, index)
+        axes.set_yticks(range(len(rows)), list(reversed(rows)))
+        axes.set_ylim(-0.7, len(rows) - 0.3)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(label)
+        if margin is not None:
+            axes.margins(x=margin)
+        if zero:
+            axes.set_xlim(left=0)
+
+    return picture(name, caption, 0.85 + room * len(rows), draw_all)
+
+
+def bars(
+    name: str, caption: str, rows: Sequence[tuple[str, Summary, str, str]], *, room: float = 0.42, margin: float = 0.22
+) -> Picture:
+    """Throughputs as bars with the range of the repetitions; each row a name, the values, a colour and a note."""
+
+    def draw(axes: Axes, y: int, index: int) -> None:
+        _, values, tint, note = rows[index]
+        axes.barh(y, values.median, height=0.62, color=tint, alpha=0.9)
+        axes.plot([values.minimum, values.maximum], [y, y], color=INK, linewidth=1.4)
+        beside(axes, note, values.maximum, y)
+
+    return row_picture(name, caption, [row[0] for row in rows], draw, "texts/s", room=room, margin=margin)
+
+
+def beside(axes: Axes, text: str, x: float, y: float) -> None:
+    """Text to the right of a point."""
+    axes.annotate(text, (x, y), (7, 0), textcoords="offset points", va="center", fontsize=9)
+
+
+def legend_below(axes: Axes, columns: int = 2) -> None:
+    """The legend under the plot."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of a numbered plot: its x and y, its marker and colour, and whether it is filled."""
+
+    x: float
+    y: float
+    tint: str
+    marker: str = "o"
+    filled: bool = True
+
+
+def numbered(axes: Axes, points: Sequence[Point]) -> None:
+    """Points with their numbers, from 1; the number of a point near an earlier one stands above that one's."""
+    widest = max((point.x for point in points), default=0.0)
+    for place, one in enumerate(points):
+        near = sum(abs(other.x - one.x) < 0.045 * widest and abs(other.y - one.y) < 1 for other in points[:place])
+        face = one.tint if one.filled else "white"
+        axes.plot([one.x], [one.y], one.marker, color=one.tint, markerfacecolor=face, markersize=8)
+        where = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+        axes.annotate(str(place + 1), (one.x, one.y), (0, 6 + 9 * near), **where)
+    axes.margins(x=0.08, y=0.25)
+    axes.set_xlim(left=0)
+    axes.set_ylabel("agreement@10, %")

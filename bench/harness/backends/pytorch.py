@@ -25,7 +25,7 @@ LINE: Final = 32
 LINE_BATCH: Final = 8
 
 
-class PyTorchTarget:
+class PyTorchBackend:
     """A run's encoder, driven as sentence-transformers drives one.
 
     Attributes:
@@ -97,7 +97,7 @@ class PyTorchTarget:
         return vectors
 
 
-async def open_target(run: str, threads: int, device: str = "cpu") -> PyTorchTarget:
+async def open_backend(run: str, threads: int, device: str = "cpu") -> PyTorchBackend:
     """Load a run's model, whose tokenizer cuts texts where the bundle's does.
 
     Args:
@@ -106,4 +106,4 @@ async def open_target(run: str, threads: int, device: str = "cpu") -> PyTorchTar
         device: PyTorch's name of what it runs on.
     """
     torch.set_num_threads(threads)
-    return PyTorchTarget(load_run(Path(run)).trained, device)
+    return PyTorchBackend(load_run(Path(run)).trained, device)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+from emberline.bench.harness.serving import ServerProcess
 from emberline.engine.client.references import by_id
 from emberline.engine.records import User
 
-from .parts import parts
-from .remote import ServerTarget, start
+from .inprocess import parts
+from .remote import ServerBackend
 
 #: Items a recommendation.
 _K: Final = 10
 
 
-class RecommendTarget(ServerTarget):
-    """A server and a client of it. What other targets take for texts are ids of items here."""
+class RecommendBackend(ServerBackend):
+    """A server and a client of it. What other backends take for texts are ids of items here."""
 
     async def encode(self, texts: Sequence[str]) -> Any:
         """One request: ten items for a user who liked those with the given ids."""
@@ -24,20 +26,12 @@ class RecommendTarget(ServerTarget):
 
     async def dissect(self, text: str) -> dict[str, float]:
         """One request for a user who liked the items whose ids stand in a text: seconds by part."""
-        user = User(history=tuple(map(by_id, text.split())))
-        return parts((await self._client.recommend(user, _K)).timings)
+        return parts((await self.encode(text.split())).timings)
 
 
-async def open_target(bundle: str, precision: str, threads: int, catalogue: str) -> RecommendTarget:
-    """Start a server over a catalogue, and connect.
-
-    Args:
-        bundle: its folder.
-        precision: of the encoder, which is loaded and not asked.
-        threads: that compute.
-        catalogue: the catalogue's file.
-
-    Raises:
-        BenchError: it did not start.
-    """
-    return RecommendTarget(*await start(bundle, precision, threads, catalogue))
+async def open_backend(bundle: str, precision: str, threads: int, catalogue: str) -> RecommendBackend:
+    """Start a server over a catalogue, and connect; see `ServerProcess`."""
+    server = await asyncio.to_thread(ServerProcess, bundle, precision, threads, catalogue=catalogue)
+    backend = RecommendBackend(server)
+    await backend.ready()
+    return backend

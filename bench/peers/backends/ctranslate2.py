@@ -10,18 +10,18 @@ from typing import Any, Final
 import ctranslate2
 import numpy as np
 
-from .material import Material, Peer, batch_size, by_length, packages, restrict, tokeniser, weight
+from .base import ModelFiles, PeerBackend, batch_size, by_length, load_tokenizer, packages, restrict, weight
 
 _MODEL: Final = "model"
 
 
-class CTranslate2Target(Peer):
+class CTranslate2Backend(PeerBackend):
     """Two encoders over the same file: one that puts all threads on a request, one that works on several at a time."""
 
-    def __init__(self, given: Material, threads: int) -> None:
+    def __init__(self, given: ModelFiles, threads: int) -> None:
         weights = Path(given.work) / _MODEL / "model.bin"
         super().__init__(packages("ctranslate2"), batches=True, encoder_bytes=weight(weights))
-        self._tokenise = tokeniser(given.tokenizer, given.max_length)
+        self._tokenize = load_tokenizer(given.tokenizer, given.max_length)
         self._hidden = given.hidden
         folder = str(Path(given.work) / _MODEL)
         options = {"device": "cpu", "compute_type": "int8"}
@@ -43,7 +43,7 @@ class CTranslate2Target(Peer):
         return vectors
 
     def _vectors(self, encoder: Any, texts: Sequence[str]) -> Any:
-        tokens = self._tokenise(texts)
+        tokens = self._tokenize(texts)
         mask = tokens["attention_mask"]  # (B, L)
         lengths = mask.sum(axis=1)
         ids = [row[:length].tolist() for row, length in zip(tokens["input_ids"], lengths, strict=True)]
@@ -52,19 +52,14 @@ class CTranslate2Target(Peer):
         return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
 
 
-async def open_target(material: dict[str, Any], threads: int) -> Peer:
-    """Load the encoder.
-
-    Args:
-        material: see `Material`.
-        threads: that compute.
-    """
+async def open_backend(files: dict[str, Any], threads: int) -> PeerBackend:
+    """Load the encoder."""
     restrict(threads)
-    return CTranslate2Target(Material(**material), threads)
+    return CTranslate2Backend(ModelFiles(**files), threads)
 
 
-def prepare(material: dict[str, Any]) -> None:
+def prepare(files: dict[str, Any]) -> None:
     """Convert the checkpoint."""
-    given = Material(**material)
+    given = ModelFiles(**files)
     converter = ctranslate2.converters.TransformersConverter(given.checkpoint)
     converter.convert(str(Path(given.work) / _MODEL), quantization="int8", force=True)

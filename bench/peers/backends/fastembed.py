@@ -11,7 +11,7 @@ import numpy as np
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 
-from .material import Material, Peer, batch_size, packages, restrict, weight
+from .base import ModelFiles, PeerBackend, batch_size, packages, restrict, weight
 
 _NAME: Final = "emberline/encoder"
 _FILE: Final = "encoder.onnx"
@@ -19,7 +19,7 @@ _FILE: Final = "encoder.onnx"
 _BATCH: Final = 256
 
 
-class FastembedTarget(Peer):
+class FastembedBackend(PeerBackend):
     """A model."""
 
     def __init__(self, model: Any, encoder_bytes: int) -> None:
@@ -35,15 +35,10 @@ class FastembedTarget(Peer):
         return np.stack(list(self._model.embed(list(texts), batch_size=batch_size(order, _BATCH))))
 
 
-async def open_target(material: dict[str, Any], threads: int) -> Peer:
-    """Load the fp32 encoder.
-
-    Args:
-        material: see `Material`.
-        threads: that compute.
-    """
+async def open_backend(files: dict[str, Any], threads: int) -> PeerBackend:
+    """Load the fp32 encoder."""
     restrict(threads)
-    given = Material(**material)
+    given = ModelFiles(**files)
     TextEmbedding.add_custom_model(
         model=_NAME,
         pooling=PoolingType.DISABLED,  # the graph pools and normalises
@@ -53,12 +48,12 @@ async def open_target(material: dict[str, Any], threads: int) -> Peer:
         model_file=_FILE,
     )
     model = TextEmbedding(_NAME, threads=threads, specific_model_path=given.work)
-    return FastembedTarget(model, weight(given.encoders["fp32"]))
+    return FastembedBackend(model, weight(given.encoders["fp32"]))
 
 
-def prepare(material: dict[str, Any]) -> None:
+def prepare(files: dict[str, Any]) -> None:
     """Put graph and tokenizer into one folder."""
-    given = Material(**material)
+    given = ModelFiles(**files)
     work = Path(given.work)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         shutil.copy(Path(given.checkpoint) / name, work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,31 +9,20 @@ from typing import Any
 import numpy as np
 from infinity_emb import AsyncEmbeddingEngine, EngineArgs
 
-from .material import WEIGHTS, Material, packages, restrict, weight
+from .base import WEIGHTS, ModelFiles, PeerBackend, packages, restrict, weight
 
 
-class InfinityTarget:
-    """An engine. It sorts what waits by length and cuts into batches of up to 32 itself.
-
-    Attributes:
-        model_pid: this process.
-        about: its packages, and the bytes of the encoder's weights.
-    """
+class InfinityBackend(PeerBackend):
+    """An engine. It sorts what waits by length and cuts into batches of up to 32 itself."""
 
     def __init__(self, engine: Any, encoder_bytes: int) -> None:
+        super().__init__(packages("infinity-emb", "torch"), batches=False, encoder_bytes=encoder_bytes)
         self._engine = engine
-        self.model_pid = os.getpid()
-        about = packages("infinity-emb", "torch")
-        self.about: dict[str, Any] = {"packages": about, "batches": False, "encoder_bytes": encoder_bytes}
 
     async def encode(self, texts: Sequence[str]) -> Any:
         """One request: (B, H)."""
         vectors, _ = await self._engine.embed(sentences=list(texts))
         return np.stack(vectors).astype(np.float32)
-
-    async def serve(self, text: str) -> Any:
-        """One request among others: (1, H)."""
-        return await self.encode([text])
 
     async def bulk(self, texts: Sequence[str], order: str) -> Any:
         """All texts as one request: (N, H)."""
@@ -46,18 +34,13 @@ class InfinityTarget:
         await self._engine.astop()
 
 
-async def open_target(material: dict[str, Any], threads: int) -> InfinityTarget:
-    """Start an engine with its own defaults.
-
-    Args:
-        material: see `Material`.
-        threads: that compute.
-    """
+async def open_backend(files: dict[str, Any], threads: int) -> InfinityBackend:
+    """Start an engine with its own defaults."""
     import torch
 
     restrict(threads)
     torch.set_num_threads(threads)
-    checkpoint = Material(**material).checkpoint
+    checkpoint = ModelFiles(**files).checkpoint
     engine = AsyncEmbeddingEngine.from_args(
         EngineArgs(
             model_name_or_path=checkpoint,
@@ -68,4 +51,4 @@ async def open_target(material: dict[str, Any], threads: int) -> InfinityTarget:
         )
     )
     await engine.astart()
-    return InfinityTarget(engine, weight(Path(checkpoint) / WEIGHTS))
+    return InfinityBackend(engine, weight(Path(checkpoint) / WEIGHTS))

@@ -9,32 +9,32 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from .material import BATCH, Material, Peer, packages, restrict, tokeniser, weight
+from .base import BATCH, ModelFiles, PeerBackend, load_tokenizer, packages, restrict, weight
 
 
-class OnnxRuntimeTarget(Peer):
+class OnnxRuntimeBackend(PeerBackend):
     """A session with the runtime's own defaults."""
 
-    def __init__(self, given: Material, precision: str, threads: int) -> None:
+    def __init__(self, given: ModelFiles, precision: str, threads: int) -> None:
         size = weight(given.encoders[precision])
         super().__init__(packages("onnxruntime", "tokenizers"), batches=False, encoder_bytes=size)
-        self._tokenise = tokeniser(given.tokenizer, given.max_length)
+        self._tokenize = load_tokenizer(given.tokenizer, given.max_length)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3  # its warnings are about graphs, and standard error is for failures
         self._session = ort.InferenceSession(given.encoders[precision], options, providers=["CPUExecutionProvider"])
 
     def run(self, texts: Sequence[str]) -> Any:
-        """One request, tokenise and run and nothing else: (B, H)."""
-        return self._session.run(None, self._tokenise(texts))[0]
+        """One request, tokenize and run and nothing else: (B, H)."""
+        return self._session.run(None, self._tokenize(texts))[0]
 
     async def dissect(self, text: str) -> dict[str, float]:
         """One request: seconds by part."""
         start = time.perf_counter()
-        tokens = self._tokenise([text])
+        tokens = self._tokenize([text])
         made = time.perf_counter()
         self._session.run(None, tokens)
-        return {"tokenise": made - start, "encode": time.perf_counter() - made}
+        return {"tokenize": made - start, "encode": time.perf_counter() - made}
 
     def run_all(self, texts: Sequence[str], order: str) -> Any:
         """Batches as the texts come: (N, H)."""
@@ -43,13 +43,7 @@ class OnnxRuntimeTarget(Peer):
         return np.concatenate(parts)
 
 
-async def open_target(material: dict[str, Any], threads: int, precision: str) -> Peer:
-    """Load an encoder.
-
-    Args:
-        material: see `Material`.
-        threads: that compute.
-        precision: of the encoder.
-    """
+async def open_backend(files: dict[str, Any], threads: int, precision: str) -> PeerBackend:
+    """Load an encoder."""
     restrict(threads)
-    return OnnxRuntimeTarget(Material(**material), precision, threads)
+    return OnnxRuntimeBackend(ModelFiles(**files), precision, threads)

@@ -10,19 +10,19 @@ from typing import Any, Final
 import numpy as np
 import openvino as ov
 
-from .material import Material, Peer, batch_size, by_length, packages, restrict, tokeniser, weight
+from .base import ModelFiles, PeerBackend, batch_size, by_length, load_tokenizer, packages, restrict, weight
 
 _INT8: Final = "encoder.int8.xml"
 
 
-class OpenVinoTarget(Peer):
+class OpenVinoBackend(PeerBackend):
     """The model compiled twice, with the runtime's own hints: for a lone request and for many."""
 
-    def __init__(self, given: Material, file: str, threads: int, precision: str) -> None:
+    def __init__(self, given: ModelFiles, file: str, threads: int, precision: str) -> None:
         # Its own format keeps the weights beside the graph.
         files = [file, Path(file).with_suffix(".bin")] if file.endswith(".xml") else [file]
         super().__init__(packages("openvino", "nncf"), batches=True, encoder_bytes=weight(*files))
-        self._tokenise = tokeniser(given.tokenizer, given.max_length)
+        self._tokenize = load_tokenizer(given.tokenizer, given.max_length)
         self._hidden = given.hidden
         core = ov.Core()
         model = core.read_model(file)
@@ -36,7 +36,7 @@ class OpenVinoTarget(Peer):
 
     def run(self, texts: Sequence[str]) -> Any:
         """One request: (B, H)."""
-        return self._lone(self._tokenise(texts))[0]
+        return self._lone(self._tokenize(texts))[0]
 
     def run_all(self, texts: Sequence[str], order: str) -> Any:
         """Length-sorted batches, as many at a time as the runtime asks for: (N, H)."""
@@ -48,33 +48,33 @@ class OpenVinoTarget(Peer):
 
         queue.set_callback(keep)
         for places in by_length(texts, batch_size(order)):
-            queue.start_async(self._tokenise([texts[place] for place in places]), places)
+            queue.start_async(self._tokenize([texts[place] for place in places]), places)
         queue.wait_all()
         return vectors
 
 
-async def open_target(material: dict[str, Any], threads: int, precision: str) -> Peer:
+async def open_backend(files: dict[str, Any], threads: int, precision: str) -> PeerBackend:
     """Compile a model.
 
     Args:
-        material: see `Material`.
+        files: the model.
         threads: that compute.
         precision: ``fp32``; ``own`` for the runtime's choice; ``int8``.
     """
     restrict(threads)
-    given = Material(**material)
+    given = ModelFiles(**files)
     file = str(Path(given.work) / _INT8) if precision == "int8" else given.encoders["fp32"]
-    return OpenVinoTarget(given, file, threads, precision)
+    return OpenVinoBackend(given, file, threads, precision)
 
 
-def prepare(material: dict[str, Any]) -> None:
+def prepare(files: dict[str, Any]) -> None:
     """Quantise with nncf, by the recipe of its documentation for transformers."""
     import nncf
 
-    given = Material(**material)
-    tokenise = tokeniser(given.tokenizer, given.max_length)
+    given = ModelFiles(**files)
+    tokenize = load_tokenizer(given.tokenizer, given.max_length)
     texts = json.loads(Path(given.calibration).read_text(encoding="utf-8"))
-    dataset = nncf.Dataset(texts, lambda text: tokenise([text]))
+    dataset = nncf.Dataset(texts, lambda text: tokenize([text]))
     model = ov.Core().read_model(given.encoders["fp32"])
     quantised = nncf.quantize(model, dataset, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(texts))
     ov.save_model(quantised, Path(given.work) / _INT8)

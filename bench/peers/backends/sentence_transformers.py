@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from sentence_transformers import SentenceTransformer, export_dynamic_quantized_onnx_model
 
-from .material import WEIGHTS, Material, Peer, batch_size, packages, restrict, weight
+from .base import WEIGHTS, ModelFiles, PeerBackend, batch_size, packages, restrict, weight
 
 #: In the order of preference: what its export offers, and the CPU feature that it is for.
 _TARGETS: Final = (("avx512_vnni", "avx512_vnni"), ("avx512", "avx512f"), ("avx2", "avx2"), ("arm64", "asimd"))
 
 
-class SentenceTransformersTarget(Peer):
+class SentenceTransformersBackend(PeerBackend):
     """A model in any backend. It sorts by length and cuts into batches itself."""
 
     def __init__(self, model: Any, about: dict[str, str], encoder_bytes: int) -> None:
@@ -30,22 +30,22 @@ class SentenceTransformersTarget(Peer):
         return self._model.encode(list(texts), batch_size=batch_size(order), show_progress_bar=False)
 
 
-async def open_target(material: dict[str, Any], threads: int, backend: str, precision: str) -> Peer:
+async def open_backend(files: dict[str, Any], threads: int, backend: str, precision: str) -> PeerBackend:
     """Load the model.
 
     Args:
-        material: see `Material`.
+        files: the model.
         threads: that compute.
         backend: ``torch`` or ``onnx``.
         precision: ``fp32`` or ``int8``.
     """
     restrict(threads)
-    given = Material(**material)
+    given = ModelFiles(**files)
     if backend == "torch":
         import torch
 
         torch.set_num_threads(threads)
-        return SentenceTransformersTarget(
+        return SentenceTransformersBackend(
             SentenceTransformer(given.checkpoint, device="cpu"),
             packages("sentence-transformers", "torch"),
             weight(Path(given.checkpoint) / WEIGHTS),
@@ -53,12 +53,12 @@ async def open_target(material: dict[str, Any], threads: int, backend: str, prec
     file = "model.onnx" if precision == "fp32" else f"model_qint8_{_target()}.onnx"
     model = SentenceTransformer(given.work, device="cpu", backend="onnx", model_kwargs={"file_name": f"onnx/{file}"})
     size = weight(Path(given.work) / "onnx" / file)
-    return SentenceTransformersTarget(model, packages("sentence-transformers", "onnxruntime"), size)
+    return SentenceTransformersBackend(model, packages("sentence-transformers", "onnxruntime"), size)
 
 
-def prepare(material: dict[str, Any]) -> None:
+def prepare(files: dict[str, Any]) -> None:
     """Export to ONNX and to int8 with the library's own functions."""
-    given = Material(**material)
+    given = ModelFiles(**files)
     options = {"export": True, "provider": "CPUExecutionProvider"}
     model = SentenceTransformer(given.checkpoint, device="cpu", backend="onnx", model_kwargs=options)
     model.save_pretrained(given.work)

@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 import tritonclient.grpc.aio as triton
 
-from .material import Material, by_length, packages, weight
+from .base import ModelFiles, PeerBackend, by_length, packages, weight
 
 _MODEL: Final = "encoder"
 #: Texts a batch, at most.
@@ -37,27 +37,19 @@ _END: Final = 15.0
 _PR_SET_PDEATHSIG: Final = 1
 
 
-class TritonTarget:
-    """A server in a process of its own, and a client of it.
-
-    Attributes:
-        model_pid: the server's process; its instances are children of it.
-        about: the packages, and the bytes of the encoder's weights.
-    """
+class TritonBackend(PeerBackend):
+    """A server in a process of its own, whose instances are children of it, and a client of it."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], client: Any, folder: Path, given: Material, precision: str
+        self, process: subprocess.Popen[bytes], client: Any, folder: Path, given: ModelFiles, precision: str
     ) -> None:
+        about = packages("nvidia-pytriton", "tritonclient", "onnxruntime")
+        super().__init__(about, batches=False, encoder_bytes=weight(given.encoders[precision]))
         self._process = process
         self._client = client
         self._folder = folder
         self._hidden = given.hidden
         self.model_pid = process.pid
-        self.about: dict[str, Any] = {
-            "packages": packages("nvidia-pytriton", "tritonclient", "onnxruntime"),
-            "batches": False,
-            "encoder_bytes": weight(given.encoders[precision]),
-        }
 
     async def encode(self, texts: Sequence[str]) -> Any:
         """One request of up to 8 texts: (B, H)."""
@@ -66,10 +58,6 @@ class TritonTarget:
         asked.set_data_from_numpy(data)
         answer = await self._client.infer(_MODEL, [asked])
         return answer.as_numpy("sentence_embedding")
-
-    async def serve(self, text: str) -> Any:
-        """One request among others: (1, H)."""
-        return await self.encode([text])
 
     async def bulk(self, texts: Sequence[str], order: str) -> Any:
         """Requests of up to 8 texts of like lengths, one after the other: (N, H)."""
@@ -86,18 +74,18 @@ class TritonTarget:
         await asyncio.to_thread(shutil.rmtree, self._folder)
 
 
-async def open_target(material: dict[str, Any], threads: int, precision: str) -> TritonTarget:
+async def open_backend(files: dict[str, Any], threads: int, precision: str) -> TritonBackend:
     """Start a server, and connect.
 
     Args:
-        material: see `Material`.
+        files: the model.
         threads: that compute.
         precision: of the encoder.
 
     Raises:
         RuntimeError: the server did not start.
     """
-    given = Material(**material)
+    given = ModelFiles(**files)
     folder = Path(tempfile.mkdtemp(dir=given.work))
     port = _free_port()
     process = _start(given, folder, port, threads, precision)
@@ -113,7 +101,7 @@ async def open_target(material: dict[str, Any], threads: int, precision: str) ->
         _end(process)
         shutil.rmtree(folder)
         raise
-    return TritonTarget(process, client, folder, given, precision)
+    return TritonBackend(process, client, folder, given, precision)
 
 
 async def _ready(client: Any) -> bool:
@@ -123,7 +111,7 @@ async def _ready(client: Any) -> bool:
         return False
 
 
-def _start(given: Material, folder: Path, port: int, threads: int, precision: str) -> subprocess.Popen[bytes]:
+def _start(given: ModelFiles, folder: Path, port: int, threads: int, precision: str) -> subprocess.Popen[bytes]:
     installed = importlib.util.find_spec("pytriton")
     if installed is None or not installed.submodule_search_locations:
         raise RuntimeError("the wheel of nvidia-pytriton has no package pytriton")
@@ -167,7 +155,7 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _config(given: Material, threads: int, precision: str) -> str:
+def _config(given: ModelFiles, threads: int, precision: str) -> str:
     parameters = {
         "tokenizer": given.tokenizer,
         "encoder": given.encoders[precision],

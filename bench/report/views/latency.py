@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 from matplotlib.axes import Axes
 
+from emberline.bench.harness.measurements import HIGHER_IS_BETTER, UNITS, Measurements, Summary
 from emberline.bench.harness.result import Result
-from emberline.bench.report.document import Block, Cell, Column, Document, Picture, Section, Table
-from emberline.bench.report.plots import INK, QUIET, colour, name_rows, picture
-
-from .wording import best_of, conditions, disturbed, number, spread, times
+from emberline.bench.harness.scenarios import LAG, OFFERED, UNANSWERED
+from emberline.bench.latency.latency import SHARES, section
+from emberline.bench.report.document import Block, Document, Picture, Section, Table
+from emberline.bench.report.plots import INK, QUIET, bars, colour, legend_below, picture, row_picture
+from emberline.bench.report.tables import Declared, numbers, table, words
+from emberline.bench.report.wording import conditions, disturbed, left_out, number, six, slug, span, times
 
 _EXPLAINED: Final = {
     "SingleStream": "One request of one text at a time, on an otherwise idle machine.",
@@ -25,37 +29,24 @@ _EXPLAINED: Final = {
 
 def view(result: Result) -> Document:
     """What was measured, scenario by scenario."""
+    measured = Measurements.of(result)
     sections = []
-    for texts in result["texts"]:
-        suffix = f", {texts['name']} texts" if len(result["texts"]) > 1 else ""
+    for texts in (one["name"] for one in result["texts"]):
+        suffix = f", {texts} texts" if len(result["texts"]) > 1 else ""
         for scenario in result["settings"]["scenarios"]:
-            blocks: list[Block] = [_EXPLAINED[scenario], _table(result, texts["name"], scenario)]
+            blocks: list[Block] = [_EXPLAINED[scenario], _table(result, measured, section(scenario, texts))]
             match scenario:
                 case "SingleStream":
-                    blocks.append(_latencies(result, texts["name"]))
+                    blocks.append(_latencies(result, measured, texts))
                 case "Offline":
-                    blocks.append(_throughputs(result, texts["name"]))
+                    blocks.append(_throughputs(result, measured, texts))
                 case "Server":
-                    blocks += [_loads_table(result, texts["name"]), _loads(result, texts["name"])]
+                    blocks += [_loads_table(measured, texts), _loads(result, measured, texts)]
             sections.append(Section(scenario + suffix, tuple(blocks)))
     sections += [_participants(result), conditions(result)]
     if warning := disturbed(result):
         sections.insert(0, Section("Take care", (warning,)))
     return Document("Latency and throughput", _lead(result), tuple(sections))
-
-
-def find(result: Result, texts: str, scenario: str, variant: str, metric: str) -> Mapping[str, Any] | None:
-    """One measurement, if it was made."""
-    found: Sequence[Mapping[str, Any]] = result["measurements"]
-    wanted = (texts, scenario, variant, metric)
-    keys = ("texts", "scenario", "variant", "metric")
-    return next((one for one in found if tuple(one[key] for key in keys) == wanted), None)
-
-
-def variant_colour(result: Result, name: str) -> str:
-    """The colour of a variant, or of one that is measured under a second name."""
-    chosen = next((one for one in result["variants"] if name.startswith(one["name"])), None)
-    return colour(chosen["engine"], chosen["precision"]) if chosen else INK
 
 
 def _lead(result: Result) -> str:
@@ -73,207 +64,144 @@ def _lead(result: Result) -> str:
     )
 
 
-def _table(result: Result, texts: str, scenario: str) -> Table:
-    found = [one for one in result["measurements"] if (one["texts"], one["scenario"]) == (texts, scenario)]
-    metrics = list(dict.fromkeys(one["metric"] for one in found))
-    variants = list(dict.fromkeys(one["variant"] for one in found))
-    units = {one["metric"]: one["unit"] for one in found}
-    by_place = {(one["variant"], one["metric"]): one for one in found}
-    compared = result["reference"] is not None
-    columns = [Column("Variant", number=False)]
-    best = {}
-    for metric in metrics:
-        columns.append(Column(_title(metric, result), units[metric]))
-        measured = [by_place[variant, metric] for variant in variants]
-        best[metric] = best_of([one["values"]["median"] for one in measured], measured[0]["higher_is_better"])
-    if compared:
-        columns += [Column(f"{metric} ratio", f"to {result['reference']}") for metric in metrics if metric != "p90"]
-    rows = []
-    for variant in variants:
-        row = [Cell(variant)]
-        for metric in metrics:
-            values = by_place[variant, metric]["values"]
-            row.append(spread(values, values["median"] is not None and values["median"] == best[metric]))
-        if compared:
-            for metric in metrics:
-                if metric != "p90":
-                    ratio = by_place[variant, metric]["ratio"]
-                    row.append(_ratio(ratio) if variant != result["reference"] else Cell("1"))
-        rows.append(tuple(row))
-    return Table(tuple(columns), tuple(rows))
+def _table(result: Result, measured: Measurements, place: str) -> Table:
+    reference = result["reference"]
+    bound = f"rate with p99 ≤ {number(result['settings']['bound_ms'])} ms"
+    columns: list[Declared] = [words("Variant", lambda name: name)]
+    for metric in measured.metrics(place):
+        best = max if metric in HIGHER_IS_BETTER else min
+        title = bound if metric == "rate" else metric
+        columns.append(numbers(title, _of(measured, place, metric), UNITS[metric], best=best))
+    for metric in measured.metrics(place) if reference else ():
+        if metric != "p90":
+            columns.append(_ratios(measured, place, metric, reference))
+    return table(measured.variants(place), *columns)
 
 
-def _title(metric: str, result: Result) -> str:
-    if metric == "rate":
-        return f"rate with p99 ≤ {number(result['settings']['bound_ms'])} ms"
-    return metric
+def _of(measured: Measurements, place: str, metric: str) -> Any:
+    return lambda name: measured.summary(place, name, metric)
 
 
-def _ratio(ratio: Mapping[str, Any] | None) -> Cell:
-    if ratio is None:
-        return Cell("–")
-    low, high = number(ratio["minimum"]), number(ratio["maximum"])
-    return Cell(times(ratio["median"]), f"{low}–{high}" if low != high else "")
+def _ratios(measured: Measurements, place: str, metric: str, reference: str) -> Declared:
+    def ratio(name: str) -> Summary | str | None:
+        return "1" if name == reference else measured.ratio(place, name, metric, reference)
+
+    def detail(name: str) -> str:
+        found = ratio(name)
+        return span(found) if isinstance(found, Summary) else ""
+
+    return numbers(f"{metric} ratio", ratio, f"to {reference}", write=times, detail=detail)
 
 
-def _loads_table(result: Result, texts: str) -> Table:
-    points = [one for one in result["loads"] if one["texts"] == texts]
-    shares = sorted({one["share"] for one in points})
-    by_place = {(one["variant"], one["share"]): one for one in points}
-    columns = (
-        Column("Variant", number=False),
-        *(Column(f"p99 at {share:.0%} load", "ms") for share in shares),
-        Column("lost", "requests"),
-        Column("lag", "p99, ms"),
-    )
-    rows = []
-    for variant in dict.fromkeys(one["variant"] for one in points):
-        found = [by_place[variant, share] for share in shares]
-        rows.append(
-            (
-                Cell(variant),
-                *(
-                    Cell(
-                        number(one["p99"]["median"]),
-                        f"p50 {number(one['p50']['median'])} at {number(one['rate'])}/s",
-                    )
-                    for one in found
-                ),
-                Cell(str(sum(one["unanswered"] for one in found))),
-                Cell(number(max(one["lag_p99"]["median"] for one in found))),
-            )
-        )
-    return Table(
-        columns,
-        tuple(rows),
-        "The load is a share of what the same variant answers at most. The lag is how late the generator itself sent "
-        "requests; the latencies contain it.",
+def _loads_table(measured: Measurements, texts: str) -> Table:
+    places = {share: section("Server", texts, share) for share in SHARES}
+
+    def at(place: str) -> Declared:
+        def detail(name: str) -> str:
+            p50, rate = (number(measured.median(place, name, metric)) for metric in ("p50", OFFERED))
+            return f"p50 {p50} at {rate}/s"
+
+        title = f"p99 at {next(share for share, found in places.items() if found == place):.0%} load"
+        return numbers(title, lambda name: measured.median(place, name, "p99"), "ms", detail=detail)
+
+    def lost(name: str) -> str:
+        return str(int(sum(sum(measured.values(place, name, UNANSWERED)) for place in places.values())))
+
+    def lag(name: str) -> float:
+        return max(measured.median(place, name, LAG) or 0.0 for place in places.values())
+
+    return table(
+        measured.variants(section("Server", texts, SHARES[0])),
+        words("Variant", lambda name: name),
+        *map(at, places.values()),
+        numbers("lost", lost, "requests"),
+        numbers("lag", lag, "p99, ms"),
+        note="The load is a share of what the same variant answers at most. The lag is how late the generator itself "
+        "sent requests; the latencies contain it.",
     )
 
 
 def _participants(result: Result) -> Section:
-    columns = (
-        Column("Variant", number=False),
-        Column("encoder", "MB"),
-        Column("memory", "MB, resident"),
-        Column("cosine, mean", "to the reference"),
-        Column("cosine, least", "to the reference"),
-        Column("accuracy gate", number=False),
+    shown = table(
+        result["variants"],
+        words("Variant", lambda one: one["name"]),
+        numbers("encoder", lambda one: one["encoder_mb"], "MB"),
+        numbers("memory", lambda one: one["memory_mb"], "MB, resident"),
+        numbers("cosine, mean", lambda one: one["cosine_mean"], "to the reference", write=six),
+        numbers("cosine, least", lambda one: one["cosine_minimum"], "to the reference", write=six),
+        words("accuracy gate", lambda one: one["gate"]),
     )
-    rows = tuple(
-        (
-            Cell(one["name"]),
-            Cell(number(one["encoder_mb"])),
-            Cell(number(one["memory_mb"])),
-            Cell("–" if one["cosine_mean"] is None else f"{one['cosine_mean']:.6f}"),
-            Cell("–" if one["cosine_minimum"] is None else f"{one['cosine_minimum']:.6f}"),
-            Cell(one["gate"]),
-        )
-        for one in result["variants"]
-    )
-    blocks: list[Block] = [Table(columns, rows)]
-    blocks += [f"{one['variant']} was left out: {one['reason']}." for one in result["left_out"]]
-    return Section("What took part", tuple(blocks))
+    return Section("What took part", (shown, *left_out(result)))
 
 
-def _slug(texts: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in texts)
+def variant_colour(result: Result, name: str) -> str:
+    """The colour of a variant, or of one that is measured under a second name."""
+    chosen: Mapping[str, Any] | None = next((one for one in result["variants"] if name.startswith(one["name"])), None)
+    return colour(chosen["engine"], chosen["precision"]) if chosen else INK
 
 
-def _latencies(result: Result, texts: str) -> Picture:
-    names = [one["name"] for one in result["variants"]]
+def _latencies(result: Result, measured: Measurements, texts: str) -> Picture:
+    place = section("SingleStream", texts)
+    names = measured.variants(place)
 
-    def draw(axes: Axes) -> None:
-        for place, name in enumerate(reversed(names)):
-            p50, p90, p99 = (
-                _median(find(result, texts, "SingleStream", name, metric)) for metric in ("p50", "p90", "p99")
-            )
-            tint = variant_colour(result, name)
-            axes.plot([p50, p99], [place, place], color=tint, linewidth=2, alpha=0.35, solid_capstyle="round")
-            axes.plot([p50], [place], "o", color=tint, markersize=8)
-            axes.plot([p90], [place], "|", color=tint, markersize=11, markeredgewidth=2)
-            axes.plot([p99], [place], "|", color=tint, markersize=11, markeredgewidth=2)
-            axes.annotate(
-                f"{number(p50)}", (p50, place), (0, 9), textcoords="offset points", ha="center", fontsize=9, color=tint
-            )
-        name_rows(axes, names)
-        axes.set_xlim(left=0)
-        axes.set_xlabel("ms a request: ● p50   ❘ p90, p99")
+    def draw(axes: Axes, y: int, index: int) -> None:
+        tint = variant_colour(result, names[index])
+        p50, p90, p99 = (_finite(measured.median(place, names[index], metric)) for metric in ("p50", "p90", "p99"))
+        axes.plot([p50, p99], [y, y], color=tint, linewidth=2, alpha=0.35, solid_capstyle="round")
+        axes.plot([p50], [y], "o", color=tint, markersize=8)
+        axes.plot([p90, p99], [y, y], "|", color=tint, markersize=11, markeredgewidth=2)
+        axes.annotate(number(p50), (p50, y), (0, 9), textcoords="offset points", ha="center", fontsize=9, color=tint)
 
     caption = f"Latency of one request, {texts} texts: p50, p90 and p99, medians over the repetitions. Less is better."
-    return picture(f"latency-single-{_slug(texts)}", caption, 0.8 + 0.42 * len(names), draw)
+    return row_picture(
+        f"latency-single-{slug(texts)}", caption, names, draw, "ms a request: ● p50   ❘ p90, p99", room=0.42
+    )
 
 
-def _throughputs(result: Result, texts: str) -> Picture:
-    found = [one for one in result["measurements"] if (one["texts"], one["scenario"]) == (texts, "Offline")]
-
-    def draw(axes: Axes) -> None:
-        for place, one in enumerate(reversed(found)):
-            values = one["values"]
-            tint = variant_colour(result, one["variant"])
-            axes.barh(place, values["median"], height=0.62, color=tint, alpha=0.9)
-            axes.plot([values["minimum"], values["maximum"]], [place, place], color=INK, linewidth=1.4)
-            ratio = one["ratio"]
-            label = f"{number(values['median'])}" + (f"  ({times(ratio['median'])})" if ratio else "")
-            axes.annotate(
-                label, (values["maximum"], place), (6, 0), textcoords="offset points", va="center", fontsize=9
-            )
-        name_rows(axes, [one["variant"] for one in found])
-        axes.grid(axis="y", visible=False)
-        axes.margins(x=0.22)
-        axes.set_xlim(left=0)
-        axes.set_xlabel("texts/s")
-
+def _throughputs(result: Result, measured: Measurements, texts: str) -> Picture:
+    place = section("Offline", texts)
+    rows = []
+    for name in measured.variants(place):
+        values = measured.summary(place, name, "throughput")
+        ratio = measured.ratio(place, name, "throughput", result["reference"])
+        if values:
+            note = number(values.median) + (f"  ({times(ratio.median)})" if ratio else "")
+            rows.append((name, values, variant_colour(result, name), note))
     caption = f"Throughput, {texts} texts, all at once; the line is the range of the repetitions. More is better."
-    return picture(f"latency-offline-{_slug(texts)}", caption, 0.8 + 0.42 * len(found), draw)
+    return bars(f"latency-offline-{slug(texts)}", caption, rows)
 
 
-def _loads(result: Result, texts: str) -> Picture:
-    points: dict[str, list[Mapping[str, Any]]] = {}
-    for one in result["loads"]:
-        if one["texts"] == texts:
-            points.setdefault(one["variant"], []).append(one)
+def _loads(result: Result, measured: Measurements, texts: str) -> Picture:
+    places = [section("Server", texts, share) for share in SHARES]
+    names = measured.variants(places[0])
     grpc = {one["name"] for one in result["variants"] if one["path"] == "grpc"}
 
     def draw(axes: Axes) -> None:
-        for name, found in points.items():
+        for name in names:
             tint = variant_colour(result, name)
-            ordered = sorted(found, key=lambda one: float(one["rate"]))
-            rates = [one["rate"] for one in ordered]
             dashes = (0, (4, 2)) if name in grpc else "-"
-            p99 = [_finite(one["p99"]["median"]) for one in ordered]
-            p50 = [_finite(one["p50"]["median"]) for one in ordered]
+            rates, p50, p99 = (
+                [_finite(measured.median(place, name, metric)) for place in places] for metric in (OFFERED, "p50", "p99")
+            )
             axes.plot(rates, p99, linestyle=dashes, marker="o", color=tint, markersize=5, label=name)
             axes.plot(rates, p50, linestyle=dashes, marker="o", color=tint, markersize=3, alpha=0.45, linewidth=1)
         axes.axhline(result["settings"]["bound_ms"], color=QUIET, linewidth=1, linestyle=(0, (1, 2)))
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_plain)
-        axes.yaxis.set_minor_formatter(_sparse)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        # Labels between powers of ten at 2 and 5 only.
+        axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
         axes.set_xlim(left=0)
         axes.set_xlabel("requests/s offered")
         axes.set_ylabel("ms")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+        legend_below(axes)
 
     caption = (
         f"Latency under load, {texts} texts, at 50, 70 and 90 % of each variant's own saturation: p99 strong, p50 "
         "faint; dashed through gRPC; dotted the bound on p99. Further right and lower is better."
     )
-    return picture(f"latency-load-{_slug(texts)}", caption, 3.6 + 0.22 * ((len(points) + 1) // 2), draw)
-
-
-def _plain(value: float, _: object) -> str:
-    return f"{value:g}"
-
-
-def _sparse(value: float, _: object) -> str:
-    """Labels between powers of ten at 2 and 5 only."""
-    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
-
-
-def _median(measurement: Mapping[str, Any] | None) -> float:
-    return _finite(measurement["values"]["median"] if measurement else None)
+    return picture(f"latency-load-{slug(texts)}", caption, 3.6 + 0.22 * ((len(names) + 1) // 2), draw)
 
 
 def _finite(value: float | None) -> float:
     """A number to draw; what has none is left out of the plot."""
-    return float("nan") if value is None else float(value)
+    return value if value is not None and math.isfinite(value) else math.nan

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from matplotlib.axes import Axes
 
+from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import Result
-from emberline.bench.report.document import Block, Cell, Column, Picture, Section, Table
-from emberline.bench.report.plots import COLOURS, QUIET, colour, picture
+from emberline.bench.harness.texts import MIXED
+from emberline.bench.latency.latency import section
+from emberline.bench.report.document import Block, Picture, Section, Table
+from emberline.bench.report.plots import QUIET, Point, colour, numbered, picture
+from emberline.bench.report.tables import Declared, numbers, table, words
+from emberline.bench.report.wording import four, number, times
 
-from .latency import find
-from .pareto import Measured, Row, front, pareto_rows
-from .peers_plots import MIXED
-from .wording import fraction, number, times
+from .pareto import ParetoRow, Timed, front, pareto_rows
 
 _MARKERS: Final = {"latency": "o", "peers": "s"}
 
@@ -30,24 +32,22 @@ def overview(results: Mapping[str, Result]) -> Section | None:
         return None
     chosen = front(rows)
     blocks: list[Block] = [_table(results, rows, chosen)]
-    if len(chosen) > 0:
+    if chosen:
         blocks.append(_plot(results, rows, chosen))
     return Section("What each variant costs and keeps", tuple(blocks))
 
 
 def headline(latency: Result, recall: Result | None) -> str:
     """What the fastest variant gains and keeps, in a sentence."""
-    texts = latency["texts"][0]["name"]
-    single = {one["name"]: find(latency, texts, "SingleStream", one["name"], "p50") for one in latency["variants"]}
-    measured = {name: one for name, one in single.items() if one and one["values"]["median"] is not None}
-    if not measured:
+    measured, place = Measurements.of(latency), section("SingleStream", latency["texts"][0]["name"])
+    medians = {name: measured.median(place, name, "p50") for name in measured.variants(place)}
+    if not medians:
         return ""
-    name = min(measured, key=lambda variant: float(measured[variant]["values"]["median"]))
-    fastest = measured[name]
-    said = f"{name} answers a request of one text in {number(fastest['values']['median'])} ms at the median"
-    ratio = fastest["ratio"]
+    name = min(medians, key=lambda variant: medians[variant] or 0.0)
+    said = f"{name} answers a request of one text in {number(medians[name])} ms at the median"
+    ratio = measured.ratio(place, name, "p50", latency["reference"])
     if ratio and name != latency["reference"]:
-        said += f", {number(ratio['median'])} times as fast as {latency['reference']}"
+        said += f", {number(ratio.median)} times as fast as {latency['reference']}"
     kept = _kept(latency, recall, name)
     return f"{said}, and keeps {kept:.1%} of its top 10." if kept is not None else f"{said}."
 
@@ -58,38 +58,39 @@ def _kept(latency: Result, recall: Result | None, name: str) -> float | None:
     return next((float(one["agreement_at_10"]) for one in found if one["precision"] == precision), None)
 
 
-def _table(results: Mapping[str, Result], rows: Sequence[Row], chosen: Sequence[Row]) -> Table:
-    lines = []
-    for row in rows:
-        reference = row.name == results[row.run]["reference"]
-        cells = [_measured(one, reference) for one in (row.p50, row.p99, row.throughput)]
-        quality = [Cell(fraction(value)) for value in (row.agreement, row.item_cold, row.user_cold)]
-        begun = results[row.run]["environment"]["created"][:16].replace("T", " ")
-        where = Cell("yes" if row in chosen else "")
-        lines.append((Cell(row.name), Cell(row.run, begun), Cell(number(row.encoder_mb)), *cells, *quality, where))
-    columns = (
-        Column("Variant", number=False),
-        Column("run", number=False),
-        Column("encoder", "MB"),
-        Column("p50", "ms"),
-        Column("p99", "ms"),
-        Column("throughput", "texts/s"),
-        Column("agreement@10"),
-        Column("NDCG@10", "item cold"),
-        Column("NDCG@10", "user cold"),
-        Column("Pareto front", number=False),
+def _table(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Sequence[ParetoRow]) -> Table:
+    def timed(title: str, unit: str, find: Callable[[ParetoRow], Timed | None]) -> Declared:
+        def ratio(row: ParetoRow) -> str:
+            found = find(row)
+            itself = row.name == results[row.run]["reference"]
+            return times(found.ratio.median) if found and found.ratio and not itself else ""
+
+        def median(row: ParetoRow) -> float | None:
+            found = find(row)
+            return found.values.median if found else None
+
+        return numbers(title, median, unit, detail=ratio)
+
+    def begun(row: ParetoRow) -> str:
+        return str(results[row.run]["environment"]["created"][:16].replace("T", " "))
+
+    return table(
+        rows,
+        words("Variant", lambda row: row.name),
+        words("run", lambda row: row.run, detail=begun),
+        numbers("encoder", lambda row: row.encoder_mb, "MB"),
+        timed("p50", "ms", lambda row: row.p50),
+        timed("p99", "ms", lambda row: row.p99),
+        timed("throughput", "texts/s", lambda row: row.throughput),
+        numbers("agreement@10", lambda row: row.agreement, write=four),
+        numbers("NDCG@10", lambda row: row.item_cold, "item cold", write=four),
+        numbers("NDCG@10", lambda row: row.user_cold, "user cold", write=four),
+        words("Pareto front", lambda row: "yes" if row in chosen else ""),
+        note=" ".join(_note(results, rows)),
     )
-    return Table(columns, tuple(lines), " ".join(_note(results, rows)))
 
 
-def _measured(measured: Measured, reference: bool) -> Cell:
-    if measured is None:
-        return Cell("–")
-    ratio = measured["ratio"]
-    return Cell(number(measured["values"]["median"]), times(ratio["median"]) if ratio and not reference else "")
-
-
-def _note(results: Mapping[str, Result], rows: Sequence[Row]) -> Iterator[str]:
+def _note(results: Mapping[str, Result], rows: Sequence[ParetoRow]) -> Iterator[str]:
     runs = list(dict.fromkeys(row.run for row in rows))
     yield "p50 and p99 are of one request of one text, throughput is with all texts at once; a dash: not measured."
     for run in runs:
@@ -109,54 +110,28 @@ def _note(results: Mapping[str, Result], rows: Sequence[Row]) -> Iterator[str]:
     yield "On the front is what no other variant of the same run equals or beats in both throughput and agreement."
 
 
-def _plot(results: Mapping[str, Result], rows: Sequence[Row], chosen: Sequence[Row]) -> Picture:
-    points = [(row, row.ratio, 100 * row.agreement) for row in rows if row.ratio is not None and row.agreement]
-    numbers = {id(row): place + 1 for place, (row, _, _) in enumerate(points)}
+def _plot(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Sequence[ParetoRow]) -> Picture:
+    placed = [(row, row.ratio, row.agreement) for row in rows]
+    points = {
+        row.name + row.run: (row, Point(ratio, 100 * agreed, colour(row.engine, row.precision), _MARKERS[row.run], row in chosen))
+        for row, ratio, agreed in placed
+        if ratio is not None and agreed
+    }
 
     def draw(axes: Axes) -> None:
-        for run, marker in _MARKERS.items():
-            mine = [point for point in points if point[0].run == run]
-            if not mine:
-                continue
-            best = sorted((speed, height) for row, speed, height in mine if row in chosen)
-            axes.plot(*zip(*best, strict=True), color=QUIET, linewidth=1, linestyle="--" if run == "peers" else "-")
-            for row, speed, height in mine:
-                tint = _tint(row)
-                face = tint if row in chosen else "white"
-                axes.plot([speed], [height], marker, color=tint, markerfacecolor=face, markersize=8)
-                axes.annotate(
-                    str(numbers[id(row)]),
-                    (speed, height),
-                    (0, 6 + 9 * _crowd(points, row)),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=8,
-                )
-        axes.margins(x=0.08, y=0.25)
-        axes.set_xlim(left=0)
+        for run in _MARKERS:
+            best = sorted((point.x, point.y) for row, point in points.values() if row.run == run and row in chosen)
+            if best:
+                axes.plot(*zip(*best, strict=True), color=QUIET, linewidth=1, linestyle="--" if run == "peers" else "-")
+        numbered(axes, [point for _, point in points.values()])
         axes.set_xlabel("throughput, times PyTorch's of the same run")
-        axes.set_ylabel("agreement@10, %")
 
-    named = "; ".join(f"{numbers[id(row)]} {row.name}, {row.run}" for row, _, _ in points)
-    compared = "; ".join(
-        f"run {run}: {results[run]['reference']}" for run in dict.fromkeys(row.run for row, _, _ in points)
-    )
+    named = "; ".join(f"{place} {row.name}, {row.run}" for place, (row, _) in enumerate(points.values(), 1))
+    runs = dict.fromkeys(row.run for row, _ in points.values())
+    compared = "; ".join(f"run {run}: {results[run]['reference']}" for run in runs)
     caption = (
         f"Throughput, as a ratio to PyTorch in the same run ({compared}), against agreement. Filled, with a line: the "
         "Pareto front of each run; circles: run latency, squares: run peers, which are not to be compared with each "
         f"other. Further right and higher is better. {named}."
     )
     return picture("overview", caption, 3.8, draw)
-
-
-def _crowd(points: Sequence[tuple[Row, float, float]], row: Row) -> int:
-    """How many points with a lower number stand nearly where this one does."""
-    place = next(point for point in points if point[0] is row)
-    widest = max(speed for _, speed, _ in points)
-    before = points[: points.index(place)]
-    return sum(abs(speed - place[1]) < 0.04 * widest and abs(height - place[2]) < 1 for _, speed, height in before)
-
-
-def _tint(row: Row) -> str:
-    """Emberline's precisions and PyTorch have their colours; peers stand back."""
-    return colour(row.engine, row.precision) if row.engine in ("emberline", "pytorch") else COLOURS["baseline"]

@@ -6,16 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emberline.bench.harness.measurements import Measurements, Summary
 from emberline.bench.harness.result import Result
+from emberline.bench.harness.texts import MIXED
+from emberline.bench.latency.latency import section
 
-from .latency import find
-from .peers_plots import MIXED, variant_rows
-
-Measured = Mapping[str, Any] | None
+from .peers_plots import variant_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Timed:
+    """A metric of a variant: over the repetitions, and how many times better than the run's reference."""
+
+    values: Summary
+    ratio: Summary | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParetoRow:
     """A variant in one run.
 
     Attributes:
@@ -23,11 +31,11 @@ class Row:
         run: the command of the run that measured it; rows of one run may be compared.
         engine: ``pytorch``, ``emberline`` or a peer's.
         precision: of the encoder.
-        grpc: whether it was asked over a socket.
         encoder_mb: the encoder's weights; None: unknown.
-        p50: of one request of one text, as a measurement; None: not measured.
+        p50: of one request of one text; None: not measured.
         p99: likewise.
         throughput: of all texts at once, likewise.
+        fastest: the variant, with its batch size, whose throughput it is.
         agreement: at 10, with PyTorch's vectors, by the texts of its run.
         item_cold: NDCG@10, by the vectors of its run; None: not measured.
         user_cold: likewise.
@@ -37,11 +45,11 @@ class Row:
     run: str
     engine: str
     precision: str
-    grpc: bool
-    encoder_mb: float | None
-    p50: Measured
-    p99: Measured
-    throughput: Measured
+    encoder_mb: float | None = None
+    p50: Timed | None = None
+    p99: Timed | None = None
+    throughput: Timed | None = None
+    fastest: str = ""
     agreement: float | None
     item_cold: float | None
     user_cold: float | None
@@ -49,28 +57,27 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """Throughput, as a ratio to PyTorch's in the same run."""
-        ratio: Measured = self.throughput["ratio"] if self.throughput else None
-        return None if ratio is None else ratio["median"]
+        return self.throughput.ratio.median if self.throughput and self.throughput.ratio else None
 
 
-def pareto_rows(results: Mapping[str, Result]) -> list[Row]:
+def pareto_rows(results: Mapping[str, Result]) -> list[ParetoRow]:
     """All variants: those of `latency`, what `recall` alone measured, and those of `peers`.
 
     Args:
         results: by command; those that there are.
     """
-    quality = _Quality(results.get("recall"))
-    timed = list(_timed(results["latency"], quality)) if "latency" in results else []
-    found = [*timed, *quality.rows({(row.engine, row.precision) for row in timed})]
+    recall = results.get("recall")
+    timed = list(_timed(results["latency"], recall)) if "latency" in results else []
+    found = [*timed, *_untimed(recall, {(row.engine, row.precision) for row in timed})]
     if "peers" in results:
-        found += _peers(results["peers"], quality)
+        found += _peers(results["peers"])
     return found
 
 
-def front(rows: Sequence[Row]) -> list[Row]:
+def front(rows: Sequence[ParetoRow]) -> list[ParetoRow]:
     """Those that no other of the same run equals or beats in both throughput and agreement; never across runs."""
-    placed = [(row, (row.ratio, row.agreement)) for row in rows]
-    known = [(row, place[0], place[1]) for row, place in placed if place[0] is not None and place[1] is not None]
+    placed = [(row, row.ratio, row.agreement) for row in rows]
+    known = [(row, speed, agreed) for row, speed, agreed in placed if speed is not None and agreed is not None]
     return [
         row
         for row, speed, agreed in known
@@ -81,108 +88,61 @@ def front(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Quality:
-    """What `recall` says of a precision; nothing without it."""
-
-    result: Result | None
-
-    def agreement(self, engine: str, precision: str) -> float | None:
-        if self.result is None:
-            return None
-        if engine == "pytorch":
-            return 1.0
-        found = (one["agreement_at_10"] for one in self.result["vectors"] if one["precision"] == precision)
-        return next(found, None)
-
-    def ndcg(self, engine: str, precision: str, scenario: str) -> float | None:
-        """NDCG@10 in the first scenario whose name begins so."""
-        kinds = {"pytorch": "reference", "emberline": "precision"}
-        rankings: Sequence[Mapping[str, Any]] = self.result["rankings"] if self.result else ()
-        for one in rankings:
-            of_this = one["kind"] == kinds.get(engine) and one["precision"] == precision
-            if of_this and one["scenario"].startswith(scenario):
-                return float(one["ndcg_at_10"])
-        return None
-
-    def rows(self, timed: set[tuple[str, str]]) -> Iterator[Row]:
-        """The variants that were not timed."""
-        if self.result is None:
-            return
-        names = {one["variant"]: ("emberline", one["precision"]) for one in self.result["vectors"]}
-        for name, (engine, precision) in {self.result["reference"]: ("pytorch", "fp32"), **names}.items():
-            if (engine, precision) not in timed:
-                yield _row(self, name, "recall", engine, precision)
+def timed_of(result: Result, place: str, variant: str, metric: str) -> Timed | None:
+    """A metric of a variant in one section, if it was measured."""
+    measured = Measurements.of(result)
+    values = measured.summary(place, variant, metric)
+    return Timed(values, measured.ratio(place, variant, metric, result["reference"])) if values else None
 
 
-def _row(
-    quality: _Quality,
-    name: str,
-    run: str,
-    engine: str,
-    precision: str,
-    *,
-    grpc: bool = False,
-    encoder_mb: float | None = None,
-    single: tuple[Measured, Measured] = (None, None),
-    throughput: Measured = None,
-    agreement: float | None = None,
-    ndcg: tuple[float | None, float | None] | None = None,
-) -> Row:
-    ranked = ndcg or (quality.ndcg(engine, precision, "item cold"), quality.ndcg(engine, precision, "user cold"))
-    return Row(
-        name=name,
-        run=run,
-        engine=engine,
-        precision=precision,
-        grpc=grpc,
-        encoder_mb=encoder_mb,
-        p50=single[0],
-        p99=single[1],
-        throughput=throughput,
-        agreement=quality.agreement(engine, precision) if agreement is None else agreement,
-        item_cold=ranked[0],
-        user_cold=ranked[1],
-    )
+def _quality(recall: Result | None, engine: str, precision: str) -> dict[str, float | None]:
+    """What `recall` says of a precision: its agreement, and NDCG@10 in the first scenarios of their names."""
+    if recall is None:
+        return {"agreement": None, "item_cold": None, "user_cold": None}
+    vectors = (one["agreement_at_10"] for one in recall["vectors"] if one["precision"] == precision)
+    kind = {"pytorch": "reference", "emberline": "precision"}.get(engine)
+    ranked = [one for one in recall["rankings"] if (one["kind"], one["precision"]) == (kind, precision)]
+    ndcg = {
+        key: next((one["ndcg_at_10"] for one in ranked if one["scenario"].startswith(key.replace("_", " "))), None)
+        for key in ("item_cold", "user_cold")
+    }
+    return {"agreement": 1.0 if engine == "pytorch" else next(vectors, None), **ndcg}
 
 
-def _timed(latency: Result, quality: _Quality) -> Iterator[Row]:
+def _untimed(recall: Result | None, timed: set[tuple[str, str]]) -> Iterator[ParetoRow]:
+    """The variants that `recall` alone measured."""
+    if recall is None:
+        return
+    names = {one["variant"]: ("emberline", one["precision"]) for one in recall["vectors"]}
+    for name, (engine, precision) in {recall["reference"]: ("pytorch", "fp32"), **names}.items():
+        if (engine, precision) not in timed:
+            quality = _quality(recall, engine, precision)
+            yield ParetoRow(name=name, run="recall", engine=engine, precision=precision, **quality)
+
+
+def _timed(latency: Result, recall: Result | None) -> Iterator[ParetoRow]:
     texts = latency["texts"][0]["name"]
     for one in latency["variants"]:
         name = one["name"]
-        yield _row(
-            quality,
-            name,
-            "latency",
-            one["engine"],
-            one["precision"],
-            grpc=one["path"] == "grpc",
-            encoder_mb=one["encoder_mb"],
-            single=_single(latency, texts, name),
-            throughput=find(latency, texts, "Offline", name, "throughput"),
-        )
+        times = {"throughput": timed_of(latency, section("Offline", texts), name, "throughput"), "fastest": name}
+        yield _row(latency, "latency", texts, one, **times, **_quality(recall, one["engine"], one["precision"]))
 
 
-def _peers(peers: Result, quality: _Quality) -> Iterator[Row]:
+def _peers(peers: Result) -> Iterator[ParetoRow]:
     """Each in the batch size that is its fastest."""
     for one in peers["variants"]:
-        name = one["name"]
         rows = [row for row, record in variant_rows(peers) if record is one]
-        speeds = [found for row in rows if (found := find(peers, MIXED, "Offline", row, "throughput"))]
-        yield _row(
-            quality,
-            name,
-            "peers",
-            one["engine"],
-            one["precision"],
-            grpc=one["path"] == "grpc",
-            encoder_mb=one["encoder_mb"],
-            single=_single(peers, MIXED, name),
-            throughput=max(speeds, key=lambda found: found["values"]["median"], default=None),
-            agreement=one["agreement_at_10"],
-            ndcg=(one["item_cold_ndcg_at_10"], one["user_cold_ndcg_at_10"]),
-        )
+        speeds = [(row, found) for row in rows if (found := timed_of(peers, f"Offline, {MIXED}", row, "throughput"))]
+        row, found = max(speeds, key=lambda speed: speed[1].values.median, default=(one["name"], None))
+        quality = {"agreement": one["agreement_at_10"], "item_cold": one["item_cold_ndcg_at_10"]}
+        quality["user_cold"] = one["user_cold_ndcg_at_10"]
+        yield _row(peers, "peers", MIXED, one, throughput=found, fastest=row, **quality)
 
 
-def _single(result: Result, texts: str, name: str) -> tuple[Measured, Measured]:
-    return find(result, texts, "SingleStream", name, "p50"), find(result, texts, "SingleStream", name, "p99")
+def _row(result: Result, run: str, texts: str, record: Mapping[str, Any], **rest: Any) -> ParetoRow:
+    single = {metric: timed_of(result, section("SingleStream", texts), record["name"], metric) for metric in _LONE}
+    known = {key: record[key] for key in ("name", "engine", "precision", "encoder_mb")}
+    return ParetoRow(run=run, **known, **single, **rest)
+
+
+_LONE = ("p50", "p99")

@@ -2,209 +2,208 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+from emberline.bench.harness.measurements import Measurements, Summary
 from emberline.bench.harness.result import Result
-from emberline.bench.report.document import Block, Cell, Column, Document, Section, Table
+from emberline.bench.harness.scenarios import LAG, OFFERED, UNANSWERED
+from emberline.bench.harness.texts import MIXED
+from emberline.bench.peers.rounds import (
+    CLIENT_MS,
+    GIGA_OPERATIONS,
+    LOAD,
+    LONE,
+    MEMORY,
+    OPERATORS,
+    PARTS,
+    PEAK,
+    SERVER_MS,
+    bulk,
+    crowd,
+    growing,
+    recommending,
+)
+from emberline.bench.report.document import Document, Section, Table
+from emberline.bench.report.tables import Declared, numbers, table, words
+from emberline.bench.report.wording import conditions, four, left_out, number, six, times
 
-from .latency import find
-from .peers_plots import MIXED, against_agreement, throughputs, variant_rows
-from .peers_profiles import TITLES, durations, operators, parts, spent
-from .wording import best_of, conditions, fraction, number, spread, times
+from .bounds import TITLES, bounds
+from .peers_plots import against_agreement, throughputs, variant_rows
+
+#: Parts of a lone request with their columns.
+_PARTS: Final[Mapping[str, str]] = {
+    "whole": "whole",
+    "tokenize": "tokens",
+    "wait": "waiting",
+    "encode": "encoder",
+    "score": "towers, search",
+    "engine": "rest of the engine",
+    "outside": "outside",
+    "empty call": "empty call",
+}
 
 
 def view(result: Result) -> Document:
     """What had to be shown, the one table, then what does not fit into it."""
-    sections = [_targets(result), _overview(result), _clients(result), spent(result), parts(result), _loads(result)]
-    sections += [_recommendations(result), _work(result), _peaks(result), operators(result)]
-    sections += [_participants(result), conditions(result)]
-    mixed = result["texts"][0]
+    measured, mixed = Measurements.of(result), result["texts"][0]
+    note = (
+        "Ratios are taken within each repetition, whose variants ran right after each other. A peer agrees as well "
+        "if its agreement@10 is not lower than that of Emberline's fastest variant."
+    )
+    shown: tuple[Callable[[Result, Measurements], Section], ...] = (
+        *(_overview, _clients, _spent, _parts, _loads, _recommendations, _work, _peaks, _operators),
+    )
+    sections = [bounds(result, note), *(one(result, measured) for one in shown), _participants(result)]
     return Document(
         "Emberline and its peers",
         f"The same weights, texts and {result['variants'][0]['threads']} threads for everyone, each in a process and "
         f"peers in an environment of their own, taking turns; medians of {result['settings']['repetitions']} "
         f"repetitions with their range. Mixed texts have {mixed['tokens_minimum']} to {mixed['tokens_maximum']} tokens "
         f"(mean {number(mixed['tokens_mean'])}).",
-        tuple(sections),
+        (*sections, conditions(result)),
     )
 
 
-def verdict(target: Mapping[str, Any]) -> str:
-    """Whether a target was reached, or how far it is."""
-    if target["share"] is None:
-        return f"not measured: {target['reason']}" if target["reason"] else "not measured"
-    if target["reached"]:
-        return "reached"
-    shown = f"; see “{TITLES[target['profile']]}”" if target["profile"] else ""
-    return f"missed, at {100 * target['share']:.0f} % of the bound{shown}"
+def _overview(result: Result, measured: Measurements) -> Section:
+    """A row is a name and its record; the same variant with another batch size shows only its throughputs."""
+    reference = result["reference"]
 
+    def timed(title: str, unit: str, place: str, metric: str) -> Declared:
+        def ratio(row: tuple[str, Any]) -> str:
+            found = measured.ratio(place, row[0], metric, reference) if place in (bulk(MIXED), LONE) else None
+            return times(found.median) if found else ""
 
-def _targets(result: Result) -> Section:
-    columns = (
-        Column("Target", number=False),
-        Column("of", number=False),
-        Column("measured", "median, range"),
-        Column("bound"),
-        Column("", number=False),
-    )
-    rows = tuple(
-        (
-            Cell(one["what"]),
-            Cell(one["compared"]),
-            Cell("–") if one["value"] is None else spread(one["value"]),
-            Cell(f"{'≤' if one['at_most'] else '≥'} {number(one['bound'])}"),
-            Cell(verdict(one), best=one["reached"]),
-        )
-        for one in result["targets"]
-    )
-    note = (
-        "Ratios are taken within each repetition, whose variants ran right after each other. A peer agrees as well "
-        "if its agreement@10 is not lower than that of Emberline's fastest variant."
-    )
-    return Section("Targets", (Table(columns, rows, note),))
+        best = max if metric == "throughput" else min
+        return numbers(title, lambda row: measured.median(place, row[0], metric), unit, detail=ratio, best=best)
 
+    def once(title: str, unit: str, key: str, write: Callable[[float | None], str]) -> Declared:
+        return numbers(title, lambda row: write(row[1][key]) if row[0] == row[1]["name"] else "", unit)
 
-def _overview(result: Result) -> Section:
-    names = [one["name"] for one in result["texts"]]
-    columns = [Column("Variant", number=False)]
-    columns += [Column(f"{name} texts", "texts/s") for name in names]
-    columns += [Column("p50", "ms"), Column("p99", "ms"), Column("agreement@10")]
-    columns += [Column("NDCG@10", "item cold"), Column("memory", "MB, peak")]
-    offline = [(name, "Offline", "throughput") for name in names]
-    lone = [(MIXED, "SingleStream", metric) for metric in ("p50", "p99")]
-    best = {
-        place: best_of(
-            [found["values"]["median"] for row, _ in variant_rows(result) if (found := find(result, *_at(place, row)))],
-            place[1] == "Offline",
-        )
-        for place in (*offline, *lone)
-    }
-    lines = []
-    for row, record in variant_rows(result):
-        cells = [Cell(row)]
-        for place in (*offline, *lone):
-            cells.append(_measured(find(result, *_at(place, row)), best[place], ratio=place[0] == MIXED))
-        again = row != record["name"]
-        cells.append(Cell("" if again else fraction(record["agreement_at_10"])))
-        cells.append(Cell("" if again else fraction(record["item_cold_ndcg_at_10"])))
-        cells.append(Cell("" if again else number(record["memory_mb"])))
-        lines.append(tuple(cells))
     note = (
         "texts/s with all texts at once; p50 and p99 of one mixed text at a time. Agreement@10 is the share of an "
         "item's ten nearest neighbours by PyTorch's fp32 vectors that are among its ten nearest by the variant's. "
         "NDCG@10 is that of items that training has not seen, ranked by its vectors through the bundle's towers."
     )
-    if result["reference"]:
-        note += f" Small: how many times better than {result['reference']}."
-    blocks: list[Block] = [Table(tuple(columns), tuple(lines), note), throughputs(result), against_agreement(result)]
-    return Section("One table", tuple(blocks))
+    shown = table(
+        variant_rows(result),
+        words("Variant", lambda row: row[0]),
+        *(timed(f"{one['name']} texts", "texts/s", bulk(one["name"]), "throughput") for one in result["texts"]),
+        *(timed(metric, "ms", LONE, metric) for metric in ("p50", "p99")),
+        once("agreement@10", "", "agreement_at_10", four),
+        once("NDCG@10", "item cold", "item_cold_ndcg_at_10", four),
+        once("memory", "MB, peak", "memory_mb", number),
+        note=f"{note} Small: how many times better than {reference}." if reference else note,
+    )
+    return Section("One table", (shown, throughputs(result, measured), against_agreement(result, measured)))
 
 
-def _at(place: tuple[str, str, str], variant: str) -> tuple[str, str, str, str]:
-    texts, scenario, metric = place
-    return texts, scenario, variant, metric
+def _figure(measured: Measurements, title: str, unit: str, place: str, metric: str) -> Declared:
+    """A column of one metric in one section, of rows that are variants."""
+    return numbers(title, lambda name: measured.summary(place, name, metric), unit)
 
 
-def _measured(found: Mapping[str, Any] | None, best: float | None, *, ratio: bool) -> Cell:
-    if found is None:
-        return Cell("–")
-    median = found["values"]["median"]
-    detail = times(found["ratio"]["median"]) if ratio and found["ratio"] else ""
-    return Cell(number(median), detail, median is not None and median == best)
-
-
-def _clients(result: Result) -> Section:
+def _clients(result: Result, measured: Measurements) -> Section:
+    columns = [_figure(measured, "lone request", "p50, ms", LONE, "p50")]
+    for clients in result["settings"]["clients"]:
+        columns.append(_figure(measured, crowd(clients), "texts/s", crowd(clients), "throughput"))
+        columns += [_figure(measured, metric, "ms", crowd(clients), metric) for metric in ("p50", "p99")]
     served = [one["name"] for one in result["variants"] if one["path"] == "grpc"]
-    scenarios = [f"{count} clients" for count in result["settings"]["clients"]]
-    columns = [Column("Variant", number=False), Column("lone request", "p50, ms")]
-    for scenario in scenarios:
-        columns += [Column(scenario, "texts/s"), Column("p50", "ms"), Column("p99", "ms")]
-    places = [(scenario, metric) for scenario in scenarios for metric in ("throughput", "p50", "p99")]
-    rows = []
-    for name in served:
-        cells = [Cell(name), _range(find(result, MIXED, "SingleStream", name, "p50"))]
-        cells += [_range(find(result, MIXED, scenario, name, metric)) for scenario, metric in places]
-        rows.append(tuple(cells))
     said = (
         "Over gRPC, with so many callers always waiting for the answer to one mixed text. Clients and server share "
         "the machine's cores."
     )
-    return Section("Servers with several clients", (said, Table(tuple(columns), tuple(rows))))
-
-
-def _range(found: Mapping[str, Any] | None) -> Cell:
-    return Cell("–") if found is None else spread(found["values"])
-
-
-def _loads(result: Result) -> Section:
-    columns = (
-        Column("Variant", number=False),
-        Column("offered", "requests/s"),
-        Column("p50", "ms"),
-        Column("p90", "ms"),
-        Column("p99", "ms"),
-        Column("generator's lag", "p99, ms"),
-        Column("unanswered", "requests"),
+    return Section(
+        "Servers with several clients", (said, table(served, words("Variant", lambda name: name), *columns))
     )
-    rows = tuple(
-        (
-            Cell(one["variant"]),
-            Cell(number(one["rate"])),
-            *(spread(one[name]) for name in ("p50", "p90", "p99", "lag_p99")),
-            Cell(str(one["unanswered"])),
-        )
-        for one in result["loads"]
+
+
+def _spent(result: Result, measured: Measurements) -> Section:
+    rows = [(name, count) for count in result["settings"]["clients"] for name in measured.variants(crowd(count))]
+
+    def of(metric: str) -> Callable[[tuple[str, int]], Summary | None]:
+        return lambda row: measured.summary(crowd(row[1]), row[0], metric)
+
+    shown = table(
+        rows,
+        words("Variant", lambda row: row[0]),
+        numbers("clients", lambda row: str(row[1])),
+        numbers("server", of(SERVER_MS), "ms of CPU"),
+        numbers("client", of(CLIENT_MS), "ms of CPU"),
+    )
+    said = (
+        "An answer's share of the time that the processes spent on any core while so many callers were waiting. What "
+        "the client takes, the server lacks."
+    )
+    return Section(TITLES["spent"], (said, shown))
+
+
+def _parts(_: Result, measured: Measurements) -> Section:
+    columns = [_figure(measured, title, "ms", PARTS, part) for part, title in _PARTS.items()]
+    said = (
+        "One mixed text, or one recommendation, at a time; medians, which need not add up. Waiting is for a batch to "
+        "begin; outside is what the caller waits beyond the engine's own time: messages, gRPC, the event loops of both "
+        "sides and the socket. An empty call asks for no work, and goes the same way."
+    )
+    shown = table(measured.variants(PARTS), words("Variant", lambda name: name), *columns)
+    return Section(TITLES["parts"], (said, shown))
+
+
+def _loads(_: Result, measured: Measurements) -> Section:
+    shown = table(
+        measured.variants(LOAD),
+        words("Variant", lambda name: name),
+        numbers("offered", lambda name: measured.median(LOAD, name, OFFERED), "requests/s"),
+        *(_figure(measured, metric, "ms", LOAD, metric) for metric in ("p50", "p90", "p99")),
+        _figure(measured, "generator's lag", "p99, ms", LOAD, LAG),
+        numbers("unanswered", lambda name: str(int(sum(measured.values(LOAD, name, UNANSWERED)))), "requests"),
     )
     said = (
         "Requests of one text that arrive by themselves (Poisson) at 70 % of what the server answers at most; "
         "latencies count from the moment at which a request was due."
     )
-    return Section(TITLES["loads"], (said, Table(columns, rows)))
+    return Section(TITLES["loads"], (said, shown))
 
 
-def _recommendations(result: Result) -> Section:
-    columns = (Column("Catalogue", number=False), Column("p50", "ms"), Column("p90", "ms"), Column("p99", "ms"))
-    rows = []
-    for count in result["settings"]["catalogues"]:
-        scenario = f"Recommend of {count:,}"
-        found = [one for one in result["measurements"] if one["scenario"] == scenario]
-        by_metric = {one["metric"]: one for one in found}
-        rows.append((Cell(f"{count:,} items"), *(_range(by_metric.get(name)) for name in ("p50", "p90", "p99"))))
+def _recommendations(result: Result, measured: Measurements) -> Section:
+    def of(metric: str) -> Callable[[int], Summary | None]:
+        def find(count: int) -> Summary | None:
+            place = recommending(count)
+            return next((measured.summary(place, name, metric) for name in measured.variants(place)), None)
+
+        return find
+
     said = (
         "Ten items through gRPC for a user given by the ids of ten liked ones: no text is encoded, and every item of "
         "the catalogue is scored."
     )
-    return Section("Recommendations", (said, Table(columns, tuple(rows))))
+    columns = [numbers(metric, of(metric), "ms") for metric in ("p50", "p90", "p99")]
+    shown = table(result["settings"]["catalogues"], words("Catalogue", lambda count: f"{count:,} items"), *columns)
+    return Section("Recommendations", (said, shown))
 
 
-def _work(result: Result) -> Section:
-    columns = (Column("Texts", number=False), Column("throughput", "texts/s"), Column("memory", "MB, resident"))
-    rows = tuple(
-        (Cell(f"{one['texts']:,}"), spread(one["throughput"]), spread(one["memory_mb"])) for one in result["work"]
+def _work(result: Result, measured: Measurements) -> Section:
+    rows = [(count, name) for count in result["settings"]["work"] for name in measured.variants(growing(count))]
+    shown = table(
+        rows,
+        words("Texts", lambda row: f"{row[0]:,}"),
+        numbers("throughput", lambda row: measured.summary(growing(row[0]), row[1], "throughput"), "texts/s"),
+        numbers("memory", lambda row: measured.summary(growing(row[0]), row[1], MEMORY), "MB, resident"),
     )
     said = (
         "Short texts of mixed lengths, hardly any of which is another's copy, encoded in process; vectors are dropped "
         "as they come."
     )
-    return Section(TITLES["work"], (said, Table(columns, rows)))
+    return Section(TITLES["work"], (said, shown))
 
 
-def _peaks(result: Result) -> Section:
-    columns = (
-        Column("Precision", number=False),
-        Column("peak", "billion operations/s"),
-        Column("reached by", number=False),
-        Column("matrices", "M × K × N", number=False),
-    )
-    rows = tuple(
-        (
-            Cell(one["precision"]),
-            spread(one["values"]),
-            Cell(one["library"]),
-            Cell(" × ".join(map(str, one["shape"]))),
-        )
-        for one in result["peaks"]
+def _peaks(result: Result, measured: Measurements) -> Section:
+    shown = table(
+        result["peaks"],
+        words("Precision", lambda one: one["precision"]),
+        numbers("peak", lambda one: measured.summary(PEAK, one["precision"], GIGA_OPERATIONS), "billion operations/s"),
+        words("reached by", lambda one: one["library"]),
+        words("matrices", lambda one: " × ".join(map(str, one["shape"])), "M × K × N"),
     )
     cost = result["arithmetic"]
     said = (
@@ -212,31 +211,46 @@ def _peaks(result: Result) -> Section:
         "matrix products; padding is not counted, because it is no work. The peak is the fastest matrix product that "
         "any of the installed libraries makes on as many threads."
     )
-    return Section("The machine's peak", (said, Table(columns, rows)))
+    return Section("The machine's peak", (said, shown))
+
+
+def _operators(_: Result, measured: Measurements) -> Section:
+    precisions = measured.variants(OPERATORS)
+    names = measured.metrics(OPERATORS)
+    most = {name: max(measured.median(OPERATORS, one, name) or 0.0 for one in precisions) for name in names}
+    names.sort(key=lambda name: (name == "others", -most[name]))
+
+    def share(precision: str) -> Declared:
+        write = lambda value: number(100 * value)  # noqa: E731  # shorter than a function of its own
+        return numbers(precision, lambda name: measured.median(OPERATORS, precision, name), "%", write=write)
+
+    said = (
+        "By ONNX Runtime's profiler, after its optimisations, on one thread with one mixed text a run. What is no "
+        "matrix product stands between an engine and the machine's peak."
+    )
+    shown = table(names, words("Operator", lambda name: name), *map(share, precisions))
+    return Section(TITLES["operators"], (said, shown))
 
 
 def _participants(result: Result) -> Section:
-    columns = (
-        Column("Variant", number=False),
-        Column("encoder", "MB"),
-        Column("cosine, mean", "to PyTorch"),
-        Column("cosine, least", "to PyTorch"),
-        Column("packages", number=False),
+    shown = table(
+        result["variants"],
+        words("Variant", lambda one: one["name"]),
+        numbers("encoder", lambda one: one["encoder_mb"], "MB"),
+        numbers("cosine, mean", lambda one: one["cosine_mean"], "to PyTorch", write=six),
+        numbers("cosine, least", lambda one: one["cosine_minimum"], "to PyTorch", write=six),
+        words("packages", lambda one: ", ".join(f"{each['name']} {each['version']}" for each in one["packages"])),
     )
-    rows = tuple(
-        (
-            Cell(one["name"]),
-            Cell(number(one["encoder_mb"])),
-            Cell(f"{one['cosine_mean']:.6f}"),
-            Cell(f"{one['cosine_minimum']:.6f}"),
-            Cell(", ".join(f"{package['name']} {package['version']}" for package in one["packages"])),
-        )
-        for one in result["variants"]
-    )
-    return Section("What took part", (Table(columns, rows), *_left_out(result["left_out"]), durations(result)))
+    return Section("What took part", (shown, *left_out(result), _durations(result)))
 
 
-def _left_out(left_out: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for one in left_out:
-        reason = " ".join(one["reason"].split())
-        yield f"{one['variant']} was left out: {reason}"
+def _durations(result: Result) -> Table:
+    """When each section was measured, how long it took, and what else ran."""
+    return table(
+        result["sections"],
+        words("Section", lambda one: one["name"]),
+        words("begun", lambda one: one["created"]),
+        numbers("took", lambda one: one["seconds"] / 60, "min"),
+        numbers("others' CPU", lambda one: 100 * one["busy_before"], "%, just before"),
+        numbers("stolen", lambda one: 100 * one["stolen"], "%"),
+    )

@@ -1,10 +1,15 @@
-"""What every peer is given, and the ways of cutting texts into batches that some of them leave to their caller."""
+"""What every peer is given, and the ways of cutting texts into batches that some of them leave to their caller.
+
+A peer's module has `open_backend`, which takes the model's files (see `ModelFiles`), the number of threads that compute
+and the options of the registry, and, if it needs the model in a form of its own, `prepare`, which makes that.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +23,7 @@ WEIGHTS: Final = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ModelFiles:
     """The one model in the forms that peers read.
 
     Attributes:
@@ -38,6 +43,13 @@ class Material:
     max_length: int
     calibration: str
     work: str
+
+
+def prepare(module: str, files: dict[str, Any]) -> None:
+    """Let a peer's module make its own form of the model, if it needs one."""
+    own = getattr(import_module(f"{__package__}.{module}"), "prepare", None)
+    if own is not None:
+        own(files)
 
 
 def restrict(threads: int) -> None:
@@ -66,7 +78,7 @@ def by_length(texts: Sequence[str], size: int) -> Iterator[list[int]]:
     yield from (places[start : start + size] for start in range(0, len(places), size))
 
 
-def tokeniser(path: str, max_length: int) -> Callable[[Sequence[str]], dict[str, Any]]:
+def load_tokenizer(path: str, max_length: int) -> Callable[[Sequence[str]], dict[str, Any]]:
     """Makes of B texts ``input_ids`` and ``attention_mask``, both (B, L), padded to the longest."""
     from tokenizers import Tokenizer
 
@@ -91,7 +103,7 @@ def weight(*paths: Path | str) -> int:
     return sum(Path(path).stat().st_size for path in paths)
 
 
-class Peer:
+class PeerBackend:
     """A target whose library is called in its own process, and answers before it returns.
 
     Attributes:
@@ -117,8 +129,8 @@ class Peer:
         return self.run(texts)
 
     async def serve(self, text: str) -> Any:
-        """One request among others, which wait: (1, H)."""
-        return self.run([text])
+        """One request among others: (1, H)."""
+        return await self.encode([text])
 
     async def bulk(self, texts: Sequence[str], order: str) -> Any:
         """All texts: (N, H)."""

@@ -1,0 +1,82 @@
+"""Tables that are declared column by column: what stands in it, out of rows of any kind, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emberline.bench.harness.measurements import Summary
+
+from .document import Cell, Column, Table
+from .wording import DASH, number, span
+
+#: What a column may find in a row: a number, several of which a summary knows; words; or a cell as it shall stand.
+Value = float | Summary | str | Cell | None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A column.
+
+    Attributes:
+        column: its head.
+        value: finds its value in a row; None is written as a dash.
+        write: how a number is written; of a summary, its median.
+        detail: what stands smaller behind it, out of the row; by default a summary's range.
+        best: `max` or `min`, of which the column marks the best; None: it marks none.
+    """
+
+    column: Column
+    value: Callable[[Any], Value]
+    write: Callable[[float], str] = number
+    detail: Callable[[Any], str] | None = None
+    best: Callable[[Iterable[float]], float] | None = None
+
+    def cells(self, rows: Sequence[Any]) -> list[Cell]:
+        """The column's cells, one a row. The best of fewer than two numbers would be the best of nothing."""
+        values = [self.value(row) for row in rows]
+        known = [one for one in map(_figure, values) if one is not None]
+        best = self.best(known) if self.best and len(known) > 1 else None
+        return [self._cell(row, value, best) for row, value in zip(rows, values, strict=True)]
+
+    def _cell(self, row: Any, value: Value, best: float | None) -> Cell:
+        if isinstance(value, Cell):
+            return value
+        figure = _figure(value)
+        text = self.write(figure) if figure is not None else value if isinstance(value, str) else DASH
+        detail = self.detail(row) if self.detail else span(value) if isinstance(value, Summary) else ""
+        return Cell(text, detail, best=figure is not None and figure == best)
+
+
+def words(
+    title: str, value: Callable[[Any], str | Cell], unit: str = "", detail: Callable[[Any], str] | None = None
+) -> Declared:
+    """A column of words, which stand to the left."""
+    return Declared(Column(title, unit, number=False), value, detail=detail)
+
+
+def numbers(
+    title: str,
+    value: Callable[[Any], Value],
+    unit: str = "",
+    *,
+    write: Callable[[float], str] = number,
+    detail: Callable[[Any], str] | None = None,
+    best: Callable[[Iterable[float]], float] | None = None,
+) -> Declared:
+    """A column of numbers, which stand to the right."""
+    return Declared(Column(title, unit), value, write, detail, best)
+
+
+def table(rows: Iterable[Any], *columns: Declared, note: str = "") -> Table:
+    """A table with a row for each of `rows`; `note` says how to read it."""
+    found = list(rows)
+    cells = zip(*(column.cells(found) for column in columns), strict=True)
+    return Table(tuple(one.column for one in columns), tuple(cells), note)
+
+
+def _figure(value: Value) -> float | None:
+    if isinstance(value, Summary):
+        return value.median
+    return None if value is None or isinstance(value, str | Cell) else float(value)
