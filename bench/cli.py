@@ -20,8 +20,10 @@ from emberline.engine.devices import Device
 from emberline.engine.errors import ConfigError, DeviceUnavailable, MissingExtra
 
 from .coldstart import command
-from .latency.settings import SCENARIOS, CpuPrecision, LatencySettings, RecallSettings, Scenario
+from .harness.settings import CpuPrecision
+from .latency.settings import SCENARIOS, LatencySettings, Scenario
 from .peers import command as contest
+from .recall.settings import RecallSettings
 
 if TYPE_CHECKING:
     from .harness.result import Result

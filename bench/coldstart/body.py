@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from emberline.bench.harness.measurements import Measurements, Row
+from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.records import BundleRecord
 from emberline.engine.bundle import Bundle
 from emberline.export.data.records import Dataset
@@ -54,7 +54,7 @@ def body(
     places = by_place(findings.entries)
     comparisons = _comparisons(places, settings)
     methods = {one.method: MethodRecord(one.method, one.kind, one.facts) for one in findings.entries}
-    trial_rows = [Row(ablations.section(row.section), row.variant, row.metric, row.values) for row in trials.measured.rows]
+    trial_rows = [replace(row, section=ablations.section(row.section)) for row in trials.measured.rows]
     return {
         "bundles": [BundleRecord.of(Bundle.open(bundle)) for bundle in plan.bundles],
         "runs": findings.runs,

@@ -18,13 +18,13 @@ from emberline.export.data.split import split
 from . import ablations
 from .body import body
 from .findings import Findings
-from .measurement import Measurement
+from .measurement import SplitMeasurement
 from .plan import MODEL, Plan
 from .served import ServedModel
 from .settings import ColdStartSettings
 from .subjects import Subject, load_subjects
 from .tasks import Round, by_time_rounds, final_round, tuning_rounds
-from .variants import Edition, with_facts
+from .variants import DatasetVariant, with_facts
 
 #: Rows of baselines, to count the steps by.
 _BASELINES = 16
@@ -49,14 +49,14 @@ def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
         say("reading the data set")
         subjects = load_subjects(plan.runs)
         _require_seeds(subjects, settings)
-        editions = _editions(plan, subjects)
+        variants = _variants(plan, subjects)
         served = _served(plan, subjects)
-        for seed in settings.seeds:
-            for edition in editions:
-                found = split(edition.dataset, seed)
-                final = final_round(edition.dataset, found, settings.known)
-                tuning = tuning_rounds(edition.dataset, found, settings.known) if settings.tune else (final,)
-                measurement = Measurement(plan, settings, edition, final, tuning, findings, say)
+        for seed in sorted(settings.seeds):
+            for variant in variants:
+                found = split(variant.dataset, seed)
+                final = final_round(variant.dataset, found, settings.known)
+                tuning = tuning_rounds(variant.dataset, found, settings.known) if settings.tune else (final,)
+                measurement = SplitMeasurement(plan, settings, variant, final, tuning, findings, say)
                 bad_data = measurement.bad_data()
                 measurement.baselines(bad_data)
                 measurement.task_baselines()
@@ -66,13 +66,13 @@ def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
                         if one.subject is subject:
                             measurement.served(one)
                 if plan.ablations:
-                    _ablate(Measurement(plan, settings, edition, final, (), trials, say))
-        _by_time(plan, settings, editions[0], findings, say)
+                    _ablate(SplitMeasurement(plan, settings, variant, final, (), trials, say))
+        _by_time(plan, settings, variants[0], findings, say)
     return make(
         "coldstart",
         observe(beginning),
         {**asdict(settings), **_described(plan)},
-        body(editions[0].dataset, findings, trials, plan, settings),
+        body(variants[0].dataset, findings, trials, plan, settings),
     )
 
 
@@ -82,37 +82,37 @@ def _require_seeds(subjects: Sequence[Subject], settings: ColdStartSettings) -> 
             raise BenchError(f"{one.run.folder.root} is of seed {one.seed}, which is not measured; add it to --seeds")
 
 
-def _of(measurement: Measurement, subjects: Sequence[Subject]) -> list[Subject]:
-    """The models of a measurement's split and edition; if there is none and some are to be trained, one is."""
-    facts, seed = measurement.edition.facts, measurement.split.seed
+def _of(measurement: SplitMeasurement, subjects: Sequence[Subject]) -> list[Subject]:
+    """The models of a measurement's split and variant; if there is none and some are to be trained, one is."""
+    facts, seed = measurement.variant.facts, measurement.split.seed
     found = [one for one in subjects if one.facts == facts and one.seed == seed]
     if measurement.plan.train and not found:
         found = [measurement.train(MODEL, measurement.plan.training)]
     return found
 
 
-def _ablate(measurement: Measurement) -> None:
+def _ablate(measurement: SplitMeasurement) -> None:
     """Train the complete model and variants of it, all with the same budget, and measure them.
 
     Facts are a variant too: with them, the complete model alone is trained.
     """
     plan = measurement.plan
-    names = (ablations.WITH_FACTS,) if measurement.edition.facts else (ablations.COMPLETE, *plan.ablations)
+    names = (ablations.WITH_FACTS,) if measurement.variant.facts else (ablations.COMPLETE, *plan.ablations)
     for name in names:
         config = ablations.variant(plan.training, name, plan.budget)
         folder = f"{name} {plan.budget:.0%}"
         measurement.subject(measurement.train(folder, config).renamed(name), None)
 
 
-def _by_time(plan: Plan, settings: ColdStartSettings, edition: Edition, findings: Findings, say: Steps) -> None:
+def _by_time(plan: Plan, settings: ColdStartSettings, variant: DatasetVariant, findings: Findings, say: Steps) -> None:
     """Everything again on a split at one moment; of models, only one that is trained on the spot stops there."""
     try:
-        tuning, final = by_time_rounds(edition.dataset)
+        tuning, final = by_time_rounds(variant.dataset)
     except DataError as error:
         findings.leave_out("by time", str(error))
         return
     rounds: tuple[Round, ...] = (tuning,) if settings.tune else (final,)
-    measurement = Measurement(plan, settings, edition, final, rounds, findings, say)
+    measurement = SplitMeasurement(plan, settings, variant, final, rounds, findings, say)
     measurement.baselines(None)
     if plan.train:
         measurement.rankings(measurement.train(MODEL, plan.training))
@@ -120,7 +120,7 @@ def _by_time(plan: Plan, settings: ColdStartSettings, edition: Edition, findings
         findings.leave_out(f"{MODEL}, by time", "no model was trained on what came before the moment; --train does")
 
 
-def _editions(plan: Plan, subjects: Sequence[Subject]) -> list[Edition]:
+def _variants(plan: Plan, subjects: Sequence[Subject]) -> list[DatasetVariant]:
     """The data set, and, if facts are given or a model was trained with some, the data set with them.
 
     Raises:
@@ -133,15 +133,15 @@ def _editions(plan: Plan, subjects: Sequence[Subject]) -> list[Edition]:
     elif graphs:
         descriptions.append(graphs[0])
     encoder = pretrained.load(plan.training.encoder, plan.training.max_length)
-    editions = [Edition.of(_read(description, plan), encoder) for description in descriptions]
+    variants = [DatasetVariant.of(_read(description, plan), encoder) for description in descriptions]
     for one in subjects:
-        edition = next((found for found in editions if found.facts == one.facts), None)
-        if edition is None or edition.dataset.description.item.fields != one.run.description.item.fields:
+        variant = next((found for found in variants if found.facts == one.facts), None)
+        if variant is None or variant.dataset.description.item.fields != one.run.description.item.fields:
             raise BenchError(
                 f"{one.run.folder.root} was trained to read {', '.join(one.run.description.item.fields)}, which the "
                 "data set does not give; measure it with the description that it was trained with"
             )
-    return editions
+    return variants
 
 
 def _read(description: Description, plan: Plan) -> Dataset:
@@ -174,6 +174,6 @@ def _described(plan: Plan) -> dict[str, object]:
 
 def _count(plan: Plan, settings: ColdStartSettings) -> int:
     """About how many steps the measurement has: facts mean fewer baselines, trained runs may be found."""
-    editions = 2 if plan.graph is not None else 1
-    each = _BASELINES * editions + 2 * plan.train * editions + (len(plan.ablations) + 1) * 2 * bool(plan.ablations)
+    variants = 2 if plan.graph is not None else 1
+    each = _BASELINES * variants + 2 * plan.train * variants + (len(plan.ablations) + 1) * 2 * bool(plan.ablations)
     return 1 + len(settings.seeds) * each + len(plan.runs) + len(plan.bundles) + _BASELINES + 2 * plan.train

@@ -55,7 +55,7 @@ class GroupMean:
     """A group's NDCG@10.
 
     Attributes:
-        method: who predictions.
+        method: who answers.
         scenario: what was asked.
         field: the users' attribute that makes the groups.
         group: its value.

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from itertools import combinations, product
 from typing import Final
 
-from emberline.bench.harness.lineup import LeftOut
+from emberline.bench.harness.variants import LeftOut
 from emberline.export.baselines.als import Als
 from emberline.export.baselines.baseline import Baseline
 from emberline.export.baselines.ease import Ease
@@ -42,13 +42,13 @@ class Contender:
 
 
 def contenders(
-    groups: Sequence[str], spoken: bool, seed: int, *, tune: bool = True
+    groups: Sequence[str], texts: bool, seed: int, *, tune: bool = True
 ) -> tuple[tuple[Contender, ...], tuple[LeftOut, ...]]:
     """All baselines, and those that have to be left out.
 
     Args:
         groups: attributes that divide users into groups.
-        spoken: whether users have a text of their own, such as a question.
+        texts: whether users have a text of their own, such as a question.
         seed: of those that draw something.
         tune: whether there is something to choose from, or each has the first of its settings.
     """
@@ -77,7 +77,7 @@ def contenders(
         found.insert(2, Contender("popularity in the user's group", tried))
     else:
         left_out.append(LeftOut("popularity in the user's group", "no attribute divides the users into groups"))
-    if spoken:
+    if texts:
         found.append(Contender("TF-IDF, the user's text", (ProfileText(TfIdf(True)), ProfileText(TfIdf(False)))))
         found.append(Contender("BM25, the user's text", (ProfileText(Bm25(1.2, 0.75)), ProfileText(Bm25(1.2, 0.3)))))
         found.append(Contender("untouched encoder, the user's text", (ProfileText(EncoderSpace()),)))

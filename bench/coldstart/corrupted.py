@@ -25,15 +25,16 @@ from .tuning import Choice
 from .variants import DatasetVariant, encode_texts
 
 _K: Final = (10,)
-
+#: How the sections of the measurements begin.
+BAD_DATA: Final = "bad data: "
 
 #: What bad data gives: the way of corrupting, and NDCG@10 as a measure; the way is empty for clean data.
 Damage = tuple[str, Mapping[str, float]]
 
 
 def section(how: str) -> str:
-    """The section of the measurements."""
-    return f"item cold, {how}" if how else "item cold, clean data"
+    """The section of the measurements of `item cold` with the data corrupted so."""
+    return f"{BAD_DATA}{how or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)

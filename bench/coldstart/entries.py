@@ -47,7 +47,7 @@ class Entry:
         kind: ``model``, ``served`` or ``baseline``.
         facts: whether it reads facts of a graph.
         scenario: what was asked.
-        evaluation: what the predictions are worth.
+        evaluation: what the answers are worth.
         settings: the method's, as they could be written in Python; of a model, where it comes from.
         tuned_to: what the settings were worth when they were chosen; None: there was nothing to choose.
         tried: how many settings there were to choose from.
@@ -75,7 +75,7 @@ def enter(
     name: str = "",
     facts: bool = False,
 ) -> Iterator[Entry]:
-    """Put a baseline to all scenarios that it predictions.
+    """Put a baseline to all scenarios that it answers.
 
     Args:
         contender: the baseline.
@@ -90,7 +90,7 @@ def enter(
     popularity = material.popularity()
     for scenario in final.scenarios:
         choice = choices.get(scenario.name, Choice(contender.grid[0], None, 1))
-        if not choice.baseline.predictions(scenario, material.warm_items):
+        if not choice.baseline.answers(scenario, material.warm_items):
             continue
         twin = entered.get(with_profile(scenario.name))
         if twin is not None and not choice.baseline.reads_profile and twin.settings == repr(choice.baseline):

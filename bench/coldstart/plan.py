@@ -22,16 +22,16 @@ class Plan:
     Attributes:
         description: the data set's, without a graph.
         data: its folder; None: the one that the description names.
-        graph: a file of triples, for a second edition of the data set with facts; None: none.
+        graph: a file of triples, for a second variant of the data set with facts; None: none.
         runs: trained models by name and folder; those of one name differ in the seed of their split.
         bundles: exported from these runs, one for each, in the same order; empty: none is served.
         precision: of the served bundles' encoders.
-        train: whether to train a model for each seed, edition and the split by time that no run is given for.
+        train: whether to train a model for each seed, data-set variant and the split by time that no run is given for.
         ablations: names of trainings with one thing changed.
         budget: the share of the steps that the ablations' trainings make.
         training: the settings of what is trained.
         folder: where trained runs are kept.
-        bad_data: whether to spoil the new items' data, too.
+        bad_data: whether to corrupt the new items' data, too.
     """
 
     description: Description

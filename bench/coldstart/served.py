@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from emberline.bench.harness.serving import ServerProcess
 from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.client.blocking import Client
 from emberline.engine.client.references import by_id
@@ -33,8 +30,6 @@ from .tasks import Round
 
 #: Seconds for an answer, of a bulk upsert on a slow machine too.
 _TIMEOUT: Final = 300.0
-#: Seconds for a server to drain.
-_DRAIN: Final = 40.0
 #: Items that are upserted in one request.
 _PART: Final = 256
 #: Below this mean cosine to the item tower's vectors of the run, a bundle cannot have come from it: another precision
@@ -78,7 +73,11 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
     """
     bundle = Bundle.open(served.bundle)
     encoder = bundle.manifest.files[bundle.manifest.encoders[served.precision].file]
-    with _server(served) as address, Client(address, timeout=_TIMEOUT) as client, ThreadPoolExecutor(cores()) as pool:
+    with (
+        ServerProcess(str(served.bundle.absolute()), served.precision, cores()) as server,
+        Client(server.address, timeout=_TIMEOUT) as client,
+        ThreadPoolExecutor(cores()) as pool,
+    ):
         client.wait_ready()
         began = time.perf_counter()
         for start in range(0, len(dataset.items), _PART):
@@ -88,8 +87,8 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
         most = client.info().max_inputs
         for scenario in final.scenarios:
             began = time.perf_counter()
-            rows = pool.map(lambda query, asked=scenario: _ask(client, dataset, asked, query, most), _queries(scenario))
-            given = np.stack(list(rows))
+            ask = partial(_ask, client, dataset, scenario, most)
+            given = np.stack(list(pool.map(ask, range(len(scenario.users)))))
             yield Entry(
                 seed=final.split.seed,
                 method=served.name,
@@ -104,11 +103,7 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
             )
 
 
-def _queries(scenario: Scenario) -> range:
-    return range(len(scenario.users))
-
-
-def _ask(client: Client, dataset: Dataset, scenario: Scenario, query: int, most: int) -> Floats:
+def _ask(client: Client, dataset: Dataset, scenario: Scenario, most: int, query: int) -> Floats:
     """(C,) one user's scores of all candidates; of a history that is too long for a request, the latest."""
     person = dataset.users[scenario.users[query]]
     history = [by_id(dataset.items[item].id) for item in scenario.history[query][-most:]]
@@ -130,38 +125,3 @@ def _require_same_model(served: ServedModel, dataset: Dataset, client: Client) -
             f"{served.bundle} gives other vectors than {served.subject.run.folder.root} (mean cosine {cosine:.3f}): it "
             "was not exported from that run; give one --bundle for each --run, in the same order"
         )
-
-
-@contextmanager
-def _server(served: ServedModel) -> Iterator[str]:
-    """A server in a process of its own, with a catalogue of its own; gives its address."""
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "emberline.bench.harness.serving"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        settings = {
-            "bundle": str(served.bundle.absolute()),
-            "precision": served.precision,
-            "threads": cores(),
-            "device": "cpu",
-            "catalogue": str(Path(folder) / "catalogue.sqlite"),
-        }
-        try:
-            with suppress(BrokenPipeError):  # it is dead already, and its silence says so
-                process.stdin.write(json.dumps(settings).encode() + b"\n")
-                process.stdin.flush()
-            line = process.stdout.readline().decode().strip()
-            if not line:
-                raise BenchError("the server did not start; its last words stand above")
-            yield line.split()[-1]
-        finally:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-            try:
-                process.wait(_DRAIN)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from emberline.bench.harness.settings import require_ranges
 from emberline.engine.errors import ConfigError
 
 #: The measure by which baselines are tuned and methods compared.
@@ -33,11 +34,8 @@ class ColdStartSettings:
     tune: bool = True
 
     def __post_init__(self) -> None:
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds must be different numbers from 0, not {self.seeds}")
-        if not self.known or min(self.known) < 0:
-            raise ConfigError(f"known must be counts from 0, not {self.known}")
-        if not 0 < self.level < 1:
-            raise ConfigError(f"level must be between 0 and 1, not {self.level}")
-        if self.samples < 1:
-            raise ConfigError(f"samples must be at least 1, not {self.samples}")
+        if not self.known:
+            raise ConfigError("known is empty; name at least one count of likes, from 0")
+        require_ranges(self, {"seeds": 0, "known": 0})

@@ -51,7 +51,7 @@ def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -
         # What is best with the users' profiles is taken without them, too: that halves the time.
         asked = [one for one in round_.scenarios if one.name == with_profile(one.name)]
         for baseline in contender.grid:
-            answered = [one for one in asked if baseline.predictions(one, material.warm_items)]
+            answered = [one for one in asked if baseline.answers(one, material.warm_items)]
             if len(contender.grid) == 1:
                 chosen |= {scenario.name: Choice(baseline, None, 1) for scenario in answered}
                 continue

@@ -60,7 +60,7 @@ class RunRecord:
         # They need what PyTorch needs, and a measurement without a run does without.
         from emberline.export.data.description import Description
         from emberline.export.model import WEIGHTS
-        from emberline.export.training.run import RunSettings, RunFolder
+        from emberline.export.training.run import RunFolder, RunSettings
 
         folder = RunFolder(root)
         length = RunSettings.read(folder.config).training.max_length
@@ -78,7 +78,7 @@ class VariantRecord:
         path: ``process`` or ``grpc``.
         threads: that compute.
         encoder_mb: the encoder's weights, in files or in PyTorch's parameters.
-        memory_mb: memory of the process that holds the model: resident at the end, of peers and beside them at its peak.
+        memory_mb: of the processes that hold the model: resident at the end; in `bench peers` at their peak.
         cosine_mean: of its vectors to the reference's, over the texts; None without a reference.
         cosine_minimum: the same.
     """
@@ -97,6 +97,6 @@ class VariantRecord:
 def encoder_mb(worker: Worker, bundle: Bundle) -> float:
     """The weights of the encoder that a worker runs: as its backend says, or of the bundle's file."""
     variant, manifest = worker.variant, bundle.manifest
-    if variant.engine == OWN:
-        return round(manifest.files[manifest.encoders[variant.precision].file].bytes / 1e6, 1)
-    return round(worker.about["encoder_bytes"] / 1e6, 1)
+    own = variant.engine == OWN
+    size = manifest.files[manifest.encoders[variant.precision].file].bytes if own else worker.about["encoder_bytes"]
+    return round(int(size) / 1e6, 1)

@@ -49,9 +49,7 @@ def own_variants(bundle: Bundle, threads: int) -> list[Variant]:
     return [own(bundle, precision, path, threads) for path in ("process", "grpc") for precision in precisions]
 
 
-def build(
-    wanted: Sequence[Peer], files: ModelFiles, context: BuildContext
-) -> tuple[list[Variant], list[LeftOut]]:
+def build(wanted: Sequence[Peer], files: ModelFiles, context: BuildContext) -> tuple[list[Variant], list[LeftOut]]:
     """Make what peers need.
 
     Args:

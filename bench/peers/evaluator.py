@@ -18,8 +18,8 @@ from emberline.export.predictor import Predictor
 from emberline.export.training.measure import DatasetVectors, scores
 from emberline.export.training.run import Run
 
-from .closeness import together
 from .building import PRECISIONS
+from .closeness import together
 
 _K: Final = 10
 

@@ -80,9 +80,7 @@ def variant_of(row: str) -> str:
     return row.partition(_BATCHES)[0]
 
 
-def choose_batches(
-    pool: WorkerPool, texts: TextSet, state: ResumeState, settings: PeersSettings, step: Steps
-) -> None:
+def choose_batches(pool: WorkerPool, texts: TextSet, state: ResumeState, settings: PeersSettings, step: Steps) -> None:
     """Find the best batch size of each variant whose batches are its caller's choice."""
     trial = texts.texts[:_TRIAL]
     for worker in [worker for worker in pool.on("process") if worker.about.get("batches")]:

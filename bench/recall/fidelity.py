@@ -1,4 +1,4 @@
-"""How faithful a precision's vectors, orders and scores are to the reference's: the gate's measures, and a distribution."""
+"""How faithful a precision's vectors, orders and scores are to the reference's, by the gate's measures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from emberline.bench.harness.variants import in_process
-from emberline.export.gate.predictions import Predictions
 from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import Predictions
 
 #: Where the distribution of the scores' drift is read off.
 SHARES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)

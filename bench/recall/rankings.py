@@ -15,8 +15,8 @@ from emberline.export.baselines.material import BaselineData
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.evaluation.bootstrap import Interval, paired_interval
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
-from emberline.export.gate.predictions import Predictions
 from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import Predictions
 
 from .settings import RecallSettings
 

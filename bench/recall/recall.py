@@ -24,9 +24,9 @@ from emberline.engine.config import EngineConfig
 from emberline.engine.errors import BenchError
 from emberline.engine.runtime.placement import place
 from emberline.export.exported import ExportedModel
-from emberline.export.gate.predictions import Predictions, predict
 from emberline.export.gate.comparison import compare, quality
 from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import Predictions, predict
 from emberline.export.training.run import Run, load_run
 
 from .embeddings import KNOWN, smaller_embeddings

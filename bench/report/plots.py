@@ -165,8 +165,9 @@ def numbered(axes: Axes, points: Sequence[Point]) -> None:
         near = sum(abs(other.x - one.x) < 0.045 * widest and abs(other.y - one.y) < 1 for other in points[:place])
         face = one.tint if one.filled else "white"
         axes.plot([one.x], [one.y], one.marker, color=one.tint, markerfacecolor=face, markersize=8)
-        where = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
-        axes.annotate(str(place + 1), (one.x, one.y), (0, 6 + 9 * near), **where)
+        axes.annotate(
+            str(place + 1), (one.x, one.y), (0, 6 + 9 * near), textcoords="offset points", ha="center", fontsize=8
+        )
     axes.margins(x=0.08, y=0.25)
     axes.set_xlim(left=0)
     axes.set_ylabel("agreement@10, %")

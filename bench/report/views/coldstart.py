@@ -1,17 +1,22 @@
-"""The document of `bench coldstart`."""
+"""The document of `bench coldstart`: rankings, scenario by scenario."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from emberline.bench.harness.result import Result
-from emberline.bench.report.document import Block, Cell, Column, Document, Section, Table
+from matplotlib.axes import Axes
 
-from .coldstart_cells import is_best, mean_of, seeds_of, three
-from .coldstart_plots import against_known, cold_against_warm
-from .coldstart_trials import NO_PROFILE, ablations, attributes, bad_data, behaviour, facts, groups
-from .wording import best_of, conditions, number
+from emberline.bench.harness.measurements import Measurements
+from emberline.bench.harness.result import Result
+from emberline.bench.report.document import Block, Cell, Document, Picture, Section, Table
+from emberline.bench.report.plots import colour, legend_below, picture, row_picture
+from emberline.bench.report.tables import numbers, table, words
+from emberline.bench.report.wording import conditions, left_out, three
+
+from .bounds import bounds
+from .coldstart_tasks import NO_PROFILE, ablations, attributes, bad_data, behaviour, facts, groups, over_seeds
 
 _EXPLAINED: Final = {
     "item cold": "Items that training never saw, ranked among themselves for users that it knows.",
@@ -21,107 +26,91 @@ _EXPLAINED: Final = {
     "by time": "Everything after one moment, for everyone who came after it: what a system that was trained at that "
     "moment would have been worth. There is one such split, so there are no seeds.",
 }
-_MEASURES: Final = (
-    ("ndcg@10", "NDCG@10"),
-    ("ndcg@20", "NDCG@20"),
-    ("recall@10", "Recall@10"),
-    ("recall@20", "Recall@20"),
-    ("mrr", "MRR"),
-    ("coverage@10", "coverage@10"),
-    ("gini@10", "exposure Gini@10"),
-)
+#: Ranking measures with their titles; of the first five, more is better.
+_MEASURES: Final[Mapping[str, str]] = {
+    "ndcg@10": "NDCG@10",
+    "ndcg@20": "NDCG@20",
+    "recall@10": "Recall@10",
+    "recall@20": "Recall@20",
+    "mrr": "MRR",
+    "coverage@10": "coverage@10",
+    "gini@10": "exposure Gini@10",
+}
+_KNOWN: Final = re.compile(r"user cold, (\d+) known")
+#: Baselines that are drawn, beside the best of each scenario: all of them would be a tangle.
+_DRAWN: Final = ("popularity", "popularity in the user's group", "ALS", "EASE", "LightFM")
 
 
 def view(result: Result) -> Document:
-    """Targets first, then the overview, then every scenario, task and trial."""
-    sections = [*_targets(result), _overview(result)]
-    sections += [_scenario(result, scenario) for scenario in result["scenarios"]]
-    sections += [*groups(result), *attributes(result), *behaviour(result), *facts(result), *bad_data(result)]
-    sections += [*ablations(result), _cost(result), *_left_out(result), conditions(result)]
-    settings = result["settings"]
+    """Bounds first, then the overview, then every scenario, task and trial."""
+    measured, settings = Measurements.of(result), result["settings"]
+    sections = [bounds(result)] if result["bounds"] else []
+    sections += [_overview(result, measured), *(_scenario(result, measured, one) for one in result["scenarios"])]
+    for tasks in (groups, attributes, behaviour, facts, bad_data, ablations):
+        sections += tasks(result, measured)
+    sections.append(_cost(result, measured))
+    if result["left_out"]:
+        sections.append(Section("What was left out", tuple(left_out(result))))
     tuned = "tuned on held-out training rows, never on what is measured" if settings["tune"] else "not tuned"
     return Document(
         "Cold start",
         f"{settings['data_set']}, seeds {', '.join(map(str, settings['seeds']))}: every candidate is ranked, none is "
         f"sampled. Baselines are {tuned}. "
         f"Intervals are paired bootstrap intervals over the users ({settings['level']:.0%}).",
-        tuple(sections),
+        (*sections, conditions(result)),
     )
 
 
-def _targets(result: Result) -> Iterator[Section]:
-    if not result["targets"]:
-        return
-    rows = tuple(
-        (
-            Cell(one["what"]),
-            Cell("–" if one["value"] is None else f"{one['value']:.3f}"),
-            Cell(f"{'≤' if one['at_most'] else '≥'} {one['bound']:.3g}"),
-            Cell("reached" if one["reached"] else "missed", best=one["reached"]),
-        )
-        for one in result["targets"]
-    )
-    columns = (Column("Target", number=False), Column("measured"), Column("bound"), Column("", number=False))
-    yield Section("Targets", (Table(columns, rows),))
-
-
-def _overview(result: Result) -> Section:
+def _overview(result: Result, measured: Measurements) -> Section:
     """NDCG@10 of every method in every scenario; those without profiles in a table of their own."""
     note = "A dash: the method cannot tell the candidates apart there, for instance without a history."
-    names = [one["name"] for one in result["scenarios"]]
-    strangers = [name for name in names if name.endswith(NO_PROFILE)]
-    blocks: list[Block] = [_ndcg(result, [name for name in names if name not in strangers], note)]
-    if strangers:
-        blocks.append(_ndcg(result, strangers, ""))
-    return Section("Overview", (*blocks, *against_known(result), *cold_against_warm(result)))
+    without = [one for one in result["scenarios"] if one["name"].endswith(NO_PROFILE)]
+    blocks: list[Block] = [
+        _ndcg(result, measured, [one for one in result["scenarios"] if one not in without], note),
+        *([_ndcg(result, measured, without, "")] if without else []),
+        *_against_known(result, measured),
+        *_cold_against_warm(result, measured),
+    ]
+    return Section("Overview", tuple(blocks))
 
 
-def _ndcg(result: Result, scenarios: Sequence[str], note: str) -> Table:
-    cells = {(row["method"], row["scenario"]): mean_of(row, "ndcg@10") for row in result["rankings"]}
-    methods = list(dict.fromkeys(row["method"] for row in result["rankings"]))
-    fewer = {
-        (row["method"], row["scenario"]): f"{len(row['chosen'])} of {len(scenario['seeds'])} seeds"
-        for scenario in result["scenarios"]
-        for row in result["rankings"]
-        if row["scenario"] == scenario["name"] and len(row["chosen"]) < len(scenario["seeds"])
-    }
-    best = {name: best_of([cells.get((method, name)) for method in methods], True) for name in scenarios}
-    rows = tuple(
-        (
-            Cell(method),
-            *(
-                Cell(
-                    three(cells.get((method, name))),
-                    fewer.get((method, name), ""),
-                    best=is_best(cells.get((method, name)), best[name]),
-                )
-                for name in scenarios
-            ),
-        )
-        for method in methods
-    )
-    columns = (Column("NDCG@10", number=False), *(Column(name) for name in scenarios))
-    return Table(columns, rows, note)
+def _ndcg(result: Result, measured: Measurements, scenarios: Sequence[Mapping[str, Any]], note: str) -> Table:
+    def fewer(scenario: Mapping[str, Any]) -> Any:
+        def detail(method: str) -> str:
+            count, seeds = len(measured.values(scenario["name"], method, "ndcg@10")), len(scenario["seeds"])
+            return f"{count} of {seeds} seeds" if 0 < count < seeds else ""
+
+        return detail
+
+    columns = [
+        numbers(one["name"], _mean(measured, one["name"], "ndcg@10"), write=three, detail=fewer(one), best=max)
+        for one in scenarios
+    ]
+    methods = [one["method"] for one in result["methods"]]
+    return table(methods, words("NDCG@10", lambda method: method), *columns, note=note)
 
 
-def _scenario(result: Result, scenario: Mapping[str, Any]) -> Section:
+def _mean(measured: Measurements, section: str, metric: str) -> Any:
+    return lambda method: measured.mean(section, method, metric)
+
+
+def _scenario(result: Result, measured: Measurements, scenario: Mapping[str, Any]) -> Section:
     name = scenario["name"]
-    found = [row for row in result["rankings"] if row["scenario"] == name]
-    best = {key: best_of([mean_of(row, key) for row in found], True) for key, _ in _MEASURES[:5]}
-    columns = (Column("Method", number=False), *(Column(title) for _, title in _MEASURES))
-    rows = tuple(
-        (
-            Cell(row["method"]),
-            *(
-                Cell(
-                    three(mean_of(row, key)),
-                    seeds_of(row, key) if key == "ndcg@10" else "",
-                    best=is_best(mean_of(row, key), best.get(key)),
-                )
-                for key, _ in _MEASURES
-            ),
+    columns = [
+        numbers(
+            title,
+            _mean(measured, name, metric),
+            write=three,
+            detail=over_seeds(measured, name, metric) if metric == "ndcg@10" else None,
+            best=None if metric in ("coverage@10", "gini@10") else max,
         )
-        for row in found
+        for metric, title in _MEASURES.items()
+    ]
+    shown = table(
+        measured.variants(name),
+        words("Method", lambda method: method),
+        *columns,
+        note="NDCG@10 with its range over the seeds.",
     )
     explained = _EXPLAINED.get(
         name, "Users that training never saw, by what is known of them; all warm items are ranked."
@@ -130,7 +119,7 @@ def _scenario(result: Result, scenario: Mapping[str, Any]) -> Section:
         f"{explained} {scenario['queries']:,} queries over {len(scenario['seeds'])} "
         f"{'splits' if len(scenario['seeds']) > 1 else 'split'}, {scenario['candidates']:,} items for each."
     )
-    blocks: list[Block] = [said, Table(columns, rows, "NDCG@10 with its range over the seeds.")]
+    blocks: list[Block] = [said, shown]
     compared = [one for one in result["comparisons"] if one["scenario"] == name]
     if compared:
         blocks.append(_comparisons(compared))
@@ -138,64 +127,116 @@ def _scenario(result: Result, scenario: Mapping[str, Any]) -> Section:
 
 
 def _comparisons(compared: Sequence[Mapping[str, Any]]) -> Table:
-    rows = tuple(
-        (
-            Cell(one["method"]),
-            Cell(one["against"], "best baseline" if one["best"] else ""),
-            Cell("–" if one["ratio"] is None else f"{one['ratio']:.3f}", best=one["best"]),
-            Cell(_interval(one)),
-            Cell(", ".join("–" if seed is None else f"{seed:.3f}" for seed in one["seeds"])),
-        )
-        for one in compared
+    def interval(one: Mapping[str, Any]) -> str | None:
+        high = "∞" if one["high"] is None else three(one["high"])
+        return None if one["low"] is None else f"{three(one['low'])}–{high}"
+
+    return table(
+        compared,
+        words("NDCG@10 of", lambda one: one["method"]),
+        words("against", lambda one: one["against"], detail=lambda one: "best baseline" if one["best"] else ""),
+        numbers("ratio", lambda one: Cell(three(one["ratio"]), best=one["best"])),
+        numbers("interval", interval),
+        numbers("each seed", lambda one: ", ".join(map(three, one["seeds"]))),
     )
-    columns = (
-        Column("NDCG@10 of", number=False),
-        Column("against", number=False),
-        Column("ratio"),
-        Column("interval"),
-        Column("each seed"),
-    )
-    return Table(columns, rows)
 
 
-def _interval(one: Mapping[str, Any]) -> str:
-    if one["low"] is None:
-        return "–"
-    return f"{one['low']:.3f}–{'∞' if one['high'] is None else format(one['high'], '.3f')}"
-
-
-def _cost(result: Result) -> Section:
+def _cost(result: Result, measured: Measurements) -> Section:
     """Time and memory of each method, of all its scenarios together."""
-    methods: dict[str, list[Mapping[str, Any]]] = {}
-    for row in result["rankings"]:
-        methods.setdefault(row["method"], []).append(row)
-    queries = {one["name"]: one["queries"] / len(one["seeds"]) for one in result["scenarios"]}
-    rows = []
-    for method, found in methods.items():
-        fits = [row["fit_seconds"] for row in found if row["fit_seconds"] is not None]
-        scoring = sum(row["score_seconds"] for row in found) / sum(queries[row["scenario"]] for row in found)
-        rows.append(
-            (
-                Cell(method),
-                Cell(number(sum(fits) / len(fits)) if fits else "–"),
-                Cell(number(1000 * scoring)),
-                Cell(number(max(row["kept_mb"] for row in found))),
+    queries: dict[str, float] = {one["name"]: one["queries"] / len(one["seeds"]) for one in result["scenarios"]}
+
+    def means(method: str, metric: str) -> dict[str, float]:
+        found = {name: measured.mean(name, method, metric) for name in queries}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def fit(method: str) -> float | None:
+        fits = means(method, "fit_seconds").values()
+        return sum(fits) / len(fits) if fits else None
+
+    def rank(method: str) -> float:
+        found = means(method, "score_seconds")
+        return 1000 * sum(found.values()) / float(sum(queries[name] for name in found))
+
+    shown = table(
+        [one["method"] for one in result["methods"]],
+        words("Method", lambda method: method),
+        numbers("to fit", fit, "s"),
+        numbers("to rank all candidates for a user", rank, "ms"),
+        numbers("to keep", lambda method: max(means(method, "kept_mb").values()), "MB"),
+        note="With settings that are known; tuning takes as many times longer as settings were tried. Of a model: its "
+        "training and the encoding of all items; of a served one: the upsert of all items, and answers over a socket.",
+    )
+    return Section("Time and memory", (shown,))
+
+
+def _against_known(result: Result, measured: Measurements) -> Iterator[Picture]:
+    """NDCG@10 of new users against how many of their likes are known."""
+    kinds = {one["method"]: one["kind"] for one in result["methods"]}
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for name in (one["name"] for one in result["scenarios"]):
+        if found := _KNOWN.fullmatch(name):
+            for method in measured.variants(name):
+                if kinds[method] != "baseline" or method in _DRAWN:
+                    value = measured.mean(name, method, "ndcg@10")
+                    lines.setdefault(method, []).append((int(found[1]), value or 0.0))
+    if not any(len(points) > 1 for points in lines.values()):
+        return
+    counts = sorted({count for points in lines.values() for count, _ in points})
+
+    def draw(axes: Axes) -> None:
+        for place, (method, points) in enumerate(lines.items()):
+            ours = kinds[method] != "baseline"
+            axes.plot(
+                [counts.index(count) for count, _ in sorted(points)],
+                [value for _, value in sorted(points)],
+                marker="os^Dv"[place % 5],
+                markersize=7 if ours else 5,
+                linewidth=2.2 if ours else 1.2,
+                linestyle="--" if kinds[method] == "served" else "-",
+                color=_tint(kinds[method], place),
+                label=method,
             )
-        )
-    columns = (
-        Column("Method", number=False),
-        Column("to fit", "s"),
-        Column("to rank all candidates for a user", "ms"),
-        Column("to keep", "MB"),
+        axes.set_xticks(range(len(counts)), [str(count) for count in counts])
+        axes.set_xlabel("known likes of a new user")
+        axes.set_ylabel("NDCG@10")
+        legend_below(axes)
+
+    caption = (
+        "New users: NDCG@10 against how many of their likes are known, profile known too. With more likes known fewer "
+        "are left to be found: compare methods at one count, not one method at several."
     )
-    note = (
-        "With settings that are known; tuning takes as many times longer as settings were tried. Of a model: its "
-        "training and the encoding of all items; of a served one: the upsert of all items, and answers over a socket."
-    )
-    return Section("Time and memory", (Table(columns, tuple(rows), note),))
+    yield picture("coldstart-known", caption, 3.6 + 0.22 * ((len(lines) + 1) // 2), draw)
 
 
-def _left_out(result: Result) -> Iterator[Section]:
-    if result["left_out"]:
-        said = tuple(f"{one['variant']}: {one['reason']}." for one in result["left_out"])
-        yield Section("What was left out", said)
+def _cold_against_warm(result: Result, measured: Measurements) -> Iterator[Picture]:
+    """What each method is worth for new items, beside what it is worth for known ones."""
+    marks = {"item cold": ("o", 8), "warm": ("D", 6)}
+    values = {
+        one["method"]: {
+            name: value for name in marks if (value := measured.mean(name, one["method"], "ndcg@10")) is not None
+        }
+        for one in result["methods"]
+    }
+    names = sorted((method for method in values if values[method]), key=lambda one: -values[one].get("item cold", 0.0))
+    if not any(len(found) == 2 for found in values.values()):
+        return
+    kinds = {one["method"]: one["kind"] for one in result["methods"]}
+
+    def draw(axes: Axes, y: int, index: int) -> None:
+        found, tint = values[names[index]], _tint(kinds[names[index]], 0)
+        axes.plot(list(found.values()), [y] * len(found), color=tint, linewidth=2, alpha=0.3)
+        for name, value in found.items():
+            face = tint if name == "item cold" else "white"
+            axes.plot([value], [y], marks[name][0], color=tint, markersize=marks[name][1], markerfacecolor=face)
+
+    caption = (
+        "New items (●) and known ones (◇), by method. Without a ●, a method cannot tell new items apart; without a ◇, "
+        "it is ALS for known items. The two are on different scales: more of the new items are relevant."
+    )
+    yield row_picture("coldstart-warm", caption, names, draw, "NDCG@10: ● item cold   ◇ warm", room=0.3)
+
+
+def _tint(kind: str, place: int) -> str:
+    greys = ("#57534e", "#8a817a", "#a8a29e", "#78716c", "#c4bdb6")
+    precision = {"model": "fp32", "served": "int8"}.get(kind)
+    return colour("emberline", precision) if precision else greys[place % len(greys)]

@@ -181,7 +181,8 @@ def _loads(result: Result, measured: Measurements, texts: str) -> Picture:
             tint = variant_colour(result, name)
             dashes = (0, (4, 2)) if name in grpc else "-"
             rates, p50, p99 = (
-                [_finite(measured.median(place, name, metric)) for place in places] for metric in (OFFERED, "p50", "p99")
+                [_finite(measured.median(place, name, metric)) for place in places]
+                for metric in (OFFERED, "p50", "p99")
             )
             axes.plot(rates, p99, linestyle=dashes, marker="o", color=tint, markersize=5, label=name)
             axes.plot(rates, p50, linestyle=dashes, marker="o", color=tint, markersize=3, alpha=0.45, linewidth=1)

@@ -112,22 +112,22 @@ def _note(results: Mapping[str, Result], rows: Sequence[ParetoRow]) -> Iterator[
 
 def _plot(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Sequence[ParetoRow]) -> Picture:
     placed = [(row, row.ratio, row.agreement) for row in rows]
-    points = {
-        row.name + row.run: (row, Point(ratio, 100 * agreed, colour(row.engine, row.precision), _MARKERS[row.run], row in chosen))
-        for row, ratio, agreed in placed
-        if ratio is not None and agreed
-    }
+    points = []
+    for row, ratio, agreed in placed:
+        if ratio is not None and agreed:
+            tint = colour(row.engine, row.precision)
+            points.append((row, Point(ratio, 100 * agreed, tint, _MARKERS[row.run], row in chosen)))
 
     def draw(axes: Axes) -> None:
         for run in _MARKERS:
-            best = sorted((point.x, point.y) for row, point in points.values() if row.run == run and row in chosen)
+            best = sorted((point.x, point.y) for row, point in points if row.run == run and row in chosen)
             if best:
                 axes.plot(*zip(*best, strict=True), color=QUIET, linewidth=1, linestyle="--" if run == "peers" else "-")
-        numbered(axes, [point for _, point in points.values()])
+        numbered(axes, [point for _, point in points])
         axes.set_xlabel("throughput, times PyTorch's of the same run")
 
-    named = "; ".join(f"{place} {row.name}, {row.run}" for place, (row, _) in enumerate(points.values(), 1))
-    runs = dict.fromkeys(row.run for row, _ in points.values())
+    named = "; ".join(f"{place} {row.name}, {row.run}" for place, (row, _) in enumerate(points, 1))
+    runs = dict.fromkeys(row.run for row, _ in points)
     compared = "; ".join(f"run {run}: {results[run]['reference']}" for run in runs)
     caption = (
         f"Throughput, as a ratio to PyTorch in the same run ({compared}), against agreement. Filled, with a line: the "

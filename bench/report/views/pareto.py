@@ -95,7 +95,7 @@ def timed_of(result: Result, place: str, variant: str, metric: str) -> Timed | N
     return Timed(values, measured.ratio(place, variant, metric, result["reference"])) if values else None
 
 
-def _quality(recall: Result | None, engine: str, precision: str) -> dict[str, float | None]:
+def _quality(recall: Result | None, engine: str, precision: str) -> dict[str, Any]:
     """What `recall` says of a precision: its agreement, and NDCG@10 in the first scenarios of their names."""
     if recall is None:
         return {"agreement": None, "item_cold": None, "user_cold": None}
@@ -140,9 +140,6 @@ def _peers(peers: Result) -> Iterator[ParetoRow]:
 
 
 def _row(result: Result, run: str, texts: str, record: Mapping[str, Any], **rest: Any) -> ParetoRow:
-    single = {metric: timed_of(result, section("SingleStream", texts), record["name"], metric) for metric in _LONE}
-    known = {key: record[key] for key in ("name", "engine", "precision", "encoder_mb")}
-    return ParetoRow(run=run, **known, **single, **rest)
-
-
-_LONE = ("p50", "p99")
+    rest |= {key: record[key] for key in ("name", "engine", "precision", "encoder_mb")}
+    p50, p99 = (timed_of(result, section("SingleStream", texts), record["name"], metric) for metric in ("p50", "p99"))
+    return ParetoRow(run=run, p50=p50, p99=p99, **rest)

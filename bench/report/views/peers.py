@@ -113,9 +113,7 @@ def _clients(result: Result, measured: Measurements) -> Section:
         "Over gRPC, with so many callers always waiting for the answer to one mixed text. Clients and server share "
         "the machine's cores."
     )
-    return Section(
-        "Servers with several clients", (said, table(served, words("Variant", lambda name: name), *columns))
-    )
+    return Section("Servers with several clients", (said, table(served, words("Variant", lambda name: name), *columns)))
 
 
 def _spent(result: Result, measured: Measurements) -> Section:
