@@ -43,6 +43,8 @@ _Device = Annotated[
     typer.Option(help="Runs Emberline's encoder, alone: there is no fallback. PyTorch is timed on the same GPU."),
 ]
 _RESULTS: Final = Path("bench-results")
+#: That the bench itself needs.
+_PACKAGES: Final = ("matplotlib", "psutil", "msgspec", "jinja2")
 #: The exit code where there is no GPU, told apart from a failure.
 _NO_GPU: Final = 3
 
@@ -97,7 +99,7 @@ def latency(
         seed=seed,
         device=device,
     )
-    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "bench", *_PACKAGES)
     from .latency.latency import bench_latency
     from .report.views.latency import view
 
@@ -122,7 +124,7 @@ def recall(
     as_json: AsJson = False,
 ) -> None:
     """Measure what each precision keeps of PyTorch's vectors, rankings and scores."""
-    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "bench", *_PACKAGES)
     need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
     from .recall.recall import bench_recall
     from .report.views.recall import view
@@ -153,7 +155,7 @@ def coldstart(
     as_json: AsJson = False,
 ) -> None:
     """Measure what the model is worth to new items and new users, beside baselines tuned on what both may know."""
-    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "bench", *_PACKAGES)
     need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
     plan = command.plan_of(
         description=description,
@@ -228,7 +230,7 @@ def peers(
 ) -> None:
     """Measure Emberline beside the servers and libraries that one would use instead of it."""
     settings = contest.settings_of(quick, repetitions, seed)
-    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "bench", *_PACKAGES)
     need("emberline bench", "export", "torch", "transformers", "polars", "onnx")
     from .peers.comparison import bench_peers, forget
     from .peers.environments import default_folder
@@ -251,7 +253,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Put the results of a folder on one page: report.html, with report.md and report.json beside it."""
-    need("emberline bench", "bench", "matplotlib")
+    need("emberline bench", "bench", *_PACKAGES)
     from .report.report import gather, save
 
     found = gather(folder)
@@ -295,7 +297,7 @@ def quickstart(
     precision: Annotated[CpuPrecision, typer.Option(help="What is served.")] = CpuPrecision.INT8,
 ) -> None:
     """Train, export, prove, serve, recommend and measure on MovieLens-100K: the whole way in a quarter of an hour."""
-    need("emberline quickstart", "bench", "matplotlib")
+    need("emberline quickstart", "bench", *_PACKAGES)
     from .quickstart import quickstart as tour
 
     typer.echo(str(tour(folder, again=again, precision=precision.value)))

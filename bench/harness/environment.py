@@ -6,6 +6,8 @@ import platform
 import shlex
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -89,8 +91,10 @@ class Beginning:
 
 def begin() -> Beginning:
     """Look at the machine before a measurement, for half a second."""
-    load, busy = load_average(), psutil.cpu_percent(_LOOK) / 100
-    return Beginning(datetime.now(UTC), load, round(busy, 3), psutil.cpu_times())
+    load, first = load_average(), _times()
+    time.sleep(_LOOK)
+    times = _times()
+    return Beginning(datetime.now(UTC), load, _shares(first, times)[0], times)
 
 
 def observe(beginning: Beginning) -> Environment:
@@ -111,7 +115,7 @@ def observe(beginning: Beginning) -> Environment:
         load_before=beginning.load,
         load_after=load_average(),
         busy_before=beginning.busy,
-        stolen=_stolen(beginning.times, psutil.cpu_times()),
+        stolen=_shares(beginning.times, _times())[1],
     )
 
 
@@ -120,12 +124,24 @@ def load_average() -> float:
     return round(psutil.getloadavg()[0], 2)
 
 
-def _stolen(before: Any, after: Any) -> float:
-    """The share that the hypervisor took between two looks; 0 where the system does not tell."""
+def _times() -> Any:
+    """What the CPU has spent its time on since the machine started; None where the system does not tell."""
+    with suppress(OSError):
+        return psutil.cpu_times()
+    return None
+
+
+def _shares(before: Any, after: Any) -> tuple[float, float]:
+    """The shares of the CPU in use and given to other machines between two looks; zeros where nothing is known."""
+    if before is None or after is None:
+        return 0.0, 0.0
+    spent = {name: getattr(after, name) - getattr(before, name) for name in after._fields}
     # User time has the guests' in it already.
-    then, now = (sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0) for times in (before, after))
-    taken = getattr(after, "steal", 0.0) - getattr(before, "steal", 0.0)
-    return round(taken / (now - then), 4) if now > then else 0.0
+    total = sum(spent.values()) - spent.get("guest", 0.0) - spent.get("guest_nice", 0.0)
+    if not total:
+        return 0.0, 0.0
+    idle = spent["idle"] + spent.get("iowait", 0.0)
+    return round(1 - idle / total, 3), round(spent.get("steal", 0.0) / total, 4)
 
 
 def _packages() -> tuple[Package, ...]:

@@ -124,7 +124,7 @@ def _in_crowds(evidence: Evidence) -> Iterator[Bound]:
 
 
 def _alone(evidence: Evidence) -> Iterator[Bound]:
-    what = "lone request: p50, against tokenising and running alone"
+    what = "lone request: p50, against tokenizing and running alone"
     for precision in ("int8", "fp32"):
         ours, theirs = (evidence.of(LONE, name, P50) for name in (through_grpc(precision), BARE[precision]))
         yield _ratio(what, ours, theirs, 1.3, "parts", at_most=True)

@@ -155,7 +155,7 @@ def fake_variant() -> Callable[..., Variant]:
         folders = [str(HERE), os.environ.get("PYTHONPATH", "")]
         return Variant(
             name=name,
-            target="fake_backend:open_target",
+            backend="fake_backend:open_backend",
             options=options,
             engine="fake",
             precision="fp32",

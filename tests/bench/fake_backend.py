@@ -1,4 +1,4 @@
-"""A target without a model: a text's vector is made of its length. Workers of the tests open it."""
+"""A backend without a model: a text's vector is made of its length. Workers of the tests open it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 
-class _FakeTarget:
+class _FakeBackend:
     def __init__(self, refuse: str) -> None:
         self.model_pid = os.getpid()
         self.about: dict[str, Any] = {"threads": os.environ["OMP_NUM_THREADS"], "encoder_bytes": 4_000_000}
@@ -32,9 +32,9 @@ class _FakeTarget:
         pass
 
 
-async def open_target(refuse: str = "", fail: bool = False) -> _FakeTarget:
+async def open_backend(refuse: str = "", fail: bool = False) -> _FakeBackend:
     """Open it, or fail."""
     if fail:
         print("the disk is full", flush=True)
         raise RuntimeError("no model here")
-    return _FakeTarget(refuse)
+    return _FakeBackend(refuse)

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from emberline.bench.harness.environment import Environment, Package
-from emberline.bench.harness.load import SHARES, Load, point
-from emberline.bench.harness.measure import P50, P90, P99, RATE, SATURATION, THROUGHPUT, Samples
+from emberline.bench.harness.measurements import P50, P90, P99, RATE, SATURATION, THROUGHPUT, Measurements
 from emberline.bench.harness.result import Result, make
-from emberline.bench.latency.settings import LatencySettings, RecallSettings
+from emberline.bench.harness.scenarios import LAG, OFFERED, UNANSWERED
+from emberline.bench.latency.latency import SHARES, section
+from emberline.bench.latency.settings import LatencySettings
+from emberline.bench.peers.rounds import LONE, bulk, crowd
 from emberline.bench.peers.settings import PeersSettings
+from emberline.bench.recall.settings import RecallSettings
 
 ENVIRONMENT = Environment(
     created="2026-01-02T03:04:05+00:00",
@@ -49,22 +52,26 @@ def latency(reference: bool = True, server: bool = True) -> Result:
     random = np.random.default_rng(1)
     speeds = {name: speed for name, speed in SPEEDS.items() if reference or "PyTorch" not in name}
     scenarios = ("SingleStream", "MultiStream", "Offline", *(("Server",) if server else ()))
-    samples = {name: Samples("mixed", name) for name in scenarios}
-    loads = []
+    measured = Measurements()
+    single, multi, offline, load = (
+        section(name, "mixed") for name in ("SingleStream", "MultiStream", "Offline", "Server")
+    )
     for name, speed in speeds.items():
         for _ in range(5):
             now = speed * random.normal(1, 0.03)
-            samples["SingleStream"].add(name, {P50: now, P90: 2.1 * now, P99: 2.9 * now})
-            samples["MultiStream"].add(name, {P50: 7.5 * now, P90: 9 * now, P99: 11 * now})
-            samples["Offline"].add(name, {THROUGHPUT: 1800 / now})
+            measured.add(single, name, {P50: now, P90: 2.1 * now, P99: 2.9 * now})
+            measured.add(multi, name, {P50: 7.5 * now, P90: 9 * now, P99: 11 * now})
+            measured.add(offline, name, {THROUGHPUT: 1800 / now})
             if name == "PyTorch fp32":
-                samples["Offline"].add(f"{name}, arrival order", {THROUGHPUT: 400 / now})
+                measured.add(offline, f"{name}, arrival order", {THROUGHPUT: 400 / now})
             if server:
-                samples["Server"].add(name, {SATURATION: 1500 / now, RATE: 1200 / now})
+                measured.add(load, name, {SATURATION: 1500 / now, RATE: 1200 / now})
         for share in SHARES if server else ():
             wait = speed / (1 - share)
-            made = [Load((wait, 2 * wait, 4 * wait * random.normal(1, 0.1)), 0.2, 0) for _ in range(5)]
-            loads.append(point("mixed", name, share, share * 1500 / speed, made))
+            for _ in range(5):
+                late = {P50: wait, P90: 2 * wait, P99: 4 * wait * random.normal(1, 0.1)}
+                rest = {LAG: 0.2, UNANSWERED: 0, OFFERED: share * 1500 / speed}
+                measured.add(section("Server", "mixed", share), name, {**late, **rest})
     chosen = "PyTorch fp32" if reference else None
     return make(
         "latency",
@@ -88,8 +95,7 @@ def latency(reference: bool = True, server: bool = True) -> Result:
             ],
             "variants": [_variant(name) for name in speeds],
             "left_out": [] if reference else [{"variant": "PyTorch fp32", "reason": "no run was named"}],
-            "measurements": [one for found in samples.values() for one in found.measurements(chosen)],
-            "loads": loads,
+            "measurements": measured,
         },
     )
 
@@ -143,7 +149,7 @@ def recall() -> Result:
                     "mean": scale,
                     "maximum": 5 * scale,
                     "quantiles": [
-                        {"share": share, "value": scale * 4 * share**2}
+                        (share, scale * 4 * share**2)
                         for share in (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
                     ]
                     if output == "score"
@@ -184,16 +190,16 @@ def peers() -> Result:
         ("CTranslate2 int8", "ctranslate2", "int8", "process", 3.0, 0.941, 23.1),
         ("Emberline int8, gRPC", "emberline", "int8", "grpc", 5.0, 0.955, 22.9),
     )
-    offline, lone, crowd = (Samples("mixed", name) for name in ("Offline", "SingleStream", "8 clients"))
+    measured = Measurements()
     for name, _, _, path, speed, _, _ in rows:
         for drift in (1.0, 1.1):
-            lone.add(name, {P50: speed * drift, P99: 3 * speed * drift})
+            measured.add(LONE, name, {P50: speed * drift, P99: 3 * speed * drift})
             if path == "process":
-                offline.add(name, {THROUGHPUT: 1500 / speed / drift})
+                measured.add(bulk("mixed"), name, {THROUGHPUT: 1500 / speed / drift})
             else:
-                crowd.add(name, {THROUGHPUT: 1200 / speed / drift, P50: 8 * speed, P99: 20 * speed})
+                measured.add(crowd(8), name, {THROUGHPUT: 1200 / speed / drift, P50: 8 * speed, P99: 20 * speed})
             if name == "CTranslate2 int8":
-                offline.add(f"{name}, batches of 8", {THROUGHPUT: 2000 / speed / drift})
+                measured.add(bulk("mixed"), f"{name}, batches of 8", {THROUGHPUT: 2000 / speed / drift})
     return make(
         "peers",
         replace(
@@ -225,8 +231,7 @@ def peers() -> Result:
                 for name, engine, precision, path, _, agreement, size in rows
             ],
             "left_out": [{"variant": "fastembed fp32", "reason": "it cannot be installed"}],
-            "measurements": [one for found in (offline, lone, crowd) for one in found.measurements(reference)],
-            "loads": [],
+            "measurements": measured,
             "sections": [
                 {
                     "name": "everyone",
@@ -236,13 +241,9 @@ def peers() -> Result:
                     "stolen": 0.0,
                 }
             ],
-            "parts": [],
-            "operators": [],
-            "spent": [],
             "arithmetic": {"linear": 1000, "attention": 10, "operations": 100_000},
             "peaks": [],
-            "work": [],
-            "targets": [],
+            "bounds": [],
         },
     )
 
@@ -251,6 +252,12 @@ def coldstart() -> Result:
     """A result of `bench coldstart` of one model and two baselines."""
     scenarios = ("item cold", "user cold, 0 known", "user cold, 3 known", "warm")
     worth = {"Emberline": 0.3, "popularity": 0.2, "EASE": 0.25}
+    names = ("ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr", "coverage@10", "gini@10")
+    cost = {"fit_seconds": 1.0, "score_seconds": 0.1, "kept_mb": 1.0}
+    measured = Measurements()
+    for scenario in scenarios:
+        for method, value in worth.items():
+            measured.add(scenario, method, {**dict.fromkeys(names, value), **cost})
     return make(
         "coldstart",
         replace(ENVIRONMENT, command_line="emberline bench coldstart --run run --bundle bundle"),
@@ -260,33 +267,23 @@ def coldstart() -> Result:
             "runs": [RUN],
             "left_out": [],
             "scenarios": [{"name": name, "seeds": (0,), "queries": 100, "candidates": 50} for name in scenarios],
-            "rankings": [
-                {
-                    "method": method,
-                    "kind": "model" if method == "Emberline" else "baseline",
-                    "facts": False,
-                    "scenario": scenario,
-                    "measures": [
-                        {"name": name, "mean": value, "seeds": (value,)}
-                        for name in ("ndcg@10", "ndcg@20", "recall@10", "recall@20", "mrr", "coverage@10", "gini@10")
-                    ],
-                    "chosen": [{"seed": 0, "settings": "", "tuned_to": None, "tried": 1}],
-                    "fit_seconds": 1.0,
-                    "score_seconds": 0.1,
-                    "kept_mb": 1.0,
-                }
-                for scenario in scenarios
-                for method, value in worth.items()
+            "methods": [
+                {"method": method, "kind": "model" if method == "Emberline" else "baseline", "facts": False}
+                for method in worth
             ],
-            "comparisons": [],
-            **{name: [] for name in ("groups", "attributes", "behaviour", "bad_data", "ablations")},
-            "targets": [
+            "measurements": measured,
+            **{name: [] for name in ("chosen", "comparisons", "groups", "ablations")},
+            "bounds": [
                 {
                     "what": "item cold: NDCG@10 / best baseline",
-                    "value": 1.2,
+                    "compared": "",
+                    "value": {"repetitions": (1.2,), "median": 1.2, "minimum": 1.2, "maximum": 1.2},
                     "bound": 1.15,
                     "at_most": False,
                     "reached": True,
+                    "share": 1.2 / 1.15,
+                    "reason": "",
+                    "profile": "",
                 }
             ],
         },

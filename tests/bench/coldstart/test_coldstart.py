@@ -8,20 +8,25 @@ import pytest
 from typer.testing import CliRunner
 
 from emberline.bench.cli import bench
-from emberline.bench.report.views.coldstart_trials import ablations
+from emberline.bench.coldstart import ablations as trainings
+from emberline.bench.coldstart.attributes import section as labels
+from emberline.bench.coldstart.behaviour import SECTION as LIKES
+from emberline.bench.coldstart.corrupted import BAD_DATA
+from emberline.bench.coldstart.corrupted import section as corrupted
+from emberline.bench.harness.measurements import Measurements
+from emberline.bench.report.views.coldstart_tasks import ablations
 
 SCENARIOS = ["item cold", "item cold, mixed", "user cold, 0 known", "user cold, 2 known"]
 
 
-def row(result, method, scenario):
-    """One method's standing in one scenario."""
-    (found,) = [one for one in result["rankings"] if (one["method"], one["scenario"]) == (method, scenario)]
-    return found
+def mean(result, method, section, metric="ndcg@10"):
+    """A measure's mean over the seeds."""
+    return Measurements.of(result).mean(section, method, metric)
 
 
-def mean(found, measure="ndcg@10"):
-    """A measure's mean."""
-    return next(one["mean"] for one in found["measures"] if one["name"] == measure)
+def chosen(result, method, section):
+    """The settings of a method, seed by seed."""
+    return [one for one in result["chosen"] if (one["method"], one["section"]) == (method, section)]
 
 
 def test_every_scenario_is_ranked_by_models_and_baselines(shop_result):
@@ -33,28 +38,31 @@ def test_every_scenario_is_ranked_by_models_and_baselines(shop_result):
         assert scenario["queries"] > 0
         models = ["Emberline"] if scenario["name"].startswith("by time") else ["Emberline", "Emberline + facts"]
         for method in models:
-            assert mean(row(shop_result, method, scenario["name"])) > 0
+            assert mean(shop_result, method, scenario["name"]) > 0
 
 
 def test_the_mean_is_of_the_seeds(seeds_result):
     """Each measure has one value a seed, and their mean."""
     assert {tuple(one["seeds"]) for one in seeds_result["scenarios"]} == {(0, 1), (-1,)}
     assert not seeds_result["comparisons"]
-    assert not seeds_result["targets"]
-    for one in seeds_result["rankings"]:
-        assert {measure["name"] for measure in one["measures"]} >= {"ndcg@10", "recall@20", "mrr", "coverage@10"}
-        for measure in one["measures"]:
-            assert measure["mean"] == pytest.approx(sum(measure["seeds"]) / len(measure["seeds"]))
-            assert len(measure["seeds"]) == len(one["chosen"])
+    assert not seeds_result["bounds"]
+    measured = Measurements.of(seeds_result)
+    for scenario in seeds_result["scenarios"]:
+        assert set(measured.metrics(scenario["name"])) >= {"ndcg@10", "recall@20", "mrr", "coverage@10"}
+    for row in measured.rows:
+        found = measured.mean(row.section, row.variant, row.metric)
+        assert found == pytest.approx(sum(row.values) / len(row.values))
+        if not row.section.startswith(BAD_DATA):
+            assert len(row.values) == len(chosen(seeds_result, row.variant, row.section))
 
 
 def test_tuned_settings_are_in_the_result(shop_result):
     """What was chosen can be read and typed again, with what it was worth and how much was tried."""
-    (chosen,) = row(shop_result, "EASE", "warm")["chosen"]
-    assert chosen["settings"].startswith("Ease(regularisation=")
-    assert chosen["tried"] > 1
-    assert chosen["tuned_to"] > 0
-    assert row(shop_result, "popularity", "warm")["chosen"][0]["tuned_to"] is None
+    (found,) = chosen(shop_result, "EASE", "warm")
+    assert found["settings"].startswith("Ease(regularisation=")
+    assert found["tried"] > 1
+    assert found["tuned_to"] > 0
+    assert chosen(shop_result, "popularity", "warm")[0]["tuned_to"] is None
 
 
 def test_a_model_without_facts_is_compared_with_its_like(shop_result):
@@ -66,37 +74,41 @@ def test_a_model_without_facts_is_compared_with_its_like(shop_result):
         for scenario in SCENARIOS:
             here = [one for one in found if one["scenario"] == scenario]
             (best,) = [one for one in here if one["best"]]
-            assert mean(row(shop_result, best["against"], scenario)) == max(
-                mean(row(shop_result, one["against"], scenario)) for one in here
+            assert mean(shop_result, best["against"], scenario) == max(
+                mean(shop_result, one["against"], scenario) for one in here
             )
 
 
 def test_facts_are_read_by_those_that_can(shop_result):
     """Makers tell the topic: kNN over texts gains by them; methods that read no texts have no second row."""
-    plain = mean(row(shop_result, "TF-IDF, kNN", "item cold"))
-    assert mean(row(shop_result, "TF-IDF, kNN + facts", "item cold")) != plain
-    assert not any(one["method"] in ("EASE + facts", "popularity + facts") for one in shop_result["rankings"])
+    plain = mean(shop_result, "TF-IDF, kNN", "item cold")
+    assert mean(shop_result, "TF-IDF, kNN + facts", "item cold") not in (plain, None)
+    assert not any(one["method"] in ("EASE + facts", "popularity + facts") for one in shop_result["methods"])
 
 
 def test_both_tasks_are_measured(shop_result):
     """Labels and likes are predicted by the model and by baselines, and perfectly predictable ones are."""
-    methods = {(one["method"], one["hidden"]) for one in shop_result["attributes"]}
-    assert methods >= {(name, hidden) for name in ("prior", "Emberline") for hidden in (True, False)}
-    assert ("probe on the untouched encoder", True) in methods
-    likes = {one["method"]: one for one in shop_result["behaviour"]}
+    measured = Measurements.of(shop_result)
+    for hidden in (True, False):
+        assert set(measured.variants(labels(hidden))) >= {"prior", "Emberline"}
+    assert "probe on the untouched encoder" in measured.variants(labels(True))
+    likes = measured.variants(LIKES)
     assert set(likes) >= {"mean of the item", "mean of the item in the user's group", "means of item and user"}
-    assert mean(likes["mean of the item in the user's group"], "auc") > mean(likes["mean of the item"], "auc")
-    assert 0 <= mean(likes["Emberline"], "ece") <= 1
+    grouped, alone = (measured.mean(LIKES, f"mean of the item{more}", "auc") for more in (" in the user's group", ""))
+    assert grouped > alone
+    assert 0 <= measured.mean(LIKES, "Emberline", "ece") <= 1
 
 
 def test_bad_data_is_measured(shop_result):
-    """Each way of spoiling is put to the models and to baselines that read items."""
-    ways = {one["how"] for one in shop_result["bad_data"]}
-    assert len(ways) == 3
+    """Each way of corrupting is put to the models and to baselines that read items."""
+    measured = Measurements.of(shop_result)
+    ways = [section for section in measured.sections() if section.startswith(BAD_DATA)]
+    assert len(ways) == 3 + 1
+    assert corrupted("") in ways
     for method in ("Emberline", "Emberline + facts", "ridge to ALS, TF-IDF"):
-        assert {one["how"] for one in shop_result["bad_data"] if one["method"] == method} == ways
-    for one in shop_result["bad_data"]:
-        assert one["kept"] == pytest.approx(one["spoilt"] / one["clean"])
+        assert all(measured.mean(way, method, "ndcg@10") is not None for way in ways)
+    for method in measured.variants(corrupted("")):
+        assert measured.mean(corrupted(""), method, "ndcg@10") == measured.mean("item cold", method, "ndcg@10")
 
 
 def test_an_ablation_stands_beside_the_complete_training_of_its_length(shop_result):
@@ -107,8 +119,9 @@ def test_an_ablation_stands_beside_the_complete_training_of_its_length(shop_resu
     assert changed["changes"] == {"alignment": 0.0}
     assert not complete["comparisons"]
     assert {one["scenario"] for one in changed["comparisons"]} >= set(SCENARIOS)
-    assert changed["attributes"]
-    assert changed["behaviour"]
+    measured = Measurements.of(shop_result)
+    for section in (labels(True), LIKES):
+        assert set(measured.variants(trainings.section(section))) >= {"complete", "no teacher"}
 
 
 def test_an_ablation_is_shown_with_what_it_changes(shop_result):
@@ -119,17 +132,18 @@ def test_an_ablation_is_shown_with_what_it_changes(shop_result):
         "changes": {"task_weights": "uncertainty"},
         "comparisons": [{**one, "ratio": None} for one in changed["comparisons"]],
     }
-    (section,) = ablations({**shop_result, "ablations": [complete, words]})
+    (section,) = ablations({**shop_result, "ablations": [complete, words]}, Measurements.of(shop_result))
     (table,) = [part for part in section.blocks if not isinstance(part, str)]
     assert table.rows[1][0].detail == "task_weights = uncertainty"
     assert all("×" not in cell.detail for cell in table.rows[1])
 
 
-def test_targets_say_whether_they_are_reached(shop_result):
+def test_bounds_say_whether_they_are_reached(shop_result):
     """Each has its bound and its verdict."""
-    assert {one["what"].partition(":")[0] for one in shop_result["targets"]} >= {"item cold", "warm", "behaviour"}
-    for one in shop_result["targets"]:
-        assert one["reached"] is (one["value"] <= one["bound"] if one["at_most"] else one["value"] >= one["bound"])
+    assert {one["what"].partition(":")[0] for one in shop_result["bounds"]} >= {"item cold", "warm", "behaviour"}
+    for one in shop_result["bounds"]:
+        value = one["value"]["median"]
+        assert one["reached"] is (value <= one["bound"] if one["at_most"] else value >= one["bound"])
 
 
 @pytest.mark.parametrize("name", ["ads", "articles", "answers"])
@@ -147,16 +161,17 @@ def test_a_description_and_a_folder_are_all_it_takes(name, described, training, 
     result = json.loads((tmp_path / "coldstart.json").read_text())
     assert json.loads(done.stdout) == result
     assert {one["name"] for one in result["scenarios"]} >= {"item cold", "user cold, 0 known"}
-    assert mean(row(result, "Emberline", "item cold")) > 0
-    assert result["attributes"]
-    assert bool(result["behaviour"]) is (name == "articles")
+    measured = Measurements.of(result)
+    assert mean(result, "Emberline", "item cold") > 0
+    assert measured.variants(labels(True))
+    assert bool(measured.variants(LIKES)) is (name == "articles")
     left_out = {one["variant"] for one in result["left_out"]}
     assert ("by time" in left_out) is (name == "answers")
     assert ("popularity in the user's group" in left_out) is (name != "ads")
-    searched = [one["method"] for one in result["rankings"] if one["method"].endswith("the user's text")]
+    searched = [one["method"] for one in result["methods"] if one["method"].endswith("the user's text")]
     assert bool(searched) is (name == "answers")
     assert (tmp_path / "coldstart.md").read_text().startswith("# Cold start")
     assert (tmp_path / "coldstart-warm.png").is_file()
     if searched:  # for a new question, search by its text beats popularity
-        found = mean(row(result, "TF-IDF, the user's text", "user cold, 0 known"))
-        assert found > 1.5 * mean(row(result, "popularity", "user cold, 0 known"))
+        found = mean(result, "TF-IDF, the user's text", "user cold, 0 known")
+        assert found > 1.5 * mean(result, "popularity", "user cold, 0 known")

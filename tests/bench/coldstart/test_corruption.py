@@ -1,4 +1,4 @@
-"""Spoiling data."""
+"""Corrupting data."""
 
 from __future__ import annotations
 
@@ -55,25 +55,25 @@ def test_about_three_words_in_ten_are_mistyped():
 def test_keywords_are_stuffed_into_the_first_text():
     """Eight of the words stand behind it; an item that is a text gets them into that."""
     rng = np.random.default_rng(0)
-    spoil = stuffing(WORDS)
-    found = spoil(Item("i", {"price": 3.0, "title": "Tea"}), rng)
+    corrupt = stuffing(WORDS)
+    found = corrupt(Item("i", {"price": 3.0, "title": "Tea"}), rng)
     head, *added = found.attributes["title"].split()
     assert head == "Tea"
     assert len(added) == KEYWORDS
     assert set(added) <= set(WORDS)
-    assert len(spoil(Item("i", text="Tea"), rng).text.split()) == 1 + KEYWORDS
-    assert spoil(Item("i", {"price": 3.0}), rng) == Item("i", {"price": 3.0})
+    assert len(corrupt(Item("i", text="Tea"), rng).text.split()) == 1 + KEYWORDS
+    assert corrupt(Item("i", {"price": 3.0}), rng) == Item("i", {"price": 3.0})
 
 
 def test_only_cold_items_are_spoilt_and_always_alike(shop):
-    """Every way changes cold items and no warm one; the same split is spoilt the same way again."""
+    """Every way changes cold items and no warm one; the same split is corrupted the same way again."""
     found = split(shop, 0)
     again = kinds(shop, found)
-    for how, spoilt in kinds(shop, found).items():
-        changed = np.asarray([one != other for one, other in zip(shop.items, spoilt.items, strict=True)])
+    for how, corrupted in kinds(shop, found).items():
+        changed = np.asarray([one != other for one, other in zip(shop.items, corrupted.items, strict=True)])
         assert changed.any(), how
         assert not changed[~found.cold_items].any()
-        assert spoilt.items == again[how].items
+        assert corrupted.items == again[how].items
 
 
 def test_popular_words_are_those_of_liked_training_items(shop):
@@ -94,7 +94,7 @@ def test_equally_popular_words_come_in_the_order_of_the_items(shop):
     assert popular_words(alike, found) == WORDS
 
 
-@pytest.mark.parametrize("spoil", [missing, typos, stuffing(WORDS)])
-def test_an_item_of_which_nothing_is_known_stays_so(spoil):
-    """There is nothing to spoil."""
-    assert spoil(Item("i"), np.random.default_rng(0)) == Item("i")
+@pytest.mark.parametrize("corrupt", [missing, typos, stuffing(WORDS)])
+def test_an_item_of_which_nothing_is_known_stays_so(corrupt):
+    """There is nothing to corrupt."""
+    assert corrupt(Item("i"), np.random.default_rng(0)) == Item("i")

@@ -64,10 +64,10 @@ def test_the_shop_is_the_other_guides(tmp_path):
 
 
 def test_the_document_has_everything(shop_result):
-    """Targets and the overview come first; every scenario, task and trial has its section, and every row its cells."""
+    """Bounds and the overview come first; every scenario, task and trial has its section, and every row its cells."""
     document = view(shop_result)
     titles = [section.title for section in document.sections]
-    assert titles[:2] == ["Targets", "Overview"]
+    assert titles[:2] == ["Bounds", "Overview"]
     assert {"Item cold", "Warm", "By time", "Attribute prediction", "Behaviour prediction"} < set(titles)
     assert {"Facts from a graph", "Bad data", "Ablations", "Time and memory"} < set(titles)
     tables = [block for section in document.sections for block in section.blocks if isinstance(block, Table)]
@@ -77,9 +77,9 @@ def test_the_document_has_everything(shop_result):
 
 
 def test_baselines_alone_make_a_document(seeds_result):
-    """Without a model there are no targets and no comparisons, and everything else is there."""
+    """Without a model there are no bounds and no comparisons, and everything else is there."""
     titles = [section.title for section in view(seeds_result).sections]
-    assert "Targets" not in titles
+    assert "Bounds" not in titles
     assert "Item cold" in titles
     assert "Groups of users" in titles
     assert "What was left out" in titles

@@ -35,7 +35,7 @@ def bundle(run, tmp_path_factory):
 
 
 def copied(run, folder):
-    """A copy of a run that may be spoilt."""
+    """A copy of a run that may be changed."""
     shutil.copytree(run, folder, ignore=shutil.ignore_patterns("events", "checkpoint.pt"))
     return folder
 
@@ -52,7 +52,7 @@ def test_a_served_model_ranks_as_the_model_does(run, bundle, tmp_path):
     assert {one["scenario"] for one in found} >= {"item cold", "user cold, 0 known, no profile", "warm"}
     for one in found:
         assert one["ratio"] == pytest.approx(1, abs=0.02), one["scenario"]
-    assert any(served in one["what"] and one["reached"] for one in result["targets"])
+    assert any(served in one["what"] and one["reached"] for one in result["bounds"])
     assert result["settings"]["data_set"] == "shop"
     assert result["settings"]["seeds"] == [0]
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import sys
+from collections import namedtuple
 from datetime import UTC, datetime
+
+import psutil
+import pytest
 
 from emberline.bench.harness import environment
 
@@ -9,7 +13,8 @@ from emberline.bench.harness import environment
 def test_an_environment_says_where_and_how(monkeypatch):
     """The machine's cores, the packages, the moment and the command as one could type it."""
     monkeypatch.setattr(sys, "argv", ["/somewhere/bin/emberline", "bench", "latency", "a bundle"])
-    beginning = environment.Beginning(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 0.25, 0.05, environment.Ticks(0, 0, 0))
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    beginning = environment.Beginning(moment, 0.25, 0.05, psutil.cpu_times())
     found = environment.observe(beginning)
     assert found.command_line == "emberline bench latency 'a bundle'"
     assert found.created == "2026-01-02T03:04:05+00:00"
@@ -20,25 +25,35 @@ def test_an_environment_says_where_and_how(monkeypatch):
     assert {"numpy", "emberline"} <= {package.name for package in found.packages}
 
 
-def test_what_others_take_is_a_share_of_the_cpu(monkeypatch, tmp_path):
+@pytest.fixture
+def spend(monkeypatch):
+    """Sets what the CPU has spent its time on so far, seconds, as psutil tells it."""
+
+    def write(**times: float) -> None:
+        names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest", "guest_nice")
+        found = namedtuple("scputimes", names)(**{**dict.fromkeys(names, 0.0), "guest": 7.0, "user": 7.0, **times})
+        monkeypatch.setattr(psutil, "cpu_times", lambda: found)
+
+    return write
+
+
+def test_what_others_take_is_a_share_of_the_cpu(monkeypatch, spend):
     """Before the measurement: what was not idle. During it: what the hypervisor gave away."""
-    stat = tmp_path / "stat"
-    monkeypatch.setattr(environment, "_STAT", stat)
-
-    def write(*ticks: int) -> None:
-        stat.write_text(f"cpu  {' '.join(map(str, ticks))} 7 7\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
-
-    write(100, 0, 0, 100, 0, 0, 0, 0)
-    monkeypatch.setattr(environment.time, "sleep", lambda _: write(110, 0, 5, 180, 5, 0, 0, 0))
+    spend(user=107.0, idle=100.0)
+    monkeypatch.setattr(environment.time, "sleep", lambda _: spend(user=117.0, system=5.0, idle=180.0, iowait=5.0))
     beginning = environment.begin()
     assert beginning.busy == 0.15
-    write(200, 0, 5, 180, 5, 0, 0, 10)
+    spend(user=207.0, system=5.0, idle=180.0, iowait=5.0, steal=10.0)
     assert environment.observe(beginning).stolen == 0.1
 
 
-def test_a_machine_without_counters_is_taken_for_idle(monkeypatch, tmp_path):
+def test_a_machine_without_counters_is_taken_for_idle(monkeypatch):
     """Where the kernel tells nothing, nothing is claimed and nothing fails."""
-    monkeypatch.setattr(environment, "_STAT", tmp_path / "none")
+
+    def cpu_times():
+        raise FileNotFoundError("/proc/stat")
+
+    monkeypatch.setattr(psutil, "cpu_times", cpu_times)
     assert environment.observe(environment.begin()).stolen == 0.0
 
 

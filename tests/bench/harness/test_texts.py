@@ -66,5 +66,5 @@ def test_a_file_without_texts_is_refused(content, bundle, tmp_path):
 def test_a_description_has_no_texts(bundle):
     """What goes into a result: counts, lengths and a hash, none of the texts."""
     record = describe(text_set("items", bundle, count=6, seed=1))
-    assert (record.name, record.count) == ("items", 6)
-    assert record.tokens_minimum <= record.tokens_median <= record.tokens_maximum
+    assert (record["name"], record["count"]) == ("items", 6)
+    assert record["tokens_minimum"] <= record["tokens_median"] <= record["tokens_maximum"]

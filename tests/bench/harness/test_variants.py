@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import emberline.bench.harness.loops
-from emberline.bench.harness.variants import Worker
+from emberline.bench.harness.driver import Worker
 from emberline.engine.errors import BenchError
 
 
@@ -25,10 +25,10 @@ def test_a_worker_drives_its_target_through_every_loop(worker):
     assert worker.encode(["a", "bcd"]) == pytest.approx(np.array([[1, 1], [3, 1]], np.float32))
     assert len(worker.closed([["a"], ["b", "c"]])) == 2
     assert worker.bulk(["a", "b"], "sorted") > 0
-    assert worker.saturate(["a"], callers=2, seconds=0.05) > 0
+    assert worker.saturate(["a"], callers=2, seconds=0.05)[0] > 0
     answer = worker.open(["a", "b"], [0.0, 0.001, 0.002])
-    assert all(latency > 0 for latency in answer["latencies"])
-    assert len(answer["lags"]) == 3
+    assert all(latency > 0 for latency in answer.latencies)
+    assert len(answer.lags) == 3
     assert worker.memory_mb() > 1
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emberline.bench.harness.lineup import PYTORCH, choose, in_process, lineup, through_grpc
+from emberline.bench.harness.driver import Worker
+from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.scenarios import multi_stream, offline, single_stream
 from emberline.bench.harness.texts import TextSet
-from emberline.bench.harness.variants import Worker
-from emberline.bench.latency.latency import _compare, bench_latency
+from emberline.bench.harness.variants import PYTORCH, in_process, through_grpc
+from emberline.bench.latency.latency import _compare, bench_latency, section
+from emberline.bench.latency.lineup import choose, lineup
 from emberline.bench.latency.settings import SCENARIOS, LatencySettings
 from emberline.bench.report.views.latency import view
 from emberline.engine.bundle import Bundle
@@ -41,26 +43,30 @@ def result(tiny_bundle):
 def test_every_variant_is_measured_in_every_scenario(result):
     """Both precisions in process, the cheapest through gRPC; load for the latter alone, as the settings say."""
     closed = {in_process("fp32"), in_process("int8"), through_grpc("int8")}
-    measured = {(one["scenario"], one["variant"]) for one in result["measurements"]}
+    measured = {(one["section"], one["variant"]) for one in result["measurements"]}
+    scenarios = [section(scenario, "mixed") for scenario in ("SingleStream", "MultiStream", "Offline")]
     assert measured == {
-        *((scenario, name) for scenario in ("SingleStream", "MultiStream", "Offline") for name in closed),
-        ("Server", through_grpc("int8")),
-    }
-    assert {(one["variant"], one["share"]) for one in result["loads"]} == {
-        (through_grpc("int8"), share) for share in (0.5, 0.7, 0.9)
+        *((scenario, name) for scenario in scenarios for name in closed),
+        *((section("Server", "mixed", share), through_grpc("int8")) for share in (None, 0.5, 0.7, 0.9)),
     }
 
 
 def test_every_measurement_is_positive_and_repeated(result):
     """Latencies and throughputs are positive, once for every repetition; a bench without a reference has no ratios."""
-    for one in result["measurements"]:
-        assert len(one["values"]["repetitions"]) == 2
-        assert one["values"]["minimum"] >= 0
-        assert one["ratio"] is None
-        if one["metric"] != "rate":
-            assert one["values"]["median"] > 0
-    assert all(one["p99"]["median"] >= one["p50"]["median"] > 0 for one in result["loads"])
-    assert all(one["unanswered"] == 0 for one in result["loads"])
+    measured = Measurements.of(result)
+    for row in measured.rows:
+        assert len(row.values) == 2
+        assert min(row.values) >= 0
+        assert measured.ratio(row.section, row.variant, row.metric, result["reference"]) is None
+        if row.metric not in ("rate", "unanswered"):
+            assert measured.median(row.section, row.variant, row.metric) > 0
+    for share in (0.5, 0.7, 0.9):
+        p50, p99, unanswered = (
+            measured.summary(section("Server", "mixed", share), through_grpc("int8"), metric)
+            for metric in ("p50", "p99", "unanswered")
+        )
+        assert p99.median >= p50.median > 0
+        assert unanswered.maximum == 0
 
 
 def test_the_reference_is_left_out_with_a_reason(result):

@@ -13,22 +13,21 @@ from typing import Any
 
 import pytest
 
+from emberline.bench.harness.records import RunRecord
 from emberline.bench.harness.result import Result, make
-from emberline.bench.harness.runs import RunRecord
-from emberline.bench.harness.texts import item_texts
+from emberline.bench.harness.texts import item_texts, three_sets
 from emberline.bench.harness.variants import Variant
 from emberline.bench.peers import sections as module
 from emberline.bench.peers.arithmetic import Arithmetic
-from emberline.bench.peers.backends.material import Material
-from emberline.bench.peers.comparison import hold
-from emberline.bench.peers.evaluator import Judge
+from emberline.bench.peers.backends.base import ModelFiles
+from emberline.bench.peers.building import own_variants
+from emberline.bench.peers.comparison import compare
+from emberline.bench.peers.evaluator import RankingEvaluator
 from emberline.bench.peers.gemm import Peak
-from emberline.bench.peers.lineup import own_variants
 from emberline.bench.peers.registry import BARE
-from emberline.bench.peers.resume import Ledger
-from emberline.bench.peers.sections import Contest
+from emberline.bench.peers.resume import ResumeFile
+from emberline.bench.peers.sections import Comparison
 from emberline.bench.peers.settings import PeersSettings
-from emberline.bench.peers.texts import text_sets
 from emberline.engine.bundle import Bundle
 
 HERE = Path(__file__).parent
@@ -48,12 +47,12 @@ SETTINGS = PeersSettings(
 
 
 @pytest.fixture(scope="session")
-def material(tiny_bundle: Path, tmp_path_factory: Any) -> Material:
+def files(tiny_bundle: Path, tmp_path_factory: Any) -> ModelFiles:
     """The tiny model in the forms that peers read, but for a checkpoint, which it never had."""
     layout = Bundle.open(tiny_bundle).layout
     work = tmp_path_factory.mktemp("work")
     (work / "calibration.json").write_text("[]")
-    return Material(
+    return ModelFiles(
         checkpoint="",
         encoders={name: str(layout.encoder(name)) for name in ("fp32", "int8")},
         tokenizer=str(layout.tokenizer),
@@ -65,15 +64,15 @@ def material(tiny_bundle: Path, tmp_path_factory: Any) -> Material:
 
 
 @pytest.fixture(scope="session")
-def peer(material: Material) -> Callable[..., Variant]:
+def peer(files: ModelFiles) -> Callable[..., Variant]:
     """Makes a variant that `fake_peer.py` opens: the tiny model in plain ONNX Runtime, sound or with a fault."""
 
     def make_variant(name: str, precision: str = "fp32", path: str = "process", **fault: Any) -> Variant:
         folders = [str(HERE), os.environ.get("PYTHONPATH", "")]
         return Variant(
             name=name,
-            target="fake_peer:open_target",
-            options={"material": asdict(material), "threads": 1, "precision": precision, **fault},
+            backend="fake_peer:open_backend",
+            options={"files": asdict(files), "threads": 1, "precision": precision, **fault},
             engine="fake",
             precision=precision,
             path=path,
@@ -86,28 +85,31 @@ def peer(material: Material) -> Callable[..., Variant]:
 
 
 @pytest.fixture(scope="session")
-def make_judge() -> Callable[..., Judge]:
-    """Makes a judge of made-up films and users; see `judging.py`."""
-    spec = importlib.util.spec_from_file_location("judging", HERE / "judging.py")
+def make_evaluator() -> Callable[..., RankingEvaluator]:
+    """Makes an evaluator of made-up films and users; see `ranking.py`."""
+    spec = importlib.util.spec_from_file_location("ranking", HERE / "ranking.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    maker: Callable[..., Judge] = module.make_judge
+    maker: Callable[..., RankingEvaluator] = module.make_evaluator
     return maker
 
 
 @pytest.fixture(scope="session")
-def judge(make_judge: Callable[..., Judge]) -> Judge:
-    """A judge with unseen items and users."""
-    return make_judge()
+def evaluator(make_evaluator: Callable[..., RankingEvaluator]) -> RankingEvaluator:
+    """An evaluator with unseen items and users."""
+    return make_evaluator()
 
 
 @pytest.fixture(scope="session")
-def contest(tiny_bundle: Path, peer: Callable[..., Variant], judge: Judge, tmp_path_factory: Any) -> Contest:
+def comparison(
+    tiny_bundle: Path, peer: Callable[..., Variant], evaluator: RankingEvaluator, tmp_path_factory: Any
+) -> Comparison:
     """Emberline with two sound peers, others with faults, and one behind a socket."""
     bundle = Bundle.open(tiny_bundle)
-    return Contest(
+    return Comparison(
+        settings=SETTINGS,
         bundle=bundle,
         run=RunRecord("run", "films", "e" * 64, 32),
         reference=peer("PyTorch fp32"),
@@ -121,11 +123,11 @@ def contest(tiny_bundle: Path, peer: Callable[..., Variant], judge: Judge, tmp_p
             peer("Triton fp32, gRPC", path="grpc"),
         ],
         left_out=[],
-        sets=text_sets(bundle, ["age: 24", ""], count=SETTINGS.count, longest=SETTINGS.longest, seed=1),
+        sets=three_sets(bundle, ["age: 24", ""], count=SETTINGS.count, longest=SETTINGS.longest, seed=1),
         items=item_texts(bundle),
-        judge=judge,
+        evaluator=evaluator,
         arithmetic=Arithmetic(linear=1000, attention=10),
-        work=tmp_path_factory.mktemp("contest"),
+        work=tmp_path_factory.mktemp("comparison"),
         threads=1,
     )
 
@@ -139,17 +141,17 @@ def settings() -> PeersSettings:
 @pytest.fixture(scope="session")
 def unfinished(tmp_path_factory: Any) -> Path:
     """The file with the finished sections of the comparison."""
-    path: Path = tmp_path_factory.mktemp("unfinished") / "unfinished.json"
+    path: Path = tmp_path_factory.mktemp("unfinished") / "unfinished.msgpack"
     return path
 
 
 @pytest.fixture(scope="session")
-def result(contest: Contest, unfinished: Path, environment: Any) -> Result:
+def result(comparison: Comparison, unfinished: Path, environment: Any) -> Result:
     """What the comparison gives."""
     peaks = {"fp32": Peak(50.0, "NumPy", (1, 2, 3)), "int8": Peak(100.0, "PyTorch", (1, 2, 3))}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "peaks", lambda _: peaks)
-        body = hold(contest, SETTINGS, Ledger(unfinished, {}))
+        body = compare(comparison, ResumeFile(unfinished, {}))
     made = make("peers", environment, asdict(SETTINGS), body)
     read: Result = json.loads(json.dumps(made, allow_nan=False))
     return read

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from emberline.bench.peers.backends.material import Material, restrict
-from emberline.bench.peers.backends.onnxruntime import OnnxRuntimeTarget
+from emberline.bench.peers.backends.base import ModelFiles, restrict
+from emberline.bench.peers.backends.onnxruntime import OnnxRuntimeBackend
 
 
-class _FakePeer(OnnxRuntimeTarget):
-    def __init__(self, given: Material, precision: str, threads: int, turned: bool, fails_after: int | None) -> None:
+class _FakePeer(OnnxRuntimeBackend):
+    def __init__(self, given: ModelFiles, precision: str, threads: int, turned: bool, fails_after: int | None) -> None:
         super().__init__(given, precision, threads)
         self.about["batches"] = True
         self._turned = turned
@@ -25,11 +25,11 @@ class _FakePeer(OnnxRuntimeTarget):
         return vectors[:, ::-1] if self._turned else vectors
 
 
-async def open_target(
-    material: dict[str, Any], threads: int, precision: str, turned: bool = False, fails_after: int | None = None
+async def open_backend(
+    files: dict[str, Any], threads: int, precision: str, turned: bool = False, fails_after: int | None = None
 ) -> _FakePeer:
     """Open it; it cannot be opened if it fails after nothing."""
     restrict(threads)
     if fails_after == 0:
         raise RuntimeError("no such model")
-    return _FakePeer(Material(**material), precision, threads, turned, fails_after)
+    return _FakePeer(ModelFiles(**files), precision, threads, turned, fails_after)

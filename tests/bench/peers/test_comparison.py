@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from emberline.bench.harness.lineup import in_process, through_grpc
+from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import make
-from emberline.bench.peers.comparison import hold
+from emberline.bench.harness.variants import in_process, through_grpc
+from emberline.bench.peers.comparison import compare
 from emberline.bench.peers.registry import BARE, STANDARD
-from emberline.bench.peers.resume import Ledger
+from emberline.bench.peers.resume import ResumeFile
+from emberline.bench.peers.rounds import CLIENT_MS, LONE, ONE_THREAD, OPERATORS, PARTS, SERVER_MS, bulk, crowd
 from emberline.bench.peers.settings import PeersSettings
-from emberline.bench.report.views.peers import verdict, view
+from emberline.bench.report.views.bounds import TITLES, verdict
+from emberline.bench.report.views.peers import view
 from emberline.engine.errors import ConfigError
 
 TOOK_PART = {
@@ -24,10 +25,9 @@ TOOK_PART = {
 }
 
 
-def rows(result, texts, scenario):
-    """The rows of a scenario, without those of another batch size."""
-    found = [one for one in result["measurements"] if (one["texts"], one["scenario"]) == (texts, scenario)]
-    return {one["variant"] for one in found if "batches of" not in one["variant"]}
+def rows(result, section):
+    """The rows of a section, without those of another batch size."""
+    return {name for name in Measurements.of(result).variants(section) if "batches of" not in name}
 
 
 def test_everyone_is_measured_where_they_can_be(result):
@@ -35,28 +35,32 @@ def test_everyone_is_measured_where_they_can_be(result):
     inside = {name for name in TOOK_PART if "gRPC" not in name}
     assert {one["name"] for one in result["variants"]} == TOOK_PART
     for texts in ("mixed", "real", "uniform"):
-        assert rows(result, texts, "Offline") == inside
-    assert rows(result, "mixed", "SingleStream") == TOOK_PART
+        assert rows(result, bulk(texts)) == inside
+    assert rows(result, LONE) == TOOK_PART
     for clients in (2, 3):
-        assert rows(result, "mixed", f"{clients} clients") == TOOK_PART - inside
+        assert rows(result, crowd(clients)) == TOOK_PART - inside
 
 
 def test_every_measurement_has_a_value_for_each_repetition(result):
-    """Nothing is missing and nothing is zero."""
-    for one in result["measurements"]:
-        assert len(one["values"]["repetitions"]) == 2, one
-        assert one["values"]["minimum"] > 0, one
-    assert [one["variant"] for one in result["loads"]] == [through_grpc("fp32"), through_grpc("int8")]
-    assert [one["texts"] for one in result["work"]] == [5, 10]
-    assert {one["scenario"] for one in result["measurements"]} >= {"Recommend of 20", "Recommend of 30"}
+    """Nothing is missing, and what is timed is never zero."""
+    measured = Measurements.of(result)
+    for row in measured.rows:
+        assert len(row.values) == (1 if row.section == OPERATORS else 2), row
+        if row.metric in ("throughput", "p50", "p90", "p99"):
+            assert min(row.values) > 0, row
+    assert measured.variants("70 % load") == [through_grpc("fp32"), through_grpc("int8")]
+    sections = {"Work of 5", "Work of 10", "Recommend of 20", "Recommend of 30"}
+    assert set(measured.sections()) >= sections
 
 
 def test_ratios_are_to_what_everyone_uses(result):
     """The reference of the ratios is sentence-transformers in PyTorch, whose own ratio is one."""
     assert result["reference"] == STANDARD
-    own = [one for one in result["measurements"] if one["variant"] == STANDARD]
+    measured = Measurements.of(result)
+    own = [row for row in measured.rows if row.variant == STANDARD]
     assert own
-    assert all(one["ratio"]["median"] == 1.0 for one in own)
+    for row in own:
+        assert measured.ratio(row.section, STANDARD, row.metric, result["reference"]).median == 1.0
 
 
 def test_a_peer_with_other_vectors_is_not_timed(result):
@@ -85,51 +89,60 @@ def test_everyone_ranks_by_their_own_vectors(result):
 
 def test_what_shows_why_is_measured(result):
     """The parts of lone requests, the encoder's operators, and the CPU that clients and servers take."""
-    parts = {(one["variant"], one["part"]): one["milliseconds"] for one in result["parts"]}
-    served = {"tokenise", "wait", "encode", "score", "engine", "outside", "whole", "empty call"}
+    measured = Measurements.of(result)
+    parts = {
+        (row.variant, row.metric): measured.summary(PARTS, row.variant, row.metric)
+        for row in measured.rows
+        if row.section == PARTS
+    }
+    served = {"tokenize", "wait", "encode", "score", "engine", "outside", "whole", "empty call"}
     assert {part for name, part in parts if name == through_grpc("int8")} == served
     assert {part for name, part in parts if name == in_process("int8")} == served - {"empty call"}
-    assert {part for name, part in parts if name == BARE["fp32"]} == {"tokenise", "encode", "outside", "whole"}
+    assert {part for name, part in parts if name == BARE["fp32"]} == {"tokenize", "encode", "outside", "whole"}
     assert {f"{through_grpc('int8')}, {count} items" for count in (20, 30)} <= {name for name, _ in parts}
     for name in (through_grpc("int8"), BARE["fp32"]):
-        assert parts[name, "whole"]["median"] >= parts[name, "encode"]["median"] > 0
-    assert [one["precision"] for one in result["operators"]] == ["fp32", "int8"]
-    for one in result["operators"]:
-        assert sum(entry["share"] for entry in one["operators"]) == pytest.approx(1.0)
-    assert {(one["variant"], one["clients"]) for one in result["spent"]} == {
-        (name, clients) for name in TOOK_PART if "gRPC" in name for clients in (2, 3)
-    }
+        assert parts[name, "whole"].median >= parts[name, "encode"].median > 0
+    assert measured.variants(OPERATORS) == ["fp32", "int8"]
+    for precision in ("fp32", "int8"):
+        shares = [row.values for row in measured.rows if (row.section, row.variant) == (OPERATORS, precision)]
+        assert sum(map(sum, shares)) == pytest.approx(1.0)
+    for clients in (2, 3):
+        assert set(measured.variants(crowd(clients))) == {name for name in TOOK_PART if "gRPC" in name}
+        assert {CLIENT_MS, SERVER_MS} <= set(measured.metrics(crowd(clients)))
 
 
-def test_a_missed_target_names_what_shows_why(result):
-    """Each has its profile, and the profile is a part of the result."""
-    missed = [one for one in result["targets"] if one["share"] is not None and not one["reached"]]
+def test_a_missed_bound_names_what_shows_why(result):
+    """Each has its profile, and the profile is a section of the document."""
+    missed = [one for one in result["bounds"] if one["share"] is not None and not one["reached"]]
     assert missed  # no tiny model comes near the peak of matrix products, for one
     assert all("of the bound; see “" in verdict(one) for one in missed)
-    assert all(result[one["profile"]] for one in result["targets"])
+    titles = {section.title for section in view(result).sections}
+    assert all(TITLES[one["profile"]] in titles for one in result["bounds"])
 
 
-def test_finished_sections_are_not_measured_again(result, contest, settings, unfinished, environment, tmp_path):
+def test_finished_sections_are_not_measured_again(result, comparison, unfinished, environment, tmp_path):
     """A comparison that was cut off goes on with the section that is missing, and with no other."""
-    kept = json.loads(unfinished.read_text())
+    kept = ResumeFile(unfinished, {}).state()
     names = [one["name"] for one in result["sections"]]
-    assert [one["name"] for one in kept["state"]["sections"]] == names
-    (missing,) = [one for one in kept["state"]["sections"] if one["name"] == "one thread"]
-    kept["state"]["sections"].remove(missing)
-    kept["state"]["notes"]["one_thread"]["values"] = {}
-    cut = tmp_path / "cut.json"
-    cut.write_text(json.dumps(kept))
-    body = make("peers", environment, {}, hold(contest, settings, Ledger(cut, {})))
+    assert [one.name for one in kept.sections] == names
+    (missing,) = [one for one in kept.sections if one.name == "one thread"]
+    kept.sections.remove(missing)
+    again = (ONE_THREAD, OPERATORS)
+    kept.measured = Measurements(row for row in kept.measured.rows if row.section not in again)
+    cut = ResumeFile(tmp_path / "cut.msgpack", {})
+    cut.keep(kept)
+    body = make("peers", environment, {}, compare(comparison, cut))
     assert [one["name"] for one in body["sections"]] == [
         *(name for name in names if name != "one thread"),
         "one thread",
     ]
 
-    def timed(found, again):
-        return [one for one in found["measurements"] if (one["scenario"] == "Offline, one thread") is again]
+    def timed(found, repeated):
+        return [one for one in found["measurements"] if (one["section"] in again) is repeated]
 
     assert timed(body, False) == timed(result, False)
-    assert [one["variant"] for one in timed(body, True)] == [one["variant"] for one in timed(result, True)]
+    keys = [[(one["section"], one["variant"]) for one in timed(found, True)] for found in (body, result)]
+    assert set(keys[0]) == set(keys[1])
     assert timed(body, True) != timed(result, True)
     assert body["variants"] == result["variants"]
     assert body["left_out"] == result["left_out"]
@@ -145,11 +158,11 @@ def test_vectors_are_compared_with_pytorchs(result):
     assert result["run"]["path"] == "run"
 
 
-def test_targets_are_measured_or_say_why_not(result):
+def test_bounds_are_measured_or_say_why_not(result):
     """Each has a bound; those without a value name who is missing."""
-    assert len(result["targets"]) > 15
-    unmeasured = [one for one in result["targets"] if one["value"] is None]
-    measured = [one for one in result["targets"] if one["value"] is not None]
+    assert len(result["bounds"]) > 15
+    unmeasured = [one for one in result["bounds"] if one["value"] is None]
+    measured = [one for one in result["bounds"] if one["value"] is not None]
     assert len(unmeasured) >= 3
     for one in unmeasured:
         assert not one["reached"]
@@ -172,7 +185,7 @@ def test_targets_are_measured_or_say_why_not(result):
         f"offline, mixed texts: arithmetic: {in_process('fp32')} / peak of fp32 matrix products",
         f"offline, mixed texts: arithmetic: {in_process('int8')} / peak of int8 matrix products",
         f"3 clients: texts/s, against offline in process: {through_grpc('int8')} / {in_process('int8')}",
-        f"lone request: p50, against tokenising and running alone: {through_grpc('int8')} / {BARE['int8']}",
+        f"lone request: p50, against tokenizing and running alone: {through_grpc('int8')} / {BARE['int8']}",
         f"2 clients: texts/s: {through_grpc('int8')} / Triton int8, gRPC",
         f"2 clients: p99: {through_grpc('int8')} / Triton int8, gRPC",
         f"3 clients: p99: {through_grpc('fp32')} / Triton fp32, gRPC",
@@ -183,15 +196,15 @@ def test_targets_are_measured_or_say_why_not(result):
         "growing work: memory: after 10 / after 5 texts",
     ],
 )
-def test_no_line_is_missing_from_the_targets(result, line):
+def test_no_line_is_missing_from_the_bounds(result, line):
     """What the comparison has to show stands in its table, measured or with the reason why not."""
-    assert any(f"{one['what']}: {one['compared']}".startswith(line) for one in result["targets"])
+    assert any(f"{one['what']}: {one['compared']}".startswith(line) for one in result["bounds"])
 
 
 def test_the_result_becomes_a_document(result):
-    """Every target, variant and absent peer is in it."""
+    """Every bound, variant and absent peer is in it."""
     document = view(result)
-    assert [section.title for section in document.sections][:2] == ["Targets", "One table"]
+    assert [section.title for section in document.sections][:2] == ["Bounds", "One table"]
     table = document.sections[1].blocks[0]
     names = {row[0].text for row in table.rows}
     assert names >= TOOK_PART

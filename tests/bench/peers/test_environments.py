@@ -8,7 +8,7 @@ import pytest
 
 from emberline.bench.peers import environments
 from emberline.bench.peers.environments import default_folder, environment, pins, said
-from emberline.bench.peers.registry import ENTRANTS
+from emberline.bench.peers.registry import PEERS
 from emberline.engine.errors import BenchError
 
 
@@ -62,7 +62,7 @@ def test_an_environment_that_was_left_half_made_is_made_anew(installer, tmp_path
     assert len(installer) == 4
 
 
-@pytest.mark.parametrize("name", sorted({one.environment for one in ENTRANTS}))
+@pytest.mark.parametrize("name", sorted({one.environment for one in PEERS}))
 def test_every_package_of_a_peer_is_pinned(name):
     """A comparison can be made again: each line names one version."""
     lines = [line for line in pins(name).splitlines() if line and not line.startswith("#")]
@@ -73,9 +73,7 @@ def test_every_package_of_a_peer_is_pinned(name):
 
 def test_all_peers_run_the_same_onnx_runtime():
     """Kernels of different versions would be compared otherwise, not servers."""
-    found = {
-        line for one in ENTRANTS for line in pins(one.environment).splitlines() if line.startswith("onnxruntime==")
-    }
+    found = {line for one in PEERS for line in pins(one.environment).splitlines() if line.startswith("onnxruntime==")}
     assert len(found) == 1
 
 

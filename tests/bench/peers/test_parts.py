@@ -12,13 +12,13 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer, BertConfig
 
+from emberline.bench.harness.texts import growing_texts, three_sets
 from emberline.bench.peers.arithmetic import Arithmetic
-from emberline.bench.peers.backends.material import batch_size, by_length
+from emberline.bench.peers.backends.base import batch_size, by_length
 from emberline.bench.peers.catalogues import write_catalogue
 from emberline.bench.peers.closeness import closeness, together
 from emberline.bench.peers.gemm import fp32_products, int8_products, measure
 from emberline.bench.peers.processes import peak_mb
-from emberline.bench.peers.texts import growing_texts, text_sets
 from emberline.bench.peers.weights import write_checkpoint
 from emberline.engine.bundle import Bundle, BundleLayout
 from emberline.engine.catalogue.catalogue import Catalogue
@@ -92,7 +92,7 @@ def test_batches_are_cut_by_length_and_lose_nothing():
 def test_the_three_text_sets_are_what_they_are_called(tiny_bundle):
     """Real ones have profiles among them, uniform ones are all as long as the model reads."""
     bundle = Bundle.open(tiny_bundle)
-    sets = {one.name: one for one in text_sets(bundle, ["age: 24", ""], count=50, longest=20, seed=1)}
+    sets = {one.name: one for one in three_sets(bundle, ["age: 24", ""], count=50, longest=20, seed=1)}
     assert list(sets) == ["mixed", "real", "uniform"]
     assert set(sets["uniform"].tokens) == {bundle.manifest.max_length}
     assert "age: 24" in sets["real"].texts

@@ -9,11 +9,13 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig
 
-from emberline.bench.harness.lineup import PYTORCH, in_process
-from emberline.bench.latency.latency import bench_latency
-from emberline.bench.latency.settings import LatencySettings, RecallSettings
+from emberline.bench.harness.measurements import HIGHER_IS_BETTER, Measurements
+from emberline.bench.harness.variants import PYTORCH, in_process
+from emberline.bench.latency.latency import bench_latency, section
+from emberline.bench.latency.settings import LatencySettings
 from emberline.bench.recall.embeddings import smaller_embeddings, widths
 from emberline.bench.recall.recall import bench_recall
+from emberline.bench.recall.settings import RecallSettings
 from emberline.bench.report.views.recall import view
 from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import BenchError, ConfigError, DataError
@@ -155,7 +157,7 @@ def test_every_scenario_has_reference_precisions_and_baselines(result):
 def test_the_drift_of_scores_has_a_distribution(result):
     """Quantiles ascend up to the largest; heads have a mean and a largest value alone."""
     for one in result["drift"]:
-        values = [quantile["value"] for quantile in one["quantiles"]]
+        values = [value for _, value in one["quantiles"]]
         assert bool(values) is (one["output"] == "score")
         assert values == sorted(values)
         if values:
@@ -249,17 +251,14 @@ def test_latency_has_ratios_to_the_run(bundle, run):
     )
     result = bench_latency(bundle, run, settings, precisions=("fp32",), threads=1)
     assert result["reference"] == PYTORCH
-    variants = {one["variant"] for one in result["measurements"] if one["scenario"] == "Offline"}
-    assert {PYTORCH, f"{PYTORCH}, arrival order"} < variants
-    base = {
-        (one["scenario"], one["metric"]): one["values"]["repetitions"]
-        for one in result["measurements"]
-        if one["variant"] == PYTORCH
-    }
-    for one in result["measurements"]:
-        pairs = zip(one["values"]["repetitions"], base[one["scenario"], one["metric"]], strict=True)
-        expected = [value / other if one["higher_is_better"] else other / value for value, other in pairs]
-        assert one["ratio"]["repetitions"] == pytest.approx(expected)
+    measured = Measurements.of(result)
+    assert {PYTORCH, f"{PYTORCH}, arrival order"} < set(measured.variants(section("Offline", "mixed")))
+    for row in measured.rows:
+        base = measured.values(row.section, PYTORCH, row.metric)
+        pairs = zip(row.values, base, strict=True)
+        expected = [value / other if row.metric in HIGHER_IS_BETTER else other / value for value, other in pairs]
+        ratio = measured.ratio(row.section, row.variant, row.metric, result["reference"])
+        assert ratio.repetitions == pytest.approx(expected)
     assert all(one["cosine_minimum"] > 0.999 for one in result["variants"])
 
 

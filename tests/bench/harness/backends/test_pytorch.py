@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig
 
-from emberline.bench.harness.backends.pytorch import LINE, PyTorchTarget
+from emberline.bench.harness.backends.pytorch import LINE, PyTorchBackend
 from emberline.engine.bundle import BundleLayout
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.trained import TrainedModel
@@ -30,7 +30,7 @@ def target(tiny_bundle):
     ).to_dict()
     torch.manual_seed(0)
     model = Emberline(ModelConfig(encoder, ("genres=Horror",), ("genres=Horror",), (1.0, 5.0), max_length=32))
-    return PyTorchTarget(TrainedModel(model.eval(), tokenizer))
+    return PyTorchBackend(TrainedModel(model.eval(), tokenizer))
 
 
 @pytest.mark.parametrize("order", ["sorted", "arrival"])

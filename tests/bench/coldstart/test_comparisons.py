@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from emberline.bench.coldstart.comparisons import LEAST_MEMBERS, by_place, compare, groups, rivals
 from emberline.bench.coldstart.entries import Cost, Entry
+from emberline.bench.coldstart.findings import Findings
 from emberline.bench.coldstart.settings import ColdStartSettings
-from emberline.bench.coldstart.standings import LEAST_MEMBERS, by_place, compare, groups, rivals, standing
 from emberline.engine.errors import ConfigError
 from emberline.export.data.records import UserRecord
 from emberline.export.evaluation.evaluation import Evaluation
@@ -37,13 +38,14 @@ def entry(method, seed, values, users=None, kind="baseline", scenario="warm", fa
     return Entry(seed, method, kind, facts, asked, ranked, "Some()", 0.2, 3, Cost(1.0 + seed, 2.0, 3.0))
 
 
-def test_a_standing_is_the_mean_of_its_seeds():
-    """Measures, costs and choices are put together seed by seed."""
-    found = standing([entry("a", 0, [0.2, 0.4]), entry("a", 1, [0.5, 0.7])])
-    assert found.mean("ndcg@10") == pytest.approx(0.45)
-    assert next(one.seeds for one in found.measures if one.name == "mrr") == pytest.approx((0.3, 0.6))
-    assert [one.seed for one in found.chosen] == [0, 1]
-    assert found.fit_seconds == 1.5
+def test_findings_are_seed_by_seed():
+    """Measures, costs and choices are put together seed by seed, with their mean."""
+    findings = Findings()
+    findings.enter([entry("a", 0, [0.2, 0.4]), entry("a", 1, [0.5, 0.7])])
+    assert findings.measured.mean("warm", "a", "ndcg@10") == pytest.approx(0.45)
+    assert findings.measured.values("warm", "a", "mrr") == pytest.approx([0.3, 0.6])
+    assert [one.seed for one in findings.chosen] == [0, 1]
+    assert findings.measured.mean("warm", "a", "fit_seconds") == 1.5
 
 
 def test_entries_are_found_by_scenario_and_method_in_the_order_of_seeds():
@@ -113,9 +115,9 @@ def test_rivals_know_as_much_and_the_best_comes_first():
         entry("model", 0, [0.9], kind="model"),
         entry("elsewhere", 0, [0.8], scenario="item cold"),
     ]
-    standings = [standing([one]) for one in entries]
-    assert [one.method for one in rivals(standings, "warm", facts=False)] == ["high", "low"]
-    assert [one.method for one in rivals(standings, "warm", facts=True)] == ["facts", "high", "low"]
+    places = by_place(entries)
+    assert rivals(places, "warm", facts=False) == ["high", "low"]
+    assert rivals(places, "warm", facts=True) == ["facts", "high", "low"]
 
 
 def test_groups_have_the_means_of_their_users_and_are_large_enough():

@@ -1,10 +1,10 @@
-"""A judge of made-up films and users, whose towers are random projections. Loaded by `conftest.py`."""
+"""An evaluator of made-up films and users, whose towers are random projections. Loaded by `conftest.py`."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from emberline.bench.peers.evaluator import Judge
+from emberline.bench.peers.evaluator import RankingEvaluator
 from emberline.engine.records import Item
 from emberline.export.data.description import Description
 from emberline.export.data.records import Dataset, Interactions, UserRecord
@@ -38,8 +38,8 @@ class RandomTowers:
         return user @ item.T + bias
 
 
-def make_judge(user_share=0.2):
-    """A judge; one in five items and `user_share` of the users are unseen, and some profiles are empty."""
+def make_evaluator(user_share=0.2):
+    """An evaluator; one in five items and `user_share` of the users are unseen, and some profiles are empty."""
     random = np.random.default_rng(0)
     items = tuple(Item(f"i{place}", {"title": f"film {place}", "genres": ["Comedy"]}) for place in range(ITEMS))
     users = tuple(UserRecord(f"u{place}", {"age": 20.0 + place % 5} if place % 4 else {}) for place in range(USERS))
@@ -52,4 +52,4 @@ def make_judge(user_share=0.2):
         np.ones(len(rated), np.bool_),
     )
     dataset = Dataset(Description.builtin("ml-100k"), items, users, rows)
-    return Judge(RandomTowers(), HoldoutSet.of(dataset, split(dataset, 0, Fractions(users=user_share))))
+    return RankingEvaluator(RandomTowers(), HoldoutSet.of(dataset, split(dataset, 0, Fractions(users=user_share))))
