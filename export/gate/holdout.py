@@ -68,6 +68,6 @@ class HoldoutSet:
         profiles = self.dataset.user_texts()
         seen = {items[row] for row in np.flatnonzero(self.split.warm_items)}
         seen |= {profiles[row] for row in np.flatnonzero(self.split.warm_users)}
-        asked = {items[row] for row in np.flatnonzero(self.split.cold_items)}
-        asked |= {profiles[row] for row in np.flatnonzero(self.split.cold_users)}
-        return sorted(text for text in seen - asked if text)
+        measured = {items[row] for row in np.flatnonzero(self.split.cold_items)}
+        measured |= {profiles[row] for row in np.flatnonzero(self.split.cold_users)}
+        return sorted(text for text in seen - measured if text)

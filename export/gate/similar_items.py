@@ -19,7 +19,7 @@ from emberline.export.evaluation.scenarios import Indexes, Scenario
 #: The most queries.
 _QUERIES: Final = 500
 #: The most relevant items of a query.
-_RIGHT: Final = 10
+_RELEVANT: Final = 10
 
 
 def with_anonymous_user(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
@@ -43,20 +43,20 @@ def similar_items(dataset: Dataset, split: Split) -> Scenario:
     Raises:
         DataError: no items were held out.
     """
-    asked = np.flatnonzero(split.cold_items)[:_QUERIES]
+    queries = np.flatnonzero(split.cold_items)[:_QUERIES]
     candidates = np.arange(len(dataset.items))
-    found = dataset.item_labels()
-    labels = label_matrix(found, sorted({label for one in found for label in one}))
+    item_labels = dataset.item_labels()
+    labels = label_matrix(item_labels, sorted({label for one in item_labels for label in one}))
     return Scenario(
         name="alike",
-        users=np.full(len(asked), len(dataset.users) - 1, dtype=np.int64),
-        history=tuple(asked[row : row + 1] for row in range(len(asked))),
-        known=tuple(asked[row : row + 1] for row in range(len(asked))),
-        relevant=tuple(_right(labels @ labels[item], item) for item in asked),
+        users=np.full(len(queries), len(dataset.users) - 1, dtype=np.int64),
+        history=tuple(queries[row : row + 1] for row in range(len(queries))),
+        known=tuple(queries[row : row + 1] for row in range(len(queries))),
+        relevant=tuple(_relevant(labels @ labels[item], item) for item in queries),
         candidates=candidates,
     )
 
 
-def _right(shared: NDArray[np.float32], asked: int) -> Indexes:
+def _relevant(shared: NDArray[np.float32], query: int) -> Indexes:
     order = np.argsort(-shared, kind="stable")
-    return np.sort(order[order != asked][:_RIGHT])
+    return np.sort(order[order != query][:_RELEVANT])

@@ -29,9 +29,9 @@ def verdict(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
     at_least("agreement@10 of neighbours", measured["agreement@10"], threshold.agreement, threshold.remedy)
     at_least("the mean cosine", measured["cosine"]["mean"], threshold.cosine, threshold.remedy, 6)
     at_least("agreement@10 of recommendations", measured["recommendations@10"], threshold.recommendations)
-    for scenario, found in measured["ndcg@10"].items():
-        if found["ratio"] is not None:
-            at_least(f"NDCG@10 ({scenario}) as a share of PyTorch's", found["ratio"], threshold.ndcg)
+    for scenario, ndcg in measured["ndcg@10"].items():
+        if ndcg["ratio"] is not None:
+            at_least(f"NDCG@10 ({scenario}) as a share of PyTorch's", ndcg["ratio"], threshold.ndcg)
     at_least("Kendall's tau of Score's rankings", measured["kendall_tau"]["mean"], threshold.kendall_tau)
     for head, limit in threshold.drift.items():
         away = measured["drift"].get(head, {"mean": 0.0})["mean"]

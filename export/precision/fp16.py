@@ -7,17 +7,15 @@ computes in fp32, without rounding in between.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from .graph.rewrite import Rewrite
+from .graph.view import GraphView
 
 #: Operators of a layer that are computed in fp32, with the sums that they read: the residual and the masked scores.
 _SINGLE: Final = ("LayerNormalization", "Softmax")
@@ -32,23 +30,22 @@ def write(source: Path, target: Path) -> None:
     """
     model = onnx.load(source)
     types = element_types(model)
-    constants = _constants(model)
-    readers: dict[str, list[onnx.NodeProto]] = defaultdict(list)
-    makers: dict[str, onnx.NodeProto] = {}
-    for node in model.graph.node:
-        makers.update(dict.fromkeys(node.output, node))
-        for name in node.input:
-            readers[name].append(node)
+    view = GraphView(model.graph)
+    constants = {
+        name: numpy_helper.to_array(tensor)
+        for name, tensor in view.constants.items()
+        if tensor.data_type == TensorProto.FLOAT
+    }
     graph = Rewrite(model)
     halves: set[str] = set()  # tensors that are computed in fp16
-    for node in list(model.graph.node):
-        half = _in_half(node, readers)
+    for node in view.nodes:
+        half = _in_half(node, view)
         for place, name in enumerate(node.input):
             if name in constants:
                 if half:
                     node.input[place] = graph.constant(f"{name}.half", constants[name].astype(np.float16))
             elif types.get(name) == TensorProto.FLOAT and (name in halves) != half:
-                node.input[place] = _cast(graph, makers[name].name, name, half=half)
+                node.input[place] = _cast(graph, view.makers[name].name, name, half=half)
         if half:
             halves.update(name for name in node.output if types.get(name) == TensorProto.FLOAT)
     graph.finish()
@@ -62,12 +59,12 @@ def element_types(model: onnx.ModelProto) -> dict[str, int]:
     return {one.name: one.type.tensor_type.elem_type for one in [*graph.value_info, *graph.output]}
 
 
-def _in_half(node: onnx.NodeProto, readers: Mapping[str, list[onnx.NodeProto]]) -> bool:
+def _in_half(node: onnx.NodeProto, view: GraphView) -> bool:
     if node.op_type == "Gather":
         return "_embeddings.weight" in node.input[0]  # the embeddings are half of a small model
     if "/layer." not in node.name or node.op_type in (*_SINGLE, "Cast"):
         return False
-    return not (node.op_type == "Add" and any(one.op_type in _SINGLE for one in readers[node.output[0]]))
+    return not (node.op_type == "Add" and any(one.op_type in _SINGLE for one in view.readers[node.output[0]]))
 
 
 def _cast(graph: Rewrite, maker: str, name: str, *, half: bool) -> str:
@@ -78,14 +75,3 @@ def _cast(graph: Rewrite, maker: str, name: str, *, half: bool) -> str:
         )
         graph.after(maker, [graph.nodes[f"{to}.Cast"]])
     return to
-
-
-def _constants(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
-    """The fp32 constants of a graph, initializers and Constant nodes."""
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            tensors[node.output[0]] = node.attribute[0].t
-    return {
-        name: numpy_helper.to_array(tensor) for name, tensor in tensors.items() if tensor.data_type == TensorProto.FLOAT
-    }

@@ -16,6 +16,7 @@ from emberline.engine.errors import ExportError
 
 from . import fp16
 from .analysis.layer import QuantisedGroup
+from .graph.view import GraphView
 from .recipe import Activations
 
 #: ONNX Runtime's kernels that multiply 8-bit integers.
@@ -40,43 +41,45 @@ def check_int8(path: Path, quantised: Sequence[QuantisedGroup], activations: Act
         ExportError: a layer is not quantised or only its weight is, a tensor has another type, a bias is added
             separately, or the graph has operators that its runtimes do not support.
     """
-    graph = _load(path, _CPU if activations == "uint8" else frozenset())
-    makers = {output: node for node in graph.node for output in node.output}
-    constants = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    quantisers = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    view = _load(path, _CPU if activations == "uint8" else frozenset())
+    constants = {name: tensor.data_type for name, tensor in view.initializers.items()}
+    quantisers = [node for node in view.nodes if node.op_type == "QuantizeLinear"]
     parts = sum(one.products for one in quantised)
     if len(quantisers) != parts:
         raise ExportError(f"{path.name} quantises {len(quantisers)} activations, not {parts}")
     wrong = [node.name for node in quantisers if constants[node.input[2]] != _STORED[activations]]
     if wrong:
         raise ExportError(f"{path.name} stores the activation of {wrong[0]} in another type than {activations}")
-    sides = [_integers(node, makers) for node in graph.node]
-    found = [
+    sides = [_integers(node, view) for node in view.nodes]
+    integer_products = [
         node
-        for node, (activation, weight) in zip(graph.node, sides, strict=True)
-        if _is_rounded(activation, makers) and constants.get(weight) == TensorProto.INT8
+        for node, (activation, weight) in zip(view.nodes, sides, strict=True)
+        if _is_rounded(activation, view) and constants.get(weight) == TensorProto.INT8
     ]
-    if len(found) != _products(quantised):
-        raise ExportError(f"{path.name} multiplies in 8 bits {len(found)} times, not {_products(quantised)}")
+    if len(integer_products) != _products(quantised):
+        raise ExportError(f"{path.name} multiplies in 8 bits {len(integer_products)} times, not {_products(quantised)}")
     # One of the products of a layer adds the bias.
-    biased, layers = sum(len(node.input) == _BIASED for node in found), sum(len(one.layers.nodes) for one in quantised)
+    biased, layers = (
+        sum(len(node.input) == _BIASED for node in integer_products),
+        sum(len(one.layers.nodes) for one in quantised),
+    )
     if activations == "uint8" and biased != layers:
         raise ExportError(f"{path.name} adds a bias with the product in {biased} layers, not {layers}")
 
 
-def _is_rounded(activation: str, makers: Mapping[str, onnx.NodeProto]) -> bool:
+def _is_rounded(activation: str, view: GraphView) -> bool:
     """Whether a tensor is the output of a quantiser, or a slice of it."""
-    maker = makers.get(activation)
+    maker = view.makers.get(activation)
     if maker is not None and maker.op_type == "Slice":
-        maker = makers.get(maker.input[0])
+        maker = view.makers.get(maker.input[0])
     return maker is not None and maker.op_type == "QuantizeLinear"
 
 
-def _integers(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> tuple[str, str]:
+def _integers(node: onnx.NodeProto, view: GraphView) -> tuple[str, str]:
     """The activation and the weight that a node multiplies in 8 bits; empty if it does not."""
     if node.op_type == "MatMulIntegerToFloat":
         return node.input[0], node.input[1]
-    sources = [makers.get(name) for name in node.input]
+    sources = [view.makers.get(name) for name in node.input]
     if node.op_type != "MatMul" or any(one is None or one.op_type != "DequantizeLinear" for one in sources):
         return "", ""
     activation, weight = (one.input[0] for one in sources if one is not None)
@@ -90,13 +93,13 @@ def check_fp16(path: Path) -> None:
         ExportError: a product reads fp32, a matrix is stored in fp32, the output is not fp32, or the graph has
             operators of one runtime only.
     """
-    graph = _load(path, frozenset())
-    types = fp16.element_types(onnx.load(path)) | {tensor.name: tensor.data_type for tensor in graph.initializer}
-    wide = [tensor.name for tensor in graph.initializer if _is_fp32_matrix(tensor)]
-    wide += [node.name for node in graph.node if node.op_type == "MatMul" and _reads_fp32(node, types)]
+    view, model = _load(path, frozenset()), onnx.load(path)
+    types = fp16.element_types(model) | {name: tensor.data_type for name, tensor in view.initializers.items()}
+    wide = [name for name, tensor in view.initializers.items() if _is_fp32_matrix(tensor)]
+    wide += [node.name for node in view.nodes if node.op_type == "MatMul" and _reads_fp32(node, types)]
     if wide:
         raise ExportError(f"{path.name} has {len(wide)} matrices or products in fp32, {wide[0]} for one")
-    if types[graph.output[0].name] != TensorProto.FLOAT:
+    if types[model.graph.output[0].name] != TensorProto.FLOAT:
         raise ExportError(f"{path.name} does not return fp32")
 
 
@@ -132,24 +135,23 @@ def check_kernels(path: Path, quantised: Sequence[QuantisedGroup]) -> dict[str, 
     Raises:
         ExportError: ONNX Runtime would compute some layers in floats.
     """
-    found = {name: count for name, count in kernels(path).items() if name in INTEGER_PRODUCTS}
-    if sum(found.values()) != _products(quantised):
+    integers = {name: count for name, count in kernels(path).items() if name in INTEGER_PRODUCTS}
+    if sum(integers.values()) != _products(quantised):
         raise ExportError(
-            f"ONNX Runtime computes {sum(found.values())} of the {_products(quantised)} quantised products of "
+            f"ONNX Runtime computes {sum(integers.values())} of the {_products(quantised)} quantised products of "
             f"{path.name} on integers; this version or this processor lacks the kernels: export fp32 or fp16"
         )
-    return found
+    return integers
 
 
 def _products(quantised: Sequence[QuantisedGroup]) -> int:
     return sum(len(one.layers.nodes) * one.products for one in quantised)
 
 
-def _load(path: Path, allowed: Collection[str]) -> onnx.GraphProto:
+def _load(path: Path, allowed: Collection[str]) -> GraphView:
     """Load a graph that has only standard operators and the allowed ones of ONNX Runtime."""
-    model = onnx.load(path)
-    foreign = {node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")}
-    if foreign - set(allowed):
-        names = ", ".join(sorted(foreign - set(allowed)))
+    view = GraphView(onnx.load(path).graph)
+    if foreign := view.foreign - set(allowed):
+        names = ", ".join(sorted(foreign))
         raise ExportError(f"{path.name} has operators that only one runtime supports: {names}")
-    return model.graph
+    return view

@@ -51,5 +51,5 @@ class SearchTexts:
             )
         order = np.random.default_rng(0).permutation(len(items))[:_POOL]
         pool = tuple(items[row] for row in order)
-        asked = set(pool[:queries])
-        return cls(pool, queries, tuple(text for text in seen if text not in asked))
+        measured = set(pool[:queries])
+        return cls(pool, queries, tuple(text for text in seen if text not in measured))

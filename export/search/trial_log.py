@@ -76,10 +76,10 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
         return lines
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            found = json.loads(line)
+            entry = json.loads(line)
         except ValueError:
             break
-        if not isinstance(found, dict):
+        if not isinstance(entry, dict):
             break
-        lines.append(found)
+        lines.append(entry)
     return lines

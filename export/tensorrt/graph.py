@@ -8,7 +8,6 @@ is checked here first, and the layers of the parsed network are compared with th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from onnx import TensorProto, numpy_helper
 
 from emberline.engine.errors import ExportError
 from emberline.engine.runtime.tensorrt.manifest import EnginePrecision
+from emberline.export.precision.graph.view import GraphView
 
 _QUANTISERS: Final = ("QuantizeLinear", "DequantizeLinear")
 _DYNAMIC: Final = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger")
@@ -64,35 +64,25 @@ class _GraphChecker:
             model = onnx.load(path)
         except Exception as error:  # protobuf's errors have no common base
             raise ExportError(f"{path} is not an ONNX graph ({error}); export the bundle again") from error
-        self._path = path
-        self._nodes = list(model.graph.node)
-        self._maker = {output: node for node in self._nodes for output in node.output}
-        self._constants: Mapping[str, onnx.TensorProto] = {
-            **{tensor.name: tensor for tensor in model.graph.initializer},
-            **{
-                node.output[0]: attribute.t
-                for node in self._nodes
-                for attribute in node.attribute
-                if node.op_type == "Constant" and attribute.name == "value"
-            },
-        }
+        self._path, self._view = path, GraphView(model.graph)
+        self._nodes, self._constants = self._view.nodes, self._view.constants
 
     def check_operators(self) -> None:
         counts = Counter(node.op_type for node in self._nodes)
-        foreign = sorted({node.op_type for node in self._nodes if node.domain not in ("", "ai.onnx")})
-        if foreign:
+        if self._view.foreign:
+            names = ", ".join(sorted(self._view.foreign))
             raise ExportError(
-                f"{self._path.name} has operators that only ONNX Runtime knows ({', '.join(foreign)}): it was fused, "
+                f"{self._path.name} has operators that only ONNX Runtime knows ({names}): it was fused, "
                 "or is a bundle's int8 for CPUs; build from the graph before fusion, or from int8-trt"
             )
-        if found := [name for name in _DYNAMIC if counts[name]]:
+        if dynamic := [name for name in _DYNAMIC if counts[name]]:
             raise ExportError(
-                f"{self._path.name} is quantised dynamically ({', '.join(found)}); TensorRT takes static scales only, "
-                "as in the bundle's int8-trt"
+                f"{self._path.name} is quantised dynamically ({', '.join(dynamic)}); TensorRT takes static scales "
+                "only, as in the bundle's int8-trt"
             )
-        if found := sorted(name for name in counts if name.startswith("QLinear") or name == "QGemm"):
+        if fused := sorted(name for name in counts if name.startswith("QLinear") or name == "QGemm"):
             raise ExportError(
-                f"{self._path.name} has quantised operators ({', '.join(found)}); TensorRT takes QuantizeLinear and "
+                f"{self._path.name} has quantised operators ({', '.join(fused)}); TensorRT takes QuantizeLinear and "
                 "DequantizeLinear around plain ones, as in the bundle's int8-trt"
             )
 
@@ -151,16 +141,16 @@ class _GraphChecker:
 
     def _constant_kind(self, name: str) -> str:
         if self._operator(name) == "Transpose":
-            return self._constant_kind(self._maker[name].input[0])
+            return self._constant_kind(self._view.makers[name].input[0])
         if self._operator(name) == "DequantizeLinear":
-            quantised, scale = self._maker[name].input[:2]
+            quantised, scale = self._view.makers[name].input[:2]
             if self._operator(quantised) == "QuantizeLinear":
-                quantised = self._maker[quantised].input[0]
+                quantised = self._view.makers[quantised].input[0]
             return f"int8 (scaled in {_value(self._constants[scale]).dtype})" if quantised in self._constants else ""
         return str(_value(self._constants[name]).dtype) if name in self._constants else ""
 
     def _operator(self, name: str) -> str:
-        return self._maker[name].op_type if name in self._maker else ""
+        return self._view.makers[name].op_type if name in self._view.makers else ""
 
 
 def _value(tensor: onnx.TensorProto) -> NDArray[Any]:

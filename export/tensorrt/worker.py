@@ -115,10 +115,10 @@ def _check_layers(job: BuildJob, layers: dict[str, int]) -> None:
         f"DEQUANTIZE {job.facts.dtype}": job.facts.dequantisers,
     }
     kinds = tuple({name.split()[0] for name in expected})
-    found = {name: count for name, count in layers.items() if name.startswith(kinds)}
-    if found != {name: count for name, count in expected.items() if count}:
+    actual = {name: count for name, count in layers.items() if name.startswith(kinds)}
+    if actual != {name: count for name, count in expected.items() if count}:
         raise ExportError(
-            f"TensorRT parsed {Path(job.onnx).name} into unexpected layers: {found}, not {expected}; "
+            f"TensorRT parsed {Path(job.onnx).name} into unexpected layers: {actual}, not {expected}; "
             "the engine would not compute in the requested precision"
         )
 

@@ -65,16 +65,16 @@ def _divergence(values: Floats, low: float, high: float) -> float:
     if not high > low:
         return float(np.inf)
     inside, _ = np.histogram(values, _BINS, (low, high))
-    wanted = inside.astype(np.float64)
-    wanted[0] += (values < low).sum()  # clipped values become the ends of the range
-    wanted[-1] += (values > high).sum()
+    clipped = inside.astype(np.float64)
+    clipped[0] += (values < low).sum()  # clipped values become the ends of the range
+    clipped[-1] += (values > high).sum()
     steps = inside.reshape(_STEPS, -1).astype(np.float64)
     occupied = steps > 0
     # All bins of a step become one value: its mass is spread over those that are not empty.
     spread = occupied * (steps.sum(axis=1) / np.maximum(occupied.sum(axis=1), 1))[:, None]
-    return _kullback_leibler(wanted / wanted.sum(), spread.ravel() / max(spread.sum(), 1.0))
+    return _kullback_leibler(clipped / clipped.sum(), spread.ravel() / max(spread.sum(), 1.0))
 
 
-def _kullback_leibler(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    known = wanted > 0
-    return float((wanted[known] * np.log(wanted[known] / np.maximum(found[known], 1e-9))).sum())
+def _kullback_leibler(expected: NDArray[np.float64], actual: NDArray[np.float64]) -> float:
+    known = expected > 0
+    return float((expected[known] * np.log(expected[known] / np.maximum(actual[known], 1e-9))).sum())

@@ -31,11 +31,11 @@ def calibration_texts(own: Sequence[str], vocabulary: Iterable[str]) -> list[str
         The texts; the same for the same arguments.
     """
     random = np.random.default_rng(0)
-    chosen = [own[row] for row in np.sort(random.permutation(len(own))[:_OWN])]
-    long = ["; ".join(chosen[row] for row in random.choice(len(chosen), _PARTS)) for _ in range(_LONG)]
+    sampled = [own[row] for row in np.sort(random.permutation(len(own))[:_OWN])]
+    long = ["; ".join(sampled[row] for row in random.choice(len(sampled), _PARTS)) for _ in range(_LONG)]
     words = sorted(token for token in vocabulary if token.isalpha())
     strange = [
         " ".join(words[row] for row in random.choice(len(words), random.integers(1, _WORDS)))
         for _ in range(_STRANGE if words else 0)
     ]
-    return chosen + long + strange
+    return sampled + long + strange

@@ -1,5 +1,6 @@
 """Changes to an encoder's ONNX graph.
 
-`bert` finds the linear layers; `rewrite` replaces nodes and constants. `ordering`, `centring` and `products` put
-quantised layers in place; `attention` and `embeddings` arrange the rest for ONNX Runtime's CPU kernels.
+`view` reads a graph and `rewrite` changes its nodes and constants; `bert` finds the linear layers. `ordering`,
+`centring` and `products` put quantised layers in place; `attention` and `embeddings` arrange the rest for ONNX
+Runtime's CPU kernels.
 """

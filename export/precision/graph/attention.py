@@ -82,13 +82,13 @@ def _pool(graph: Rewrite, states: str) -> None:
 def _made_by(graph: Rewrite, node: onnx.NodeProto, operator: str) -> onnx.NodeProto:
     """The node with a certain operator that makes an input of a node."""
     makers = [graph.maker(name) for name in node.input if not graph.is_constant(name)]
-    found = next((maker for maker in makers if maker.op_type == operator), None)
-    if found is None:
+    node_before = next((maker for maker in makers if maker.op_type == operator), None)
+    if node_before is None:
         raise ExportError(
             f"the encoder's {node.name} does not follow a {operator}; only BertModel encoders with attention written "
             "out are quantised"
         )
-    return found
+    return node_before
 
 
 def _split(graph: Rewrite, name: str) -> onnx.NodeProto:

@@ -42,14 +42,14 @@ def find(model: onnx.ModelProto) -> list[LinearGroup]:
         ExportError: the graph has no linear layers, or one that does not belong to a BERT encoder.
     """
     initializers = {tensor.name: tensor for tensor in model.graph.initializer}
-    found: dict[tuple[str, str], list[onnx.NodeProto]] = {}
+    products: dict[tuple[str, str], list[onnx.NodeProto]] = {}
     for node in model.graph.node:
         if node.op_type == "MatMul" and node.input[1] in initializers:
-            found.setdefault((_place(node.name), node.input[0]), []).append(node)
-    if not found:
+            products.setdefault((_place(node.name), node.input[0]), []).append(node)
+    if not products:
         raise ExportError("the encoder's graph has no linear layers with constant weights; was it fused or quantised?")
     groups = []
-    for (place, source), nodes in found.items():
+    for (place, source), nodes in products.items():
         weights = tuple(node.input[1] for node in nodes)
         weight = np.concatenate([numpy_helper.to_array(initializers[name]) for name in weights], axis=1)
         kind = MODULES[_module(nodes[0].name)]

@@ -57,8 +57,8 @@ def add_token_types(graph: Rewrite) -> None:
 
 
 def _lookup(graph: Rewrite, table: str) -> onnx.NodeProto:
-    found = (node for node in graph.nodes.values() if node.op_type == "Gather" and table in node.input[0])
-    node = next(found, None)
+    lookups = (node for node in graph.nodes.values() if node.op_type == "Gather" and table in node.input[0])
+    node = next(lookups, None)
     if node is None:
         raise ExportError(f"the encoder's graph reads no {table}; only BertModel encoders are quantised")
     return node

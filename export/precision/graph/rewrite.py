@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +10,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from emberline.engine.errors import ExportError
+
+from .view import GraphView
 
 #: The domain and version of the operators that only ONNX Runtime has.
 RUNTIME: Final = "com.microsoft"
@@ -28,16 +29,11 @@ class Rewrite:
         """
         self._model = model
         self._graph = model.graph
-        self._initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._view = GraphView(model.graph)
         self._before: dict[str, list[onnx.NodeProto]] = {}
         self._after: dict[str, list[onnx.NodeProto]] = {}
         self._constants: dict[str, onnx.TensorProto] = {}
         self._dropped: set[str] = set()
-        self._makers = {name: node for node in model.graph.node for name in node.output}
-        self._readers: defaultdict[str, list[onnx.NodeProto]] = defaultdict(list)
-        for node in model.graph.node:
-            for name in node.input:
-                self._readers[name].append(node)
         self.nodes = {node.name: node for node in model.graph.node}
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
@@ -46,7 +42,7 @@ class Rewrite:
 
     def maker(self, tensor: str) -> onnx.NodeProto:
         """The node that computes a tensor of the original graph."""
-        return self._makers[tensor]
+        return self._view.makers[tensor]
 
     def reader(self, tensor: str, operator: str) -> onnx.NodeProto:
         """The first node with a certain operator that reads a tensor of the original graph.
@@ -54,12 +50,12 @@ class Rewrite:
         Raises:
             ExportError: no such node reads it.
         """
-        found = next((node for node in self._readers[tensor] if node.op_type == operator), None)
-        if found is None:
+        reader = next((node for node in self._view.readers[tensor] if node.op_type == operator), None)
+        if reader is None:
             raise ExportError(
                 f"the encoder's graph has no {operator} of {tensor}; only BertModel encoders are quantised"
             )
-        return found
+        return reader
 
     def is_constant(self, tensor: str) -> bool:
         """Whether a tensor is a constant, original or new."""
@@ -71,13 +67,13 @@ class Rewrite:
         Raises:
             ExportError: it reads no constant, or several.
         """
-        found = [str(name) for name in node.input if self.is_constant(name)]
-        if len(found) != 1:
+        constants = [str(name) for name in node.input if self.is_constant(name)]
+        if len(constants) != 1:
             raise ExportError(
-                f"the encoder's {node.name} reads {len(found)} constants in place of one weight or bias; "
+                f"the encoder's {node.name} reads {len(constants)} constants in place of one weight or bias; "
                 "only BertModel encoders are quantised"
             )
-        return found[0]
+        return constants[0]
 
     def exchange(self, node: onnx.NodeProto, old: str, new: str) -> None:
         """Make one node read another tensor; other readers of the old one stay as they are."""
@@ -120,7 +116,7 @@ class Rewrite:
             if not read.isdisjoint(node.output):
                 needed.append(node)
                 read.update(node.input)
-        tensors = {**self._initializers, **self._constants}
+        tensors = {**self._view.initializers, **self._constants}
         del self._graph.node[:]
         self._graph.node.extend(reversed(needed))
         del self._graph.initializer[:]
@@ -129,10 +125,8 @@ class Rewrite:
             self._model.opset_import.append(helper.make_opsetid(RUNTIME, _RUNTIME_VERSION))
 
     def _stored(self, name: str) -> onnx.TensorProto | None:
-        if (found := self._constants.get(name) or self._initializers.get(name)) is not None:
-            return found
-        maker = self._makers.get(name)
-        if maker is None or maker.op_type not in ("Constant", "Identity"):
-            return None
+        if (stored := self._constants.get(name) or self._view.constants.get(name)) is not None:
+            return stored
+        maker = self._view.makers.get(name)
         # PyTorch stores equal tensors once; the others are an Identity of it.
-        return maker.attribute[0].t if maker.op_type == "Constant" else self._stored(maker.input[0])
+        return self._stored(maker.input[0]) if maker is not None and maker.op_type == "Identity" else None
