@@ -16,8 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emberline.engine.catalogue import rows as rows_module
+from emberline.engine.catalogue import store as store_module
 from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind
+from emberline.engine.catalogue.stored_vectors import StoredVectors
 from emberline.engine.errors import CatalogueError, InvalidInput
 from emberline.engine.records import Item, StoredItem
 
@@ -138,6 +140,104 @@ def test_what_the_file_refused_leaves_no_trace_in_memory(catalogue: Catalogue, p
     catalogue.close()
     with opened(path, kind=kind) as again:
         assert list(contents(again).items()) == list(expected.items())
+
+
+def test_an_error_in_the_middle_of_a_write_writes_nothing(
+    catalogue: Catalogue, path: Path, kind: VectorKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fails after some items were written, none of them is in the file or shown; the next upsert succeeds."""
+    catalogue.upsert([stored("a", 1.0)])
+    blobs = store_module.to_blobs
+
+    def failing(vectors: StoredVectors) -> Iterator[bytes]:
+        yield next(blobs(vectors))
+        raise MemoryError
+
+    with monkeypatch.context() as context:
+        context.setattr(store_module, "to_blobs", failing)
+        with pytest.raises(MemoryError):
+            catalogue.upsert([stored("a", 2.0), stored("b", 2.0)])
+
+    def no_room(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as context:
+        context.setattr(rows_module.Rows, "stage", no_room)
+        with pytest.raises(MemoryError):
+            catalogue.upsert([stored("a", 2.0), stored("b", 2.0)])
+    assert contents(catalogue) == {"a": 1.0}
+    catalogue.close()
+    with opened(path, kind=kind) as again:
+        assert contents(again) == {"a": 1.0}
+
+
+def test_dead_rows_are_bounded(path: Path) -> None:
+    """Replaced items cost memory until they are more than 1,024 and a quarter of the living, and then none."""
+    few = [stored(str(number)) for number in range(100)]
+    with opened(path) as catalogue:
+        for _ in range(11):
+            catalogue.upsert(few)
+        assert len(catalogue.snapshot().live) == 1100
+        catalogue.upsert(few)
+        assert len(catalogue.snapshot().live) == 100
+        catalogue.upsert([stored(str(number)) for number in range(100, 6000)])
+        catalogue.upsert([stored(str(number)) for number in range(1500)])
+        assert len(catalogue.snapshot().live) == 7500  # a quarter is not more than a quarter
+        catalogue.upsert(few[:1])
+        assert len(catalogue.snapshot().live) == 6000
+
+
+def test_compaction_keeps_all_of_every_item(
+    catalogue: Catalogue, path: Path, kind: VectorKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts, attributes, times and numbers stay with their items when dead rows are given up."""
+    monkeypatch.setattr(rows_module, "_DEAD_ROWS", 0)
+    monkeypatch.setattr(rows_module, "_DEAD_SHARE", 0.0)
+
+    def version(item_id: str, number: int) -> StoredItem:
+        item = stored(item_id, float(number), f"text {item_id}{number}", name=f"{item_id}{number}")
+        return replace(item, updated=1e9 + number)
+
+    expected = {item_id: version(item_id, number) for number, item_id in enumerate("abcdefg")}
+    catalogue.upsert(list(expected.values()))
+    for number, item_id in enumerate("cage", 10):
+        expected[item_id] = version(item_id, number)
+        catalogue.upsert([expected[item_id]])
+    catalogue.delete(["b"])
+    del expected["b"]
+    assert len(catalogue.snapshot().live) == 6
+    assert list(contents(catalogue)) == list(expected)
+    for item_id, item in expected.items():
+        (found,), _ = catalogue.get([item_id])
+        assert (found.item, found.bias, found.updated) == (item.item, item.bias, item.updated)
+
+
+def test_what_a_snapshot_shows_cannot_be_written_to(catalogue: Catalogue) -> None:
+    """None of its arrays can be changed by a reader, not by mistake either."""
+    catalogue.upsert([stored("a", 1.0)])
+    snapshot = catalogue.snapshot()
+    arrays = [snapshot.biases, snapshot.updated, snapshot.order, snapshot.live]
+    arrays += [vectors.values for vectors in (snapshot.embeddings, snapshot.vectors)]
+    for array in arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_growing_keeps_what_was_there(catalogue: Catalogue) -> None:
+    """However often the buffers grow, the first items keep their times, places and numbers."""
+    for number in range(40):
+        catalogue.upsert([replace(stored(str(number), float(number)), updated=1e9 + number)])
+    snapshot = catalogue.snapshot()
+    assert contents(catalogue) == {str(number): float(number) for number in range(40)}
+    assert snapshot.updated.tolist() == [1e9 + number for number in range(40)]
+    assert snapshot.order.tolist() == list(range(40))
+
+
+def test_vectors_of_both_widths_count_as_memory(path: Path) -> None:
+    """A catalogue's memory is that of its embeddings and its vectors: nine numbers of four bytes an item."""
+    with opened(path) as catalogue:
+        catalogue.upsert([stored("a"), stored("b")])
+        assert catalogue.snapshot().vector_bytes == 2 * (6 + 3) * 4
 
 
 def test_a_deletion_that_the_file_refused_deletes_nothing(catalogue: Catalogue) -> None:

@@ -96,8 +96,9 @@ def test_a_catalogue_does_not_become_larger_again(path: Path, before: VectorKind
         assert contents(catalogue) == {"a": 1.0}
 
 
-def test_numbers_too_large_for_a_kind_are_refused(path: Path) -> None:
-    """A vector beyond float16 is refused with its place, and a file that has one is not converted to it."""
+def test_numbers_too_large_for_a_kind_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vector beyond float16 is refused with its place, and nothing of a file that has one is converted to it."""
+    monkeypatch.setattr(conversion_module, "_ROWS", 1)
     with opened(path) as catalogue:
         catalogue.upsert([stored("a", 1.0), stored("b", 1e5)])
     with pytest.raises(CatalogueError, match=r"too large for fp16.*--catalogue-vectors fp32"):
@@ -109,3 +110,17 @@ def test_numbers_too_large_for_a_kind_are_refused(path: Path) -> None:
         pytest.raises(InvalidInput, match=r"items\[1\]\.sentence_embedding: .*too large for fp16"),
     ):
         catalogue.upsert([stored("a", 1.0), stored("b", 1e5)])
+
+
+def test_a_conversion_is_done_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was converted and has given back its room is neither converted nor shortened at later starts."""
+    with opened(path) as catalogue:
+        catalogue.upsert([stored(str(number)) for number in range(10)])
+    opened(path, kind="fp16").close()
+    with closing(sqlite3.connect(path)) as file:
+        names = {name for (name,) in file.execute("SELECT name FROM meta")}
+    assert names == {"schema", "fingerprint", "hidden", "dimensions", "storage"}
+    with monkeypatch.context() as context:
+        context.setattr(store_module, "convert", lambda *_, **__: pytest.fail("converted again"))
+        with opened(path, kind="fp16") as catalogue:
+            assert len(catalogue.snapshot()) == 10

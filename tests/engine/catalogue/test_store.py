@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -215,6 +216,26 @@ def test_two_servers_cannot_share_a_catalogue(catalogue: Catalogue, path: Path, 
         opened(path, kind=kind)
     catalogue.close()
     opened(path, kind=kind).close()
+
+
+def test_a_server_waits_for_the_one_that_it_replaces(path: Path) -> None:
+    """A file that its holder lets go of within a second or so is opened, not refused."""
+    holder = opened(path)
+    holder.upsert([stored("a")])
+    leaving = threading.Timer(0.3, holder.close)
+    leaving.start()
+    with opened(path) as catalogue:
+        assert contents(catalogue) == {"a": 1.0}
+    leaving.join()
+
+
+def test_a_large_file_is_read_whole(path: Path) -> None:
+    """More items than are read at a time all come back, in their order."""
+    with opened(path) as catalogue:
+        catalogue.upsert([stored(f"{number}", float(number % 100)) for number in range(20_000)])
+        expected = list(contents(catalogue).items())
+    with opened(path) as catalogue:
+        assert list(contents(catalogue).items()) == expected
 
 
 def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, path: Path) -> None:
