@@ -23,7 +23,7 @@ _TYPICAL_LENGTH: Final = 32
 _SMALL_CHARACTERS: Final = 1024
 
 
-class TextEncoder:
+class EncodingPipeline:
     """Tokenizes texts and encodes them in batches that requests share. Belongs to the event loop."""
 
     def __init__(

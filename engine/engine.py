@@ -18,7 +18,7 @@ import numpy as np
 
 from .admission import Admission
 from .config import EngineConfig
-from .encoding import TextEncoder
+from .encoding import EncodingPipeline
 from .loading import EngineComponents, load
 from .metrics import Metrics
 from .records import (
@@ -73,7 +73,7 @@ class Engine:
         )
         self._scorer = Scorer(components.heads, manifest)
         self._threads = WorkerThreads(config.cores, "engine")
-        self._encoder = TextEncoder(config, components, self.metrics, self._threads)
+        self._encoder = EncodingPipeline(config, components, self.metrics, self._threads)
         snapshot = self._catalogue.snapshot()
         Thread(
             target=snapshot.contents.columns.prepare,
