@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -19,6 +20,10 @@ from emberline.engine.errors import DeviceUnavailable, MissingExtra
 from emberline.engine.records import Item, StoredItem
 from emberline.engine.runtime.gpu import Gpu, find_gpu
 from emberline.engine.text.rendering import render
+
+# How long an example takes is the machine's matter: on a busy one, every property would fail now and then.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 HIDDEN = 16
 DIMENSIONS = 8

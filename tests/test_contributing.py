@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("CONTRIBUTING.md", "SECURITY.md")
+FOLDERS = ("bench", "engine", "export", "proto")
+GUIDES = ("CONTRIBUTING.md", "SECURITY.md", "README.md")
 
 
 def _paths(guide: str) -> list[str]:
@@ -33,6 +34,16 @@ def test_places_for_new_files_exist() -> None:
     added = re.findall(r"`(\S+/NAME\.\w+)`", text)
     assert len(added) == 4
     assert [path for path in added if not (ROOT / path).parent.is_dir()] == []
+
+
+def test_names_of_functions_and_classes_exist() -> None:
+    """A class or function that the guide names is defined somewhere in the packages."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z][a-z]+\w*|[a-z]+_[a-z_]+)`", text))
+    sources = [path.read_text(encoding="utf-8") for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    defined = set(re.findall(r"(?:def|class) (\w+)", "\n".join(sources)))
+    assert {"Baseline", "Session", "open_backend"} <= named
+    assert named - defined == set()
 
 
 def test_every_check_that_the_guide_names_can_be_made() -> None:
