@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
 from emberline.engine.errors import ConfigError
+from emberline.engine.settings import settings_of
 from emberline.export.training.config import TrainConfig
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -46,3 +50,13 @@ def test_every_setting_is_explained() -> None:
 def test_differences_name_settings_and_values() -> None:
     """What differs between two configurations is told by name, with both values."""
     assert TrainConfig(seed=1).differences(TrainConfig(seed=2, users=8)) == ["seed: 1, 2", "users: 1024, 8"]
+
+
+def test_every_setting_is_documented() -> None:
+    """The table of settings in docs/training.md has a row for every setting, with its default and its explanation."""
+    table = DOCUMENT.partition("| setting | default | meaning |\n|---|---|---|\n")[2].strip().splitlines()
+    described = settings_of(TrainConfig)
+    assert table == [
+        f"| `{field.name}` | `{field.default}` | {described[field.name].setting.help.replace('``', '`')} |"
+        for field in fields(TrainConfig)
+    ]
