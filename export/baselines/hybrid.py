@@ -143,8 +143,8 @@ class Hybrid:
         profiles = np.ones(len(self.warm_users), dtype=np.bool_)
         profiles[scenario.users[new]] = scenario.profile
         query, item = histories(scenario, len(content.items))[new].nonzero()
-        told = (np.ones(len(item), dtype=np.float32), (scenario.users[new][query], item))
-        likes = self.likes + csr_matrix(told, shape=self.likes.shape)
+        entries = (np.ones(len(item), dtype=np.float32), (scenario.users[new][query], item))
+        likes = self.likes + csr_matrix(entries, shape=self.likes.shape)
         users, items = self.features.users(likes, profiles), self.features.items(content)
         model = self.settings.train(likes, users, items) if len(item) else self.model
         user_bias, user = model.get_user_representations(users[scenario.users])

@@ -17,10 +17,10 @@ from .spaces import FittedSpace, Space, dense
 
 @dataclass(frozen=True, slots=True)
 class MeanOfHistory:
-    """The likeness of an item to the mean of those that the user likes.
+    """How close an item is to the mean of those that the user likes.
 
     Attributes:
-        space: in which likeness is measured.
+        space: where closeness is measured.
     """
 
     reads_items: ClassVar[bool] = True
@@ -41,10 +41,10 @@ class MeanOfHistory:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Of the items of training that are most like an item, those that the user likes, by their likeness.
+    """The items that the user likes among the nearest training items, by how close they are.
 
     Attributes:
-        space: in which likeness is measured.
+        space: where closeness is measured.
         count: how many neighbours an item has.
     """
 
@@ -87,8 +87,8 @@ class FittedNeighbours:
         if self.neighbours is None:
             return dense((known @ placed.queries) @ documents.T)
         warm = np.flatnonzero(self.warm_items)
-        alike = dense(documents @ placed.queries[warm].T)  # (C, warm items)
-        alike[scenario.candidates[:, None] == warm] = 0.0  # an item is no neighbour of its own
+        closeness = dense(documents @ placed.queries[warm].T)  # (C, warm items)
+        closeness[scenario.candidates[:, None] == warm] = 0.0  # an item is no neighbour of its own
         count = min(self.neighbours, len(warm))
-        least = -np.partition(-alike, count - 1, axis=1)[:, count - 1 : count]
-        return dense(known[:, warm] @ np.where(alike >= least, alike, 0.0).T)
+        least = -np.partition(-closeness, count - 1, axis=1)[:, count - 1 : count]
+        return dense(known[:, warm] @ np.where(closeness >= least, closeness, 0.0).T)

@@ -17,10 +17,10 @@ from .spaces import FittedSpace, Matrix, Space, dense
 
 @dataclass(frozen=True, slots=True)
 class ProfileText:
-    """The likeness of an item to the text of the user's profile.
+    """How close an item is to the text of the user's profile.
 
     Attributes:
-        space: in which likeness is measured.
+        space: where closeness is measured.
     """
 
     reads_items: ClassVar[bool] = True

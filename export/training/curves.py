@@ -32,9 +32,9 @@ def draw(records: Sequence[Record], path: Path) -> None:
         FigureCanvasAgg(figure)  # no window
         for place, name in enumerate(names, start=1):
             axes = figure.add_subplot(rows, columns, place)
-            told = [record for record in records if name in record]
-            steps = [int(record["total step"]) for record in told]
-            values = [float(record[name]) for record in told]
+            logged = [record for record in records if name in record]
+            steps = [int(record["total step"]) for record in logged]
+            values = [float(record[name]) for record in logged]
             axes.plot(steps, values, linewidth=0.4, alpha=0.4)
             axes.plot(steps, _smooth(values), linewidth=1.2)
             for begin in _begins(records):

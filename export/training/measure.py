@@ -132,12 +132,12 @@ def behaviour(
         `auc` (where both likes and others occur), `ece`, and `rmse` (where there are ratings).
     """
     probability, rating = predictions(trained, vectors, dataset, split, rows)
-    told = dataset.interactions.take(rows)
-    found = {"ece": expected_calibration_error(probability, told.positive)}
-    if told.positive.any() and not told.positive.all():
-        found["auc"] = float(roc_auc_score(told.positive, probability))
-    if not np.isnan(told.rating).all():
-        found["rmse"] = float(np.sqrt(np.nanmean((rating - told.rating) ** 2)))
+    observed = dataset.interactions.take(rows)
+    found = {"ece": expected_calibration_error(probability, observed.positive)}
+    if observed.positive.any() and not observed.positive.all():
+        found["auc"] = float(roc_auc_score(observed.positive, probability))
+    if not np.isnan(observed.rating).all():
+        found["rmse"] = float(np.sqrt(np.nanmean((rating - observed.rating) ** 2)))
     return found
 
 
@@ -145,14 +145,14 @@ def predictions(
     trained: Predictor, vectors: DatasetVectors, dataset: Dataset, split: Split, rows: Rows
 ) -> tuple[Floats, Floats]:
     """`probability` and `rating` of some rows, each (rows,), for users known by their training likes."""
-    told = dataset.interactions.take(rows)
+    observed = dataset.interactions.take(rows)
     if not len(rows):
         return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.float32)
-    asked, place = np.unique(told.user.astype(np.int64), return_inverse=True)
+    asked, place = np.unique(observed.user.astype(np.int64), return_inverse=True)
     train = dataset.interactions.take(split.train)
     liked = {user: train.item[(train.user == user) & train.positive] for user in asked.tolist()}
     user = users(trained, vectors, asked, [liked[index] for index in asked.tolist()])
-    return trained.match(user[place], vectors.embeddings[told.item], vectors.biases[told.item])
+    return trained.match(user[place], vectors.embeddings[observed.item], vectors.biases[observed.item])
 
 
 def attributes(trained: TrainedModel, dataset: Dataset, items: Rows) -> dict[str, float]:

@@ -77,9 +77,9 @@ class GroupPrior:
         shifts = []
         for group in groups.values():
             member = csr_matrix((np.ones(count), (group[among], np.arange(count))), shape=(group.max() + 1, count))
-            told = np.asarray((member @ likes).todense())  # (groups, n)
+            liked = np.asarray((member @ likes).todense())  # (groups, n)
             size = np.asarray(member.sum(axis=1))  # (groups, 1)
-            shifts.append((np.log((told + strength * share) / (size + strength) + floor) - overall).astype(np.float32))
+            shifts.append((np.log((liked + strength * share) / (size + strength) + floor) - overall).astype(np.float32))
         return cls(tuple(groups), overall.astype(np.float32), tuple(groups.values()), tuple(shifts))
 
     def _likelihood(self, users: Indexes, likes: csr_matrix) -> float:

@@ -40,11 +40,11 @@ class Uncertainty(nn.Module):
         Returns:
             The sum, and by what each task that has a loss was weighed, as ``weight of user``.
         """
-        total, told = torch.zeros(()), {}
+        total, weights = torch.zeros(()), {}
         for task, log_variance in zip(TASKS, self.log_variances, strict=True):
             own = [weight * loss for name, (weight, loss) in parts.items() if _OF.get(name, "pair") == task]
             if own:
                 weight = torch.exp(-log_variance)
                 total = total + weight * torch.stack(own).sum() + log_variance / 2
-                told[f"weight of {task}"] = float(weight.detach())
-        return total, told
+                weights[f"weight of {task}"] = float(weight.detach())
+        return total, weights

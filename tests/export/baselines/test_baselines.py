@@ -80,12 +80,12 @@ def test_nothing_that_is_held_out_is_seen(baseline, tastes, found, material, sce
     )
     interactions = replace(tastes.interactions, positive=positive)
     vectors = PretrainedVectors(material.content.vectors, material.profiles.vectors)
-    spoilt = BaselineData.of(replace(tastes, items=items, interactions=interactions), found, vectors)
+    corrupted = BaselineData.of(replace(tastes, items=items, interactions=interactions), found, vectors)
     answered = [one for one in scenarios.values() if baseline.answers(one, material.warm_items)]
     assert len(answered) > 1
     for scenario in answered:
         scores = baseline.fit(material).score(scenario, material.content)
-        assert np.allclose(baseline.fit(spoilt).score(scenario, material.content), scores, atol=1e-5)
+        assert np.allclose(baseline.fit(corrupted).score(scenario, material.content), scores, atol=1e-5)
 
 
 def test_the_flags_of_every_baseline_are_put_to_the_test():

@@ -105,23 +105,23 @@ def test_the_order_of_the_file_has_no_say(
         assert set(getattr(found, part).tolist()) == set(order[getattr(again, part)].tolist())
 
 
-def _spoil(interactions: Interactions, held_out: np.ndarray, rng: np.random.Generator) -> Interactions:
+def _corrupt(interactions: Interactions, held_out: np.ndarray, rng: np.random.Generator) -> Interactions:
     """Other ratings, times, likes, users and items in the rows that are held out."""
     count = len(held_out)
-    spoilt = interactions.take(np.arange(len(interactions)))
-    spoilt.user[held_out] = rng.permutation(spoilt.user[held_out])
-    spoilt.item[held_out] = rng.permutation(spoilt.item[held_out])
-    spoilt.rating[held_out] = rng.random(count)
-    spoilt.timestamp[held_out] = rng.integers(0, 2**40, count)
-    spoilt.positive[held_out] = ~spoilt.positive[held_out]
-    return spoilt
+    corrupted = interactions.take(np.arange(len(interactions)))
+    corrupted.user[held_out] = rng.permutation(corrupted.user[held_out])
+    corrupted.item[held_out] = rng.permutation(corrupted.item[held_out])
+    corrupted.rating[held_out] = rng.random(count)
+    corrupted.timestamp[held_out] = rng.integers(0, 2**40, count)
+    corrupted.positive[held_out] = ~corrupted.positive[held_out]
+    return corrupted
 
 
 def test_the_train_view_does_not_know_what_is_held_out(movielens: Dataset) -> None:
     """Whatever the rows outside training and the attributes of cold items and users say, the view stays the same."""
     found = split(movielens, seed=0)
     held_out = np.setdiff1d(np.arange(len(movielens.interactions)), found.train)
-    spoilt = replace(
+    corrupted = replace(
         movielens,
         items=tuple(
             Item(item.id, {"title": "leak", "genres": ["leak"]}) if cold else item
@@ -131,9 +131,9 @@ def test_the_train_view_does_not_know_what_is_held_out(movielens: Dataset) -> No
             UserRecord(user.id, {"age": 0.0}) if cold else user
             for user, cold in zip(movielens.users, found.cold_users, strict=True)
         ),
-        interactions=_spoil(movielens.interactions, held_out, np.random.default_rng(1)),
+        interactions=_corrupt(movielens.interactions, held_out, np.random.default_rng(1)),
     )
-    view, other = train_view(movielens, found), train_view(spoilt, found)
+    view, other = train_view(movielens, found), train_view(corrupted, found)
     assert (view.items, view.users) == (other.items, other.users)
     for name in ("user", "item", "rating", "timestamp", "positive"):
         assert np.array_equal(getattr(view.interactions, name), getattr(other.interactions, name))

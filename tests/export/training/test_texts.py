@@ -33,7 +33,7 @@ def test_no_text_is_ever_empty(examples: Examples, config: TrainConfig) -> None:
     assert all(texts)
 
 
-def spoilt(examples: Examples, config: TrainConfig, **settings: float) -> list[tuple[str, bool]]:
+def corrupted(examples: Examples, config: TrainConfig, **settings: float) -> list[tuple[str, bool]]:
     """Many texts of the first item, and whether each is complete and sound."""
     settings = {"hide_labels": 0.0, "field_dropout": 0.0, "stray_words": 0.0, "typing_errors": 0.0, **settings}
     columns = np.zeros(400, dtype=np.int64)
@@ -47,7 +47,7 @@ def test_stray_words_are_other_items_words(examples: Examples, config: TrainConf
     whole = item_text(examples, 0)
     title, genres = whole.removeprefix("title: ").split("; genres: ")
     known = {word for index in examples.items for word in words_of(examples.view.items[index])}
-    found = spoilt(examples, config, stray_words=0.5)
+    found = corrupted(examples, config, stray_words=0.5)
     stuffed = [text for text, sound in found if not sound]
     assert 150 < len(stuffed) < 250
     assert {text for text, sound in found if sound} == {whole}
@@ -67,14 +67,14 @@ def test_stray_words_are_other_items_words(examples: Examples, config: TrainConf
 def test_typing_errors_are_in_their_share_of_the_texts(examples: Examples, config: TrainConfig) -> None:
     """A text with them has as many words as before."""
     whole = item_text(examples, 0)
-    mistyped = [text for text, sound in spoilt(examples, config, typing_errors=0.9) if not sound]
+    mistyped = [text for text, sound in corrupted(examples, config, typing_errors=0.9) if not sound]
     assert len(mistyped) > 100
     assert all(text != whole and len(text.split()) == len(whole.split()) for text in mistyped)
 
 
-def test_texts_without_labels_are_never_spoilt(examples: Examples, config: TrainConfig) -> None:
+def test_texts_without_labels_are_never_corrupted(examples: Examples, config: TrainConfig) -> None:
     """What is to be predicted from a text is predicted from a sound one."""
     without = item_text(examples, 0, frozenset({"genres"}))
-    found = spoilt(examples, config, hide_labels=0.5, stray_words=0.9, typing_errors=0.9)
+    found = corrupted(examples, config, hide_labels=0.5, stray_words=0.9, typing_errors=0.9)
     assert {text for text, _ in found if "genres" not in text} == {without}
     assert any(text not in (without, item_text(examples, 0)) for text, _ in found)

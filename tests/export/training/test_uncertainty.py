@@ -84,5 +84,5 @@ def test_weights_are_learnt_told_and_resumed(
 
 def test_other_ways_of_weighing_are_refused() -> None:
     """The error names both that there are."""
-    with pytest.raises(ConfigError, match=r"task_weights is even; it must be fixed or uncertainty"):
+    with pytest.raises(ConfigError, match=r"task_weights is 'even'; choose one of fixed, uncertainty"):
         TrainConfig(task_weights="even")

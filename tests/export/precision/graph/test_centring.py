@@ -85,6 +85,6 @@ def test_a_layer_without_a_bias_behind_it_is_refused(small_graphs: BundleLayout,
     for node in model.graph.node:
         if node.op_type == "Add" and bias in node.input:
             node.input[:] = [node.input[0], node.input[0]] if node.input[1] == bias else [node.input[1]] * 2
-    onnx.save(model, tmp_path / "spoilt.onnx")
+    onnx.save(model, tmp_path / "corrupted.onnx")
     with pytest.raises(ExportError, match="reads 0 constants in place of one weight or bias"):
-        _centred(tmp_path / "spoilt.onnx", tmp_path / "centred.onnx", parts(Recipe("uint8")))
+        _centred(tmp_path / "corrupted.onnx", tmp_path / "centred.onnx", parts(Recipe("uint8")))
