@@ -1,4 +1,4 @@
-"""Vectors as they lie in a catalogue's file: little-endian numbers, before them the scale if they are int8."""
+"""Blobs: the format of vectors in a catalogue's file. Little-endian numbers; an int8 vector has its scale first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SCALE: Final = np.dtype("<f4")
 
 
 def to_blobs(vectors: StoredVectors) -> Iterator[bytes]:
-    """One blob a vector."""
+    """Make one blob per vector."""
     numbers = vectors.values.astype(vectors.values.dtype.newbyteorder("<"), copy=False)
     if vectors.scales is None:
         yield from (row.tobytes() for row in numbers)
@@ -27,13 +27,19 @@ def to_blobs(vectors: StoredVectors) -> Iterator[bytes]:
 
 
 def from_blobs(blobs: Sequence[bytes], kind: VectorKind, width: int, path: Path) -> StoredVectors:
-    """N vectors of W numbers; `path` is the file that they were read from.
+    """Read vectors from blobs.
+
+    Args:
+        blobs: N blobs.
+        kind: number format of the vectors.
+        width: W, the numbers in a vector.
+        path: the file that the blobs were read from, for the error.
 
     Raises:
         CatalogueError: a blob does not have W numbers.
     """
     if any(len(blob) != vector_bytes(kind, width) for blob in blobs):
-        raise CatalogueError(f"{path} is damaged: a vector does not have {width} numbers; put back a copy of it")
+        raise CatalogueError(f"{path} is damaged: a vector does not have {width} numbers; restore a copy of it")
     data = b"".join(blobs)
     if kind != "int8":
         numbers = np.frombuffer(data, np.dtype(NUMBERS[kind]).newbyteorder("<")).reshape(-1, width)

@@ -1,7 +1,7 @@
-"""Attribute values by field, so that a filter over a large catalogue costs array operations and not a walk over items.
+"""Columns: attribute values by field, which turn a filter over a large catalogue into array operations.
 
-A column is built when its field is first asked for, and extended by the rows that came since. Like the rows that it
-indexes, what it holds of a row never changes: a snapshot cuts off the rows that are younger than itself.
+A column is built when a filter first needs its field, and extended by the rows that were added since. The entries of a
+row never change. A snapshot ignores the entries of rows that are newer than itself.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class AttributeColumn:
-    """The values of one attribute; an item with a list has an entry for each of its texts.
+    """The values of one attribute. An item with a list has an entry for each text of the list.
 
     Attributes:
-        length: of how many rows.
-        codes: the number that stands for each value, as text.
-        rows: (E,) the row of each entry, ascending.
-        values: (E,) its value's code.
-        numbers: (V,) each code's value as a number; NaN where it is none.
+        length: number of rows that the column covers.
+        codes: code of each distinct value, by its text.
+        rows: (E,) row of each entry, ascending.
+        values: (E,) code of each entry's value.
+        numbers: (V,) number that each code's text stands for; NaN if it is not a number.
     """
 
     length: int
@@ -39,30 +39,34 @@ class AttributeColumn:
     values: NDArray[np.int64]
     numbers: NDArray[np.float64]
 
-    def matches(self, wanted: Filter, length: int) -> Mask:
-        """Which of the first `length` rows have one of the filter's values or lie in its range, `exclude` not applied.
+    def matches(self, condition: Filter, length: int) -> Mask:
+        """Find the rows that have one of a filter's values or lie in its range; `exclude` is not applied.
+
+        Args:
+            condition: the filter.
+            length: number of rows to look at, from the first.
 
         Returns:
-            (length,) booleans.
+            Whether each row matches, (length,).
         """
-        young = np.searchsorted(self.rows, length)
-        hit = np.zeros(young, np.bool_)
-        if wanted.any_of:
-            chosen = np.zeros(len(self.codes), np.bool_)
-            chosen[[self.codes[text] for text in map(str.strip, wanted.any_of) if text in self.codes]] = True
-            hit |= chosen[self.values[:young]]
-        if wanted.minimum is not None or wanted.maximum is not None:
-            low = -math.inf if wanted.minimum is None else wanted.minimum
-            high = math.inf if wanted.maximum is None else wanted.maximum
-            inside = (self.numbers >= low) & (self.numbers <= high)  # (V,) false where NaN
-            hit |= inside[self.values[:young]]
+        count = np.searchsorted(self.rows, length)  # entries of these rows
+        hit = np.zeros(count, np.bool_)
+        if condition.any_of:
+            selected = np.zeros(len(self.codes), np.bool_)  # (V,)
+            selected[[self.codes[text] for text in map(str.strip, condition.any_of) if text in self.codes]] = True
+            hit |= selected[self.values[:count]]
+        if condition.minimum is not None or condition.maximum is not None:
+            low = -math.inf if condition.minimum is None else condition.minimum
+            high = math.inf if condition.maximum is None else condition.maximum
+            in_range = (self.numbers >= low) & (self.numbers <= high)  # (V,) false where NaN
+            hit |= in_range[self.values[:count]]
         mask = np.zeros(length, np.bool_)
         mask[self.rows[np.flatnonzero(hit)]] = True
         return mask
 
 
 class Columns:
-    """The columns over one catalogue's rows."""
+    """The columns of one catalogue's rows."""
 
     def __init__(self, documents: list[str]) -> None:
         self._documents = documents
@@ -71,26 +75,26 @@ class Columns:
         self._lock = Lock()
 
     def column(self, field: str, length: int) -> AttributeColumn:
-        """The column of a field, covering at least the first `length` rows; without entries if no row has the field."""
+        """Return the column of a field, which covers at least `length` rows; empty if no row has the field."""
         column = self._columns.get(field)
         if column is not None and column.length >= length:
-            return column  # without waiting for one that is being built
+            return column  # without waiting for a column that is being built
         with self._lock:
             column = self._columns.get(field)
             if column is None or column.length < length:
                 column = _extend(column, self._documents, field, length)
-                # Fields that no item has come from requests: keeping them would let requests fill the memory.
+                # Fields that no item has come from requests. Keeping them would let requests fill the memory.
                 if len(column.rows):
                     self._columns[field] = column
             return column
 
     def prepare(self, fields: Sequence[str], length: int) -> None:
-        """Build the columns of fields before anybody asks for them; over 200,000 items each takes half a second."""
+        """Build the columns of fields in advance. Over 200,000 items each column takes half a second."""
         for field in fields:
             self.column(field, length)
 
     def fields(self, length: int) -> frozenset[str]:
-        """The fields that any of at least the first `length` rows has."""
+        """Return the fields that occur in the first `length` rows, or in later ones."""
         with self._lock:
             covered, fields = self._fields
             for document in self._documents[covered:length]:
@@ -107,7 +111,7 @@ def _extend(column: AttributeColumn | None, documents: list[str], field: str, le
     name = json.dumps(field, ensure_ascii=False)
     for row in range(start, length):
         document = documents[row]
-        # To see that the name is nowhere in a document costs a tenth of reading it.
+        # A search for the name costs a tenth of parsing the document.
         if name in document:
             for text in _texts(json.loads(document).get(field, ())):
                 rows.append(row)
@@ -125,12 +129,12 @@ def _texts(value: Value) -> Sequence[str]:
     if isinstance(value, str):
         return (value.strip(),)
     if isinstance(value, int | float):
-        return (written(value),)
+        return (format_number(value),)
     return [entry.strip() for entry in value]
 
 
-def written(number: float) -> str:
-    """A number as the text by which filters find it: 1979.0 is "1979", 0.5 is "0.5"."""
+def format_number(number: float) -> str:
+    """Format a number as the text that filters compare with: 1979.0 is "1979", 0.5 is "0.5"."""
     return str(int(number)) if float(number).is_integer() else repr(float(number))
 
 

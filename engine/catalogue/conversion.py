@@ -1,4 +1,4 @@
-"""A catalogue's file is turned into one with smaller vectors."""
+"""Conversion of a catalogue's file to a smaller number format."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from .stored_vectors import StoredVectors
 
 #: Items at a time; see `store.py`.
 _ROWS: Final = 8192
-#: Stands among the meta data as long as the file holds the room of vectors that have become smaller.
+#: Entry of the meta data that is present while the file still has the free pages of a conversion.
 _LOOSE: Final = "loose"
 
 
-def check_convertible(path: Path, found: VectorKind, wanted: VectorKind) -> None:
-    """Check that vectors can be turned from one kind into another.
+def check_convertible(path: Path, source: VectorKind, requested: VectorKind) -> None:
+    """Check that vectors can be converted from one number format to another.
 
     Raises:
-        CatalogueError: they have lost already what the other kind would keep.
+        CatalogueError: the requested format is the more precise one.
     """
-    if VECTOR_KINDS.index(found) > VECTOR_KINDS.index(wanted):
+    if VECTOR_KINDS.index(source) > VECTOR_KINDS.index(requested):
         raise CatalogueError(
-            f"{path} keeps vectors as {found}, and what they lost by it cannot be restored to {wanted}; serve it with "
-            f"--catalogue-vectors {found}, or name another file with --catalogue PATH, which begins with the bundle's "
-            "items, and upsert the others there, which encodes them anew"
+            f"{path} stores vectors as {source}, which cannot be restored to {requested}; serve it with "
+            f"--catalogue-vectors {source}, or name another file with --catalogue PATH, which starts with the bundle's "
+            "items, and upsert the others there, which encodes them again"
         )
 
 
 def convert(
-    path: Path, connection: sqlite3.Connection, found: VectorKind, wanted: VectorKind, *, hidden: int, dimensions: int
+    path: Path, connection: sqlite3.Connection, source: VectorKind, requested: VectorKind, *, hidden: int, dimensions: int
 ) -> None:
-    """Turn all vectors of a file into a smaller kind, within the caller's transaction.
+    """Convert all vectors of a file to a smaller number format, within the caller's transaction.
 
     Args:
-        path: of the file.
-        connection: to it, within a transaction.
-        found: how the file keeps vectors.
-        wanted: how it will.
-        hidden: H.
-        dimensions: D.
+        path: the file.
+        connection: connection to the file, within a transaction.
+        source: current number format.
+        requested: number format to convert to.
+        hidden: H, the width of an embedding.
+        dimensions: D, the width of a vector.
 
     Raises:
-        CatalogueError: the file is damaged, or has numbers that are too large for the kind.
+        CatalogueError: the file is damaged, or has numbers that are too large for the format.
     """
 
-    def blobs(given: tuple[bytes, ...], width: int) -> list[bytes]:
-        exact = from_blobs(given, found, width, path)
-        smaller = StoredVectors.of(exact[:], wanted)
+    def converted(blobs: tuple[bytes, ...], width: int) -> list[bytes]:
+        exact = from_blobs(blobs, source, width, path)
+        smaller = StoredVectors.of(exact[:], requested)
         if not smaller.finite().all():
             raise CatalogueError(
-                f"{path} has a vector with numbers too large for {wanted}; serve it with --catalogue-vectors {found}"
+                f"{path} has a vector with numbers too large for {requested}; serve it with --catalogue-vectors {source}"
             )
         return list(to_blobs(smaller))
 
@@ -63,17 +63,17 @@ def convert(
         "SELECT place, embedding, vector FROM items WHERE place > ? ORDER BY place LIMIT ?", (last, _ROWS)
     ).fetchall():
         places, embeddings, vectors = zip(*chunk, strict=True)
-        changed = zip(blobs(embeddings, hidden), blobs(vectors, dimensions), places, strict=True)
+        changed = zip(converted(embeddings, hidden), converted(vectors, dimensions), places, strict=True)
         connection.executemany("UPDATE items SET embedding = ?, vector = ? WHERE place = ?", changed)
         last = places[-1]
-    connection.execute("UPDATE meta SET value = ? WHERE name = 'storage'", (NUMBERS[wanted],))
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'storage'", (NUMBERS[requested],))
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, '')", (_LOOSE,))
 
 
 def compact(connection: sqlite3.Connection) -> None:
-    """Give back the room of vectors that were converted, now or before a kill; outside of any transaction."""
+    """Free the pages of a conversion, this one or one before a kill. Call it outside of any transaction."""
     if connection.execute("SELECT count(*) FROM meta WHERE name = ?", (_LOOSE,)).fetchone() == (0,):
         return
     connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log, if there is one, is as long as the file was
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log, if any, is as large as the file was
     connection.execute("DELETE FROM meta WHERE name = ?", (_LOOSE,))

@@ -1,4 +1,4 @@
-"""The kinds of numbers in which a catalogue can keep its vectors, and what each takes."""
+"""The number formats of a catalogue's vectors, and their sizes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
 VectorKind = Literal["fp32", "fp16", "int8"]
-#: From the largest to the smallest: each loses something of what stands before it.
+#: From the largest to the smallest; each loses precision against the one before.
 VECTOR_KINDS: Final[tuple[VectorKind, ...]] = get_args(VectorKind)
-#: The name of a kind's numbers, in NumPy and in a catalogue's file.
+#: Name of each format in NumPy and in a catalogue's file.
 NUMBERS: Final[Mapping[VectorKind, str]] = {"fp32": "float32", "fp16": "float16", "int8": "int8"}
 
 _NUMBER_BYTES: Final[Mapping[VectorKind, int]] = {"fp32": 4, "fp16": 2, "int8": 1}
-#: The scale of an int8 vector, a float32.
+#: Bytes of the scale of an int8 vector, which is a float32.
 SCALE_BYTES: Final = 4
 
 
 def vector_bytes(kind: VectorKind, width: int) -> int:
-    """Bytes of a vector of that many numbers."""
+    """Return the bytes of a vector of `width` numbers."""
     return _NUMBER_BYTES[kind] * width + (SCALE_BYTES if kind == "int8" else 0)

@@ -1,7 +1,7 @@
-"""The growing rows behind a catalogue's snapshots: who may write them, and when.
+"""The rows behind a catalogue's snapshots, and how they are written.
 
-One writer at a time; readers only touch snapshots. An upsert is *staged* (its rows are written where no snapshot
-looks), made durable by the caller, and then *published*; or *dropped*, if it could not be made durable.
+There is one writer at a time; readers only touch snapshots. An upsert is *staged*: its rows are written beyond the end
+of all snapshots. The caller makes it durable. Then it is *published*, or *dropped* if it could not be made durable.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .kinds import VectorKind
 from .snapshot import Contents, Snapshot
 from .stored_vectors import StoredVectors
 
-#: Rows are compacted when the dead are more than these and than a quarter of the living: the upserts that made the copy
-#: needful pay for it, and a search wastes at most a fifth of its time on the dead.
+#: Rows are compacted when there are more dead rows than this, and more than a quarter of the live ones. So the upserts
+#: that cause a copy pay for it, and a search wastes at most a fifth of its time on dead rows.
 _DEAD_ROWS: Final = 1024
 _DEAD_SHARE: Final = 0.25
-#: Buffers grow by half: an insert then copies each row three times in all, on average.
+#: Growth factor of the buffers: with it, each row is copied three times in all, on average.
 _GROWTH: Final = 1.5
 
 T = TypeVar("T", bound=np.generic)
@@ -36,13 +36,13 @@ class StagedRows:
     """N items in columns, each id once.
 
     Attributes:
-        ids: of the items.
-        texts: their texts; mostly empty.
-        documents: their attributes as JSON.
-        embeddings: (N, H), as the catalogue keeps them.
-        vectors: (N, D), likewise.
-        biases: (N,).
-        updated: (N,) Unix time, seconds.
+        ids: ids of the items.
+        texts: texts of the items; mostly empty.
+        documents: attributes of the items, as JSON.
+        embeddings: (N, H) the encoder's vectors, in the catalogue's number format.
+        vectors: (N, D) the item tower's vectors, in the same format.
+        biases: (N,) the item tower's biases.
+        updated: (N,) Unix time, in seconds.
     """
 
     ids: Sequence[str]
@@ -60,8 +60,8 @@ class Rows:
     Args:
         hidden: H, the width of an embedding.
         dimensions: D, the width of a vector.
-        kind: how both are kept.
-        expected: how many rows will come at once; room for more is reserved, which costs no memory until it is used.
+        kind: number format of both.
+        expected: number of rows that will be written at first. Space for more is reserved; unused, it costs no memory.
     """
 
     def __init__(self, hidden: int, dimensions: int, kind: VectorKind, expected: int = 0) -> None:
@@ -76,15 +76,15 @@ class Rows:
         self._contents = Contents([], [], documents, [], {}, Columns(documents))
 
     def empty(self) -> Snapshot:
-        """The snapshot without a row, to begin with."""
+        """Return the initial snapshot, which has no rows."""
         return self._view(np.zeros(0, np.bool_))
 
-    def stage(self, now: Snapshot, batch: StagedRows) -> Snapshot:
-        """Write items where no snapshot looks yet.
+    def stage(self, current: Snapshot, batch: StagedRows) -> Snapshot:
+        """Write items beyond the end of all snapshots.
 
         Args:
-            now: the snapshot that was published last.
-            batch: the items; those that `now` has are replaced.
+            current: the snapshot that was published last.
+            batch: the items; they replace those of `current` with the same ids.
 
         Returns:
             The snapshot to publish once the items are durable.
@@ -95,13 +95,13 @@ class Rows:
         self._vectors.write(start, batch.vectors)
         self._biases[start:end] = batch.biases
         self._updated[start:end] = batch.updated
-        # No place is higher than its row's number, so a new row's own number is the next place.
+        # No item's order is higher than its row's number, so a new item takes the number of its row.
         self._order[start:end] = np.arange(start, end)
         live = np.ones(end, np.bool_)
-        live[:start] = now.live
+        live[:start] = current.live
         latest = self._contents.latest
         for row, item_id in enumerate(batch.ids, start):
-            old = now.position(item_id)
+            old = current.position(item_id)
             if old is not None:
                 self._order[row] = self._order[old]
                 live[old] = False
@@ -112,42 +112,42 @@ class Rows:
         return self._view(live)
 
     def publish(self, staged: Snapshot) -> None:
-        """Let the staged items be found."""
+        """Make the staged items visible to `Snapshot.position`."""
         start, self._length = self._length, len(staged.live)
         latest = self._contents.latest
         for row in range(start, self._length):
             latest[self._contents.ids[row]] = row
 
     def drop(self) -> None:
-        """Forget what was staged."""
+        """Discard the staged items."""
         contents = self._contents
         for entries in (contents.ids, contents.texts, contents.documents, contents.previous):
             del entries[self._length :]
 
-    def without(self, now: Snapshot, rows: Sequence[int]) -> Snapshot:
-        """The snapshot in which some of the living rows are dead."""
-        live = now.live.copy()
+    def without(self, current: Snapshot, rows: Sequence[int]) -> Snapshot:
+        """Return the snapshot in which these live rows are dead."""
+        live = current.live.copy()
         live[list(rows)] = False
         return self._view(live)
 
-    def compacted(self, now: Snapshot) -> tuple[Rows, Snapshot] | None:
-        """Fresh rows with the living ones only, in the catalogue's order, and their snapshot; None if not worth it."""
-        dead = len(now.live) - len(now)
-        if dead <= max(_DEAD_ROWS, _DEAD_SHARE * len(now)):
+    def compacted(self, current: Snapshot) -> tuple[Rows, Snapshot] | None:
+        """Copy the live rows in order; returns the copy and its snapshot, or None if few rows are dead."""
+        dead = len(current.live) - len(current)
+        if dead <= max(_DEAD_ROWS, _DEAD_SHARE * len(current)):
             return None
-        rows = now.rows()
+        rows = current.rows()
         numbers = rows.tolist()
-        contents = now.contents
+        contents = current.contents
         batch = StagedRows(
             ids=[contents.ids[row] for row in numbers],
             texts=[contents.texts[row] for row in numbers],
             documents=[contents.documents[row] for row in numbers],
-            embeddings=now.embeddings.take(rows),
-            vectors=now.vectors.take(rows),
-            biases=now.biases[rows],
-            updated=now.updated[rows],
+            embeddings=current.embeddings.take(rows),
+            vectors=current.vectors.take(rows),
+            biases=current.biases[rows],
+            updated=current.updated[rows],
         )
-        fresh = Rows(now.embeddings.shape[1], now.vectors.shape[1], now.vectors.kind, expected=len(rows))
+        fresh = Rows(current.embeddings.shape[1], current.vectors.shape[1], current.vectors.kind, expected=len(rows))
         staged = fresh.stage(fresh.empty(), batch)
         fresh.publish(staged)
         return fresh, staged

@@ -1,9 +1,10 @@
-"""What readers see of the catalogue: an immutable view in memory, taken in no time and valid as long as it is held.
+"""Snapshots: immutable views of the catalogue in memory.
 
-Rows are append-only. An item that is replaced gets a new row at the end, and its old row dies; a deleted item's row
-dies too. A row is written before the first snapshot that shows it is published, and never again, so a reader can
-neither see half a row nor a mixture of two versions, however long it takes and whatever is upserted meanwhile. A
-snapshot costs one byte a row (`live`); its arrays are views of buffers that grow ahead (see `rows.py`).
+Taking a snapshot costs nothing, and it stays valid while it is held. Rows are append-only. An item that is replaced
+gets a new row at the end, and its old row is dead; so is the row of a deleted item. A row is written before the first
+snapshot with it is published, and never again. So a reader sees neither half a row nor a mixture of two versions,
+however long it takes and whatever is upserted meanwhile. A snapshot takes one byte per row (`live`); its arrays are
+views of buffers that grow ahead (see `rows.py`).
 """
 
 from __future__ import annotations
@@ -23,17 +24,16 @@ from .stored_vectors import StoredVectors
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the rows of a catalogue hold beside their arrays; shared by its snapshots, which look no further than their
-    own length.
+    """The contents of rows that are not arrays. All snapshots share them, and ignore rows beyond their own length.
 
     Attributes:
-        ids: of each row's item.
-        texts: of each row's item; mostly empty.
-        documents: the attributes of each row's item as JSON: smaller than dictionaries, and nothing for the garbage
-            collector to walk.
-        previous: the row that held the item before, or -1.
-        latest: the youngest row of each id, dead or living.
-        columns: the attributes, for filters.
+        ids: id of each row's item.
+        texts: text of each row's item; mostly empty.
+        documents: attributes of each row's item, as JSON, which is smaller than dictionaries and adds no work for the
+            garbage collector.
+        previous: row that held the item before, or -1.
+        latest: newest row of each id, dead or live.
+        columns: attribute values, for filters.
     """
 
     ids: list[str]
@@ -48,17 +48,17 @@ class Contents:
 class Snapshot:
     """The catalogue at one moment. Its length is the number of its items.
 
-    The arrays have R rows, the dead among them included; `live` tells them apart.
+    The arrays have R rows, dead ones included; `live` marks the others.
 
     Attributes:
         embeddings: (R, H) the encoder's vectors.
-        vectors: (R, D) the item tower's.
-        biases: (R,) the item tower's.
-        updated: (R,) Unix time, seconds.
-        order: (R,) sorts the items by their first insertion; a replaced item keeps its place.
-        live: (R,) which rows hold an item.
-        count: how many they are.
-        contents: what the rows hold beside.
+        vectors: (R, D) the item tower's vectors.
+        biases: (R,) the item tower's biases.
+        updated: (R,) Unix time, in seconds.
+        order: (R,) sort key of the catalogue's order, which is that of first insertion; a replaced item keeps its key.
+        live: (R,) whether each row holds an item.
+        count: number of live rows.
+        contents: ids, texts and attributes of the rows.
     """
 
     embeddings: StoredVectors
@@ -74,7 +74,7 @@ class Snapshot:
         return self.count
 
     def position(self, item_id: str) -> int | None:
-        """The row of an item; None if the catalogue has no such item."""
+        """Return the row of an item; None if the snapshot does not have it."""
         row = self.contents.latest.get(item_id, -1)
         while row >= len(self.live):  # the item was upserted after this snapshot was taken
             row = self.contents.previous[row]
@@ -82,30 +82,30 @@ class Snapshot:
 
     @property
     def vector_bytes(self) -> int:
-        """The memory that the vectors of all rows take."""
+        """Memory of the vectors of all rows, in bytes."""
         return self.embeddings.nbytes + self.vectors.nbytes
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of all items, in the catalogue's order."""
+        """Ids of all items, in the catalogue's order."""
         return tuple(self.contents.ids[row] for row in self.rows().tolist())
 
     def rows(self) -> NDArray[np.int64]:
-        """(N,) the rows that hold an item, in the catalogue's order."""
+        """Return the live rows, in the catalogue's order, (N,)."""
         rows = np.flatnonzero(self.live)
         return rows[np.argsort(self.order[rows], kind="stable")]
 
     def id(self, row: int) -> str:
-        """The id of a row's item."""
+        """Return the id of a row's item."""
         return self.contents.ids[row]
 
     def attributes(self, row: int) -> Mapping[str, Value]:
-        """The attributes of a row's item."""
+        """Return the attributes of a row's item."""
         attributes: Mapping[str, Value] = json.loads(self.contents.documents[row])
         return attributes
 
     def stored(self, row: int) -> StoredItem:
-        """A row as the record that was upserted; its arrays may be views, not writable."""
+        """Return a row as the record that was upserted. Its arrays may be read-only views."""
         return StoredItem(
             item=Item(self.contents.ids[row], self.attributes(row), self.contents.texts[row]),
             embedding=self.embeddings[row],
@@ -115,7 +115,7 @@ class Snapshot:
         )
 
     def get(self, ids: Sequence[str]) -> tuple[tuple[StoredItem, ...], tuple[str, ...]]:
-        """The items with the given ids, in their order, and the ids that the catalogue does not have."""
-        found = {item_id: self.position(item_id) for item_id in ids}
-        items = tuple(self.stored(row) for row in found.values() if row is not None)
-        return items, tuple(item_id for item_id, row in found.items() if row is None)
+        """Return the items with these ids, in this order, and the ids that the catalogue does not have."""
+        rows = {item_id: self.position(item_id) for item_id in ids}
+        items = tuple(self.stored(row) for row in rows.values() if row is not None)
+        return items, tuple(item_id for item_id, row in rows.items() if row is None)

@@ -13,7 +13,7 @@ from .catalogue import Catalogue
 
 
 def item_texts(bundle: Bundle) -> tuple[str, ...]:
-    """The text of each item in a bundle's catalogue, in the catalogue's order.
+    """Return the text of each item in a bundle's catalogue, in the catalogue's order.
 
     Raises:
         CatalogueError: the catalogue cannot be read.
@@ -31,7 +31,7 @@ def item_texts(bundle: Bundle) -> tuple[str, ...]:
 
 
 def text_lengths(bundle: Bundle) -> Integers:
-    """The number of tokens in each item's text, (N,), at most the model's `max_length`.
+    """Return the number of tokens in each item's text, at most the model's `max_length`, (N,).
 
     Raises:
         BundleError: the tokenizer cannot be read.

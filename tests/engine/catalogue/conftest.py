@@ -1,4 +1,4 @@
-"""A catalogue's file, and the kinds of vectors that it may keep."""
+"""A catalogue's file, and the number formats of its vectors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the live catalogue lies; nothing is there yet."""
+    """The path of the live catalogue, which does not exist yet."""
     return tmp_path / "live.sqlite"
 
 
 @pytest.fixture(params=VECTOR_KINDS)
 def kind(request: pytest.FixtureRequest) -> VectorKind:
-    """How the live catalogue keeps vectors."""
+    """The number format of the live catalogue."""
     kind: VectorKind = request.param
     return kind
 

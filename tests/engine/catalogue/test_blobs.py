@@ -37,7 +37,7 @@ def test_vectors_come_back_bit_for_bit(kind: VectorKind) -> None:
 def test_the_file_is_little_endian(kind: VectorKind, blob: str) -> None:
     """A file that was written on one machine is read on every other."""
     vector = np.array([[-127.0, 64.0]] if kind == "int8" else [[-1.0, 0.5]], np.float32)
-    assert [found.hex() for found in to_blobs(StoredVectors.of(vector, kind))] == [blob]
+    assert [encoded.hex() for encoded in to_blobs(StoredVectors.of(vector, kind))] == [blob]
 
 
 @pytest.mark.parametrize("kind", VECTOR_KINDS)

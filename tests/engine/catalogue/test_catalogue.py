@@ -28,16 +28,16 @@ def test_an_item_comes_back_as_it_was_upserted(catalogue: Catalogue) -> None:
     """Text, attributes of every kind, the time and, as far as their numbers allow, vectors come back as given."""
     item = stored("α/1", 0.5, "a text", title="Ünïcode\x00\n", year=1979.0, genres=["Horror", "Sci-Fi"])
     assert catalogue.upsert([item]) == (1, 0)
-    (found,), unknown = catalogue.get(["α/1", "nobody"])
+    (read,), unknown = catalogue.get(["α/1", "nobody"])
     assert unknown == ("nobody",)
-    assert (found.item, found.bias, found.updated) == (item.item, item.bias, item.updated)
-    np.testing.assert_allclose(found.embedding, item.embedding, rtol=1e-6)
-    np.testing.assert_allclose(found.vector, item.vector, rtol=1e-6)
-    assert found.embedding.dtype == found.vector.dtype == np.float32
+    assert (read.item, read.bias, read.updated) == (item.item, item.bias, item.updated)
+    np.testing.assert_allclose(read.embedding, item.embedding, rtol=1e-6)
+    np.testing.assert_allclose(read.vector, item.vector, rtol=1e-6)
+    assert read.embedding.dtype == read.vector.dtype == np.float32
 
 
 def test_replaced_items_are_counted_and_keep_their_place(catalogue: Catalogue, path: Path, kind: VectorKind) -> None:
-    """An upsert tells new from replaced items; a replaced one keeps its place, now and after a restart."""
+    """An upsert tells new from replaced items; a replaced one keeps its position, now and after a restart."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
     assert catalogue.upsert([stored("c", 3.0), stored("a", 4.0)]) == (1, 1)
     assert list(contents(catalogue).items()) == [("a", 4.0), ("b", 2.0), ("c", 3.0)]
@@ -55,10 +55,10 @@ def test_all_of_an_item_is_replaced(catalogue: Catalogue, path: Path, kind: Vect
     catalogue.close()
     with opened(path, kind=kind) as again:
         (later,), _ = again.get(["a"])
-    for found in (now, later):
-        assert (found.item, found.bias, found.updated) == (new.item, new.bias, new.updated)
-        np.testing.assert_allclose(found.embedding, new.embedding, rtol=1e-6)
-        np.testing.assert_allclose(found.vector, new.vector, rtol=1e-6)
+    for read in (now, later):
+        assert (read.item, read.bias, read.updated) == (new.item, new.bias, new.updated)
+        np.testing.assert_allclose(read.embedding, new.embedding, rtol=1e-6)
+        np.testing.assert_allclose(read.vector, new.vector, rtol=1e-6)
 
 
 def test_a_deleted_item_is_gone_and_comes_back_at_the_end(catalogue: Catalogue) -> None:
@@ -71,7 +71,7 @@ def test_a_deleted_item_is_gone_and_comes_back_at_the_end(catalogue: Catalogue) 
 
 
 def test_a_snapshot_never_changes(catalogue: Catalogue) -> None:
-    """What a reader holds stays as it was, whatever is upserted and deleted meanwhile."""
+    """A snapshot stays as it was, whatever is upserted and deleted meanwhile."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
     before = catalogue.snapshot()
     catalogue.upsert([stored("a", 3.0), stored("c", 4.0)])
@@ -94,10 +94,8 @@ def test_a_snapshot_never_changes(catalogue: Catalogue) -> None:
         ([stored("a", rating=np.inf)], r"items\[0\]\.attributes"),
     ],
 )
-def test_an_upsert_that_cannot_be_kept_changes_nothing(
-    catalogue: Catalogue, items: list[StoredItem], field: str
-) -> None:
-    """Doubled and empty ids, vectors of another width, and numbers that are none are refused by their place."""
+def test_an_invalid_upsert_changes_nothing(catalogue: Catalogue, items: list[StoredItem], field: str) -> None:
+    """Doubled and empty ids, vectors of another width, and numbers that are not finite are rejected by index."""
     with pytest.raises(InvalidInput, match=field):
         catalogue.upsert(items)
     assert contents(catalogue) == {}
@@ -241,7 +239,7 @@ def test_vectors_of_both_widths_count_as_memory(path: Path) -> None:
 
 
 def test_a_deletion_that_the_file_refused_deletes_nothing(catalogue: Catalogue) -> None:
-    """What could not be deleted from the file is still recommended, and can be deleted later."""
+    """Items that could not be deleted from the file are still recommended, and can be deleted later."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
     catalogue._store._connection.execute("PRAGMA query_only = ON")
     with pytest.raises(CatalogueError, match="cannot be opened for writing"):
@@ -340,6 +338,6 @@ def test_any_history_of_changes_leaves_what_a_dictionary_would(
         catalogue.close()
     for snapshot, items in seen:
         assert snapshot.ids == tuple(items)
-        found, unknown = snapshot.get("abcdefgh")
-        assert {item.item.id: item.bias for item in found} == items
+        listed, unknown = snapshot.get("abcdefgh")
+        assert {item.item.id: item.bias for item in listed} == items
         assert set(unknown) == set("abcdefgh") - items.keys()

@@ -21,7 +21,7 @@ KEPT = {"fp32": "float32", "fp16": "float16", "int8": "int8"}
 
 
 def described(path: Path) -> str:
-    """What a file says of its vectors."""
+    """The number format that a file's meta data names."""
     with closing(sqlite3.connect(path)) as file:
         ((storage,),) = file.execute("SELECT value FROM meta WHERE name = 'storage'")
     return str(storage)
@@ -31,7 +31,7 @@ def described(path: Path) -> str:
 def test_a_catalogue_becomes_smaller_at_the_start(
     path: Path, before: VectorKind, after: VectorKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every vector is converted, in the file and in memory; all else stays, and the file gives back the room."""
+    """Every vector is converted, in the file and in memory; everything else stays, and the file shrinks."""
     monkeypatch.setattr(conversion_module, "_ROWS", 7)
     items = [stored(str(number), float(number), "a text", year=1979.0) for number in range(500)]
     with opened(path, kind=before) as catalogue:
@@ -55,7 +55,7 @@ def test_a_catalogue_becomes_smaller_at_the_start(
         assert list(contents(catalogue).items()) == list(expected.items())
 
 
-def test_the_room_of_large_vectors_is_given_back(path: Path) -> None:
+def test_the_space_of_large_vectors_is_freed(path: Path) -> None:
     """With wide vectors the file of an int8 catalogue is less than a third of what it was."""
     sizes = {"fingerprint": FINGERPRINT, "hidden": 384, "dimensions": 64}
     ones = np.ones(384, np.float32)
@@ -67,8 +67,8 @@ def test_the_room_of_large_vectors_is_given_back(path: Path) -> None:
     assert path.stat().st_size < large / 3
 
 
-def test_room_that_was_not_given_back_is_at_the_next_start(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kill after the conversion and before the file has become shorter is made good."""
+def test_space_that_was_not_freed_is_freed_at_the_next_start(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a kill between the conversion and the shrinking of the file, the next start shrinks it."""
     sizes = {"fingerprint": FINGERPRINT, "hidden": 384, "dimensions": 64}
     ones = np.ones(384, np.float32)
     with Catalogue.open(path, **sizes) as catalogue:
@@ -86,18 +86,20 @@ def test_room_that_was_not_given_back_is_at_the_next_start(path: Path, monkeypat
 
 @pytest.mark.parametrize(("before", "after"), [("fp16", "fp32"), ("int8", "fp32"), ("int8", "fp16")])
 def test_a_catalogue_does_not_become_larger_again(path: Path, before: VectorKind, after: VectorKind) -> None:
-    """What was lost cannot be restored: the error says so and what to do, and the file stays as it is."""
+    """Lost precision cannot be restored: the error says so and what to do, and the file stays as it is."""
     with opened(path, kind=before) as catalogue:
         catalogue.upsert([stored("a", 1.0)])
-    told = f"keeps vectors as {before}.*cannot be restored to {after}.*--catalogue-vectors {before}.*--catalogue PATH"
-    with pytest.raises(CatalogueError, match=told):
+    message = (
+        f"stores vectors as {before}.*cannot be restored to {after}.*--catalogue-vectors {before}.*--catalogue PATH"
+    )
+    with pytest.raises(CatalogueError, match=message):
         opened(path, kind=after)
     with opened(path, kind=before) as catalogue:
         assert contents(catalogue) == {"a": 1.0}
 
 
 def test_numbers_too_large_for_a_kind_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A vector beyond float16 is refused with its place, and nothing of a file that has one is converted to it."""
+    """A vector beyond float16 is rejected with its index, and nothing of a file that has one is converted to it."""
     monkeypatch.setattr(conversion_module, "_ROWS", 1)
     with opened(path) as catalogue:
         catalogue.upsert([stored("a", 1.0), stored("b", 1e5)])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from catalogues import DIMENSIONS, FINGERPRINT, HIDDEN, contents, opened, stored
 
-from emberline.engine.catalogue import store as store_module
+from emberline.engine.catalogue import connection as connection_module
 from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind
 from emberline.engine.errors import CatalogueError
@@ -22,7 +22,7 @@ from emberline.engine.errors import CatalogueError
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "_LOCK_WAIT", 0.0)
+    monkeypatch.setattr(connection_module, "_LOCK_WAIT", 0.0)
 
 
 KILLED = """
@@ -122,7 +122,7 @@ with Catalogue.open(Path(sys.argv[1]), fingerprint="a" * 64, hidden=6, dimension
         try:
             change()
         except CatalogueError as error:
-            assert "nothing of this change was kept" in str(error), error
+            assert "nothing of this change was stored" in str(error), error
             print("refused", *catalogue.snapshot().ids)
         else:
             print("acknowledged")
@@ -176,13 +176,13 @@ def test_a_catalogue_of_another_make_is_refused(path: Path, name: str, value: st
 
 
 def test_a_file_that_is_no_catalogue_is_refused(path: Path) -> None:
-    """Neither another SQLite file nor any other file is taken for a catalogue or overwritten."""
+    """Neither another SQLite file nor any other file is mistaken for a catalogue or overwritten."""
     with closing(sqlite3.connect(path)) as file, file:
         file.execute("CREATE TABLE mine (note TEXT)")
-    with pytest.raises(CatalogueError, match="no catalogue"):
+    with pytest.raises(CatalogueError, match="not a catalogue"):
         opened(path)
     path.write_bytes(b"my notes\n" * 1000)
-    with pytest.raises(CatalogueError, match="damaged or no catalogue"):
+    with pytest.raises(CatalogueError, match="damaged or not a catalogue"):
         opened(path)
     assert path.read_bytes() == b"my notes\n" * 1000
 
@@ -194,12 +194,12 @@ def test_a_half_copied_file_is_refused(path: Path, share: float) -> None:
         catalogue.upsert([stored(str(number), text="x" * 200) for number in range(300)])
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(CatalogueError, match=r"damaged.*put back a copy"):
+    with pytest.raises(CatalogueError, match=r"damaged.*restore a copy"):
         opened(path)
 
 
 def test_a_vector_of_another_width_in_the_file_is_damage(path: Path, kind: VectorKind) -> None:
-    """A vector that was altered outside is found at the start."""
+    """A vector that another program altered is detected at the start."""
     with opened(path, kind=kind) as catalogue:
         catalogue.upsert([stored("a")])
     with closing(sqlite3.connect(path)) as file, file:
@@ -249,19 +249,19 @@ def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, path: Path) -> No
 
 
 def test_create_does_not_overwrite(seed: Path) -> None:
-    """A file that exists is not begun anew."""
+    """An existing file is not overwritten."""
     with pytest.raises(CatalogueError, match="exists"):
         Catalogue.create(seed, FINGERPRINT, HIDDEN, DIMENSIONS)
 
 
-def test_an_altered_byte_is_found(path: Path) -> None:
+def test_an_altered_byte_is_detected(path: Path) -> None:
     """A letter that changed in an item and not in the index of ids is damage, though every page can be read."""
     with opened(path) as catalogue:
         catalogue.upsert([stored("needle-in-a-haystack"), stored("b")])
     whole = path.read_bytes()
     assert whole.count(b"needle-in-a-haystack") == 2
     path.write_bytes(whole.replace(b"needle-in-a-haystack", b"noodle-in-a-haystack", 1))
-    with pytest.raises(CatalogueError, match=r"damaged.*index.*put back a copy"):
+    with pytest.raises(CatalogueError, match=r"damaged.*index.*restore a copy"):
         opened(path)
 
 

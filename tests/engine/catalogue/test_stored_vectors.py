@@ -28,7 +28,7 @@ def random(rows: int, width: int, seed: int = 0) -> Floats:
 
 
 def test_every_kind_has_a_size() -> None:
-    """What is said of a vector's bytes is what its memory takes."""
+    """The reported bytes of a vector are those of its memory."""
     assert get_args(VectorKind) == VECTOR_KINDS
     for kind in VECTOR_KINDS:
         stored = StoredVectors.of(random(5, 16), kind)
@@ -38,7 +38,7 @@ def test_every_kind_has_a_size() -> None:
 
 @given(MATRICES, KINDS)
 @example(np.array([[2e-44]], np.float32), "int8")
-def test_what_is_read_is_near_what_was_kept(vectors: Floats, kind: VectorKind) -> None:
+def test_vectors_are_read_back_within_their_formats_rounding(vectors: Floats, kind: VectorKind) -> None:
     """float32 comes back as it was; float16 within its rounding; int8 within half a step of a vector's own scale."""
     stored = StoredVectors.of(vectors, kind)
     read = stored[:]
@@ -53,7 +53,7 @@ def test_what_is_read_is_near_what_was_kept(vectors: Floats, kind: VectorKind) -
 
 @given(MATRICES)
 def test_int8_is_symmetric(vectors: Floats) -> None:
-    """A vector and its negative are kept as each other's negatives, so neither end of the range is longer."""
+    """A vector and its negative are stored as each other's negatives, so the range is symmetric."""
     stored, negative = StoredVectors.of(vectors, "int8"), StoredVectors.of(-vectors, "int8")
     np.testing.assert_array_equal(stored.values, -negative.values)
     np.testing.assert_array_equal(stored.scales, negative.scales)
@@ -61,7 +61,7 @@ def test_int8_is_symmetric(vectors: Floats) -> None:
 
 @given(MATRICES, KINDS, st.integers(-3, 3))
 def test_products_are_those_of_the_vectors_that_are_read(vectors: Floats, kind: VectorKind, power: int) -> None:
-    """A search multiplies what is kept, exactly but for float32's rounding, however large the other vector is."""
+    """A search multiplies the stored vectors, exact up to float32's rounding, however large the other vector is."""
     stored = StoredVectors.of(vectors, kind)
     other = (np.linspace(-1.0, 2.0, vectors.shape[1]) * 100.0**power).astype(np.float32)
     expected = stored[:].astype(np.float64) @ other.astype(np.float64)
@@ -89,21 +89,21 @@ def test_a_very_large_vector_does_not_overflow_in_float16() -> None:
 
 @pytest.mark.parametrize("kind", VECTOR_KINDS)
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_none_are_told(kind: VectorKind, number: float) -> None:
-    """The vector that has one is named in every kind."""
+def test_numbers_that_are_not_finite_are_reported(kind: VectorKind, number: float) -> None:
+    """The vector with such a number is reported in every format."""
     vectors = random(3, 4)
     vectors[1, 2] = number
     assert StoredVectors.of(vectors, kind).finite().tolist() == [True, False, True]
 
 
-def test_numbers_too_large_for_float16_are_told() -> None:
+def test_numbers_too_large_for_float16_are_reported() -> None:
     """They would be infinite; int8's scale holds them."""
     vectors = np.array([[1e5, 1.0]], np.float32)
     assert [bool(StoredVectors.of(vectors, kind).finite().all()) for kind in VECTOR_KINDS] == [True, False, True]
 
 
 @pytest.mark.parametrize("kind", VECTOR_KINDS)
-def test_copies_are_kept_bit_for_bit(kind: VectorKind) -> None:
+def test_copies_are_exact_bit_for_bit(kind: VectorKind) -> None:
     """Rows that are taken, and room that grows, hold the same numbers and scales; views cannot be written to."""
     stored = StoredVectors.of(random(6, 5), kind)
     for copy, rows in ((stored.take(np.array([4, 1])), [4, 1]), (stored.grown(9).head(6), list(range(6)))):

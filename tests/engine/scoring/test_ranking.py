@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from emberline.engine.catalogue.columns import written
+from emberline.engine.catalogue.columns import format_number
 from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind
 from emberline.engine.catalogue.rows import Rows, StagedRows
 from emberline.engine.catalogue.snapshot import Snapshot
@@ -205,7 +205,7 @@ FILTERS = st.builds(
 def naive_filter(attributes: Attributes, condition: Filter) -> bool:
     """Whether a filter keeps an item."""
     value = attributes.get(condition.field, [])
-    entries = [written(value)] if isinstance(value, float) else [value] if isinstance(value, str) else list(value)
+    entries = [format_number(value)] if isinstance(value, float) else [value] if isinstance(value, str) else list(value)
     passes = any(entry in condition.any_of for entry in entries)
     if condition.minimum is not None or condition.maximum is not None:
         low = condition.minimum if condition.minimum is not None else -math.inf

@@ -1,0 +1,98 @@
+"""Connections to the SQLite file of a catalogue: opening, locking, transactions, and errors that say what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from emberline.engine.errors import CatalogueError
+
+#: Seconds to wait for a file that another server holds. A server that is being replaced releases it once it has
+#: drained.
+_LOCK_WAIT: Final = 2.0
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a file for reading and writing, creating it if there is none, and lock it until the connection is closed.
+
+    Raises:
+        CatalogueError: the folder is missing, the file cannot be opened, or another process holds it.
+    """
+    if not path.parent.is_dir():
+        raise CatalogueError(f"{path}: there is no folder {path.parent}; make it or name another file")
+    with translated_errors(path):
+        # Autocommit: transactions begin and end where this module says.
+        connection = sqlite3.connect(path, timeout=_LOCK_WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        with translated_errors(path):
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA synchronous = FULL")
+            with transaction(connection):  # takes the lock, which the connection then keeps
+                pass
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_read_only(seed: Path) -> sqlite3.Connection:
+    """Open a bundle's catalogue for reading. Nothing is locked or written.
+
+    Raises:
+        CatalogueError: the file is missing or cannot be opened.
+    """
+    if not seed.is_file():
+        raise CatalogueError(f"{seed}, the bundle's catalogue, is missing; copy the bundle again or export it again")
+    with translated_errors(seed):
+        # Immutable: no lock and no journal beside the file, so that the bundle may lie on a read-only medium.
+        return sqlite3.connect(
+            f"{seed.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+        )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block does, or roll it back if it raises."""
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def translated_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into errors that say what to do about the file.
+
+    Raises:
+        CatalogueError: SQLite raised an error.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the primary code of an extended one
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                raise CatalogueError(
+                    f"{path} is held by another process, and each server needs a catalogue of its own; stop the other "
+                    "or name another file with --catalogue PATH"
+                ) from error
+            case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+                raise CatalogueError(
+                    f"{path} is damaged or not a catalogue ({error}); restore a copy of it, or delete it to start "
+                    "again with the bundle's items"
+                ) from error
+            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY:
+                raise CatalogueError(
+                    f"{path} cannot be opened for writing ({error}); name a file that can be, with --catalogue PATH"
+                ) from error
+            case _:
+                raise CatalogueError(
+                    f"{path} cannot be read or written ({error}), and nothing of this change was stored; check the "
+                    "disk's space and the file's permissions"
+                ) from error
