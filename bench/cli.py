@@ -201,7 +201,7 @@ def gpu(
     except (DeviceUnavailable, MissingExtra) as error:
         typer.echo(f"no GPU to check: {error}", err=True)
         raise typer.Exit(_NO_GPU) from error
-    typer.echo(f"{found.name}, {found.target}, {found.memory / 1e9:.0f} GB", err=True)
+    typer.echo(f"{found.name}, {found.architecture}, {found.memory / 1e9:.0f} GB", err=True)
     if probe:
         return
     opened = Opened.open(bundle)

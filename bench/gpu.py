@@ -74,8 +74,8 @@ def plan(bundle: Bundle, run: Path, out: Path, gpu: Gpu, tests: Path | None, *, 
     precisions = ",".join(name for name in ENGINE_PRECISIONS if SOURCES[name] in bundle.manifest.encoders)
     steps = [
         Step(
-            f"engines by {library} for {gpu.target}",
-            (program, "export", root, "--tensorrt", precisions, "--gpu", gpu.target, "--library", library),
+            f"engines by {library} for {gpu.architecture}",
+            (program, "export", root, "--tensorrt", precisions, "--gpu", gpu.architecture, "--library", library),
         )
         # The last one's engines stay, and TensorRT tunes its own on the GPU.
         for library in ("tensorrt-rtx", "tensorrt")

@@ -33,7 +33,13 @@ def check_convertible(path: Path, source: VectorKind, requested: VectorKind) -> 
 
 
 def convert(
-    path: Path, connection: sqlite3.Connection, source: VectorKind, requested: VectorKind, *, hidden: int, dimensions: int
+    path: Path,
+    connection: sqlite3.Connection,
+    source: VectorKind,
+    requested: VectorKind,
+    *,
+    hidden: int,
+    dimensions: int,
 ) -> None:
     """Convert all vectors of a file to a smaller number format, within the caller's transaction.
 
@@ -54,7 +60,8 @@ def convert(
         smaller = StoredVectors.of(exact[:], requested)
         if not smaller.finite().all():
             raise CatalogueError(
-                f"{path} has a vector with numbers too large for {requested}; serve it with --catalogue-vectors {source}"
+                f"{path} has a vector with numbers too large for {requested}; serve it with --catalogue-vectors "
+                f"{source}"
             )
         return list(to_blobs(smaller))
 

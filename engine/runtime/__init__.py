@@ -1,1 +1,1 @@
-"""Where the encoder runs: sessions of ONNX Runtime and TensorRT, and the choice among devices."""
+"""The runtime: sessions of ONNX Runtime and TensorRT that run the encoder, and the choice of the device."""

@@ -1,7 +1,7 @@
-"""Engines that ONNX Runtime's TensorRT provider builds, kept from one start to the next.
+"""The cache of engines that ONNX Runtime's TensorRT provider builds.
 
-A build takes minutes. Each encoder, GPU, version and set of shapes has a folder of its own, which appears when the
-engine in it is whole; a start that is killed while it builds leaves no half of one to the next.
+A build takes minutes. Each combination of encoder, GPU, versions and shapes has a folder of its own, which appears once
+its engine is complete. A start that is killed during a build leaves nothing behind that a later start would load.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from .tensorrt.profiles import Profile
 
 _log = logging.getLogger(__name__)
 
-#: What a cache folder is called while its engine is being built.
+#: Prefix of a folder whose engine is being built.
 _TEMPORARY: Final = ".build-"
 
 Load = Callable[[Path, Mapping[str, str]], Any]
 
 
 def default_cache() -> Path | None:
-    """The folder of caches unless another one is named: in the user's cache folder. None for a user without a home."""
+    """Return the default folder for caches, in the user's cache folder; None for a user without a home."""
     if base := os.environ.get("XDG_CACHE_HOME", ""):
         return Path(base) / "emberline"
     try:
@@ -40,26 +40,26 @@ def default_cache() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class EngineCache:
-    """Where the engine of one encoder is kept.
+    """The cache entry of one encoder's engine.
 
     Attributes:
-        root: the folder of all caches.
-        parts: what the engine depends on: the graph's SHA-256, versions, the GPU.
-        profiles: the shapes that it is built for.
+        root: folder of all caches.
+        key: what the engine depends on: the graph's SHA-256, versions and the GPU.
+        profiles: shapes that the engine is built for.
     """
 
     root: Path
-    parts: Mapping[str, str]
+    key: Mapping[str, str]
     profiles: tuple[Profile, ...]
 
     @property
     def folder(self) -> Path:
-        """The engine's folder."""
-        text = json.dumps([sorted(self.parts.items()), [str(profile) for profile in self.profiles]])
+        """Folder of the engine."""
+        text = json.dumps([sorted(self.key.items()), [str(profile) for profile in self.profiles]])
         return self.root.absolute() / "tensorrt" / hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def session(self, load: Load, path: Path) -> Any:
-        """Open the encoder's session with the engine that is kept, or build one and keep it.
+        """Open the encoder's session with the cached engine, or build an engine and cache it.
 
         Args:
             load: opens a graph with options of the provider.
@@ -67,7 +67,7 @@ class EngineCache:
 
         Raises:
             OSError: the cache cannot be written.
-            Exception: whatever `load` raises.
+            Exception: any error of `load`.
         """
         folder = self.folder
         if (folder / CONTEXT).is_file():
@@ -82,7 +82,7 @@ class EngineCache:
             _log.warning("building a TensorRT engine of %s into %s; this takes minutes, once", path.name, folder)
             session = load(path, tensorrt_options(building, self.profiles))
             if (building / CONTEXT).is_file():
-                # Another start may have been faster; its engine is as good.
+                # Another start may have been faster. Its engine is equivalent.
                 if not folder.exists():
                     building.rename(folder)
             else:

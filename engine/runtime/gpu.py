@@ -1,6 +1,6 @@
-"""The GPU: whether there is one, what it is, and what CUDA's errors mean.
+"""The GPU: how to find it, its properties, and the meaning of CUDA's errors.
 
-There is one GPU to a process, CUDA's device 0; `CUDA_VISIBLE_DEVICES` says which one that is.
+A process uses one GPU, which is CUDA's device 0; `CUDA_VISIBLE_DEVICES` selects it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Any, Final
 
 from emberline.engine.errors import DeviceUnavailable, EmberlineError, InferenceFailed, MissingExtra
 
-#: The machine cannot run CUDA at all.
+#: Errors of a machine that cannot run CUDA at all, with the next step.
 _NO_DEVICE: Final = {
     "cudaErrorNoDevice": "no CUDA device is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES",
     "cudaErrorInsufficientDriver": "no NVIDIA driver is loaded, or it is too old; install or update it",
     "cudaErrorInitializationError": "CUDA cannot start; see nvidia-smi",
     "cudaErrorSystemDriverMismatch": "the NVIDIA driver's parts do not match each other; reboot, or reinstall it",
     "cudaErrorCompatNotSupportedOnDevice": "this CUDA needs a newer NVIDIA driver on this GPU; update it",
-    "cudaErrorDevicesUnavailable": "the GPU is taken by another process; free it, or choose another",
+    "cudaErrorDevicesUnavailable": "another process uses the GPU exclusively; free it, or choose another",
 }
-#: Work that fails thus may succeed later; after any other error the process's CUDA context is lost.
-_PASSING: Final = {
+#: Errors that may not occur again. After any other error the process's CUDA context is lost.
+_TRANSIENT: Final = {
     "cudaErrorMemoryAllocation": "the GPU's memory is full; lower max_batch or free memory on it",
     "cudaErrorInvalidValue": "CUDA refused an argument",
 }
@@ -31,9 +31,9 @@ class Gpu:
     """A GPU.
 
     Attributes:
-        name: the maker's.
-        compute_capability: of its architecture, e.g. (8, 6).
-        memory: bytes.
+        name: product name.
+        compute_capability: major and minor version, e.g. (8, 6).
+        memory: size of its memory, in bytes.
     """
 
     name: str
@@ -41,39 +41,39 @@ class Gpu:
     memory: int
 
     @property
-    def target(self) -> str:
-        """What an engine has to be built for to run here, e.g. ``sm86``."""
+    def architecture(self) -> str:
+        """The architecture that an engine must be built for to run here, e.g. ``sm86``."""
         major, minor = self.compute_capability
         return f"sm{major}{minor}"
 
 
-def fault(name: str, text: str, doing: str) -> EmberlineError:
-    """What an error of CUDA's means to us.
+def cuda_error(name: str, text: str, action: str) -> EmberlineError:
+    """Translate an error of CUDA into one of Emberline's.
 
     Args:
-        name: the error's, e.g. ``cudaErrorMemoryAllocation``.
-        text: CUDA's own words.
-        doing: what failed, e.g. ``copying the token ids``.
+        name: name of the error, e.g. ``cudaErrorMemoryAllocation``.
+        text: CUDA's description of the error.
+        action: what failed, e.g. ``copying the token ids``.
     """
     if name in _NO_DEVICE:
-        return DeviceUnavailable(f"{doing}: {text} ({name}): {_NO_DEVICE[name]}")
-    if name in _PASSING:
-        return InferenceFailed(f"{doing}: {text} ({name}): {_PASSING[name]}")
-    return InferenceFailed(f"{doing}: {text} ({name}): the GPU's state is lost; restart the server")
+        return DeviceUnavailable(f"{action}: {text} ({name}): {_NO_DEVICE[name]}")
+    if name in _TRANSIENT:
+        return InferenceFailed(f"{action}: {text} ({name}): {_TRANSIENT[name]}")
+    return InferenceFailed(f"{action}: {text} ({name}): the GPU's state is lost; restart the server")
 
 
-def check(result: tuple[Any, ...], doing: str) -> Any:
-    """Take what a call of `cuda.bindings.runtime` returns.
+def check(result: tuple[Any, ...], action: str) -> Any:
+    """Check the result of a call of `cuda.bindings.runtime`.
 
     Args:
-        result: the error code, and the values if there are any.
-        doing: what was called for, for the error.
+        result: the error code, followed by the values, if any.
+        action: what the call does, for the error.
 
     Returns:
-        The value, a tuple of them, or None.
+        The value, a tuple of values, or None.
 
     Raises:
-        DeviceUnavailable: there is no GPU to work with.
+        DeviceUnavailable: no GPU is available.
         InferenceFailed: the call failed.
     """
     code, *values = result
@@ -81,12 +81,12 @@ def check(result: tuple[Any, ...], doing: str) -> Any:
         from cuda.bindings import runtime
 
         _, text = runtime.cudaGetErrorString(code)
-        raise fault(code.name, text.decode(), doing)
+        raise cuda_error(code.name, text.decode(), action)
     return values[0] if len(values) == 1 else tuple(values) or None
 
 
 def find_gpu() -> Gpu:
-    """The GPU of this process.
+    """Return the GPU of this process.
 
     Raises:
         MissingExtra: cuda-bindings is not installed.
@@ -96,8 +96,8 @@ def find_gpu() -> Gpu:
         from cuda.bindings import runtime
     except ImportError:
         raise MissingExtra("looking for a GPU", "gpu", "cuda-bindings") from None
-    doing = "looking for a GPU"
-    if check(runtime.cudaGetDeviceCount(), doing) == 0:
-        raise fault("cudaErrorNoDevice", "no CUDA-capable device is detected", doing)
-    properties = check(runtime.cudaGetDeviceProperties(0), doing)
+    action = "looking for a GPU"
+    if check(runtime.cudaGetDeviceCount(), action) == 0:
+        raise cuda_error("cudaErrorNoDevice", "no CUDA-capable device is detected", action)
+    properties = check(runtime.cudaGetDeviceProperties(0), action)
     return Gpu(properties.name.decode(), (properties.major, properties.minor), properties.totalGlobalMem)

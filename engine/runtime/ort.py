@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions that run what was asked for, where it was asked for, or not at all."""
+"""ONNX Runtime sessions, which run the described graph on the requested device or fail at the start."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from . import providers
 from .engine_cache import EngineCache
 
 _DTYPES: Final = {"tensor(float)": "float32", "tensor(int64)": "int64"}
-#: Longer than a BERT's operators wait for one another on one text.
+#: How long threads spin for the next operator: longer than the operators of a BERT wait for one another on one text.
 _SPIN_MICROSECONDS: Final = "100"
 
 
 def import_runtime(device: Device) -> ModuleType:
-    """ONNX Runtime.
+    """Import ONNX Runtime.
 
     Raises:
-        MissingExtra: it is not installed.
+        MissingExtra: ONNX Runtime is not installed.
     """
     try:
         import onnxruntime
@@ -36,18 +36,18 @@ def import_runtime(device: Device) -> ModuleType:
 def open_session(
     path: Path, graph: GraphSpec, device: Device = "cpu", cache: EngineCache | None = None, cores: int = 1
 ) -> Any:
-    """Open a graph and check that it is the one the manifest describes.
+    """Open a graph and check it against the manifest.
 
     Args:
         path: the ONNX file.
-        graph: what the manifest says of it.
-        device: where it shall run; on ``tensorrt``, ONNX Runtime builds an engine first, for minutes.
-        cache: where such an engine is kept, and the shapes it is for; None: built anew, for whatever comes first.
-        cores: of the CPU, that work on one call.
+        graph: the manifest's description of the graph.
+        device: the device to run on. On ``tensorrt``, ONNX Runtime builds an engine first, which takes minutes.
+        cache: the cached engine and its shapes, for ``tensorrt``; None: build an engine for the first batch's shape.
+        cores: CPU cores that work on one call.
 
     Returns:
-        An `onnxruntime.InferenceSession`. On one core it is for callers on several threads, each of which does its own
-        call's work; on more, for one caller at a time.
+        An `onnxruntime.InferenceSession`. With one core, several threads may call it at the same time, and each
+        computes its own call. With more, it is for one caller at a time.
 
     Raises:
         MissingExtra: ONNX Runtime is not installed.
@@ -69,11 +69,11 @@ def open_session(
 
 def _options(ort: ModuleType, cores: int = 1) -> Any:
     options = ort.SessionOptions()
-    options.log_severity_level = 3  # errors come as exceptions; its warnings are about graphs we did not write
+    options.log_severity_level = 3  # errors are raised as exceptions; warnings concern graphs that are not ours
     options.intra_op_num_threads = cores
     options.inter_op_num_threads = 1
-    # Between a call's operators its threads spin, for waking them takes longer than most operators; but not after it,
-    # and not for long, because threads that spin for work take the core from whoever has some.
+    # Threads spin between the operators of a call, because waking them takes longer than most operators. They stop
+    # soon, and at the end of the call, because a spinning thread takes the core from threads that have work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if cores > 1 else "0")
     options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_MICROSECONDS)
     options.add_session_config_entry("session.force_spinning_stop", "1")
@@ -88,30 +88,32 @@ def _open_on_gpu(ort: ModuleType, path: Path, device: Device, cache: EngineCache
     def load(file: Path, settings: Mapping[str, str]) -> Any:
         options = _options(ort)
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-        chosen = [(provider, dict(settings))]
+        providers_in_order = [(provider, dict(settings))]
         if device == "tensorrt":
-            chosen.append((providers.PROVIDERS["cuda"], {}))  # for the few nodes that TensorRT leaves
-        # Without fallback: it would load the graph on the CPU, and at any later error move it there.
-        return ort.InferenceSession(str(file), options, providers=chosen, enable_fallback=0)
+            providers_in_order.append(
+                (providers.PROVIDERS["cuda"], {})
+            )  # for the few nodes that TensorRT does not support
+        # With the fallback, ONNX Runtime would load the graph on the CPU, or move it there at any later error.
+        return ort.InferenceSession(str(file), options, providers=providers_in_order, enable_fallback=0)
 
     try:
         session = cache.session(load, path) if device == "tensorrt" and cache is not None else load(path, {})
     except Exception as error:  # the library's errors have no common base
         raise DeviceUnavailable(f"device {device!r} cannot run {path.name}: {error}; set device to 'cpu'") from error
-    # Where a provider does not start, ONNX Runtime only warns, and puts the CPU in its place.
+    # When a provider fails to start, ONNX Runtime only warns and uses the CPU instead.
     if session.get_providers()[0] != provider:
         raise DeviceUnavailable(
-            f"device {device!r} was asked for, but {', '.join(session.get_providers())} would run {path.name}: "
+            f"device {device!r} was requested, but {', '.join(session.get_providers())} would run {path.name}: "
             "the driver or its libraries are missing; install them, or set device to 'cpu'"
         )
-    parts = session.get_provider_graph_assignment_info()
-    nodes = [(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()]
+    subgraphs = session.get_provider_graph_assignment_info()
+    nodes = [(subgraph.ep_name, node.op_type) for subgraph in subgraphs for node in subgraph.get_nodes()]
     providers.check_assignment(nodes, provider, path.name)
     return session
 
 
-def _check(path: Path, side: str, found: Sequence[Any], wanted: Sequence[TensorSpec]) -> None:
-    has = {tensor.name: _DTYPES.get(tensor.type, tensor.type) for tensor in found}
-    needs = {spec.name: spec.dtype for spec in wanted}
-    if has != needs:
-        raise BundleCorrupt(f"{path} has the {side} {has}, its manifest says {needs}; export the bundle again")
+def _check(path: Path, side: str, tensors: Sequence[Any], specs: Sequence[TensorSpec]) -> None:
+    actual = {tensor.name: _DTYPES.get(tensor.type, tensor.type) for tensor in tensors}
+    expected = {spec.name: spec.dtype for spec in specs}
+    if actual != expected:
+        raise BundleCorrupt(f"{path} has the {side} {actual}, its manifest says {expected}; export the bundle again")

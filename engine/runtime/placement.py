@@ -1,4 +1,4 @@
-"""Where the encoder runs: the first of the devices that were asked for that can, and why the ones before it cannot."""
+"""Placement: opens the encoder on the first requested device that can run it, and notes why earlier ones cannot."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _MAX_BATCH_CORES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the encoder runs.
+    """The opened encoder.
 
     Attributes:
-        session: the encoder.
+        session: runs the encoder's batches.
         latency_sessions: candidates for a batch that comes to an idle engine, the likely faster one first; if empty,
             such a batch runs in `session` like any other.
         cores: number of cores that the first of the `latency_sessions` uses.
-        precision: of the graph or engine that runs; ``int8`` on TensorRT is the bundle's ``int8-trt``.
-        gate: the accuracy gate's verdict on it.
-        notes: why each device that came first cannot run it, and what ``auto`` chose.
+        precision: precision of the graph or engine; ``int8`` on TensorRT is the bundle's ``int8-trt``.
+        gate: verdict of the accuracy gate on the precision.
+        notes: why each earlier device of the list cannot run the encoder, and what ``auto`` chose.
     """
 
     session: Session
@@ -49,28 +49,29 @@ class Placement:
     cores: int = 1
 
 
-#: The tokens of each text of the catalogue, (N,); asked for only where an engine is built for them.
+#: Returns the number of tokens of each text in the catalogue, (N,). Called only where an engine is built.
 Lengths = Callable[[], Integers]
 
-Place = Callable[[Bundle, EngineConfig, Lengths], Placement]
+#: Opens the encoder on one device.
+Opener = Callable[[Bundle, EngineConfig, Lengths], Placement]
 
 
 def place(
-    bundle: Bundle, config: EngineConfig, lengths: Lengths, places: Mapping[Device, Place] | None = None
+    bundle: Bundle, config: EngineConfig, lengths: Lengths, openers: Mapping[Device, Opener] | None = None
 ) -> Placement:
     """Open the encoder on the first device that can run it.
 
     Args:
-        bundle: whose encoder.
-        config: the devices, the precision, and whether a failed gate is served.
-        lengths: of the catalogue's texts.
-        places: what opens the encoder on each device.
+        bundle: the bundle with the encoder.
+        config: devices, precision, and whether to serve a precision that failed its gate.
+        lengths: returns the lengths of the catalogue's texts.
+        openers: opens the encoder, by device.
 
     Raises:
-        EmberlineError: one device was asked for and cannot run it: the reason.
-        DeviceUnavailable: several were, and none can: each one's reason.
+        EmberlineError: the only requested device cannot run the encoder.
+        DeviceUnavailable: none of several requested devices can; the message has the reason of each.
     """
-    places = PLACES if places is None else places
+    openers = OPENERS if openers is None else openers
     devices, notes = parse_devices(config.device), []
     if config.device == AUTO:
         try:
@@ -80,7 +81,7 @@ def place(
             notes.append(f"no GPU: {error}")
     for device in devices:
         try:
-            found = places[device](bundle, config, lengths)
+            placement = openers[device](bundle, config, lengths)
         except EmberlineError as error:
             if len(devices) == 1:
                 raise
@@ -90,13 +91,13 @@ def place(
         if config.device == AUTO:
             notes.append(f"{AUTO} chose {device}")
             _log.warning("device %s: %s", AUTO, "; ".join(notes))
-        return replace(found, notes=tuple(notes))
+        return replace(placement, notes=tuple(notes))
     raise DeviceUnavailable(f"none of the devices {config.device} can run the encoder: " + "; ".join(notes))
 
 
 def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
     if config.precision == "int8-fp16":
-        raise DeviceUnavailable("int8-fp16 exists as a TensorRT engine only; on 'cpu' choose int8")
+        raise DeviceUnavailable("int8-fp16 exists only as a TensorRT engine; on 'cpu' choose int8")
     gate = bundle.admit(config.precision, allow_failed_gate=config.allow_failed_gate)
     path, graph = bundle.layout.encoder(config.precision), bundle.manifest.encoders[config.precision]
     cores = min(config.cores, _MAX_BATCH_CORES)
@@ -110,15 +111,17 @@ def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
 def _on_cuda(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
     if config.precision not in ("fp32", "fp16"):
         raise DeviceUnavailable(
-            f"{config.precision} on 'cuda' is slower than fp32, for ONNX Runtime's CUDA provider multiplies no int8; "
-            "choose fp16, or device 'tensorrt'"
+            f"{config.precision} on 'cuda' is slower than fp32, because ONNX Runtime's CUDA provider cannot multiply "
+            "int8; choose fp16, or device 'tensorrt'"
         )
     return _in_onnx_runtime(bundle, config, "cuda", config.precision)
 
 
 def _on_tensorrt(bundle: Bundle, config: EngineConfig, lengths: Lengths) -> Placement:
     if config.precision == "int8-fp16":
-        raise DeviceUnavailable("int8-fp16 exists as an engine built ahead only; choose device 'tensorrt-engine'")
+        raise DeviceUnavailable(
+            "int8-fp16 exists only as an engine built ahead of time; choose device 'tensorrt-engine'"
+        )
     precision: Precision = "int8-trt" if config.precision == "int8" else config.precision
     return _in_onnx_runtime(bundle, config, "tensorrt", precision, lengths)
 
@@ -136,33 +139,33 @@ def _engine_cache(bundle: Bundle, config: EngineConfig, precision: Precision, le
     ort = import_runtime("tensorrt")
     providers.require("tensorrt", ort)
     gpu = find_gpu()
-    parts = {
+    key = {
         "encoder": bundle.manifest.files[bundle.layout.encoder(precision).name].sha256,
         "onnxruntime": ort.__version__,
         "tensorrt": providers.installed_tensorrt(),
-        "gpu": f"{gpu.name} {gpu.target}",
+        "gpu": f"{gpu.name} {gpu.architecture}",
     }
-    # As many texts as a batch may have, whatever their length: ONNX Runtime would build again for a larger batch.
+    # Every profile takes the largest batch, because ONNX Runtime would build the engine again for a larger one.
     profiles = profiles_of(lengths(), bundle.manifest.max_length, batch=config.max_batch)
     root = config.cache or default_cache()
     if root is None:
         raise ConfigError(
             "device 'tensorrt' needs a folder for its engines, and this user has no home; set --cache DIR"
         )
-    return EngineCache(root, parts, profiles)
+    return EngineCache(root, key, profiles)
 
 
 def _on_engine(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
     precision: EnginePrecision = "int8" if config.precision == "int8-trt" else config.precision
     verdicts = [bundle.admit(source, allow_failed_gate=config.allow_failed_gate) for source in GATES[precision]]
     gpu = find_gpu()
-    file = EngineFile.open(bundle, precision, gpu.target)
-    from .tensorrt.session import TensorRTSession  # imports cuda-bindings, which find_gpu has found
+    file = EngineFile.open(bundle, precision, gpu.architecture)
+    from .tensorrt.session import TensorRTSession  # imports cuda-bindings, which find_gpu has checked for
 
     return Placement(TensorRTSession(file), precision, "failed" if "failed" in verdicts else "passed")
 
 
-PLACES: Final[Mapping[Device, Place]] = {
+OPENERS: Final[Mapping[Device, Opener]] = {
     "cpu": _on_cpu,
     "cuda": _on_cuda,
     "tensorrt": _on_tensorrt,

@@ -1,4 +1,4 @@
-"""What runs the encoder."""
+"""Sessions: the interface that runs the encoder, and its implementation in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .ort import open_session
 
 
 class Session(Protocol):
-    """Runs the encoder on a batch. Called from several threads at a time."""
+    """Runs the encoder on batches. May be called from several threads at a time."""
 
     @property
     def device(self) -> str:
-        """What the batches run on, as the runtime calls it."""
+        """The runtime's name of the device that runs the batches."""
         ...
 
     def run(self, ids: Integers, mask: Integers) -> Floats:
@@ -26,10 +26,10 @@ class Session(Protocol):
 
         Args:
             ids: (B, L) token ids.
-            mask: (B, L) 1 for tokens, 0 for padding.
+            mask: (B, L) attention mask: 1 for tokens, 0 for padding.
 
         Returns:
-            (B, H) `sentence_embedding`.
+            `sentence_embedding`, (B, H).
         """
         ...
 
@@ -40,7 +40,7 @@ class OrtSession:
     def __init__(
         self, path: Path, graph: GraphSpec, device: Device, cache: EngineCache | None = None, cores: int = 1
     ) -> None:
-        """Load the encoder; see `open_session` for what it takes and raises."""
+        """Load the encoder; see `open_session` for the arguments and the errors."""
         self._session = open_session(path, graph, device, cache, cores)
 
     @property

@@ -42,8 +42,8 @@ def check_architecture(architecture: str, library: Library, trt: ModuleType) -> 
             )
         return
     gpu = find_gpu()
-    if architecture != gpu.target:
+    if architecture != gpu.architecture:
         raise ConfigError(
-            f"GPU architecture {architecture!r}: TensorRT builds for this machine's GPU, which is {gpu.target} "
+            f"GPU architecture {architecture!r}: TensorRT builds for this machine's GPU, which is {gpu.architecture} "
             f"({gpu.name}); build there, or use TensorRT for RTX, which needs no GPU"
         )

@@ -82,7 +82,7 @@ def build_engines(
 
 def _architectures(text: str | None) -> Sequence[str]:
     if text is None:
-        return (find_gpu().target,)
+        return (find_gpu().architecture,)
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise ConfigError("--gpu is empty; name GPU architectures, e.g. sm86,sm89")

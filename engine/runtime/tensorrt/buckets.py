@@ -1,7 +1,7 @@
-"""Buckets: the fixed shapes that batches are padded to, so that each has its CUDA graph.
+"""Buckets: the fixed shapes that batches are padded to, each with a CUDA graph of its own.
 
-A CUDA graph replays one shape. Each profile of an engine therefore has a few buckets: its largest number of tokens, and
-powers of two of texts. A batch is cut into pieces that fill buckets; only the last of them is padded.
+A CUDA graph replays one shape. Therefore each profile of an engine has a few buckets, with the profile's largest number
+of tokens and a power of two of texts. A batch is cut into pieces that fill buckets; only the last piece is padded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .profiles import Profile, Shape
 
 _INT64: Final = 8
 _FLOAT32: Final = 4
-#: CUDA's allocations are aligned to 256 bytes; parts of one have to be, too.
+#: Alignment of CUDA's allocations, in bytes; parts of an allocation need it as well.
 ALIGNMENT: Final = 256
 
 
@@ -26,8 +26,8 @@ class Bucket:
     """A shape that an engine runs.
 
     Attributes:
-        profile: the index of the optimisation profile that it belongs to.
-        shape: of the batch.
+        profile: index of the optimisation profile that it belongs to.
+        shape: shape of the batch.
     """
 
     profile: int
@@ -47,10 +47,10 @@ class Piece:
 
 
 def make_buckets(profiles: Sequence[Profile]) -> tuple[Bucket, ...]:
-    """The buckets of an engine, from short to long and from few texts to many.
+    """Return the buckets of an engine, from short to long and from few texts to many.
 
     Args:
-        profiles: in the order in which the engine was built.
+        profiles: profiles in the engine's order.
     """
     buckets = []
     for index, profile in enumerate(profiles):
@@ -64,15 +64,15 @@ def cut(rows: int, tokens: int, buckets: Sequence[Bucket]) -> tuple[Piece, ...]:
     """Cut a batch into pieces for buckets.
 
     Args:
-        rows: texts of the batch.
-        tokens: of its longest text.
-        buckets: as `make_buckets` orders them.
+        rows: number of texts in the batch.
+        tokens: length of the longest text.
+        buckets: buckets in the order of `make_buckets`.
 
     Returns:
         The pieces in the order of the rows.
 
     Raises:
-        InferenceFailed: no bucket takes so many tokens.
+        InferenceFailed: no bucket is long enough.
     """
     lengths = [bucket.shape.tokens for bucket in buckets if bucket.shape.tokens >= tokens]
     if not lengths:
@@ -91,11 +91,11 @@ def cut(rows: int, tokens: int, buckets: Sequence[Bucket]) -> tuple[Piece, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Bytes of the buffers that take any bucket.
+    """Sizes of buffers that fit every bucket, in bytes.
 
     Attributes:
-        ids: of the token ids, and of the mask.
-        vectors: of the output.
+        ids: size of the buffer of token ids, and of that of the mask.
+        vectors: size of the buffer of the output.
     """
 
     ids: int
@@ -103,7 +103,7 @@ class Sizes:
 
     @classmethod
     def of(cls, buckets: Sequence[Bucket], hidden: int) -> Sizes:
-        """Sizes for the largest bucket, rounded up to CUDA's alignment."""
+        """Compute the sizes for the largest bucket, rounded up to CUDA's alignment."""
         tokens = max(bucket.shape.batch * bucket.shape.tokens for bucket in buckets)
         rows = max(bucket.shape.batch for bucket in buckets)
         return cls(_aligned(tokens * _INT64), _aligned(rows * hidden * _FLOAT32))
@@ -116,14 +116,14 @@ def _aligned(size: int) -> int:
 def fill(piece: Piece, ids: Integers, mask: Integers, ids_out: Integers, mask_out: Integers) -> None:
     """Copy a piece of a batch into a bucket's buffers and pad it.
 
-    Rows of padding attend to one token: attention over none at all has no defined result.
+    Rows of padding attend to one token, because attention over no token has no defined result.
 
     Args:
-        piece: which rows.
-        ids: (B, L) of the batch.
-        mask: (B, L) likewise.
-        ids_out: (b, l) the bucket's buffer.
-        mask_out: (b, l) likewise.
+        piece: the rows to copy, and their bucket.
+        ids: (B, L) token ids of the batch.
+        mask: (B, L) attention mask of the batch.
+        ids_out: (b, l) the bucket's buffer of token ids.
+        mask_out: (b, l) the bucket's buffer of the mask.
     """
     rows, tokens = len(piece), ids.shape[1]
     ids_out[:] = 0

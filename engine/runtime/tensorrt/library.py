@@ -1,4 +1,4 @@
-"""The TensorRT that is installed: TensorRT 10 or 11, or TensorRT for RTX. Their Python APIs differ in few names."""
+"""The installed TensorRT library: TensorRT 10 or 11, or TensorRT for RTX. Their Python APIs differ in few names."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from emberline.engine.errors import DeviceUnavailable, MissingExtra
 Library = Literal["tensorrt", "tensorrt_rtx"]
 LIBRARIES: Final[tuple[Library, ...]] = get_args(Library)
 _EXTRAS: Final[dict[Library, str]] = {"tensorrt": "tensorrt", "tensorrt_rtx": "tensorrt-rtx"}
-#: Versions whose API this package was written against.
+#: Major versions whose API this package supports.
 _MAJORS: Final[dict[Library, tuple[int, ...]]] = {"tensorrt": (10, 11), "tensorrt_rtx": (1,)}
 
 _log = logging.getLogger(__name__)
 
 
 def load_library(name: Library) -> ModuleType:
-    """Import a TensorRT.
+    """Import a TensorRT library.
 
     Raises:
-        MissingExtra: it is not installed.
-        DeviceUnavailable: its shared libraries are missing, or it is of another version.
+        MissingExtra: the library is not installed.
+        DeviceUnavailable: its shared libraries are missing, or its version is not supported.
     """
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError:
         raise MissingExtra(f"the library {name}", _EXTRAS[name], name) from None
     except (ImportError, OSError, RuntimeError) as error:
-        # Outside NVIDIA's own package index the packages of TensorRT hold no libraries.
+        # Outside NVIDIA's own package index the packages of TensorRT are stubs without libraries.
         raise DeviceUnavailable(
             f"{name} is installed without its shared libraries ({error}); install it from NVIDIA's package index"
         ) from error
@@ -43,13 +43,13 @@ def load_library(name: Library) -> ModuleType:
 
 
 def make_logger(trt: ModuleType) -> Any:
-    """A logger for TensorRT that passes its words on to `logging` and keeps the last errors.
+    """Make a logger for TensorRT that forwards messages to `logging` and keeps the last errors.
 
     Args:
-        trt: from `load_library`.
+        trt: the module from `load_library`.
 
     Returns:
-        A `trt.ILogger` with `errors`, a list-like of the last few.
+        A `trt.ILogger` whose `errors` holds the last five messages.
     """
     levels = {
         trt.ILogger.INTERNAL_ERROR: logging.ERROR,

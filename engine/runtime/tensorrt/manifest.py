@@ -1,7 +1,8 @@
 """Engine files: serialised TensorRT engines of a bundle's encoder, each with a manifest beside it.
 
-They lie in the bundle's folder, but outside its own manifest: an engine is made for one kind of GPU and one version of
-TensorRT, and can be made again from the bundle. The manifest is written last, so an engine without one does not exist.
+Engines lie in the bundle's folder, but outside its manifest, because an engine is made for one GPU architecture and one
+version of TensorRT, and can be built again from the bundle. An engine's own manifest is written last, so an engine
+without one is incomplete and ignored.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from emberline.engine.errors import BundleCorrupt, BundleError, SchemaMismatch
 from .library import Library
 from .profiles import Profile
 
-#: Raised with every change of the manifest.
+#: Version of the manifest; incremented with every change.
 SCHEMA: Final = 1
 
-#: ``int8`` multiplies in int8 and keeps the rest in fp32, ``int8-fp16`` keeps the rest in fp16.
+#: ``int8`` multiplies in int8 and computes the rest in fp32, ``int8-fp16`` computes the rest in fp16.
 EnginePrecision = Literal["fp32", "fp16", "int8", "int8-fp16"]
 ENGINE_PRECISIONS: Final[tuple[EnginePrecision, ...]] = get_args(EnginePrecision)
 #: The bundle's encoder that an engine is built from.
@@ -41,43 +42,44 @@ GATES: Final[Mapping[EnginePrecision, tuple[Precision, ...]]] = {
 
 
 def engine_path(root: Path, precision: EnginePrecision, target: str) -> Path:
-    """Where an engine of a bundle lies.
+    """Return the path of an engine.
 
     Args:
         root: the bundle's folder.
-        precision: of the engine.
-        target: the GPU that it is for, e.g. ``sm86``.
+        precision: precision of the engine.
+        target: GPU architecture of the engine, e.g. ``sm86``.
     """
     return root / "engines" / f"encoder.{precision}.{target}.engine"
 
 
 def manifest_path(engine: Path) -> Path:
-    """Where an engine's manifest lies."""
+    """Return the path of an engine's manifest."""
     return engine.with_suffix(".json")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineManifest:
-    """What an engine says of itself.
+    """The description of an engine.
 
     Attributes:
-        schema: the version of this record.
-        model_id: the bundle's.
-        precision: of the engine.
-        target: the GPU that it is for.
-        library: what built it and must run it.
-        version: of the library.
+        schema: version of this record.
+        model_id: model of the bundle.
+        precision: precision of the engine.
+        target: GPU architecture that it was built for.
+        library: library that built it and must run it.
+        version: version of the library.
         source: the bundle's file that it was built from.
-        source_sha256: of that file.
-        key: over source, precision, profiles, library, version and target: equal keys, interchangeable engines.
-        sha256: of the engine file.
-        bytes: of the engine file.
-        inputs: as the engine has them; -1 has become the dimension's name.
-        outputs: likewise.
-        profiles: in the engine's order.
-        layers: how many layers of a type and an output's dtype the network had, e.g. ``MATRIX_MULTIPLY HALF``.
-        created: ISO 8601, UTC.
-        seconds: that the build took.
+        source_sha256: SHA-256 of that file.
+        key: hash of source, precision, profiles, library, version and target. Engines with equal keys are
+            interchangeable.
+        sha256: SHA-256 of the engine file.
+        bytes: size of the engine file.
+        inputs: inputs of the engine, with names for the dimensions that vary.
+        outputs: outputs of the engine, likewise.
+        profiles: profiles in the engine's order.
+        layers: number of the network's layers by type and output dtype, e.g. ``MATRIX_MULTIPLY HALF``.
+        created: time of the build, ISO 8601, UTC.
+        seconds: duration of the build.
     """
 
     schema: int
@@ -99,7 +101,7 @@ class EngineManifest:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The manifest as it is written."""
+        """Return the manifest as it is written to JSON."""
         return {**asdict(self), "profiles": [str(profile) for profile in self.profiles]}
 
     @classmethod
@@ -107,17 +109,17 @@ class EngineManifest:
         """Read a manifest.
 
         Raises:
-            FileNotFoundError: there is none.
-            SchemaMismatch: it was written for another version of the record.
-            BundleCorrupt: it is not readable.
+            FileNotFoundError: the file does not exist.
+            SchemaMismatch: the manifest was written for another version of the record.
+            BundleCorrupt: the manifest cannot be read.
         """
         try:
             raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise BundleCorrupt(f"{path} cannot be read ({error}); build the engine again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-            found = raw.get("schema") if isinstance(raw, dict) else None
-            raise SchemaMismatch(f"{path} has schema {found}, this Emberline reads {SCHEMA}; build the engine again")
+            schema = raw.get("schema") if isinstance(raw, dict) else None
+            raise SchemaMismatch(f"{path} has schema {schema}, this Emberline reads {SCHEMA}; build the engine again")
         try:
             return cls(
                 **{
@@ -137,29 +139,31 @@ def _specs(raw: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
 
 @dataclass(frozen=True, slots=True)
 class EngineFile:
-    """An engine whose file has been checked against its manifest, and its manifest against the bundle."""
+    """An engine that has been checked against its manifest, and its manifest against the bundle."""
 
     path: Path
     manifest: EngineManifest
 
     @classmethod
     def open(cls, bundle: Bundle, precision: EnginePrecision, target: str) -> EngineFile:
-        """Find the engine of a bundle for a GPU.
+        """Open the engine of a bundle for a GPU architecture.
 
         Raises:
-            BundleError: there is none, or it was built from another encoder.
-            BundleCorrupt: its file is missing or altered.
+            BundleError: there is no such engine, or it was built from another encoder.
+            BundleCorrupt: the engine file is missing or altered.
         """
         path = engine_path(bundle.layout.root, precision, target)
-        again = f"emberline export {bundle.layout.root} --tensorrt {precision} --target {target}"
+        command = f"emberline export {bundle.layout.root} --tensorrt {precision} --gpu {target}"
         try:
             manifest = EngineManifest.read(manifest_path(path))
         except FileNotFoundError:
-            held = ", ".join(sorted(found.stem for found in path.parent.glob("encoder.*.json"))) or "none"
-            raise BundleError(f"no engine {path.name} in {path.parent} (it has {held}); build it: {again}") from None
+            available = ", ".join(sorted(file.stem for file in path.parent.glob("encoder.*.json"))) or "none"
+            raise BundleError(
+                f"no engine {path.name} in {path.parent} (it has {available}); build it: {command}"
+            ) from None
         current = bundle.manifest.files[bundle.layout.encoder(SOURCES[precision]).name].sha256
         if manifest.source_sha256 != current:
-            raise BundleError(f"{path} was built from another encoder than the bundle's; build it again: {again}")
+            raise BundleError(f"{path} was built from another encoder than the bundle's; build it again: {command}")
         if not path.is_file() or path.stat().st_size != manifest.bytes or sha256(path) != manifest.sha256:
-            raise BundleCorrupt(f"{path} is missing or is not what its manifest says; build it again: {again}")
+            raise BundleCorrupt(f"{path} is missing or does not match its manifest; build it again: {command}")
         return cls(path, manifest)

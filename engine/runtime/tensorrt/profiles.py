@@ -1,7 +1,7 @@
 """Optimisation profiles: the ranges of shapes that an engine is built for.
 
-TensorRT picks kernels for a profile's typical shape and runs every shape between its smallest and its largest. An
-engine has several: with one alone, a text of eight tokens would run on kernels that were picked for 128.
+TensorRT selects kernels for a profile's typical shape, and runs every shape between its smallest and its largest. An
+engine has several profiles. With one, a text of eight tokens would run on kernels that were selected for 128.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from emberline.engine.errors import ConfigError
 from emberline.engine.records import Integers
 
 _SHAPE = re.compile(r"(\d+)x(\d+)")
-#: Half of the texts are short, nearly all are at most middling, and the last profile takes whatever may come.
+#: Quantiles of the text lengths that bound the short and the medium profile; the long profile takes all texts.
 _QUANTILES: Final = (0.5, 0.95)
-#: GPUs multiply in tiles of 8 or 16; lengths between them cost as much as the next one.
+#: Lengths are rounded up to this, because GPUs multiply in tiles of 8 or 16.
 _STEP: Final = 8
-#: Tokens of a profile's largest batch: enough to fill a large GPU, and BERT-base's widest activation stays at 50 MB.
+#: Tokens in a profile's largest batch: enough to fill a large GPU, while BERT-base's widest activation takes 50 MB.
 _LARGEST_TOKENS: Final = 8192
-#: Tokens of its typical batch, for which kernels are picked: what a busy server has queued at a time.
+#: Tokens in a profile's typical batch, which kernels are selected for: what a busy server has in its queue.
 _TYPICAL_TOKENS: Final = 1024
-#: More texts a batch make each wait longer for the last one, and win nothing.
+#: Maximum number of texts in a batch. More gain no throughput and make each text wait longer for the last one.
 _MAX_BATCH: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A batch's shape: `batch` texts of `tokens` tokens."""
+    """The shape of a batch: `batch` texts of `tokens` tokens each."""
 
     batch: int
     tokens: int
@@ -40,28 +40,28 @@ class Shape:
         return f"{self.batch}x{self.tokens}"
 
     def fits(self, other: Shape) -> bool:
-        """Whether this shape lies within another."""
+        """Return whether this shape lies within another."""
         return self.batch <= other.batch and self.tokens <= other.tokens
 
     @classmethod
     def parse(cls, text: str) -> Shape:
-        """Read ``BATCHxTOKENS``.
+        """Parse ``BATCHxTOKENS``.
 
         Raises:
-            ConfigError: it is written otherwise.
+            ConfigError: the text has another form.
         """
         match = _SHAPE.fullmatch(text)
         if match is None:
-            raise ConfigError(f"{text!r} is no shape; write BATCHxTOKENS, e.g. 8x32")
+            raise ConfigError(f"{text!r} is not a shape; write BATCHxTOKENS, e.g. 8x32")
         return cls(int(match[1]), int(match[2]))
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What TensorRT calls kMIN, kOPT and kMAX.
+    """The smallest, typical and largest shape, which TensorRT calls kMIN, kOPT and kMAX.
 
     Raises:
-        ConfigError: the smallest is not within the typical or the typical not within the largest shape.
+        ConfigError: the smallest shape exceeds the typical one, or the typical one the largest.
     """
 
     smallest: Shape
@@ -83,22 +83,22 @@ class Profile:
 
     @classmethod
     def parse(cls, text: str) -> Profile:
-        """Read ``MIN:OPT:MAX``, each ``BATCHxTOKENS``.
+        """Parse ``MIN:OPT:MAX``, each ``BATCHxTOKENS``.
 
         Raises:
-            ConfigError: it is written otherwise, or the shapes are out of order.
+            ConfigError: the text has another form, or the shapes are out of order.
         """
         shapes = [Shape.parse(part) for part in text.split(":")]
         if len(shapes) != 3:
-            raise ConfigError(f"{text!r} is no profile; write MIN:OPT:MAX, e.g. 1x1:8x16:64x16")
+            raise ConfigError(f"{text!r} is not a profile; write MIN:OPT:MAX, e.g. 1x1:8x16:64x16")
         return cls(*shapes)
 
 
 def parse_profiles(text: str) -> tuple[Profile, ...]:
-    """Read profiles with commas between them, e.g. ``1x1:8x16:64x16,1x1:8x128:16x128``.
+    """Parse profiles that are separated by commas, e.g. ``1x1:8x16:64x16,1x1:8x128:16x128``.
 
     Raises:
-        ConfigError: one is written otherwise, or its shapes are out of order.
+        ConfigError: a profile has another form, or its shapes are out of order.
     """
     return tuple(Profile.parse(part.strip()) for part in text.split(",") if part.strip())
 
@@ -106,15 +106,15 @@ def parse_profiles(text: str) -> tuple[Profile, ...]:
 def check_profiles(profiles: Sequence[Profile], max_length: int) -> None:
     """Check that an engine with these profiles can encode every text that a bundle's tokenizer makes.
 
-    TensorRT itself only warns of tokens beyond the position embeddings, and an engine without a profile for the longest
+    TensorRT only warns about tokens beyond the position embeddings, and an engine without a profile for the longest
     text would fail on it in production.
 
     Args:
-        profiles: of the engine.
-        max_length: tokens a text, at most.
+        profiles: profiles of the engine.
+        max_length: maximum number of tokens in a text.
 
     Raises:
-        ConfigError: there is none, one takes more tokens than the model has, or none takes the longest text.
+        ConfigError: there is no profile, a profile takes more tokens than the model, or none takes the longest text.
     """
     if not profiles:
         raise ConfigError("no profile: the graph's batch and tokens vary, so an engine needs at least one")
@@ -132,12 +132,12 @@ def check_profiles(profiles: Sequence[Profile], max_length: int) -> None:
 
 
 def profiles_of(lengths: Integers, max_length: int, batch: int | None = None) -> tuple[Profile, ...]:
-    """A short, a middling and a long profile; fewer where the lengths fall together.
+    """Make a short, a medium and a long profile; fewer if their lengths coincide.
 
     Args:
-        lengths: (N,) tokens a text; without any, one profile takes all.
-        max_length: tokens a text, at most.
-        batch: texts of every profile's largest batch; None: more of the short ones.
+        lengths: (N,) number of tokens in each text; if empty, one profile takes all texts.
+        max_length: maximum number of tokens in a text.
+        batch: number of texts in every profile's largest batch; None: more for shorter profiles.
     """
     quantiles = np.quantile(lengths, _QUANTILES, method="inverted_cdf") if len(lengths) else ()
     edges = {min(max_length, -(-int(edge) // _STEP) * _STEP) for edge in quantiles} | {max_length}

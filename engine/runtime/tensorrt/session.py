@@ -1,7 +1,7 @@
-"""The encoder as a TensorRT engine.
+"""The session that runs a TensorRT engine.
 
-Each lane is a stream with buffers of its own and, for each bucket, an execution context; a lane's contexts share its
-workspace, for they run one after the other. Copying in, computing and copying out are one CUDA graph a bucket. With two
+Each lane has a stream, buffers and, for each bucket, an execution context. The contexts of a lane share its workspace,
+because they run one after the other. For each bucket, one CUDA graph copies in, computes and copies out. With two
 lanes, one copies while the other computes.
 """
 
@@ -29,7 +29,7 @@ from .manifest import EngineFile
 if TYPE_CHECKING:
     import tensorrt_rtx as rtx
 
-#: One computes while the other copies; a third would only wait.
+#: One lane computes while the other copies; a third would only wait.
 LANES: Final = 2
 _INPUTS: Final = ("input_ids", "attention_mask")
 _OUTPUT: Final = "sentence_embedding"
@@ -44,10 +44,10 @@ class TensorRTSession:
         """Load an engine and record its CUDA graphs, which takes a few seconds.
 
         Raises:
-            MissingExtra: the TensorRT that it was built with is not installed.
-            DeviceUnavailable: there is no GPU, or it, or TensorRT, is another one than the engine was built for.
-            BundleCorrupt: TensorRT refuses the engine.
-            InferenceFailed: the GPU cannot take it, for instance for want of memory.
+            MissingExtra: the TensorRT library that the engine was built with is not installed.
+            DeviceUnavailable: there is no GPU, or the engine was built for another GPU or version of TensorRT.
+            BundleCorrupt: TensorRT rejects the engine.
+            InferenceFailed: the GPU cannot load the engine, for instance for lack of memory.
         """
         manifest = file.manifest
         trt = load_library(manifest.library)
@@ -57,23 +57,23 @@ class TensorRTSession:
                 "install that version, or build the engine again"
             )
         gpu = find_gpu()
-        if gpu.target != manifest.target:
+        if gpu.architecture != manifest.target:
             raise DeviceUnavailable(
-                f"{file.path} was built for {manifest.target}, the GPU here ({gpu.name}) is {gpu.target}; "
-                f"build one with --target {gpu.target}"
+                f"{file.path} was built for {manifest.target}, the GPU here ({gpu.name}) is {gpu.architecture}; "
+                f"build one with --gpu {gpu.architecture}"
             )
         logger = make_logger(trt)
         self._runtime: rtx.Runtime = trt.Runtime(logger)
         engine: rtx.ICudaEngine | None = self._runtime.deserialize_cuda_engine(file.path.read_bytes())
         if engine is None:
-            raise BundleCorrupt(f"TensorRT refuses {file.path}: {'; '.join(logger.errors)}; build it again")
+            raise BundleCorrupt(f"TensorRT rejects {file.path}: {'; '.join(logger.errors)}; build it again")
         self._hidden = int(manifest.outputs[0].shape[1])
         self._buckets = make_buckets(manifest.profiles)
         self._device = f"{manifest.library} {manifest.version} on {gpu.name}"
         self._resources = cuda.Resources()
         self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
         try:
-            # Kept, because nothing says that an execution context keeps its settings.
+            # Referenced here, because an execution context is not documented to keep its settings alive.
             self._contexts = _Contexts(trt, engine, len(manifest.profiles))
             for _ in range(LANES):
                 self._lanes.put(_Lane(self._resources, self._contexts, self._buckets, self._hidden))
@@ -88,7 +88,7 @@ class TensorRTSession:
         return self._device
 
     def close(self) -> None:
-        """Give back the GPU's memory. No call may be under way, and none may follow."""
+        """Release the GPU's memory. No call may be in progress, and none may follow."""
         self._lanes = queue.SimpleQueue()
         self._resources.release()
 
@@ -114,7 +114,7 @@ class TensorRTSession:
         return vectors
 
     def _take(self, running: deque[tuple[Piece, _Lane]], vectors: Floats) -> _Lane:
-        # A caller waits for a lane only while it holds none itself, so that two callers cannot wait for each other.
+        # A caller waits for a lane only while it holds none, so that two callers cannot wait for each other.
         while True:
             try:
                 return self._lanes.get(block=not running)
@@ -129,23 +129,23 @@ class TensorRTSession:
 
 
 class _Contexts:
-    """Makes execution contexts of an engine, with either library."""
+    """Creates execution contexts of an engine, with either library."""
 
     def __init__(self, trt: ModuleType, engine: rtx.ICudaEngine, profiles: int) -> None:
         self._engine = engine
         self.workspace = max(engine.get_device_memory_size_for_profile_v2(index) for index in range(profiles))
         self._strategy = trt.ExecutionContextAllocationStrategy.USER_MANAGED
         self._settings: Any = None
-        #: TensorRT for RTX compiles kernels as it runs, and so records its graphs itself, when they are ready.
+        #: TensorRT for RTX compiles kernels while it runs, and records its graphs itself once they are ready.
         self.record_graphs = hasattr(trt, "CudaGraphStrategy")
         if self.record_graphs:
             self._settings = engine.create_runtime_config()
             self._settings.set_execution_context_allocation_strategy(self._strategy)
             self._settings.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-            # The shapes are few and known, so each gets its kernels at the start.
+            # The shapes are few and known, so the kernels of each are compiled at the start.
             eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
             self._settings.dynamic_shapes_kernel_specialization_strategy = eager
-            # Shared by all contexts: what one compiles, the others need not.
+            # Shared by all contexts, so that each kernel is compiled once.
             self._settings.set_runtime_cache(self._settings.create_runtime_cache())
 
     def make(self) -> rtx.IExecutionContext:
@@ -155,7 +155,7 @@ class _Contexts:
 
 
 class _Lane:
-    """A stream, its buffers on both sides, and what runs each bucket. Used by one caller at a time."""
+    """A stream, its buffers on host and GPU, and the contexts and graphs of the buckets. For one caller at a time."""
 
     def __init__(
         self, resources: cuda.Resources, contexts: _Contexts, buckets: tuple[Bucket, ...], hidden: int
@@ -172,7 +172,7 @@ class _Lane:
         nothing = np.zeros((0, 1), np.int64)
         for bucket in buckets:
             self._contexts[bucket] = self._prepare(contexts, bucket)
-            # The first run also settles what TensorRT puts off until then, which must not end up in the graph.
+            # The first run also does TensorRT's deferred initialisation, which must not end up in the graph.
             fill(Piece(0, 0, bucket), nothing, nothing, *self._tokens(bucket))
             self._enqueue(bucket)
             cuda.wait(self._stream)
@@ -180,7 +180,7 @@ class _Lane:
                 self._graphs[bucket] = resources.graph(self._stream, partial(self._enqueue, bucket))
 
     def start(self, piece: Piece, ids: Integers, mask: Integers) -> None:
-        """Put a piece of a batch on the stream; returns at once."""
+        """Put a piece of a batch on the stream, without waiting."""
         fill(piece, ids, mask, *self._tokens(piece.bucket))
         graph = self._graphs.get(piece.bucket)
         if graph is None:
@@ -189,12 +189,12 @@ class _Lane:
             cuda.launch(graph, self._stream)
 
     def result(self, rows: int) -> Floats:
-        """Wait for what was started: (rows, H), valid until the next start."""
+        """Wait for the started piece; returns its vectors (rows, H), which are valid until the next start."""
         cuda.wait(self._stream)
         return self._vectors(rows)
 
     def settle(self) -> None:
-        """Wait for what was started and forget it; its error has been told already, or is the same one."""
+        """Wait for the started piece and discard it. Its error is ignored, because the batch has failed already."""
         try:
             cuda.wait(self._stream)
         except EmberlineError as error:
@@ -203,13 +203,13 @@ class _Lane:
     def _prepare(self, contexts: _Contexts, bucket: Bucket) -> rtx.IExecutionContext:
         context = contexts.make()
         context.set_device_memory(self._workspace, contexts.workspace)
-        done = [context.set_optimization_profile_async(bucket.profile, self._stream)]
+        succeeded = [context.set_optimization_profile_async(bucket.profile, self._stream)]
         cuda.wait(self._stream)
         shape = (bucket.shape.batch, bucket.shape.tokens)
-        done += [context.set_input_shape(name, shape) for name in _INPUTS]
-        done += [context.set_tensor_address(name, address) for name, address in self._device.items()]
-        if not all(done):
-            raise InferenceFailed(f"TensorRT refuses the shape {bucket.shape} in profile {bucket.profile}")
+        succeeded += [context.set_input_shape(name, shape) for name in _INPUTS]
+        succeeded += [context.set_tensor_address(name, address) for name, address in self._device.items()]
+        if not all(succeeded):
+            raise InferenceFailed(f"TensorRT rejects the shape {bucket.shape} in profile {bucket.profile}")
         return context
 
     def _enqueue(self, bucket: Bucket) -> None:

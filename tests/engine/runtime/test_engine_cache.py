@@ -39,7 +39,7 @@ class Runtime:
 
 
 def test_an_engine_is_built_once(cache: EngineCache) -> None:
-    """The first start builds from the encoder, the next ones load what it kept."""
+    """The first start builds from the encoder, the next ones load what it cached."""
     runtime = Runtime()
     assert cache.session(runtime, ENCODER) == "session of encoder.fp16.onnx"
     assert cache.session(runtime, ENCODER) == f"session of {CONTEXT}"
@@ -47,10 +47,10 @@ def test_an_engine_is_built_once(cache: EngineCache) -> None:
 
 
 def test_everything_that_matters_has_a_folder_of_its_own(cache: EngineCache) -> None:
-    """Another encoder, GPU or set of shapes never meets this one's engine."""
+    """Another encoder, GPU or set of shapes has a folder of its own."""
     others = [
-        replace(cache, parts={**cache.parts, "encoder": "abd"}),
-        replace(cache, parts={**cache.parts, "gpu": "sm89"}),
+        replace(cache, key={**cache.key, "encoder": "abd"}),
+        replace(cache, key={**cache.key, "gpu": "sm89"}),
         replace(cache, profiles=parse_profiles("1x1:8x32:64x32")),
     ]
     assert len({one.folder for one in (cache, *others)}) == 4
@@ -66,7 +66,7 @@ def test_a_failed_build_leaves_nothing(cache: EngineCache) -> None:
 
 
 def test_a_bad_engine_is_built_again(cache: EngineCache, caplog: pytest.LogCaptureFixture) -> None:
-    """A kept engine that does not load is thrown away, said so, and built again."""
+    """A cached engine that does not load is deleted with a warning, and built again."""
     runtime = Runtime()
     cache.session(runtime, ENCODER)
     runtime.broken.add(cache.folder / CONTEXT)
@@ -77,7 +77,7 @@ def test_a_bad_engine_is_built_again(cache: EngineCache, caplog: pytest.LogCaptu
 
 
 def test_an_engine_that_was_not_kept_is_said_so(cache: EngineCache, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the provider keeps nothing the session runs all the same, and the log says what that costs."""
+    """If the provider writes no engine, the session runs anyway, and the log says what that costs."""
     runtime = Runtime()
     runtime.writes = False
     assert cache.session(runtime, ENCODER) == "session of encoder.fp16.onnx"
@@ -86,7 +86,7 @@ def test_an_engine_that_was_not_kept_is_said_so(cache: EngineCache, caplog: pyte
 
 
 def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Unless told otherwise, engines are kept where the user's caches are."""
+    """By default, engines are cached in the user's cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "emberline"
     monkeypatch.delenv("XDG_CACHE_HOME")

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from emberline.engine.errors import DeviceUnavailable, EmberlineError, InferenceFailed, MissingExtra
-from emberline.engine.runtime.gpu import Gpu, check, fault, find_gpu
+from emberline.engine.runtime.gpu import Gpu, check, cuda_error, find_gpu
 
 runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
 
@@ -17,16 +17,16 @@ runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is 
         ("cudaErrorIllegalAddress", InferenceFailed, "restart the server"),
     ],
 )
-def test_faults_say_what_to_do(name: str, kind: type[EmberlineError], advice: str) -> None:
+def test_errors_say_what_to_do(name: str, kind: type[EmberlineError], advice: str) -> None:
     """Each kind of CUDA error becomes an error of ours that says what failed, why, and what to do."""
-    error = fault(name, "in CUDA's words", "copying")
+    error = cuda_error(name, "in CUDA's words", "copying")
     assert type(error) is kind
     assert str(error).startswith(f"copying: in CUDA's words ({name}): ")
     assert advice in str(error)
 
 
 def test_values_are_unpacked() -> None:
-    """A call that succeeded gives its value, its values or nothing."""
+    """A successful call returns its value, its values or nothing."""
     success = runtime.cudaError_t.cudaSuccess
     assert check((success, 7), "") == 7
     assert check((success, 7, 8), "") == (7, 8)
@@ -40,8 +40,8 @@ def test_failed_call_raises_with_cudas_words() -> None:
 
 
 def test_target_names_the_architecture() -> None:
-    """An engine's target is the compute capability without the dot."""
-    assert Gpu("NVIDIA GeForce RTX 5090", (12, 0), 1).target == "sm120"
+    """The architecture is the compute capability without the dot."""
+    assert Gpu("NVIDIA GeForce RTX 5090", (12, 0), 1).architecture == "sm120"
 
 
 def test_machine_without_a_gpu_is_told_so() -> None:

@@ -19,7 +19,7 @@ from emberline.engine.errors import BundleError, DeviceUnavailable, GateRefused,
 from emberline.engine.records import Integers, RequestOptions
 from emberline.engine.runtime import placement
 from emberline.engine.runtime.gpu import Gpu
-from emberline.engine.runtime.placement import Lengths, Place, Placement, place
+from emberline.engine.runtime.placement import Lengths, Opener, Placement, place
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def without_gpu() -> Gpu:
     raise DeviceUnavailable("looking for a GPU: no driver")
 
 
-def fail(error: Exception) -> Place:
+def fail(error: Exception) -> Opener:
     """A device that cannot run the encoder."""
 
     def refuse(bundle: Bundle, config: EngineConfig, lengths: Lengths) -> Placement:
@@ -53,46 +53,46 @@ def fail(error: Exception) -> Place:
 
 
 @pytest.fixture
-def places() -> Mapping[Device, Place]:
+def openers() -> Mapping[Device, Opener]:
     """Three devices that fail, each in its way, and the CPU."""
     return {
         "tensorrt-engine": fail(BundleError("no engine for this GPU")),
         "tensorrt": fail(MissingExtra("this", "gpu", "onnxruntime")),
         "cuda": fail(DeviceUnavailable("libcublas is missing")),
-        "cpu": placement.PLACES["cpu"],
+        "cpu": placement.OPENERS["cpu"],
     }
 
 
-def test_the_first_device_that_can_runs(bundle: Bundle, places: Mapping[Device, Place]) -> None:
+def test_the_first_device_that_can_runs(bundle: Bundle, openers: Mapping[Device, Opener]) -> None:
     """Devices are tried in their order, and each that fails leaves one note with its reason."""
-    found = place(bundle, config_of(bundle, "tensorrt,cuda,cpu"), no_lengths, places)
-    assert found.session.device == "CPUExecutionProvider"
-    assert found.notes[0].startswith("tensorrt: this needs the package 'onnxruntime'")
-    assert found.notes[1] == "cuda: libcublas is missing"
-    assert len(found.notes) == 2
+    opened = place(bundle, config_of(bundle, "tensorrt,cuda,cpu"), no_lengths, openers)
+    assert opened.session.device == "CPUExecutionProvider"
+    assert opened.notes[0].startswith("tensorrt: this needs the package 'onnxruntime'")
+    assert opened.notes[1] == "cuda: libcublas is missing"
+    assert len(opened.notes) == 2
 
 
 def test_each_failure_is_logged_once(
-    bundle: Bundle, places: Mapping[Device, Place], caplog: pytest.LogCaptureFixture
+    bundle: Bundle, openers: Mapping[Device, Opener], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A device that was passed over is in the log, with its reason."""
     with caplog.at_level(logging.WARNING):
-        place(bundle, config_of(bundle, "cuda,cpu"), no_lengths, places)
+        place(bundle, config_of(bundle, "cuda,cpu"), no_lengths, openers)
     assert [record.getMessage() for record in caplog.records] == [
         "device cuda cannot run the encoder: libcublas is missing"
     ]
 
 
-def test_one_device_alone_has_no_way_out(bundle: Bundle, places: Mapping[Device, Place]) -> None:
-    """One device that was asked for and cannot is an error, the device's own."""
+def test_one_device_has_no_fallback(bundle: Bundle, openers: Mapping[Device, Opener]) -> None:
+    """A single requested device that cannot run raises its own error."""
     with pytest.raises(MissingExtra):
-        place(bundle, config_of(bundle, "tensorrt"), no_lengths, places)
+        place(bundle, config_of(bundle, "tensorrt"), no_lengths, openers)
 
 
-def test_what_is_not_in_the_list_is_never_taken(bundle: Bundle, places: Mapping[Device, Place]) -> None:
-    """Where every device of the list fails, the error has each one's reason; the CPU does not step in."""
+def test_a_device_outside_the_list_is_never_used(bundle: Bundle, openers: Mapping[Device, Opener]) -> None:
+    """When every device of the list fails, the error has the reason of each; the CPU is not used."""
     with pytest.raises(DeviceUnavailable) as raised:
-        place(bundle, config_of(bundle, "tensorrt-engine,cuda"), no_lengths, places)
+        place(bundle, config_of(bundle, "tensorrt-engine,cuda"), no_lengths, openers)
     assert str(raised.value) == (
         "none of the devices tensorrt-engine,cuda can run the encoder: tensorrt-engine: no engine for this GPU; "
         "cuda: libcublas is missing"
@@ -104,23 +104,23 @@ def test_auto_without_a_gpu_says_why_it_takes_the_cpu(
 ) -> None:
     """Without a GPU `auto` goes to the CPU at once, and says what it chose and why."""
     monkeypatch.setattr(placement, "find_gpu", without_gpu)
-    found = place(bundle, config_of(bundle, "auto"), no_lengths)
-    assert found.notes == ("no GPU: looking for a GPU: no driver", "auto chose cpu")
+    opened = place(bundle, config_of(bundle, "auto"), no_lengths)
+    assert opened.notes == ("no GPU: looking for a GPU: no driver", "auto chose cpu")
     assert "device auto: no GPU: looking for a GPU: no driver; auto chose cpu" in caplog.text
 
 
 def test_auto_with_a_gpu_tries_it(
-    bundle: Bundle, places: Mapping[Device, Place], monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, openers: Mapping[Device, Opener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a GPU `auto` tries what uses it first, and keeps each reason why that did not do."""
     monkeypatch.setattr(placement, "find_gpu", lambda: Gpu("Fake GPU", (8, 6), 1))
-    found = place(bundle, config_of(bundle, "auto"), no_lengths, places)
-    assert [note.split(":")[0] for note in found.notes] == ["tensorrt-engine", "tensorrt", "cuda", "auto chose cpu"]
+    opened = place(bundle, config_of(bundle, "auto"), no_lengths, openers)
+    assert [note.split(":")[0] for note in opened.notes] == ["tensorrt-engine", "tensorrt", "cuda", "auto chose cpu"]
 
 
-def test_a_gpu_without_room_is_passed_over(bundle: Bundle, places: Mapping[Device, Place]) -> None:
+def test_a_gpu_without_room_is_passed_over(bundle: Bundle, openers: Mapping[Device, Opener]) -> None:
     """A GPU that is full fails like one that is missing."""
-    full = {**places, "cuda": fail(InferenceFailed("the GPU's memory is full"))}
+    full = {**openers, "cuda": fail(InferenceFailed("the GPU's memory is full"))}
     assert place(bundle, config_of(bundle, "cuda,cpu"), no_lengths, full).notes == ("cuda: the GPU's memory is full",)
 
 
@@ -137,7 +137,7 @@ def test_a_gpu_without_room_is_passed_over(bundle: Bundle, places: Mapping[Devic
 def test_precisions_that_a_device_cannot_use_are_refused(
     bundle: Bundle, device: str, precision: Any, message: str
 ) -> None:
-    """A precision that is slow or missing on a device is refused with what would do."""
+    """A precision that is slow or missing on a device is refused with an alternative."""
     with pytest.raises(DeviceUnavailable) as raised:
         place(bundle, config_of(bundle, device, precision=precision), no_lengths)
     assert message in str(raised.value)
@@ -163,15 +163,15 @@ def test_an_engine_needs_the_gates_of_its_sources(make_tiny_bundle: Callable[[],
 def test_an_engine_that_was_not_built_is_asked_for(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an engine for the GPU at hand, the error has the command that builds it."""
     monkeypatch.setattr(placement, "find_gpu", lambda: Gpu("Fake GPU", (8, 6), 1))
-    with pytest.raises(BundleError, match=r"emberline export .* --tensorrt fp32 --target sm86"):
+    with pytest.raises(BundleError, match=r"emberline export .* --tensorrt fp32 --gpu sm86"):
         place(bundle, config_of(bundle, "tensorrt-engine"), no_lengths)
 
 
 async def test_notes_are_in_info_and_metrics(
     tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks a server learns from Info and from its metrics why it does not run where it was to run first."""
-    monkeypatch.setitem(placement.PLACES, "cuda", fail(DeviceUnavailable("libcublas is missing")))  # type: ignore[arg-type]  # the mapping is a dict
+    """Info and the metrics say why the encoder does not run on an earlier device of the list."""
+    monkeypatch.setitem(placement.OPENERS, "cuda", fail(DeviceUnavailable("libcublas is missing")))  # type: ignore[arg-type]  # the mapping is a dict
     engine = await Engine.start(EngineConfig(bundle=tiny_bundle, device="cuda,cpu", catalogue=tmp_path / "live.sqlite"))
     try:
         assert engine.info().device_notes == ("cuda: libcublas is missing",)

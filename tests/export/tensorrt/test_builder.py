@@ -133,7 +133,7 @@ def test_altered_engine_is_built_again(bert_bundle: Bundle) -> None:
     """An engine that was altered is refused by its readers, and the next build mends it."""
     file = build(bert_bundle)
     file.path.write_bytes(b"something else of the size"[: file.manifest.bytes])
-    with pytest.raises(BundleCorrupt, match=r"not what its manifest says; build it again: emberline export"):
+    with pytest.raises(BundleCorrupt, match=r"does not match its manifest; build it again: emberline export"):
         EngineFile.open(bert_bundle, "fp32", "sm86")
     build(bert_bundle)
     assert EngineFile.open(bert_bundle, "fp32", "sm86").path.read_bytes() == b"an engine of sm86"
@@ -209,7 +209,7 @@ def test_unreadable_manifest_is_corrupt(bert_bundle: Bundle) -> None:
         ("{", "cannot be read"),
         (json.dumps({**whole, "schema": 99}), "has schema 99"),
         (json.dumps({name: value for name, value in whole.items() if name != "key"}), "lacks or misnames"),
-        (json.dumps({**whole, "profiles": ["1x1"]}), "is no profile"),
+        (json.dumps({**whole, "profiles": ["1x1"]}), "is not a profile"),
     ):
         path.write_text(text)
         with pytest.raises(BundleError, match=words):

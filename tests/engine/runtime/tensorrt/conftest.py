@@ -169,7 +169,7 @@ class FakeTensorRT:
 
     def __init__(self, cuda: FakeRuntime, profiles: tuple[Profile, ...], *, rtx: bool) -> None:
         self.contexts: list[FakeContext] = []
-        self.refuses = self.broken = False
+        self.rejects = self.broken = False
 
         def create(settings: Any) -> FakeContext:
             strategy = settings.strategy if rtx else settings
@@ -191,7 +191,7 @@ class FakeTensorRT:
         )
         self.Runtime = lambda logger: SimpleNamespace(
             deserialize_cuda_engine=lambda blob: (
-                logger.log(self.ILogger.ERROR, "bad magic number") if self.refuses else engine
+                logger.log(self.ILogger.ERROR, "bad magic number") if self.rejects else engine
             )
         )
         if rtx:

@@ -13,8 +13,8 @@ BUCKETS = make_buckets(PROFILES)
 
 def test_buckets_are_powers_of_two_and_the_ends() -> None:
     """Each profile has buckets of its longest texts: its fewest, its most, and the powers of two between them."""
-    found = [str(bucket.shape) for bucket in BUCKETS]
-    assert found == [
+    shapes = [str(bucket.shape) for bucket in BUCKETS]
+    assert shapes == [
         *(f"{batch}x16" for batch in (1, 2, 4, 8, 16, 32, 64)),
         *(f"{batch}x32" for batch in (1, 2, 4, 8, 16, 24)),
         *(f"{batch}x128" for batch in (2, 4, 8)),

@@ -19,7 +19,7 @@ BYTES = np.zeros(256, np.uint8)
 
 
 @pytest.mark.parametrize(
-    ("call", "doing"),
+    ("call", "action"),
     [
         (lambda: cuda.Resources().stream(), "opening a CUDA stream"),
         (lambda: cuda.Resources().memory(256), "allocating 256 bytes on the GPU"),
@@ -31,11 +31,11 @@ BYTES = np.zeros(256, np.uint8)
         (lambda: cuda.launch(1, 1), "launching a CUDA graph"),
     ],
 )
-def test_calls_reach_cuda(call: Callable[[], object], doing: str) -> None:
+def test_calls_reach_cuda(call: Callable[[], object], action: str) -> None:
     """Each call fails for want of a driver, saying what was being done, and not for wrong arguments."""
     if runtime.cudaGetDeviceCount()[0] == runtime.cudaError_t.cudaSuccess:
         pytest.skip("this machine has a GPU")
-    with pytest.raises(DeviceUnavailable, match=rf"^{doing}: CUDA driver version is insufficient"):
+    with pytest.raises(DeviceUnavailable, match=rf"^{action}: CUDA driver version is insufficient"):
         call()
 
 

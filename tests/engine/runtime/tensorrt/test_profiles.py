@@ -16,8 +16,8 @@ def test_parse_round_trip() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("8x16", "'8x16' is no profile; write MIN:OPT:MAX"),
-        ("1x1:8x16:64", "'64' is no shape; write BATCHxTOKENS"),
+        ("8x16", "'8x16' is not a profile; write MIN:OPT:MAX"),
+        ("1x1:8x16:64", "'64' is not a shape; write BATCHxTOKENS"),
         ("8x8:4x8:16x16", "smallest (min) shape 8x8 is larger than its typical (opt) shape 4x8"),
         ("1x16:4x8:16x16", "smallest (min) shape 1x16 is larger than its typical (opt) shape 4x8"),
         ("1x1:32x8:16x16", "typical (opt) shape 32x8 is larger than its largest (max) shape 16x16"),
@@ -25,7 +25,7 @@ def test_parse_round_trip() -> None:
     ],
 )
 def test_bad_profile_is_refused(text: str, message: str) -> None:
-    """A profile that is no profile, or whose shapes are out of order, is refused in terms of its text."""
+    """A text that is not a profile, or whose shapes are out of order, is refused in terms of its text."""
     with pytest.raises(ConfigError) as raised:
         parse_profiles(text)
     assert message in str(raised.value)

@@ -111,7 +111,7 @@ def test_close_gives_everything_back(machine: Any) -> None:
 def test_engine_for_another_gpu_is_refused(machine: Any) -> None:
     """An engine for another GPU is refused with both architectures and how to build the right one."""
     machine.gpu = replace(machine.gpu, compute_capability=(8, 9))
-    with pytest.raises(DeviceUnavailable, match=r"built for sm86, the GPU here \(Fake GPU\) is sm89; .*--target sm89"):
+    with pytest.raises(DeviceUnavailable, match=r"built for sm86, the GPU here \(Fake GPU\) is sm89; .*--gpu sm89"):
         TensorRTSession(machine.file)
 
 
@@ -124,7 +124,7 @@ def test_engine_of_another_version_is_refused(machine: Any) -> None:
 
 def test_engine_that_tensorrt_refuses_is_corrupt(machine: Any) -> None:
     """An engine that TensorRT cannot read is corrupt; the error carries TensorRT's own words."""
-    machine.trt.refuses = True
+    machine.trt.rejects = True
     with pytest.raises(BundleCorrupt, match="bad magic number"):
         TensorRTSession(machine.file)
 
