@@ -88,7 +88,7 @@ def build_engine(
         "profiles": [str(profile) for profile in profiles],
         "library": library,
         "version": trt.__version__,
-        "target": architecture,
+        "architecture": architecture,
         "recipe": _RECIPE,
     }
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -109,7 +109,7 @@ def build_engine(
             schema=SCHEMA,
             model_id=bundle.manifest.model_id,
             precision=precision,
-            target=architecture,
+            architecture=architecture,
             library=library,
             version=trt.__version__,
             source=onnx.name,

@@ -20,7 +20,7 @@ from .library import Library
 from .profiles import Profile
 
 #: Version of the manifest; incremented with every change.
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 #: ``int8`` multiplies in int8 and computes the rest in fp32, ``int8-fp16`` computes the rest in fp16.
 EnginePrecision = Literal["fp32", "fp16", "int8", "int8-fp16"]
@@ -41,15 +41,15 @@ GATES: Final[Mapping[EnginePrecision, tuple[Precision, ...]]] = {
 }
 
 
-def engine_path(root: Path, precision: EnginePrecision, target: str) -> Path:
+def engine_path(root: Path, precision: EnginePrecision, architecture: str) -> Path:
     """Return the path of an engine.
 
     Args:
         root: the bundle's folder.
         precision: precision of the engine.
-        target: GPU architecture of the engine, e.g. ``sm86``.
+        architecture: GPU architecture of the engine, e.g. ``sm86``.
     """
-    return root / "engines" / f"encoder.{precision}.{target}.engine"
+    return root / "engines" / f"encoder.{precision}.{architecture}.engine"
 
 
 def manifest_path(engine: Path) -> Path:
@@ -65,12 +65,12 @@ class EngineManifest:
         schema: version of this record.
         model_id: model of the bundle.
         precision: precision of the engine.
-        target: GPU architecture that it was built for.
+        architecture: GPU architecture that it was built for.
         library: library that built it and must run it.
         version: version of the library.
         source: the bundle's file that it was built from.
         source_sha256: SHA-256 of that file.
-        key: hash of source, precision, profiles, library, version and target. Engines with equal keys are
+        key: hash of source, precision, profiles, library, version and architecture. Engines with equal keys are
             interchangeable.
         sha256: SHA-256 of the engine file.
         bytes: size of the engine file.
@@ -85,7 +85,7 @@ class EngineManifest:
     schema: int
     model_id: str
     precision: EnginePrecision
-    target: str
+    architecture: str
     library: Library
     version: str
     source: str
@@ -145,15 +145,15 @@ class EngineFile:
     manifest: EngineManifest
 
     @classmethod
-    def open(cls, bundle: Bundle, precision: EnginePrecision, target: str) -> EngineFile:
+    def open(cls, bundle: Bundle, precision: EnginePrecision, architecture: str) -> EngineFile:
         """Open the engine of a bundle for a GPU architecture.
 
         Raises:
             BundleError: there is no such engine, or it was built from another encoder.
             BundleCorrupt: the engine file is missing or altered.
         """
-        path = engine_path(bundle.layout.root, precision, target)
-        command = f"emberline export {bundle.layout.root} --tensorrt {precision} --gpu {target}"
+        path = engine_path(bundle.layout.root, precision, architecture)
+        command = f"emberline export {bundle.layout.root} --tensorrt {precision} --gpu {architecture}"
         try:
             manifest = EngineManifest.read(manifest_path(path))
         except FileNotFoundError:

@@ -57,9 +57,9 @@ class TensorRTSession:
                 "install that version, or build the engine again"
             )
         gpu = find_gpu()
-        if gpu.architecture != manifest.target:
+        if gpu.architecture != manifest.architecture:
             raise DeviceUnavailable(
-                f"{file.path} was built for {manifest.target}, the GPU here ({gpu.name}) is {gpu.architecture}; "
+                f"{file.path} was built for {manifest.architecture}, the GPU here ({gpu.name}) is {gpu.architecture}; "
                 f"build one with --gpu {gpu.architecture}"
             )
         logger = make_logger(trt)

@@ -39,7 +39,7 @@ def test_failed_call_raises_with_cudas_words() -> None:
         check((runtime.cudaError_t.cudaErrorMemoryAllocation, None), "copying")
 
 
-def test_target_names_the_architecture() -> None:
+def test_the_architecture_is_the_compute_capability() -> None:
     """The architecture is the compute capability without the dot."""
     assert Gpu("NVIDIA GeForce RTX 5090", (12, 0), 1).architecture == "sm120"
 

@@ -96,7 +96,7 @@ def test_engine_lies_beside_its_manifest(bert_bundle: Bundle) -> None:
     assert manifest == file.manifest
     assert manifest.source_sha256 == sha256(bert_bundle.layout.encoder("fp32"))
     assert (manifest.sha256, manifest.bytes) == (sha256(file.path), file.path.stat().st_size)
-    assert (manifest.target, manifest.library, manifest.version) == ("sm86", "tensorrt_rtx", "1.7.1")
+    assert (manifest.architecture, manifest.library, manifest.version) == ("sm86", "tensorrt_rtx", "1.7.1")
     assert manifest.profiles == PROFILES
     assert manifest.layers == {"MATRIX_MULTIPLY FLOAT": 16}
     assert Bundle.open(bert_bundle.layout.root).manifest == bert_bundle.manifest

@@ -30,7 +30,7 @@ def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: objec
     done = emberline(root, "--tensorrt", "fp16,int8-fp16", "--gpu", "sm86,sm120", "--profiles", profile, "--json")
     assert done.returncode == 0, done.stderr
     engines = json.loads(done.stdout)["engines"]
-    assert [(one["precision"], one["target"]) for one in engines] == [
+    assert [(one["precision"], one["architecture"]) for one in engines] == [
         ("fp16", "sm86"),
         ("int8-fp16", "sm86"),
         ("fp16", "sm120"),
@@ -38,7 +38,7 @@ def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: objec
     ]
     assert engines[0]["profiles"] == [profile]
     for one in engines:
-        assert str(EngineFile.open(bert_bundle, one["precision"], one["target"]).path) == one["file"]
+        assert str(EngineFile.open(bert_bundle, one["precision"], one["architecture"]).path) == one["file"]
     assert "building fp16 for sm86" in done.stderr
 
 

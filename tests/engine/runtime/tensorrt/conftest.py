@@ -220,7 +220,7 @@ class Machine:
             schema=SCHEMA,
             model_id="tiny",
             precision="fp16",
-            target="sm86",
+            architecture="sm86",
             library="tensorrt_rtx" if rtx else "tensorrt",
             version=self.trt.__version__,
             source="encoder.fp16.onnx",
