@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from .errors import InvalidInput
+from .errors import DeadlineExceeded, InvalidInput
 from .records import Floats, ItemReference, RequestOptions
 
 #: Unicode's control characters except tab, line feed and carriage return. They come from damaged data, not from people.
@@ -120,6 +121,16 @@ def check_k(k: int, most: int) -> None:
     """Check the number of requested items."""
     if not 1 <= k <= most:
         raise InvalidInput("k", f"is {k}; ask for 1 to {most} items")
+
+
+def check_deadline(options: RequestOptions) -> None:
+    """Check that a request's deadline has not passed.
+
+    Raises:
+        DeadlineExceeded: it has.
+    """
+    if options.deadline is not None and options.deadline <= time.monotonic():
+        raise DeadlineExceeded("the deadline passed before the texts were in the queue; allow more time or send less")
 
 
 def check_priority(options: RequestOptions) -> None:

@@ -52,6 +52,63 @@ def test_reading_only_the_head_of_a_long_text_changes_nothing(path: Path, texts:
         assert encoding.truncated == bool(expected.overflowing)
 
 
+#: Words and characters of many scripts, with and without spaces between them, and what looks like words and is none.
+SCRIPTS = [
+    *(
+        "the quick brown fox ",
+        "日本語の文章",
+        "蓝牙降噪耳机",
+        "한국어 문장 ",
+        "ภาษาไทยไม่มีช่องว่าง",
+        "العربية بلا مسافات ",
+        "हिन्दी में ",
+        "русский текст ",
+    ),
+    *(
+        "👍🏽👨‍👩‍👧",
+        "a" * 99,
+        "b" * 101,
+        "é" * 40,
+        "e\u0301" * 30,
+        "\u200b" * 20,
+        " \t\n" * 20,
+        "...---!!!",
+        "x1y2z3",
+        "İstanbulＡＢＣ",
+    ),
+]
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(st.sampled_from(SCRIPTS), st.integers(1, 60)), min_size=1, max_size=8))
+def test_a_cut_before_tokenizing_changes_no_token_in_any_script(path: Path, parts: list[tuple[str, int]]) -> None:
+    """The tokens are those of the whole text, and whether it was truncated is known."""
+    text = "".join(part * count for part, count in parts)
+    whole = Tokenizer.from_file(str(path))
+    whole.enable_truncation(MAX_LENGTH)
+    expected = whole.encode(text)
+    (encoding,) = TextTokenizer(path, MAX_LENGTH).encode([text])
+    assert encoding.ids.tolist() == expected.ids
+    assert encoding.truncated == bool(expected.overflowing)
+
+
+@pytest.mark.parametrize("text", ["日" * 1_000_000, "the " * 250_000, "日本 " * 300_000])
+def test_a_long_text_is_hardly_read(path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tokenizer is given is a few times what the encoder reads, whatever the script."""
+    tokenizer = TextTokenizer(path, MAX_LENGTH)
+    read: list[int] = []
+
+    class Watched:
+        def encode_batch_fast(self, texts: list[str]) -> object:
+            read.extend(map(len, texts))
+            return inner.encode_batch_fast(texts)
+
+    inner = tokenizer._tokenizer
+    monkeypatch.setattr(tokenizer, "_tokenizer", Watched())
+    assert len(tokenizer.encode([text])[0]) == MAX_LENGTH
+    assert sum(read) <= 16 * MAX_LENGTH
+
+
 def test_a_batch_is_padded_to_its_longest_only() -> None:
     """Ids are padded with zeros, and the mask marks the tokens."""
     ids, mask = pad([Encoding(np.array([5, 6, 7]), False), Encoding(np.array([8]), False)])
