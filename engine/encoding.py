@@ -55,8 +55,8 @@ class EncodingPipeline:
 
     @property
     def waiting_tokens(self) -> int:
-        """Tokens waiting in the queue."""
-        return self._queue.waiting
+        """Tokens that wait to be encoded."""
+        return self._batcher.waiting_tokens
 
     @property
     def cached_bytes(self) -> int:

@@ -23,6 +23,7 @@ from emberline.engine.records import Encoding, Floats, RequestOptions
 from emberline.engine.runtime.session import Session
 from emberline.engine.text.tokenizer import pad
 
+from .bulk import BulkAdmission
 from .choice import SessionChoice
 from .cost_model import CostModel
 from .pending import PendingRequest, QueuedText
@@ -96,6 +97,7 @@ class Batcher:
         """
         self._session = session
         self._queue = queue
+        self._bulk = BulkAdmission(queue, self._schedule)
         self._limits = limits
         self._costs = costs
         self._cache = cache
@@ -131,12 +133,19 @@ class Batcher:
         self._metrics.cached(len(encodings) - len(texts))
         if not texts:
             return EncodedTexts(pending.vectors, 0.0, 0.0)
-        self._metrics.shared(self._queue.put(pending, texts))
+        tokens = sum(map(len, texts.values()))
+        bulk = self._bulk.is_bulk(tokens)
+        if bulk:
+            self._bulk.check_room(tokens)
+        else:
+            self._metrics.shared(self._queue.put(pending, texts))
         self._idle_arrivals = 0 if self._in_flight else self._idle_arrivals + 1
         self._in_flight += 1
         self._schedule()
         try:
             async with asyncio.timeout_at(options.deadline):
+                if bulk:
+                    self._metrics.shared(await self._bulk.put(pending, texts))
                 await pending.done
         except TimeoutError:
             raise DeadlineExceeded(
@@ -147,7 +156,13 @@ class Batcher:
             self._in_flight -= 1
             # A request that gave up, by deadline, cancellation or a failed batch, leaves nothing in the queue.
             self._metrics.dropped(self._queue.drop(pending))
+            self._bulk.release()
         return EncodedTexts(pending.vectors, pending.started - pending.arrived, pending.finished - pending.started)
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens that wait: in the queue, and held beside it."""
+        return self._queue.waiting + self._bulk.held
 
     def check_room(self) -> None:
         """Reject a request before any work is spent on it.
@@ -200,6 +215,7 @@ class Batcher:
     def _start(self, texts: Sequence[QueuedText], session: Session, workers: int, *, alone: bool) -> None:
         """Run a batch that occupies some of the workers: on a thread, or at once if it is short and alone."""
         self._queue.take(texts)
+        self._bulk.release()
         self._free -= workers
         short = self._costs.batch(len(texts), max(map(len, texts))) <= _INLINE_SECONDS
         if alone and short and self._idle_arrivals >= _INLINE_ARRIVALS:

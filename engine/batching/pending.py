@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,7 @@ class PendingRequest:
         arrived: when the request arrived, in seconds of `time.monotonic`, as all times here.
         started: when the first of its batches began.
         finished: when the last of its batches ended.
+        next_tag: earliest start tag of the texts that it puts next.
     """
 
     def __init__(self, texts: int, hidden: int, options: RequestOptions, now: float) -> None:
@@ -32,6 +34,7 @@ class PendingRequest:
         self.arrived = now
         self.started = now
         self.finished = now
+        self.next_tag = -math.inf
         self._missing = texts
         self._unstarted = True  # none of its batches has been delivered
 
@@ -65,6 +68,7 @@ class QueuedText:
         start_tag: its due time on the queue's virtual clock.
         deadline: when the last of the waiting requests will have given up; None: never.
         number: sequence number; orders texts with equal start tags by arrival.
+        bulk: whether a large request put it.
         waiters: the requests that wait for it, each with the row of its vectors that the text fills.
     """
 
@@ -72,6 +76,7 @@ class QueuedText:
     start_tag: float
     deadline: float | None = None
     number: int = 0
+    bulk: bool = False
     waiters: list[tuple[PendingRequest, int]] = field(default_factory=list)
 
     def __len__(self) -> int:

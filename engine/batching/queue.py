@@ -35,6 +35,7 @@ class RequestQueue:
     Attributes:
         limit: maximum number of waiting tokens.
         waiting: number of waiting tokens.
+        bulk_waiting: those among them that large requests put.
         virtual_time: number of tokens handed out so far.
         seconds_per_token: current speed of the encoder; the retry hint is derived from it.
     """
@@ -50,6 +51,7 @@ class RequestQueue:
         self.limit = limit
         self.seconds_per_token = seconds_per_token
         self.waiting = 0
+        self.bulk_waiting = 0
         self.virtual_time = 0
         self._ordered: list[QueuedText] = []  # by position
         self._texts: dict[bytes, QueuedText] = {}
@@ -64,16 +66,20 @@ class RequestQueue:
         Raises:
             Overloaded: with this many more tokens the queue would be over its limit.
         """
-        excess = self.waiting + tokens - self.limit
-        if self.waiting and excess > 0:
-            raise Overloaded(self.waiting, self.limit, max(excess * self.seconds_per_token, _MIN_RETRY_SECONDS))
+        if self.waiting and self.waiting + tokens > self.limit:
+            raise Overloaded(self.waiting, self.limit, self.seconds_for(self.waiting))
 
-    def put(self, pending: PendingRequest, texts: Mapping[int, Encoding]) -> int:
-        """Add a request's texts, all or none. A text that is in the queue already is shared, not added twice.
+    def seconds_for(self, tokens: int) -> float:
+        """The time that so many tokens take at present, as a hint when to retry, in seconds."""
+        return max(tokens * self.seconds_per_token, _MIN_RETRY_SECONDS)
+
+    def put(self, pending: PendingRequest, texts: Mapping[int, Encoding], *, bulk: bool = False) -> int:
+        """Add texts of a request, all or none. A text that is in the queue already is shared, not added twice.
 
         Args:
             pending: the request.
-            texts: its texts by the rows of its vectors that they fill, in the order of their start tags.
+            texts: the texts by the rows of its vectors that they fill, in the order of their start tags.
+            bulk: whether they are a slice of a large request, whose room `BulkAdmission` has seen to.
 
         Returns:
             The number of shared texts.
@@ -83,12 +89,13 @@ class RequestQueue:
         """
         keys = {row: encoding.ids.tobytes() for row, encoding in texts.items()}
         fresh = {key: texts[row] for row, key in keys.items() if key not in self._texts}
-        self.check_room(sum(map(len, fresh.values())))
-        start_tag = float(self.virtual_time - _HEAD_START * pending.options.priority)
+        if not bulk:
+            self.check_room(sum(map(len, fresh.values())))
+        start_tag = max(float(self.virtual_time - _HEAD_START * pending.options.priority), pending.next_tag)
         for row, key in keys.items():
             text = self._texts.get(key)
             if text is None:
-                text = self._texts[key] = QueuedText(texts[row], start_tag)
+                text = self._texts[key] = QueuedText(texts[row], start_tag, bulk=bulk)
                 self._insert(text)
                 start_tag += _SHARE * len(text)
             elif start_tag < text.start_tag:
@@ -97,6 +104,7 @@ class RequestQueue:
                 self._insert(text)
             text.set_waiters([*text.waiters, (pending, row)])
             pending.queued.add(text)
+        pending.next_tag = start_tag
         return len(keys) - len(fresh)
 
     def window(self, count: int, now: float) -> tuple[list[QueuedText], int]:
@@ -141,10 +149,12 @@ class RequestQueue:
         self._entered += 1
         insort(self._ordered, text, key=lambda other: other.position)
         self.waiting += len(text)
+        self.bulk_waiting += len(text) * text.bulk
 
     def _remove(self, text: QueuedText) -> None:
         del self._ordered[bisect_left(self._ordered, text.position, key=lambda other: other.position)]
         self.waiting -= len(text)
+        self.bulk_waiting -= len(text) * text.bulk
 
     def _forget(self, text: QueuedText) -> None:
         self._remove(text)

@@ -68,7 +68,7 @@ async def test_a_request_is_refused_whole_when_it_does_not_fit() -> None:
     _put(queue, range(8))
     with pytest.raises(Overloaded, match="80 tokens are waiting and the limit is 100") as refusal:
         _put(queue, range(10, 15))
-    assert refusal.value.retry_after == pytest.approx(0.3)  # 30 tokens too many, at 0.01 s each
+    assert refusal.value.retry_after == pytest.approx(0.8)  # 80 tokens are waiting, at 0.01 s each
     assert queue.waiting == 80
     assert len(queue) == 8
 
