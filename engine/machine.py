@@ -11,7 +11,7 @@ from typing import Final
 
 #: Linux's description of the cores, one block of lines per core.
 _CPUINFO: Final = Path("/proc/cpuinfo")
-#: Where it says in which control groups a process is, and where these are.
+#: Linux's list of a process's control groups, and the folder of all groups.
 _CGROUPS: Final = Path("/proc/self/cgroup")
 _CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 
@@ -31,11 +31,11 @@ def processor() -> tuple[str, frozenset[str]]:
 
 @dataclass(frozen=True, slots=True)
 class CpuBudget:
-    """How much of the machine this process may use.
+    """The share of the CPU that this process may use.
 
     Attributes:
         cores: number of cores, at least 1.
-        reason: what sets it, in words.
+        reason: what limits the number, in words.
     """
 
     cores: int
@@ -43,10 +43,10 @@ class CpuBudget:
 
 
 def cpu_budget() -> CpuBudget:
-    """The cores that this process may use: those of its affinity, or fewer where a control group has a CPU quota.
+    """Return the cores that this process may use: those of its affinity, or fewer if a control group has a CPU quota.
 
-    A quota of 1.5 cores counts as one: threads beyond a quota are stopped for the rest of each period, which shows in
-    the slowest requests.
+    A quota of 1.5 cores counts as one, because threads beyond a quota are paused for the rest of each period, which
+    slows down the slowest requests.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cpu_quota()
@@ -56,12 +56,12 @@ def cpu_budget() -> CpuBudget:
 
 
 def cores() -> int:
-    """The number of cores that this process may use; see `cpu_budget`."""
+    """Return the number of cores that this process may use; see `cpu_budget`."""
     return cpu_budget().cores
 
 
 def _cpu_quota() -> float | None:
-    """The smallest CPU quota, in cores, of this process's control groups and their parents; None without one."""
+    """Return the smallest CPU quota of this process's control groups and their parents, in cores; None without one."""
     try:
         lines = _CGROUPS.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -79,16 +79,16 @@ def _cpu_quota() -> float | None:
 
 
 def _quotas(root: Path, path: str, read: Callable[[Path], float | None]) -> list[float]:
-    """The quotas of a group and its parents. Inside a container the path may be the host's: only the root is seen."""
+    """Return the quotas of a group and its parents. In a container the path may be the host's: only the root exists."""
     group = root / path.strip("/")
     groups = [group, *(parent for parent in group.parents if parent.is_relative_to(root))]
-    return [quota for one in groups if (quota := read(one)) is not None]
+    return [quota for entry in groups if (quota := read(entry)) is not None]
 
 
 def _quota_v2(group: Path) -> float | None:
     try:
         quota, period = (group / "cpu.max").read_text(encoding="utf-8").split()
-        return int(quota) / int(period)  # "max" is no number: no quota
+        return int(quota) / int(period)  # "max" is not a number and means no quota
     except (OSError, ValueError, ZeroDivisionError):
         return None
 

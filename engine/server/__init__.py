@@ -1,1 +1,1 @@
-"""The gRPC server: the edge where protobuf becomes records and errors become status codes."""
+"""The gRPC server: turns protobuf messages into records, and errors into status codes."""

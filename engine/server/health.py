@@ -1,4 +1,4 @@
-"""Standard health checking that lets go of its watchers when the server ends."""
+"""Standard gRPC health checking, whose watches end when the server stops."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from grpc_health.v1 import health, health_pb2
 
 
 class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package has no types
-    """The standard service. A watch has no end of its own, and would hold a draining server to the last second."""
+    """The standard service. It ends its watches, which would otherwise delay a draining server to the last second."""
 
     def __init__(self) -> None:
         super().__init__()
         self._ended = asyncio.Event()
 
     async def begin(self, service: str) -> None:
-        """Say that a service, and with it the server, is served."""
+        """Report a service, and the server, as serving."""
         for name in ("", service):
             await self.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def end(self) -> None:
-        """Say that nothing is served any more, and end the watches."""
+        """Report all services as not serving, and end the watches."""
         await self.enter_graceful_shutdown()
         self._ended.set()
 
     async def Watch(  # noqa: N802  # the contract's name
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> None:
-        """Tell a client of each change; see the standard's contract."""
+        """Report each change of the status to a client; see the standard's contract."""
         watch = asyncio.ensure_future(super().Watch(request, context))
         ended = asyncio.ensure_future(self._ended.wait())
         try:

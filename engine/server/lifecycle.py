@@ -1,4 +1,4 @@
-"""A server's life: bind, load, announce, serve, drain."""
+"""The life cycle of a server: bind, load, announce, serve, drain."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def _print(line: str) -> None:
 
 
 def serve(config: ServerConfig, announce: Callable[[str], None] = _print) -> int:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once.
+    """Serve until SIGTERM or SIGINT, then drain. A second signal stops the server at once.
 
     Args:
-        config: what and where.
-        announce: is told in one line when the server is ready, with the address at its end.
+        config: the settings.
+        announce: called with one line when the server is ready; the line ends with the address.
 
     Returns:
-        The exit code: 0 if all that was accepted was answered, 1 if a second signal cut it short.
+        The exit code: 0 if all accepted requests were answered, 1 if not.
 
     Raises:
-        ConfigError: an address cannot be had.
+        ConfigError: an address is not available.
         EmberlineError: the engine cannot start; see `Engine.start`.
     """
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
@@ -53,10 +53,10 @@ def serve(config: ServerConfig, announce: Callable[[str], None] = _print) -> int
 
 @asynccontextmanager
 async def serving(config: ServerConfig) -> AsyncIterator[str]:
-    """A server within this event loop, for tests and notebooks; gives its address, and drains it at the end.
+    """Run a server in this event loop, for tests and notebooks; yields its address, and drains it at the end.
 
     Raises:
-        ConfigError: an address cannot be had.
+        ConfigError: an address is not available.
         EmberlineError: the engine cannot start; see `Engine.start`.
     """
     server = await Server.start(config)
@@ -67,7 +67,7 @@ async def serving(config: ServerConfig) -> AsyncIterator[str]:
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes an event loop: uvloop, which takes a tenth less of the CPU for an answer, where it is installed."""
+    """Return uvloop's event loop if it is installed, because it needs a tenth less CPU time per request."""
     try:
         import uvloop
     except ImportError:
@@ -80,7 +80,7 @@ async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
     server = await Server.start(config)
-    # What is loaded stays to the end: to walk it for garbage would stop everything for some 10 ms now and then.
+    # Loaded objects live to the end. Scanning them for garbage would stop everything for some 10 ms now and then.
     gc.collect()
     gc.freeze()
     announce(server.description)
@@ -97,15 +97,15 @@ async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
 
 
 class Server:
-    """A server that runs; `start` makes one.
+    """A running server; created by `start`.
 
     Attributes:
-        address: where it listens, HOST:PORT.
-        metrics_port: where Prometheus reads; None: nowhere.
+        address: the address it listens on, HOST:PORT.
+        metrics_port: port of the metrics server; None: there is none.
     """
 
     def __init__(self, config: ServerConfig, transport: grpc.aio.Server, address: str, engine: Engine) -> None:
-        """Join the parts; nothing is served yet."""
+        """Connect the parts; nothing is served yet."""
         self.address = address
         self.metrics_port: int | None = None
         self._config = config
@@ -113,14 +113,14 @@ class Server:
         self._engine = engine
         self._service = Service(engine, config.stream_requests)
         self._health = Health()
-        self._exposition: MetricsServer | None = None
+        self._metrics_server: MetricsServer | None = None
 
     @classmethod
     async def start(cls, config: ServerConfig) -> Self:
-        """Bind, load and serve; see `serve` for what it raises."""
+        """Bind, load and serve; see `serve` for the errors."""
         transport = grpc.aio.server(
             options=(
-                # Without this two servers could share a port, each with its own half of the requests.
+                # Otherwise two servers could share a port, and each would get half of the requests.
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", config.max_message_bytes),
                 ("grpc.max_send_message_length", config.max_message_bytes),
@@ -130,7 +130,7 @@ class Server:
             ),
             maximum_concurrent_rpcs=config.max_calls,
         )
-        # First, because a port in use should not cost the seconds that loading takes.
+        # First, so that a port in use is reported before the seconds that loading takes.
         port = _bind(transport, config.listen)
         try:
             engine = await Engine.start(config.engine)
@@ -147,7 +147,7 @@ class Server:
 
     @property
     def description(self) -> str:
-        """What runs where, in one line that ends in the address."""
+        """The model, the device and the catalogue in one line, which ends with the address."""
         info = self._engine.info()
         budget = self._config.engine.cpu_budget
         metrics = "" if self.metrics_port is None else f", metrics on {self._config.host}:{self.metrics_port}"
@@ -158,10 +158,10 @@ class Server:
         )
 
     async def drain(self) -> bool:
-        """Take no new calls, answer what was accepted, and end.
+        """Reject new calls, answer the accepted ones, and stop.
 
         Returns:
-            Whether all of it was answered in the time that `drain_seconds` gives.
+            Whether all of them were answered within `drain_seconds`.
         """
         began = time.monotonic()
         await self._health.end()
@@ -172,16 +172,16 @@ class Server:
         return in_time
 
     async def abort(self) -> None:
-        """End at once: calls that are not answered yet are cancelled."""
+        """Stop at once. Calls in flight are cancelled."""
         await self._transport.stop(None)
         await self._close()
 
     async def _open(self) -> None:
         if self._config.metrics_port is not None:
-            self._exposition = MetricsServer(
+            self._metrics_server = MetricsServer(
                 self._engine.metrics.registry, self._config.host, self._config.metrics_port
             )
-            self.metrics_port = self._exposition.port
+            self.metrics_port = self._metrics_server.port
         self._transport.add_generic_rpc_handlers((self._service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._transport)
         reflection.enable_server_reflection(_SERVICES, self._transport)
@@ -190,8 +190,8 @@ class Server:
 
     async def _close(self) -> None:
         await self._engine.drain()
-        if self._exposition:
-            await asyncio.to_thread(self._exposition.close)
+        if self._metrics_server:
+            await asyncio.to_thread(self._metrics_server.close)
 
 
 def _bind(transport: grpc.aio.Server, listen: str) -> int:

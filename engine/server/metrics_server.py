@@ -1,4 +1,4 @@
-"""Metrics over HTTP, for Prometheus to read."""
+"""The metrics server, which Prometheus scrapes over HTTP."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class MetricsServer:
     """Serves a registry at ``/metrics`` from a thread of its own, until it is closed.
 
     Attributes:
-        port: where it listens.
+        port: the port it listens on.
     """
 
     def __init__(self, registry: CollectorRegistry, host: str, port: int) -> None:
-        """Begin to serve.
+        """Start to serve.
 
         Args:
-            registry: what is served.
-            host: where to listen.
-            port: the port; 0: a free one.
+            registry: the metrics.
+            host: the host to listen on.
+            port: the port to listen on; 0: a free one.
 
         Raises:
-            ConfigError: the port cannot be had.
+            ConfigError: the port is not available.
         """
         try:
             self._server, self._thread = start_http_server(port, host.strip("[]"), registry)
@@ -34,7 +34,7 @@ class MetricsServer:
         self.port = self._server.server_port
 
     def close(self) -> None:
-        """Stop."""
+        """Stop serving, and wait for the thread."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""The contract's calls: bytes in, records through the engine, messages out."""
+"""The service: answers the contract's calls with the engine, from bytes to messages."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .stream import Stream
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Emberline"].full_name
 
-#: What answers a call: its request's message and the call's deadline, on `time.monotonic`'s clock.
-Answer = Callable[[Any, float | None], Awaitable[Message]]
+#: Answers a call: takes the request's message and the call's deadline, in seconds of `time.monotonic`.
+Handler = Callable[[Any, float | None], Awaitable[Message]]
 
 _OK: Final = Status(grpc.StatusCode.OK, "")
 _CANCELLED: Final = Status(grpc.StatusCode.CANCELLED, "")
@@ -33,22 +33,22 @@ class Service:
     """Answers the calls of `emberline.v1.Emberline`."""
 
     def __init__(self, engine: Engine, stream_requests: int) -> None:
-        """Take an engine into service.
+        """Set the engine; nothing is served yet.
 
         Args:
-            engine: does the work.
-            stream_requests: how many requests of one stream are worked on at a time.
+            engine: answers the requests.
+            stream_requests: maximum number of requests in flight per stream.
         """
         self._engine = engine
         self._stream_requests = stream_requests
         self._draining = asyncio.Event()
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """What a server needs to know of the calls.
+        """Return the handler of all calls, for a gRPC server.
 
-        Requests arrive as bytes, because gRPC answers "internal error" to what it cannot read itself.
+        Requests arrive as bytes, because gRPC itself would answer an unreadable request with "internal error".
         """
-        calls: Mapping[str, tuple[type[Message], Answer]] = {
+        calls: Mapping[str, tuple[type[Message], Handler]] = {
             "Encode": (pb.EncodeRequest, self._encode),
             "Score": (pb.ScoreRequest, self._score),
             "Recommend": (pb.RecommendRequest, self._recommend),
@@ -58,28 +58,28 @@ class Service:
             "Info": (pb.InfoRequest, self._info),
         }
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            name: grpc.unary_unary_rpc_method_handler(self._unary(name, kind, answer), response_serializer=_serialise)
-            for name, (kind, answer) in calls.items()
+            name: grpc.unary_unary_rpc_method_handler(self._unary(name, kind, handler), response_serializer=_serialize)
+            for name, (kind, handler) in calls.items()
         }
         handlers["EncodeStream"] = grpc.stream_stream_rpc_method_handler(
-            self._encode_stream, response_serializer=_serialise
+            self._encode_stream, response_serializer=_serialize
         )
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     def drain(self) -> None:
-        """Let streams end once what they have sent is answered."""
+        """End streams once their requests have been answered."""
         self._draining.set()
 
-    def _unary(self, method: str, kind: type[Message], answer: Answer) -> Callable[..., Awaitable[Message]]:
+    def _unary(self, method: str, kind: type[Message], handler: Handler) -> Callable[..., Awaitable[Message]]:
         async def call(raw: bytes, context: grpc.aio.ServicerContext[bytes, Message]) -> Message:
             arrived = time.monotonic()
             status = _OK
             try:
-                return await answer(parse(kind, raw), _deadline(context))
+                return await handler(parse(kind, raw), _deadline(context))
             except asyncio.CancelledError:
                 status = _CANCELLED
                 raise
-            except Exception as error:  # whatever it is, it ends this call and not the server
+            except Exception as error:  # any error ends this call and not the server
                 status = status_of(error)
             finally:
                 self._engine.metrics.request(method, status.code.name, time.monotonic() - arrived)
@@ -97,24 +97,24 @@ class Service:
         deadline = _deadline(context)
 
         async def read() -> bytes | None:
-            raw: Any = await context.read()  # the stubs forget that it may be the end
+            raw: Any = await context.read()  # the stubs leave out that it may be the end
             return None if raw is grpc.aio.EOF else cast("bytes", raw)
 
-        async def work(raw: bytes) -> pb.EncodeStreamResponse:
+        async def answer(raw: bytes) -> pb.EncodeStreamResponse:
             arrived = time.monotonic()
             message = parse(pb.EncodeStreamRequest, raw)
             response = await self._encode(message.request, deadline)
             self._engine.metrics.request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
             return pb.EncodeStreamResponse(id=message.id, response=response)
 
-        def refuse(raw: bytes, error: Exception) -> pb.EncodeStreamResponse:
+        def reject(raw: bytes, error: Exception) -> pb.EncodeStreamResponse:
             status = status_of(error)
             self._engine.metrics.stream_error("EncodeStream", status.code.name)
             return pb.EncodeStreamResponse(
                 id=stream_id(raw), error=pb.Error(code=status.code.name, message=status.message)
             )
 
-        await Stream(read, context.write, work, refuse, self._stream_requests).run(self._draining)
+        await Stream(read, context.write, answer, reject, self._stream_requests).run(self._draining)
         if self._draining.is_set():
             status = status_of(ShuttingDown())
             await context.abort(status.code, status.message, status.metadata)
@@ -129,25 +129,25 @@ class Service:
         return recommend.result_to_message(await self._engine.recommend(request, options))
 
     async def _upsert(self, message: pb.UpsertItemsRequest, deadline: float | None) -> Message:
-        stored = await self._engine.upsert(items.upsert_from_message(message), RequestOptions(deadline))
-        return items.upsert_result_to_message(stored)
+        result = await self._engine.upsert(items.upsert_from_message(message), RequestOptions(deadline))
+        return items.upsert_result_to_message(result)
 
     async def _delete(self, message: pb.DeleteItemsRequest, deadline: float | None) -> Message:
         return items.delete_result_to_message(await self._engine.delete(tuple(message.ids), RequestOptions(deadline)))
 
     async def _get(self, message: pb.GetItemsRequest, deadline: float | None) -> Message:
-        found = await self._engine.get(tuple(message.ids), RequestOptions(deadline))
-        return items.get_result_to_message(found, vectors=message.vectors)
+        result = await self._engine.get(tuple(message.ids), RequestOptions(deadline))
+        return items.get_result_to_message(result, vectors=message.vectors)
 
     async def _info(self, _: pb.InfoRequest, __: float | None) -> Message:
         return info.to_message(self._engine.info())
 
 
 def _deadline(context: grpc.aio.ServicerContext[Any, Any]) -> float | None:
-    """When the caller gives up, on `time.monotonic`'s clock."""
-    remaining: float | None = context.time_remaining()  # the stubs forget that there may be none
+    """Return the caller's deadline, in seconds of `time.monotonic`."""
+    remaining: float | None = context.time_remaining()  # the stubs leave out that it may be None
     return None if remaining is None else time.monotonic() + remaining
 
 
-def _serialise(message: Message) -> bytes:
+def _serialize(message: Message) -> bytes:
     return message.SerializeToString()

@@ -1,4 +1,4 @@
-"""Errors as gRPC statuses: the one place where the two meet."""
+"""The mapping from errors to gRPC statuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from emberline.engine.errors import (
 
 _log: Final = logging.getLogger(__name__)
 
-#: What each error of the engine is to a client; all others are `INTERNAL`.
+#: The status code of each error; all other errors are `INTERNAL`.
 CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownItem: grpc.StatusCode.NOT_FOUND,
@@ -29,18 +29,18 @@ CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
 }
-#: A status travels in HTTP/2 headers, of which a peer takes 8 kB by default; bytes above ASCII take three each there.
+#: A status travels in HTTP/2 headers, which peers limit to 8 kB by default; bytes above ASCII take three each there.
 _MESSAGE_BYTES: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a call ends.
+    """The status that a call ends with.
 
     Attributes:
-        code: gRPC's.
-        message: for people.
-        metadata: for programs: the error's name, and when to come back.
+        code: gRPC status code.
+        message: message for people.
+        metadata: details for programs: the error's name, and when to retry.
     """
 
     code: grpc.StatusCode
@@ -49,15 +49,17 @@ class Status:
 
 
 def status_of(error: Exception) -> Status:
-    """The status that tells a client of an error. What is not the client's doing is logged."""
+    """Return the status of an error. Errors that are not the client's are logged."""
     code = CODES.get(type(error), grpc.StatusCode.INTERNAL)
-    if code is grpc.StatusCode.INTERNAL and not isinstance(error, InferenceFailed):  # which is logged once a batch
+    if code is grpc.StatusCode.INTERNAL and not isinstance(
+        error, InferenceFailed
+    ):  # the batcher logs it, once per batch
         _log.error("a call failed", exc_info=error)
     if not isinstance(error, EmberlineError):
         return Status(code, f"unexpected {type(error).__name__}; the server's log has the trace, please report it")
     metadata = [("emberline-error", type(error).__name__)]
     if isinstance(error, Overloaded):
-        # gRPC's own retries wait for what this says: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
+        # gRPC's own retries wait for this time: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
         metadata.append(("grpc-retry-pushback-ms", str(math.ceil(error.retry_after * 1000))))
     return Status(code, _cut(str(error)), tuple(metadata))
 

@@ -1,1 +1,1 @@
-"""The contract on the wire: each record beside its message, in both directions."""
+"""Conversion between records and the contract's messages, in both directions."""

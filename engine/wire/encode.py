@@ -1,4 +1,4 @@
-"""Encode on the wire: its request and its result, beside their records."""
+"""Conversion of Encode's request and result."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from . import entities, provenance, tensors, values
 
 
 def request_to_message(request: EncodeRequest, priority: int) -> pb.EncodeRequest:
-    """A request as a message.
+    """Convert a request to a message.
 
     Raises:
-        InvalidInput: an input or an attribute is of a kind that it cannot be.
+        InvalidInput: a value has the wrong type.
     """
     return pb.EncodeRequest(
         inputs=[_input_to_message(entry, f"inputs[{index}]") for index, entry in enumerate(request.inputs)],
@@ -25,7 +25,7 @@ def request_to_message(request: EncodeRequest, priority: int) -> pb.EncodeReques
 
 
 def request_from_message(message: pb.EncodeRequest) -> EncodeRequest:
-    """A message as a request.
+    """Convert a message to a request.
 
     Raises:
         InvalidInput: an input has nothing set, or a vector cannot be read.
@@ -35,7 +35,7 @@ def request_from_message(message: pb.EncodeRequest) -> EncodeRequest:
 
 
 def result_to_message(result: EncodeResult) -> pb.EncodeResponse:
-    """A result as a message."""
+    """Convert a result to a message."""
     return pb.EncodeResponse(
         outputs=tensors.outputs_to_messages(result.outputs),
         tokens=result.tokens.tolist(),
@@ -45,7 +45,7 @@ def result_to_message(result: EncodeResult) -> pb.EncodeResponse:
 
 
 def result_from_message(message: pb.EncodeResponse) -> EncodeResult:
-    """A message as a result. Its arrays are read-only views of the message's bytes."""
+    """Convert a message to a result. Its arrays are read-only views of the message's bytes."""
     return EncodeResult(
         outputs=tensors.outputs_from_messages(message.outputs),
         tokens=np.array(message.tokens, np.int64),

@@ -1,4 +1,4 @@
-"""Items, users and references on the wire, beside their records."""
+"""Conversion of items, users and references."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NO_VECTOR: Final = np.zeros(0, np.float32)
 
 
 def item_to_message(item: Item, field: str) -> pb.Item:
-    """An item as a message; `field` is its place in the request.
+    """Convert an item to a message; `field` is its path in the request, for errors.
 
     Raises:
-        InvalidInput: an attribute is of a kind that it cannot be, or a text is not UTF-8.
+        InvalidInput: a value has the wrong type, or a text is not UTF-8.
     """
     if not isinstance(item, Item):
         raise InvalidInput(field, f"is {type(item).__name__}; it must be an Item")
@@ -35,15 +35,15 @@ def item_to_message(item: Item, field: str) -> pb.Item:
 
 
 def item_from_message(message: pb.Item) -> Item:
-    """A message as an item. The engine checks its values."""
+    """Convert a message to an item. The engine validates its values."""
     return Item(message.id, attributes_from_message(message.attributes), message.text)
 
 
 def user_to_message(user: User, field: str) -> pb.User:
-    """A user as a message; `field` is its place in the request.
+    """Convert a user to a message; `field` is its path in the request, for errors.
 
     Raises:
-        InvalidInput: an attribute or a reference is of a kind that it cannot be, or a text is not UTF-8.
+        InvalidInput: a value has the wrong type, or a text is not UTF-8.
     """
     if not isinstance(user, User):
         raise InvalidInput(field, f"is {type(user).__name__}; it must be a User")
@@ -55,7 +55,7 @@ def user_to_message(user: User, field: str) -> pb.User:
 
 
 def user_from_message(message: pb.User, field: str) -> User:
-    """A message as a user; `field` is its place in the request.
+    """Convert a message to a user; `field` is its path in the request, for errors.
 
     Raises:
         InvalidInput: a vector of the history cannot be read.
@@ -68,16 +68,16 @@ def user_from_message(message: pb.User, field: str) -> User:
 
 
 def references_to_messages(references: Sequence[ItemReference], field: str) -> list[pb.ItemReference]:
-    """References as messages; `field` is the list's place in the request.
+    """Convert references to messages; `field` is the list's path in the request, for errors.
 
     Raises:
-        InvalidInput: one is not a reference, or has none or several of id, text and vector.
+        InvalidInput: an entry is not a reference, or has none or several of id, text and vector.
     """
     return [_reference_to_message(reference, f"{field}[{index}]") for index, reference in enumerate(references)]
 
 
 def references_from_messages(messages: Iterable[pb.ItemReference], field: str) -> tuple[ItemReference, ...]:
-    """Messages as references; `field` is the list's place in the request.
+    """Convert messages to references; `field` is the list's path in the request, for errors.
 
     Raises:
         InvalidInput: a vector cannot be read.
@@ -86,7 +86,7 @@ def references_from_messages(messages: Iterable[pb.ItemReference], field: str) -
 
 
 def stored_to_message(record: StoredItem, *, vectors: bool) -> pb.StoredItem:
-    """An item of the catalogue as a message, with its vectors or without."""
+    """Convert an item of the catalogue to a message, with its vectors or without."""
     message = pb.StoredItem(
         item=pb.Item(id=record.item.id, text=record.item.text, attributes=to_struct(record.item.attributes)),
         updated=record.updated,
@@ -99,7 +99,7 @@ def stored_to_message(record: StoredItem, *, vectors: bool) -> pb.StoredItem:
 
 
 def stored_from_message(message: pb.StoredItem) -> StoredItem:
-    """A message as an item of the catalogue; a vector that was not sent has no numbers, (0,)."""
+    """Convert a message to an item of the catalogue. Vectors that were not sent are empty, (0,)."""
 
     def read(name: str) -> Floats:
         return tensors.from_message(getattr(message, name), name) if message.HasField(name) else _NO_VECTOR
@@ -114,7 +114,7 @@ def stored_from_message(message: pb.StoredItem) -> StoredItem:
 
 
 def attributes_from_message(message: Struct) -> Mapping[str, Value]:
-    """A message as attributes. The engine checks the kind of each value, and names it."""
+    """Convert a message to attributes. The engine validates the type of each value."""
     return cast("Mapping[str, Value]", from_struct(message))
 
 
@@ -122,7 +122,7 @@ def _reference_to_message(reference: ItemReference, field: str) -> pb.ItemRefere
     if not isinstance(reference, ItemReference):
         kind = type(reference).__name__
         raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
-    if sum(given is not None for given in (reference.id, reference.text, reference.vector)) != 1:
+    if sum(value is not None for value in (reference.id, reference.text, reference.vector)) != 1:
         raise InvalidInput(field, "must have exactly one of id, text and vector")
     if reference.id is not None:
         return pb.ItemReference(id=text(reference.id, f"{field}.id"))

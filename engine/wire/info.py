@@ -1,4 +1,4 @@
-"""Info on the wire, beside its record."""
+"""Conversion of Info's result."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from emberline.proto import emberline_pb2 as pb
 
 
 def to_message(record: Info) -> pb.InfoResponse:
-    """What runs, as a message."""
+    """Convert a record to a message."""
     return pb.InfoResponse(**asdict(record))
 
 
 def from_message(message: pb.InfoResponse) -> Info:
-    """A message as what runs."""
+    """Convert a message to a record."""
     return Info(
         model_id=message.model_id,
         precision=message.precision,

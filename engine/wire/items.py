@@ -1,4 +1,4 @@
-"""UpsertItems, DeleteItems and GetItems on the wire, beside their records."""
+"""Conversion of the requests and results of UpsertItems, DeleteItems and GetItems."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from . import entities, provenance
 
 
 def upsert_to_message(items: Iterable[Item]) -> pb.UpsertItemsRequest:
-    """Items to store, as a message.
+    """Convert items to store to a message.
 
     Raises:
-        InvalidInput: an attribute is of a kind that it cannot be.
+        InvalidInput: a value has the wrong type.
     """
     return pb.UpsertItemsRequest(
         items=[entities.item_to_message(item, f"items[{index}]") for index, item in enumerate(items)]
@@ -22,12 +22,12 @@ def upsert_to_message(items: Iterable[Item]) -> pb.UpsertItemsRequest:
 
 
 def upsert_from_message(message: pb.UpsertItemsRequest) -> tuple[Item, ...]:
-    """A message as the items to store. The engine checks their values."""
+    """Convert a message to the items to store. The engine validates their values."""
     return tuple(entities.item_from_message(item) for item in message.items)
 
 
 def upsert_result_to_message(result: UpsertResult) -> pb.UpsertItemsResponse:
-    """A result as a message."""
+    """Convert a result to a message."""
     return pb.UpsertItemsResponse(
         inserted=result.inserted,
         replaced=result.replaced,
@@ -36,7 +36,7 @@ def upsert_result_to_message(result: UpsertResult) -> pb.UpsertItemsResponse:
 
 
 def upsert_result_from_message(message: pb.UpsertItemsResponse) -> UpsertResult:
-    """A message as a result."""
+    """Convert a message to a result."""
     return UpsertResult(
         message.inserted,
         message.replaced,
@@ -46,17 +46,17 @@ def upsert_result_from_message(message: pb.UpsertItemsResponse) -> UpsertResult:
 
 
 def delete_result_to_message(result: DeleteResult) -> pb.DeleteItemsResponse:
-    """A result as a message."""
+    """Convert a result to a message."""
     return pb.DeleteItemsResponse(deleted=result.deleted, unknown_ids=result.unknown_ids)
 
 
 def delete_result_from_message(message: pb.DeleteItemsResponse) -> DeleteResult:
-    """A message as a result."""
+    """Convert a message to a result."""
     return DeleteResult(message.deleted, tuple(message.unknown_ids))
 
 
 def get_result_to_message(result: GetResult, *, vectors: bool) -> pb.GetItemsResponse:
-    """A result as a message, with the items' vectors or without."""
+    """Convert a result to a message, with the items' vectors or without."""
     return pb.GetItemsResponse(
         items=[entities.stored_to_message(item, vectors=vectors) for item in result.items],
         unknown_ids=result.unknown_ids,
@@ -64,5 +64,5 @@ def get_result_to_message(result: GetResult, *, vectors: bool) -> pb.GetItemsRes
 
 
 def get_result_from_message(message: pb.GetItemsResponse) -> GetResult:
-    """A message as a result. Its arrays are read-only views of the message's bytes."""
+    """Convert a message to a result. Its arrays are read-only views of the message's bytes."""
     return GetResult(tuple(map(entities.stored_from_message, message.items)), tuple(message.unknown_ids))

@@ -1,7 +1,7 @@
-"""Bytes to messages, with an error that says where the bytes are wrong.
+"""Parsing: turns bytes into messages, with errors that name the field.
 
-Protobuf refuses a message with a text that is not UTF-8 without saying which text. A second set of message types, in
-which each string is bytes, reads it all the same and finds the place.
+Protobuf rejects a message with a text that is not UTF-8, but does not say which text. A second set of message types,
+with bytes in place of strings, parses the message anyway and finds the field.
 """
 
 from __future__ import annotations
@@ -23,48 +23,50 @@ _PACKAGE: Final = pb.DESCRIPTOR.package
 
 
 def parse(kind: type[M], raw: bytes) -> M:
-    """Read a message.
+    """Parse a message.
 
     Args:
-        kind: its type.
-        raw: its bytes.
+        kind: type of the message.
+        raw: bytes of the message.
 
     Raises:
-        InvalidInput: they are no such message; where a text is not UTF-8, it is named.
+        InvalidInput: the bytes are not such a message, or a text is not UTF-8.
     """
     try:
         return kind.FromString(raw)
     except DecodeError as error:
-        raise _fault(kind, raw) from error
+        raise _error(kind, raw) from error
 
 
 def stream_id(raw: bytes) -> str:
-    """The id of an `EncodeStreamRequest`, as far as it can be read, whatever else is wrong with the request."""
+    """Return the id of an `EncodeStreamRequest`, if it can be read, whatever else is wrong with the request."""
     try:
-        found: bytes = _twins()[pb.EncodeStreamRequest.DESCRIPTOR.full_name].FromString(raw).id
+        name: bytes = _bytes_types()[pb.EncodeStreamRequest.DESCRIPTOR.full_name].FromString(raw).id
     except DecodeError:
         return ""
-    return found.decode(errors="replace")
+    return name.decode(errors="replace")
 
 
-def _fault(kind: type[Message], raw: bytes) -> InvalidInput:
+def _error(kind: type[Message], raw: bytes) -> InvalidInput:
     name = kind.DESCRIPTOR.full_name
     try:
-        found = _twins()[name].FromString(raw)
+        message = _bytes_types()[name].FromString(raw)
     except DecodeError:
-        return InvalidInput("request", f"is no {name}; the client's contract or the bytes on their way are damaged")
-    for field, value in _texts(found, ""):
+        return InvalidInput(
+            "request", f"is not a valid {name}; the client's contract differs, or the bytes were damaged on the way"
+        )
+    for field, value in _texts(message, ""):
         try:
             value.decode()
         except UnicodeDecodeError as error:
-            field = field.removeprefix("request.")  # of a stream: it is spoken of as if it came alone
+            field = field.removeprefix("request.")  # in a stream: named as in a request of its own
             return InvalidInput(field, f"is not UTF-8 ({error.reason} at byte {error.start}); encode the text as UTF-8")
     return InvalidInput("request", f"cannot be read as {name}; it may be nested too deeply")
 
 
 @cache
-def _twins() -> dict[str, Any]:
-    """The contract's message types with bytes in place of strings, by their full names."""
+def _bytes_types() -> dict[str, Any]:
+    """Make the contract's message types with bytes in place of strings, by their full names."""
     pool = descriptor_pool.DescriptorPool()
     for descriptor in (struct_pb2.DESCRIPTOR, pb.DESCRIPTOR):
         file = descriptor_pb2.FileDescriptorProto()
@@ -77,7 +79,7 @@ def _twins() -> dict[str, Any]:
 
 def _strings_to_bytes(messages: Iterable[descriptor_pb2.DescriptorProto]) -> None:
     for message in messages:
-        message.options.ClearField("map_entry")  # a map's key cannot be bytes; the entry that it stands for can
+        message.options.ClearField("map_entry")  # a map's key cannot be bytes, but the entry's message can
         for field in message.field:
             if field.type == FieldDescriptor.TYPE_STRING:
                 field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
@@ -85,20 +87,20 @@ def _strings_to_bytes(messages: Iterable[descriptor_pb2.DescriptorProto]) -> Non
 
 
 def _texts(message: Any, path: str) -> Iterator[tuple[str, bytes]]:
-    """The texts of a twin's message, each with its place in the contract's names."""
+    """Yield the texts of a message, each with its path in the contract's names."""
     kind = message.DESCRIPTOR.full_name
-    for field, found in message.ListFields():
+    for field, content in message.ListFields():
         original = pb.DESCRIPTOR.pool.FindMessageTypeByName(kind).fields_by_number[field.number]
         name = f"{path}.{field.name}".lstrip(".")
         if kind in ("google.protobuf.Value", "google.protobuf.ListValue"):
-            name = path  # the contract's users write attributes, not the messages that hold them
-        values = found if field.is_repeated else [found]
+            name = path  # callers write attributes, not the messages that hold them
+        values = content if field.is_repeated else [content]
         for index, value in enumerate(values):
-            place = f"{name}[{index}]" if field.is_repeated else name
+            position = f"{name}[{index}]" if field.is_repeated else name
             if original.type == FieldDescriptor.TYPE_STRING:
-                yield place, value
+                yield position, value
             elif kind == "google.protobuf.Struct":
                 yield f"{path} (a name)", value.key
                 yield from _texts(value.value, f"{path}.{value.key.decode(errors='replace')}")
             elif original.type == FieldDescriptor.TYPE_MESSAGE:
-                yield from _texts(value, place)
+                yield from _texts(value, position)

@@ -1,4 +1,4 @@
-"""Provenance and timings on the wire, which travel as one message, beside their records."""
+"""Conversion of provenance and timings, which travel as one message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from emberline.proto import emberline_pb2 as pb
 
 
 def to_message(provenance: Provenance, timings: Timings) -> pb.Provenance:
-    """What made an answer, and what each stage took, as a message."""
+    """Convert provenance and timings to a message."""
     return pb.Provenance(
         model_id=provenance.model_id,
         precision=provenance.precision,
@@ -22,11 +22,11 @@ def to_message(provenance: Provenance, timings: Timings) -> pb.Provenance:
 
 
 def provenance_from_message(message: pb.Provenance) -> Provenance:
-    """What made an answer."""
+    """Convert a message to provenance."""
     return Provenance(message.model_id, message.precision)
 
 
 def timings_from_message(message: pb.Provenance) -> Timings:
-    """What each stage took, in seconds."""
+    """Convert a message to timings."""
     timings = message.timings
     return Timings(timings.queue, timings.tokenize, timings.encode, timings.score, timings.total)

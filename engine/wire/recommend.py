@@ -1,4 +1,4 @@
-"""Recommend on the wire: its request and its result, beside their records."""
+"""Conversion of Recommend's request and result."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .structs import to_struct
 
 
 def request_to_message(request: RecommendRequest, priority: int) -> pb.RecommendRequest:
-    """A request as a message.
+    """Convert a request to a message.
 
     Raises:
-        InvalidInput: an attribute or a reference is of a kind that it cannot be, or k is out of the contract's range.
+        InvalidInput: a value has the wrong type, or k is out of the contract's range.
     """
     k = values.integer(request.k, "k")
     if k < 1:
@@ -22,7 +22,7 @@ def request_to_message(request: RecommendRequest, priority: int) -> pb.Recommend
     return pb.RecommendRequest(
         user=entities.user_to_message(request.user, "user"),
         k=k,
-        filters=[_filter_to_message(wanted, f"filters[{index}]") for index, wanted in enumerate(request.filters)],
+        filters=[_filter_to_message(condition, f"filters[{index}]") for index, condition in enumerate(request.filters)],
         include_history=values.flag(request.include_history, "include_history"),
         exclude_ids=values.texts(request.exclude_ids, "exclude_ids"),
         diversity=values.number(request.diversity, "diversity"),
@@ -33,7 +33,7 @@ def request_to_message(request: RecommendRequest, priority: int) -> pb.Recommend
 
 
 def request_from_message(message: pb.RecommendRequest) -> RecommendRequest:
-    """A message as a request.
+    """Convert a message to a request.
 
     Raises:
         InvalidInput: a vector cannot be read.
@@ -51,7 +51,7 @@ def request_from_message(message: pb.RecommendRequest) -> RecommendRequest:
 
 
 def result_to_message(result: RecommendResult) -> pb.RecommendResponse:
-    """A result as a message."""
+    """Convert a result to a message."""
     return pb.RecommendResponse(
         items=[_recommendation_to_message(item) for item in result.items],
         considered=result.considered,
@@ -60,7 +60,7 @@ def result_to_message(result: RecommendResult) -> pb.RecommendResponse:
 
 
 def result_from_message(message: pb.RecommendResponse) -> RecommendResult:
-    """A message as a result."""
+    """Convert a message to a result."""
     return RecommendResult(
         items=tuple(map(_recommendation_from_message, message.items)),
         considered=message.considered,
@@ -69,15 +69,15 @@ def result_from_message(message: pb.RecommendResponse) -> RecommendResult:
     )
 
 
-def _filter_to_message(wanted: Filter, field: str) -> pb.Filter:
-    if not isinstance(wanted, Filter):
-        raise InvalidInput(field, f"is {type(wanted).__name__}; it must be a Filter")
+def _filter_to_message(condition: Filter, field: str) -> pb.Filter:
+    if not isinstance(condition, Filter):
+        raise InvalidInput(field, f"is {type(condition).__name__}; it must be a Filter")
     return pb.Filter(
-        field=values.text(wanted.field, f"{field}.field"),
-        any_of=values.texts(wanted.any_of, f"{field}.any_of"),
-        minimum=None if wanted.minimum is None else values.number(wanted.minimum, f"{field}.minimum"),
-        maximum=None if wanted.maximum is None else values.number(wanted.maximum, f"{field}.maximum"),
-        exclude=values.flag(wanted.exclude, f"{field}.exclude"),
+        field=values.text(condition.field, f"{field}.field"),
+        any_of=values.texts(condition.any_of, f"{field}.any_of"),
+        minimum=None if condition.minimum is None else values.number(condition.minimum, f"{field}.minimum"),
+        maximum=None if condition.maximum is None else values.number(condition.maximum, f"{field}.maximum"),
+        exclude=values.flag(condition.exclude, f"{field}.exclude"),
     )
 
 

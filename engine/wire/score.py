@@ -1,4 +1,4 @@
-"""Score on the wire: its request and its result, beside their records."""
+"""Conversion of Score's request and result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from . import entities, provenance, tensors, values
 
 
 def request_to_message(request: ScoreRequest, priority: int) -> pb.ScoreRequest:
-    """A request as a message.
+    """Convert a request to a message.
 
     Raises:
-        InvalidInput: an attribute or a reference is of a kind that it cannot be.
+        InvalidInput: a value has the wrong type.
     """
     return pb.ScoreRequest(
         user=entities.user_to_message(request.user, "user"),
@@ -23,7 +23,7 @@ def request_to_message(request: ScoreRequest, priority: int) -> pb.ScoreRequest:
 
 
 def request_from_message(message: pb.ScoreRequest) -> ScoreRequest:
-    """A message as a request.
+    """Convert a message to a request.
 
     Raises:
         InvalidInput: a vector cannot be read.
@@ -34,7 +34,7 @@ def request_from_message(message: pb.ScoreRequest) -> ScoreRequest:
 
 
 def result_to_message(result: ScoreResult) -> pb.ScoreResponse:
-    """A result as a message."""
+    """Convert a result to a message."""
     return pb.ScoreResponse(
         outputs=tensors.outputs_to_messages(result.outputs),
         provenance=provenance.to_message(result.provenance, result.timings),
@@ -42,7 +42,7 @@ def result_to_message(result: ScoreResult) -> pb.ScoreResponse:
 
 
 def result_from_message(message: pb.ScoreResponse) -> ScoreResult:
-    """A message as a result. Its arrays are read-only views of the message's bytes."""
+    """Convert a message to a result. Its arrays are read-only views of the message's bytes."""
     return ScoreResult(
         tensors.outputs_from_messages(message.outputs),
         provenance.timings_from_message(message.provenance),

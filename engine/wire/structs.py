@@ -1,4 +1,4 @@
-"""Attributes on the wire: protobuf's Struct, which knows texts, numbers, booleans, lists and structs."""
+"""Conversion of attributes to and from protobuf's Struct, which has texts, numbers, booleans, lists and structs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .values import text, texts
 
 
 def to_struct(attributes: Mapping[str, Value], field: str = "attributes") -> Struct:
-    """Attributes as a message.
+    """Convert attributes to a message.
 
     Args:
-        attributes: texts, numbers or lists of texts, by name. NumPy's numbers are numbers.
-        field: where they stand in the request, for the error.
+        attributes: texts, numbers (NumPy's included) or lists of texts, by name.
+        field: path in the request, for errors.
 
     Raises:
-        InvalidInput: a value is of another kind.
+        InvalidInput: a value has another type.
     """
     if not isinstance(attributes, Mapping):
         raise InvalidInput(field, f"is {type(attributes).__name__}; it must be values by name")
@@ -34,7 +34,7 @@ def to_struct(attributes: Mapping[str, Value], field: str = "attributes") -> Str
 
 
 def from_struct(struct: Struct) -> dict[str, object]:
-    """A message's attributes; whether they are of a kind that an attribute can be is not checked."""
+    """Convert a message to attributes, without checking the types of the values."""
     return {name: _value(value) for name, value in struct.fields.items()}
 
 

@@ -1,4 +1,4 @@
-"""Arrays on the wire: little-endian bytes with their dtype and shape."""
+"""Conversion of arrays to and from little-endian bytes with their dtype and shape."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _DTYPES: Final[dict[str, np.dtype[np.floating]]] = {"float32": np.dtype("<f4"), 
 
 
 def to_message(array: Floats) -> pb.Tensor:
-    """An array as a message; one copy, from the array into the message's bytes."""
+    """Convert an array to a message, with one copy into the message's bytes."""
     return pb.Tensor(data=array.astype("<f4", copy=False).tobytes(), dtype="float32", shape=array.shape)
 
 
 def outputs_to_messages(outputs: Mapping[str, Floats]) -> dict[str, pb.Tensor]:
-    """Arrays by name as messages."""
+    """Convert arrays by name to messages."""
     return {name: to_message(array) for name, array in outputs.items()}
 
 
 def outputs_from_messages(messages: Mapping[str, pb.Tensor]) -> dict[str, Floats]:
-    """Messages by name as arrays, in the order of their names.
+    """Convert messages by name to arrays, in the order of their names.
 
     Raises:
         InvalidInput: see `from_message`.
@@ -35,14 +35,14 @@ def outputs_from_messages(messages: Mapping[str, pb.Tensor]) -> dict[str, Floats
 
 
 def from_message(message: pb.Tensor, field: str) -> Floats:
-    """A message as a float32 array; no copy where it is float32 already, and then read-only.
+    """Convert a message to a float32 array. Of float32 data it is a read-only view.
 
     Args:
         message: the message.
-        field: where it stands in the request, for the error.
+        field: path in the request, for errors.
 
     Raises:
-        InvalidInput: unknown dtype, a shape that no vector or matrix has, or bytes that do not fill it.
+        InvalidInput: the dtype is unknown, the shape is not that of a vector or a matrix, or the bytes do not fill it.
     """
     dtype = _DTYPES.get(message.dtype)
     if dtype is None:
@@ -50,7 +50,7 @@ def from_message(message: pb.Tensor, field: str) -> Floats:
         raise InvalidInput(f"{field}.dtype", f"{message.dtype!r} is not known; {known} are")
     shape = tuple(message.shape)
     if len(shape) > 2 or not all(0 <= size < 2**31 for size in shape):
-        raise InvalidInput(f"{field}.shape", f"{list(shape)} is no shape of a vector or a matrix")
+        raise InvalidInput(f"{field}.shape", f"{list(shape)} is not the shape of a vector or a matrix")
     expected = math.prod(shape) * dtype.itemsize
     if len(message.data) != expected:
         raise InvalidInput(

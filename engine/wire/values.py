@@ -1,4 +1,4 @@
-"""Values that a caller hands over, checked for their type before protobuf sees them, which names no field."""
+"""Type checks of a caller's values. Protobuf checks them as well, but its errors do not name the field."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _INT32: Final = range(-(2**31), 2**31)
 
 
 def text(value: object, field: str) -> str:
-    """A text.
+    """Check a text.
 
     Raises:
-        InvalidInput: it is of another type, or not UTF-8. Bytes that are not UTF-8 become lone surrogates where Python
-            reads them from a command line or a file's name.
+        InvalidInput: the value has another type, or is not UTF-8. Python turns bytes that are not UTF-8 into lone
+            surrogates when it reads them from a command line or a file's name.
     """
     if not isinstance(value, str):
         raise InvalidInput(field, f"is {_shown(value)}; it must be a text, for instance {str(value)[:40]!r}")
@@ -33,11 +33,11 @@ def text(value: object, field: str) -> str:
 
 
 def texts(values: Iterable[object], field: str) -> list[str]:
-    """Several texts; see `text`.
+    """Check several texts; see `text`.
 
     Raises:
-        InvalidInput: one of them is of another type or not UTF-8, or they are not a list. One text is not: Python would
-            take it for the list of its letters.
+        InvalidInput: a value has another type or is not UTF-8, or the values are not a list. A single text is not one,
+            although Python would iterate over its letters.
     """
     if isinstance(values, str):
         raise InvalidInput(field, f"is one text, {values!r}; put it into a list")
@@ -47,13 +47,13 @@ def texts(values: Iterable[object], field: str) -> list[str]:
 
 
 def integer(value: object, field: str) -> int:
-    """A whole number of 32 bits; NumPy's are taken too.
+    """Check an integer of 32 bits; NumPy's integers are accepted.
 
     Raises:
-        InvalidInput: it is something else.
+        InvalidInput: the value has another type or is out of range.
     """
     try:
-        number = operator.index(value)  # type: ignore[arg-type]  # whatever it is, the error says so
+        number = operator.index(value)  # type: ignore[arg-type]  # any other type raises, and the error names it
     except TypeError:
         raise InvalidInput(field, f"is {_shown(value)}; it must be a whole number") from None
     if number not in _INT32:
@@ -62,10 +62,10 @@ def integer(value: object, field: str) -> int:
 
 
 def number(value: object, field: str) -> float:
-    """A number; NumPy's are taken too.
+    """Check a number; NumPy's numbers are accepted.
 
     Raises:
-        InvalidInput: it is something else.
+        InvalidInput: the value has another type.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidInput(field, f"is {_shown(value)}; it must be a number")
@@ -73,10 +73,10 @@ def number(value: object, field: str) -> float:
 
 
 def flag(value: object, field: str) -> bool:
-    """True or false.
+    """Check a boolean.
 
     Raises:
-        InvalidInput: it is something else.
+        InvalidInput: the value has another type.
     """
     if not isinstance(value, bool):
         raise InvalidInput(field, f"is {_shown(value)}; it must be True or False")
@@ -84,10 +84,10 @@ def flag(value: object, field: str) -> bool:
 
 
 def vector(value: object, field: str) -> Floats:
-    """A vector as float32.
+    """Convert a vector to float32.
 
     Raises:
-        InvalidInput: it is not an array of numbers.
+        InvalidInput: the value is not an array of numbers.
     """
     try:
         return np.asarray(value, np.float32)

@@ -7,7 +7,7 @@ from emberline.engine.server.stream import Stream
 
 
 class Channel:
-    """The two ends of a stream of numbers, and the work that answers them when it is told to."""
+    """The two ends of a stream of numbers, which answers them when it is told to."""
 
     def __init__(self, most: int = 3) -> None:
         self.sent: asyncio.Queue[int | None] = asyncio.Queue()
@@ -15,14 +15,14 @@ class Channel:
         self.begun: list[int] = []
         self.finish: dict[int, asyncio.Future[str]] = {}
         self.ending = asyncio.Event()
-        stream = Stream(self.sent.get, self.write, self.work, lambda number, error: f"{number}: {error}", most)
+        stream = Stream(self.sent.get, self.write, self.answer, lambda number, error: f"{number}: {error}", most)
         self.run = asyncio.create_task(stream.run(self.ending))
 
     async def write(self, answer: str) -> None:
         """Take an answer."""
         self.written.append(answer)
 
-    async def work(self, number: int) -> str:
+    async def answer(self, number: int) -> str:
         """Answer when the test says so."""
         self.begun.append(number)
         self.finish[number] = asyncio.get_running_loop().create_future()
@@ -53,12 +53,12 @@ async def test_answers_come_in_the_order_of_the_requests() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-async def test_a_bounded_number_is_worked_on_at_a_time(most: int) -> None:
+async def test_the_requests_in_flight_are_bounded(most: int) -> None:
     """A sender that never stops does not fill the memory: no more is read until answers are taken."""
     channel = Channel(most=most)
     channel.send(*range(40), None)
     await channel.settle()
-    bound = most + 2  # beside the queue, one whose answer is awaited and one that waits for a place
+    bound = most + 2  # beside the queue, one whose answer is awaited and one that waits for room
     assert channel.begun == list(range(bound))
     assert channel.sent.qsize() == 41 - bound
     channel.finish[1].set_result("early")  # its answer waits for that before it
@@ -74,7 +74,7 @@ async def test_a_bounded_number_is_worked_on_at_a_time(most: int) -> None:
     assert len(channel.written) == 40
 
 
-async def test_a_refused_request_is_answered_and_the_stream_goes_on() -> None:
+async def test_a_rejected_request_is_answered_and_the_stream_goes_on() -> None:
     """An error is the answer to its own request only, whatever it is."""
     channel = Channel()
     channel.send(1, 2, 3, None)
@@ -101,7 +101,7 @@ async def test_a_stream_gives_way_to_itself() -> None:
     assert channel.written == ["one", "two"]
 
 
-async def test_a_later_request_that_slipped_in_does_not_get_an_earlier_one_refused() -> None:
+async def test_a_later_request_that_overtook_does_not_get_an_earlier_one_rejected() -> None:
     """What fills the line may be the stream's later request: the earlier one waits for that, too."""
     channel = Channel()
     channel.send(1, 2, 3, None)
@@ -145,8 +145,8 @@ async def test_what_was_read_is_answered_when_the_server_ends() -> None:
     assert channel.written == ["one"]
 
 
-async def test_a_cancelled_stream_cancels_its_work() -> None:
-    """When the client has gone, nothing of its stream is worked on any more."""
+async def test_a_cancelled_stream_cancels_its_requests() -> None:
+    """When the client has gone, none of its stream's requests stays in flight."""
     channel = Channel()
     channel.send(1)
     await channel.settle()

@@ -51,7 +51,7 @@ def test_a_text_that_is_not_utf8_is_named(
 
 def test_bytes_that_are_no_message_are_refused() -> None:
     """Damaged bytes are the sender's fault, and not an internal error."""
-    with pytest.raises(InvalidInput, match=r"is no emberline\.v1\.EncodeRequest"):
+    with pytest.raises(InvalidInput, match=r"is not a valid emberline\.v1\.EncodeRequest"):
         parse(pb.EncodeRequest, b"\x0a\xff")
 
 
