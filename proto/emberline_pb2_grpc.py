@@ -80,15 +80,15 @@ class EmberlineServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Encode(self, request, context):
-        """Encodes texts, items or users: vectors and any heads, out of one encoder pass.
+        """Encodes texts, items or users: vectors and any heads, from one pass through the encoder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EncodeStream(self, request_iterator, context):
-        """The same over a stream, for bulk work. Each request has one answer, in the order of the requests.
-        A request that is refused is answered with `error` set; the stream goes on.
+        """Encodes over a stream, for bulk work. Each request has one answer, in the order of the requests.
+        A refused request is answered with `error`, and the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,33 +102,35 @@ class EmberlineServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Recommend(self, request, context):
-        """The best items of the catalogue for one user.
+        """Ranks the catalogue for one user and returns the best items.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpsertItems(self, request, context):
-        """Adds or replaces items. They are durable and recommendable when the answer arrives. All or none.
+        """Adds or replaces items, all or none. When the answer arrives they are durable and can be recommended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteItems(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Deletes items by id.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetItems(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Returns items by id, with their vectors on request.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Info(self, request, context):
-        """What runs here: model, precision, device, dimensions, labels, catalogue.
+        """Describes the server: model, precision, device, dimensions, labels, catalogue, limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
