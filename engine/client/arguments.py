@@ -1,4 +1,4 @@
-"""A caller's arguments, checked before they are sent."""
+"""Checks of a caller's arguments, before they are sent."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ T = TypeVar("T")
 
 
 def listed(values: Iterable[T], field: str) -> tuple[T, ...]:
-    """Values as a tuple.
+    """Convert values to a tuple.
 
     Raises:
-        InvalidInput: they are one text, which Python would take for the list of its letters.
+        InvalidInput: the values are not a list. A single text is not one, although Python would iterate over its
+            letters.
     """
     if isinstance(values, str):
         raise InvalidInput(field, f"is one text, {values!r}; put it into a list")
@@ -25,9 +26,9 @@ def listed(values: Iterable[T], field: str) -> tuple[T, ...]:
 
 
 def ids_of(ids: Iterable[str]) -> tuple[str, ...]:
-    """The ids of items, for `Client.delete_items` and `Client.get_items`.
+    """Check the ids of items, for `Client.delete_items` and `Client.get_items`.
 
     Raises:
-        InvalidInput: they are one text, or one is not a text or not UTF-8.
+        InvalidInput: the ids are not a list of texts, or one is not UTF-8.
     """
     return tuple(texts(ids, "ids"))

@@ -1,4 +1,4 @@
-"""The asyncio client: `Client`'s methods, to be awaited."""
+"""The asyncio client, with the same methods as `Client`."""
 
 from __future__ import annotations
 
@@ -45,23 +45,26 @@ Answer = TypeVar("Answer")
 
 
 class AsyncClient:
-    """An asyncio client of one server. Make it where the event loop runs; use it in an ``async with``, or `close` it.
+    """An asyncio client of one server. Create it inside the event loop; use it in an ``async with``, or `close` it.
 
-    Its methods are `Client`'s, with the same arguments, answers and errors. A call that is cancelled is cancelled
-    on the server, too.
+    The methods have the arguments, results and errors of `Client`. Cancelling a call cancels it on the server as well.
 
     Args:
-        target: the server, ``HOST:PORT``.
-        timeout: seconds within which a call must be answered, all its attempts together.
-        retries: how often a call is sent again; see `Client`.
+        address: address of the server, ``HOST:PORT``.
+        timeout: seconds for a call, all attempts included.
+        retries: maximum number of retries of a call; see `Client`.
 
     Raises:
         ConfigError: a setting is out of its range.
     """
 
-    def __init__(self, target: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
+    def __init__(self, address: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
         self._connection: Connection[grpc.aio.Channel, EmberlineStub] = Connection(
-            target, timeout, retries, lambda: grpc.aio.insecure_channel(target, options=options(target)), EmberlineStub
+            address,
+            timeout,
+            retries,
+            lambda: grpc.aio.insecure_channel(address, options=options(address)),
+            EmberlineStub,
         )
 
     async def __aenter__(self) -> Self:
@@ -73,7 +76,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         await self._connection.close().close()
 
     async def encode(
@@ -85,8 +88,8 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> EncodeResult:
         """See `Client.encode`."""
-        work = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"))
-        return await self._call(calls.encode(work, priority), timeout)
+        request = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"))
+        return await self._call(calls.encode(request, priority), timeout)
 
     async def encode_stream(
         self,
@@ -98,9 +101,9 @@ class AsyncClient:
         priority: int = -1,
         timeout: float | None = None,
     ) -> AsyncIterator[EncodeResult]:
-        """See `Client.encode_stream`; the inputs may be an asynchronous iterable as well."""
+        """See `Client.encode_stream`. The inputs may also be an asynchronous iterable."""
         window = Window(
-            listed(outputs, "outputs"), priority, in_flight, self._connection.retries, self._connection.target
+            listed(outputs, "outputs"), priority, in_flight, self._connection.retries, self._connection.address
         )
         outbox: asyncio.Queue[pb.EncodeStreamRequest | None] = asyncio.Queue()
 
@@ -116,29 +119,29 @@ class AsyncClient:
             try:
                 answer = await stream.read()
             except grpc.RpcError as error:
-                # A stream that is over before it has begun ends with an internal error of gRPC's asyncio.
+                # A stream that expires before it starts ends with an internal error of gRPC's asyncio.
                 if time.monotonic() >= ends:
-                    raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.target) from None
-                raise from_rpc(error, self._connection.target) from None
-            if time.monotonic() >= ends:  # the answer was quicker than gRPC's own clock
-                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.target)
+                    raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.address) from None
+                raise from_rpc(error, self._connection.address) from None
+            if time.monotonic() >= ends:  # the answer came before gRPC noticed that the deadline had passed
+                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.address)
             if answer is grpc.aio.EOF:
-                raise unfinished(self._connection.target)
-            again = window.receive(answer)
-            if again:
-                await asyncio.sleep(again.pause)
-                outbox.put_nowait(again.request)
+                raise unfinished(self._connection.address)
+            retry = window.receive(answer)
+            if retry:
+                await asyncio.sleep(retry.pause)
+                outbox.put_nowait(retry.request)
             return window.ready()
 
         try:
-            async for entries in parts_of(inputs, part):
-                outbox.put_nowait(window.send(entries))
+            async for chunk in parts_of(inputs, part):
+                outbox.put_nowait(window.send(chunk))
                 while window.full:
-                    for encoded in await take():
-                        yield encoded
+                    for result in await take():
+                        yield result
             while window:
-                for encoded in await take():
-                    yield encoded
+                for result in await take():
+                    yield result
         finally:
             outbox.put_nowait(None)
             stream.cancel()
@@ -153,8 +156,8 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> ScoreResult:
         """See `Client.score`."""
-        work = ScoreRequest(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
-        return await self._call(calls.score(work, priority), timeout)
+        request = ScoreRequest(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
+        return await self._call(calls.score(request, priority), timeout)
 
     async def recommend(
         self,
@@ -171,7 +174,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> RecommendResult:
         """See `Client.recommend`."""
-        work = RecommendRequest(
+        request = RecommendRequest(
             user=user,
             k=k,
             filters=listed(filters, "filters"),
@@ -181,7 +184,7 @@ class AsyncClient:
             reasons=reasons,
             outputs=listed(outputs, "outputs"),
         )
-        return await self._call(calls.recommend(work, priority), timeout)
+        return await self._call(calls.recommend(request, priority), timeout)
 
     async def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> UpsertResult:
         """See `Client.upsert_items`."""
@@ -220,9 +223,9 @@ class AsyncClient:
                         return
             except grpc.RpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    raise from_rpc(error, self._connection.target) from None
+                    raise from_rpc(error, self._connection.address) from None
         raise ServerUnreachable(
-            f"{self._connection.target} was not ready within {timeout:g} s; see that a server is started there"
+            f"{self._connection.address} was not ready within {timeout:g} s; check that a server runs there"
         )
 
     async def _call(self, call: calls.Call[Answer], timeout: float | None) -> Answer:
@@ -236,7 +239,7 @@ class AsyncClient:
                     self._connection.unanswered()
                 else:
                     self._connection.answered()
-                error = from_rpc(failure, self._connection.target)
+                error = from_rpc(failure, self._connection.address)
             else:
                 self._connection.answered()
                 return call.read(message)

@@ -45,24 +45,24 @@ Answer = TypeVar("Answer")
 
 
 class Client:
-    """A blocking client of one server; may be used from several threads. Use it in a ``with`` block, or `close` it.
+    """A blocking client of one server. Several threads may share it. Use it in a ``with`` block, or `close` it.
 
-    Every method raises what the server raised, from `InvalidInput` to `Overloaded`, and `ServerUnreachable` or
-    `DeadlineExceeded` where no answer came.
+    Every method raises the server's error, for instance `InvalidInput` or `Overloaded`, and `ServerUnreachable` or
+    `DeadlineExceeded` if there is no answer.
 
     Args:
-        target: the server, ``HOST:PORT``.
-        timeout: seconds within which a call must be answered, all its attempts together.
-        retries: how often a call is sent again that met an overloaded, departing or absent server; 0: not at all. The
-            pause before is what the server asks for, or grows from a tenth of a second.
+        address: address of the server, ``HOST:PORT``.
+        timeout: seconds for a call, all attempts included.
+        retries: maximum number of retries when the server is overloaded, shutting down or unreachable. The pause before
+            a retry is the one that the server asks for, or grows from a tenth of a second.
 
     Raises:
         ConfigError: a setting is out of its range.
     """
 
-    def __init__(self, target: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
+    def __init__(self, address: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
         self._connection: Connection[grpc.Channel, EmberlineStub] = Connection(
-            target, timeout, retries, lambda: grpc.insecure_channel(target, options=options(target)), EmberlineStub
+            address, timeout, retries, lambda: grpc.insecure_channel(address, options=options(address)), EmberlineStub
         )
 
     def __enter__(self) -> Self:
@@ -74,7 +74,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close().close()
 
     def encode(
@@ -85,16 +85,16 @@ class Client:
         priority: int = 0,
         timeout: float | None = None,
     ) -> EncodeResult:
-        """Encode texts, items or users, out of one encoder pass.
+        """Encode texts, items or users. One pass through the encoder gives all outputs.
 
         Args:
-            inputs: up to `Info.max_inputs`. The attributes of an item or a user are rendered to text.
-            outputs: `Info.outputs` has the names; those of items and texts are ``item_…``, those of users ``user_…``.
+            inputs: up to `Info.max_inputs` inputs. The attributes of items and users are rendered to text.
+            outputs: names from `Info.outputs`: ``item_…`` for items and texts, ``user_…`` for users.
             priority: -8 to 7; higher goes first when the server is busy.
-            timeout: seconds, in place of the client's.
+            timeout: seconds for the call, in place of the client's.
         """
-        work = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"))
-        return self._call(calls.encode(work, priority), timeout)
+        request = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"))
+        return self._call(calls.encode(request, priority), timeout)
 
     def encode_stream(
         self,
@@ -106,22 +106,22 @@ class Client:
         priority: int = -1,
         timeout: float | None = None,
     ) -> Iterator[EncodeResult]:
-        """Encode any number of inputs, part by part, holding only a few parts in memory.
+        """Encode any number of inputs in parts, with only a few parts in memory.
 
         Args:
-            inputs: read as they are needed.
-            outputs: as for `encode`.
-            part: inputs a part, which comes back as one `EncodeResult`; in order.
-            in_flight: parts that are sent before the first of them must be answered.
-            priority: as for `encode`; bulk work lets others go first.
-            timeout: seconds for all; None: as long as it takes.
+            inputs: the inputs, which are read when they are needed.
+            outputs: see `encode`.
+            part: number of inputs in a part. Each part gives one `EncodeResult`, in order.
+            in_flight: maximum number of parts that wait for their results.
+            priority: see `encode`. By default, bulk work goes after other requests.
+            timeout: seconds for the whole stream; None: no limit.
 
         Raises:
-            InvalidInput: an input cannot be encoded; it is named by its place among all inputs. The parts before it
-                have been yielded.
+            InvalidInput: an input cannot be encoded. The error names its index among all inputs; the results of earlier
+                parts have been yielded.
         """
         window = Window(
-            listed(outputs, "outputs"), priority, in_flight, self._connection.retries, self._connection.target
+            listed(outputs, "outputs"), priority, in_flight, self._connection.retries, self._connection.address
         )
         outbox: SimpleQueue[pb.EncodeStreamRequest | None] = SimpleQueue()
         seconds = math.inf if timeout is None else self._connection.seconds(timeout)
@@ -132,20 +132,20 @@ class Client:
             try:
                 answer = next(stream)
             except grpc.RpcError as error:
-                raise from_rpc(error, self._connection.target) from None
+                raise from_rpc(error, self._connection.address) from None
             except StopIteration:
-                raise unfinished(self._connection.target) from None
-            if time.monotonic() >= ends:  # the answer was quicker than gRPC's own clock
-                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.target)
-            again = window.receive(answer)
-            if again:
-                time.sleep(again.pause)
-                outbox.put(again.request)
+                raise unfinished(self._connection.address) from None
+            if time.monotonic() >= ends:  # the answer came before gRPC noticed that the deadline had passed
+                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.address)
+            retry = window.receive(answer)
+            if retry:
+                time.sleep(retry.pause)
+                outbox.put(retry.request)
             return window.ready()
 
         try:
-            for entries in parts(inputs, part):
-                outbox.put(window.send(entries))
+            for chunk in parts(inputs, part):
+                outbox.put(window.send(chunk))
                 while window.full:
                     yield from take()
             while window:
@@ -163,17 +163,17 @@ class Client:
         priority: int = 0,
         timeout: float | None = None,
     ) -> ScoreResult:
-        """Score one user against candidates.
+        """Score candidates for one user.
 
         Args:
             user: a profile and liked items; either may be empty.
-            candidates: `by_id`, `by_text` or `by_vector`.
-            outputs: of ``score`` (what ranks), ``probability`` (that the user likes it), ``rating``.
-            priority: as for `encode`.
-            timeout: seconds, in place of the client's.
+            candidates: references made by `by_id`, `by_text` or `by_vector`.
+            outputs: any of ``score``, which ranks items, ``probability`` that the user likes the item, and ``rating``.
+            priority: see `encode`.
+            timeout: seconds for the call, in place of the client's.
         """
-        work = ScoreRequest(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
-        return self._call(calls.score(work, priority), timeout)
+        request = ScoreRequest(user, listed(candidates, "candidates"), listed(outputs, "outputs"))
+        return self._call(calls.score(request, priority), timeout)
 
     def recommend(
         self,
@@ -189,21 +189,21 @@ class Client:
         priority: int = 0,
         timeout: float | None = None,
     ) -> RecommendResult:
-        """The best items of the catalogue for a user.
+        """Return the best items of the catalogue for a user.
 
         Args:
             user: a profile and liked items; either may be empty.
-            k: how many, up to `Info.max_k`.
-            filters: all must hold.
+            k: number of items, up to `Info.max_k`.
+            filters: conditions, all of which must hold.
             include_history: whether items of the history may be recommended again.
-            exclude_ids: items that shall not be recommended.
-            diversity: 0 by score alone, up to 1: the weight of being unlike what is already chosen.
-            reasons: whether to say why.
-            outputs: beside the score: ``probability``, ``rating``.
-            priority: as for `encode`.
-            timeout: seconds, in place of the client's.
+            exclude_ids: ids of items to leave out.
+            diversity: from 0, ranking by score alone, to 1; the weight of dissimilarity to the items ranked before.
+            reasons: whether to explain each item.
+            outputs: ``probability`` and ``rating``, in addition to the score.
+            priority: see `encode`.
+            timeout: seconds for the call, in place of the client's.
         """
-        work = RecommendRequest(
+        request = RecommendRequest(
             user=user,
             k=k,
             filters=listed(filters, "filters"),
@@ -213,47 +213,47 @@ class Client:
             reasons=reasons,
             outputs=listed(outputs, "outputs"),
         )
-        return self._call(calls.recommend(work, priority), timeout)
+        return self._call(calls.recommend(request, priority), timeout)
 
     def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> UpsertResult:
-        """Add items to the catalogue or replace them, all or none; durable and recommendable on return.
+        """Add or replace items of the catalogue, all or none. They are durable and recommendable on return.
 
         Args:
-            items: up to `Info.max_inputs`, each id once.
-            timeout: seconds, in place of the client's.
+            items: up to `Info.max_inputs` items, each id once.
+            timeout: seconds for the call, in place of the client's.
         """
         return self._call(calls.upsert(items), timeout)
 
     def delete_items(self, ids: Sequence[str], *, timeout: float | None = None) -> DeleteResult:
-        """Delete items from the catalogue; ids that it does not have are answered, not refused."""
+        """Delete items from the catalogue. The result names the ids that it does not have."""
         return self._call(calls.delete(ids), timeout)
 
     def get_items(self, ids: Sequence[str], *, vectors: bool = False, timeout: float | None = None) -> GetResult:
-        """Items of the catalogue, in the order of the ids; those that it does not have are answered, not refused.
+        """Return items of the catalogue, in the order of the ids. The result names the ids that it does not have.
 
         Args:
-            ids: up to `Info.max_inputs`.
-            vectors: whether to send the items' vectors; without, they are empty and the bias is 0.
-            timeout: seconds, in place of the client's.
+            ids: up to `Info.max_inputs` ids.
+            vectors: whether to send the items' vectors. If not, they are empty and the bias is 0.
+            timeout: seconds for the call, in place of the client's.
         """
         return self._call(calls.get(ids, vectors), timeout)
 
     def info(self, *, timeout: float | None = None) -> Info:
-        """What runs on the server."""
+        """Describe the server: its model, device, limits and catalogue."""
         return self._call(calls.info(), timeout)
 
     def ready(self, *, timeout: float = 1.0) -> bool:
-        """Whether the server takes requests now."""
+        """Return whether the server accepts requests now."""
         with suppress(ServerUnreachable):
             self.wait_ready(timeout=timeout)
             return True
         return False
 
     def wait_ready(self, *, timeout: float = TIMEOUT) -> None:
-        """Wait until the server takes requests.
+        """Wait until the server accepts requests.
 
         Raises:
-            ServerUnreachable: it did not within `timeout` seconds.
+            ServerUnreachable: the server was not ready within `timeout` seconds.
         """
         check_timeout(timeout)
         health = health_pb2_grpc.HealthStub(self._connection.channel)
@@ -267,9 +267,9 @@ class Client:
                         return
             except grpc.RpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    raise from_rpc(error, self._connection.target) from None
+                    raise from_rpc(error, self._connection.address) from None
         raise ServerUnreachable(
-            f"{self._connection.target} was not ready within {timeout:g} s; see that a server is started there"
+            f"{self._connection.address} was not ready within {timeout:g} s; check that a server runs there"
         )
 
     def _call(self, call: calls.Call[Answer], timeout: float | None) -> Answer:
@@ -283,7 +283,7 @@ class Client:
                     self._connection.unanswered()
                 else:
                     self._connection.answered()
-                error = from_rpc(failure, self._connection.target)
+                error = from_rpc(failure, self._connection.address)
             else:
                 self._connection.answered()
                 return call.read(message)

@@ -1,4 +1,4 @@
-"""Bulk encoding over a stream: which parts are under way, which have failed, and which are ready, in order."""
+"""Bulk encoding over a stream: which parts are in flight, which must be sent again, and which are ready, in order."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .retries import pause
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """A part that the server had no room for, to be sent again after `pause` seconds."""
+class PartRetry:
+    """A part to send again after `pause` seconds, because the server had no room for it."""
 
     request: pb.EncodeStreamRequest
     pause: float
@@ -30,26 +30,26 @@ class _Part:
     start: int
     request: pb.EncodeStreamRequest
     attempts: int = 0
-    answer: EncodeResult | None = None
+    result: EncodeResult | None = None
 
 
 class Window:
-    """The parts of a stream that have been sent and not yet been handed to the caller.
+    """The parts of a stream that have been sent and not yet been returned to the caller.
 
     Args:
-        outputs: what to ask for.
-        priority: of each part.
-        size: how many parts may be in it: what the client and the server hold in memory, whatever the whole's size.
-        retries: how often a part is sent again for which the server had no room.
-        target: the server's address, for errors.
+        outputs: requested outputs.
+        priority: priority of each part.
+        size: maximum number of parts in the window, which bounds the memory of client and server.
+        retries: maximum number of times that a part is sent again.
+        address: address of the server, for errors.
     """
 
-    def __init__(self, outputs: tuple[str, ...], priority: int, size: int, retries: int, target: str) -> None:
+    def __init__(self, outputs: tuple[str, ...], priority: int, size: int, retries: int, address: str) -> None:
         self._outputs = outputs
         self._priority = priority
         self._size = size
         self._retries = retries
-        self._target = target
+        self._address = address
         self._parts: dict[str, _Part] = {}  # oldest first
         self._sent = 0
         self._start = 0
@@ -59,14 +59,14 @@ class Window:
 
     @property
     def full(self) -> bool:
-        """Whether an answer must be taken before another part may be sent."""
+        """Whether an answer must be received before another part may be sent."""
         return len(self._parts) >= self._size
 
     def send(self, inputs: tuple[Input, ...]) -> pb.EncodeStreamRequest:
-        """The message for the next part.
+        """Make the message for the next part.
 
         Raises:
-            InvalidInput: an input is of a kind that it cannot be; named by its place in the whole.
+            InvalidInput: an input has the wrong type. The error names its index among all inputs.
         """
         try:
             request = request_to_message(EncodeRequest(inputs, self._outputs), self._priority)
@@ -78,35 +78,35 @@ class Window:
         self._start += len(inputs)
         return part.request
 
-    def receive(self, answer: pb.EncodeStreamResponse) -> Again | None:
-        """Take an answer.
+    def receive(self, answer: pb.EncodeStreamResponse) -> PartRetry | None:
+        """Receive an answer; returns a part that must be sent again, if any.
 
         Raises:
-            EmberlineError: the server refused the part; an input is named by its place in the whole.
+            EmberlineError: the server rejected the part. The error names the input's index among all inputs.
         """
         part = self._parts[answer.id]
         if answer.WhichOneof("answer") == "response":
-            part.answer = result_from_message(answer.response)
+            part.result = result_from_message(answer.response)
             return None
-        error = from_status(grpc.StatusCode[answer.error.code], answer.error.message, self._target)
+        error = from_status(grpc.StatusCode[answer.error.code], answer.error.message, self._address)
         seconds = pause(error, part.attempts)
         if seconds is None or part.attempts == self._retries:
             raise shifted(error, part.start)
         part.attempts += 1
-        return Again(part.request, seconds)
+        return PartRetry(part.request, seconds)
 
     def ready(self) -> Iterator[EncodeResult]:
-        """The oldest parts that are answered, which leave the window."""
+        """Yield the results of the oldest parts that have been answered, which leave the window."""
         while self._parts:
             name, part = next(iter(self._parts.items()))
-            if part.answer is None:
+            if part.result is None:
                 return
             del self._parts[name]
-            yield part.answer
+            yield part.result
 
 
 def parts(inputs: Iterable[Input], size: int) -> Iterator[tuple[Input, ...]]:
-    """The inputs in parts of at most `size`."""
+    """Cut inputs into parts of at most `size`."""
     if isinstance(inputs, str):
         raise InvalidInput("inputs", f"is one text, {inputs!r}; put it into a list")
     iterator = iter(inputs)
@@ -115,16 +115,16 @@ def parts(inputs: Iterable[Input], size: int) -> Iterator[tuple[Input, ...]]:
 
 
 async def parts_of(inputs: AsyncIterable[Input] | Iterable[Input], size: int) -> AsyncIterator[tuple[Input, ...]]:
-    """The same for inputs that may have to be waited for."""
+    """Cut inputs, which may be asynchronous, into parts of at most `size`."""
     if not isinstance(inputs, AsyncIterable):
         for part in parts(inputs, size):
             yield part
         return
-    gathered: list[Input] = []
+    pending: list[Input] = []
     async for entry in inputs:
-        gathered.append(entry)
-        if len(gathered) == size:
-            yield tuple(gathered)
-            gathered.clear()
-    if gathered:
-        yield tuple(gathered)
+        pending.append(entry)
+        if len(pending) == size:
+            yield tuple(pending)
+            pending.clear()
+    if pending:
+        yield tuple(pending)

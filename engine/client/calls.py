@@ -1,4 +1,4 @@
-"""The contract's calls, each as what to send and how to read the answer; how it travels is a client's matter."""
+"""The contract's calls: the message to send and the conversion of the answer. Both clients use them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Call(Generic[Answer]):
     """One call.
 
     Attributes:
-        method: its name in the contract.
-        request: the message to send.
-        read: the answer's message as a record.
+        method: name of the method in the contract.
+        request: message to send.
+        read: converts the answer's message to a record.
     """
 
     method: str
@@ -48,19 +48,19 @@ class Call(Generic[Answer]):
     read: Callable[[Any], Answer]
 
 
-def encode(work: EncodeRequest, priority: int) -> Call[EncodeResult]:
+def encode(request: EncodeRequest, priority: int) -> Call[EncodeResult]:
     """See `Client.encode`."""
-    return Call("Encode", encode_wire.request_to_message(work, priority), encode_wire.result_from_message)
+    return Call("Encode", encode_wire.request_to_message(request, priority), encode_wire.result_from_message)
 
 
-def score(work: ScoreRequest, priority: int) -> Call[ScoreResult]:
+def score(request: ScoreRequest, priority: int) -> Call[ScoreResult]:
     """See `Client.score`."""
-    return Call("Score", score_wire.request_to_message(work, priority), score_wire.result_from_message)
+    return Call("Score", score_wire.request_to_message(request, priority), score_wire.result_from_message)
 
 
-def recommend(work: RecommendRequest, priority: int) -> Call[RecommendResult]:
+def recommend(request: RecommendRequest, priority: int) -> Call[RecommendResult]:
     """See `Client.recommend`."""
-    return Call("Recommend", recommend_wire.request_to_message(work, priority), recommend_wire.result_from_message)
+    return Call("Recommend", recommend_wire.request_to_message(request, priority), recommend_wire.result_from_message)
 
 
 def upsert(items: Iterable[Item]) -> Call[UpsertResult]:

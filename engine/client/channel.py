@@ -1,4 +1,4 @@
-"""What both clients ask of gRPC: the channel's options, its deadlines, and a new channel for one that has died."""
+"""Connections: the channel's options, the deadlines of calls, and the replacement of a dead channel."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from emberline.engine.errors import ClientClosed, ConfigError
 C = TypeVar("C")
 S = TypeVar("S")
 
-#: Seconds. A lone request takes milliseconds; this is for a server that is busy, or has just been started.
+#: Default timeout in seconds. A single request takes milliseconds, but a server may be busy or starting.
 TIMEOUT: Final = 30.0
-#: Seconds from which on a timeout means none: three years. gRPC's clock overflows at some point beyond.
+#: Timeouts of this many seconds, three years, or more count as infinite, because gRPC's clock overflows beyond.
 _ENDLESS: Final = 1e8
-#: Deadlines in a row that passed without an answer, after which the connection is taken for dead.
-_SILENT: Final = 2
+#: Number of calls in a row without an answer after which a channel counts as dead.
+_MAX_UNANSWERED: Final = 2
 
-#: The variables that gRPC takes a proxy from, in its order.
+#: The environment variables from which gRPC takes a proxy, in its order.
 _PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
 
 _OPTIONS: Final = (
-    # Vectors of a thousand items are larger than the 4 MB that gRPC takes by default; the server bounds what it sends.
+    # Vectors of a thousand items exceed gRPC's default limit of 4 MB. The server has its own limit.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A server that comes back is found within two seconds, not after the two minutes to which gRPC's pauses grow.
+    # A restarted server is found within two seconds. By default gRPC's pauses grow to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 2_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # Each client has connections of its own, so that a new client does not inherit a dead one.
     ("grpc.use_local_subchannel_pool", 1),
-    # A peer that has vanished without a word is noticed within 15 seconds while a call waits for it.
+    # While a call waits, a vanished server is noticed within 15 seconds.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
 )
 
 
-def check(target: str, timeout: float, retries: int) -> None:
+def check(address: str, timeout: float, retries: int) -> None:
     """Check a client's settings.
 
     Raises:
-        ConfigError: one is out of its range.
+        ConfigError: a setting is out of its range.
     """
-    host, _, port = target.rpartition(":")
+    host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
-        raise ConfigError(f"the server is {target!r}; it must be HOST:PORT, for instance 127.0.0.1:50051")
+        raise ConfigError(f"the server is {address!r}; it must be HOST:PORT, for instance 127.0.0.1:50051")
     check_timeout(timeout)
     if retries < 0:
         raise ConfigError(f"retries is {retries}; it must be 0 or more")
 
 
 def check_timeout(timeout: float) -> None:
-    """Check a call's timeout; infinity means that the call may take as long as it likes.
+    """Check a timeout; infinity means no limit.
 
     Raises:
-        ConfigError: it is not a number above 0.
+        ConfigError: the timeout is not a number above 0.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise ConfigError(f"timeout is {timeout!r}; it must be a number of seconds")
@@ -66,45 +66,45 @@ def check_timeout(timeout: float) -> None:
 
 
 def deadline(seconds: float) -> float | None:
-    """A timeout as gRPC takes it: None for one that never ends."""
+    """Convert a timeout to gRPC's form, which is None for an infinite one."""
     return None if seconds >= _ENDLESS else seconds
 
 
-def options(target: str) -> tuple[tuple[str, int], ...]:
-    """The channel's options for a server. A server on this machine is never asked through a proxy."""
-    return (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if _is_loopback(target) else _OPTIONS
+def options(address: str) -> tuple[tuple[str, int], ...]:
+    """Return the channel's options for a server. A server on this machine is never reached through a proxy."""
+    return (*_OPTIONS, ("grpc.enable_http_proxy", 0)) if _is_loopback(address) else _OPTIONS
 
 
-def proxy(target: str) -> str:
-    """The environment variable that may send calls to a server through a proxy; empty if none does."""
-    if _is_loopback(target):
+def proxy(address: str) -> str:
+    """Return the environment variable that sets a proxy for a server; empty if there is none."""
+    if _is_loopback(address):
         return ""
     return next((name for name in _PROXIES if os.environ.get(name)), "")
 
 
 class Connection(Generic[C, S]):
-    """The channel to one server. A channel whose calls go unanswered is replaced, since its route may be gone.
+    """The channel to one server. A channel whose calls go unanswered is replaced, because its route may be gone.
 
     Attributes:
-        target: the server, HOST:PORT.
-        timeout: seconds within which a call must be answered.
-        retries: how often a call is sent again.
+        address: address of the server, HOST:PORT.
+        timeout: default timeout of a call, in seconds.
+        retries: maximum number of retries of a call.
     """
 
     def __init__(
-        self, target: str, timeout: float, retries: int, open_channel: Callable[[], C], stub: Callable[[C], S]
+        self, address: str, timeout: float, retries: int, open_channel: Callable[[], C], stub: Callable[[C], S]
     ) -> None:
         """Open the channel.
 
         Args:
-            target: the server, HOST:PORT.
-            timeout: seconds within which a call must be answered.
-            retries: how often a call is sent again.
-            open_channel: opens a channel to it.
-            stub: makes the contract's stub over a channel.
+            address: address of the server, HOST:PORT.
+            timeout: default timeout of a call, in seconds.
+            retries: maximum number of retries of a call.
+            open_channel: opens a channel to the server.
+            stub: makes the contract's stub for a channel.
         """
-        check(target, timeout, retries)
-        self.target = target
+        check(address, timeout, retries)
+        self.address = address
         self.timeout = timeout
         self.retries = retries
         self._open = open_channel
@@ -116,31 +116,31 @@ class Connection(Generic[C, S]):
 
     @property
     def channel(self) -> C:
-        """The channel that calls take now.
+        """The current channel.
 
         Raises:
             ClientClosed: the client has been closed.
         """
         if self._closed:
-            raise ClientClosed(self.target)
+            raise ClientClosed(self.address)
         return self._channel
 
     @property
     def stub(self) -> S:
-        """The stub over that channel.
+        """The stub of the current channel.
 
         Raises:
             ClientClosed: the client has been closed.
         """
         if self._closed:
-            raise ClientClosed(self.target)
+            raise ClientClosed(self.address)
         return self._stub
 
     def seconds(self, timeout: float | None) -> float:
-        """A call's timeout in seconds, the client's where it has none of its own.
+        """Return a call's timeout in seconds, which defaults to the client's.
 
         Raises:
-            ConfigError: it is not a number above 0.
+            ConfigError: the timeout is not a number above 0.
         """
         if timeout is None:
             return self.timeout
@@ -148,31 +148,31 @@ class Connection(Generic[C, S]):
         return timeout
 
     def answered(self) -> None:
-        """Note that the server has answered."""
+        """Record that the server has answered a call."""
         self._unanswered = 0
 
     def unanswered(self) -> None:
-        """Note that a call's time was up without a word from the server; the second in a row gets a new channel."""
+        """Record that a call timed out without an answer. After two in a row the channel is replaced."""
         self._unanswered += 1
-        if self._unanswered >= _SILENT and not self._closed:
+        if self._unanswered >= _MAX_UNANSWERED and not self._closed:
             self._unanswered = 0
-            # The old channel is not closed: another thread's call may still be answered. It goes with its last call.
+            # The old channel is not closed, because a call of another thread may still be answered on it.
             self._channel = self._open()
             self._stub = self._make_stub(self._channel)
 
     def close(self) -> C:
-        """Refuse further calls; gives the channel, which is the caller's to close."""
+        """Reject further calls; returns the channel, which the caller must close."""
         self._closed = True
         return self._channel
 
 
 def until(timeout: float, now: float) -> float:
-    """When a timeout ends, on the clock that says `now`; infinity for one that never does."""
+    """Return the time when a timeout ends, on the clock of `now`; infinity for an infinite one."""
     return math.inf if timeout >= _ENDLESS else now + timeout
 
 
-def _is_loopback(target: str) -> bool:
-    host = target.rpartition(":")[0].strip("[]").removeprefix("ipv4:").removeprefix("ipv6:")
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]").removeprefix("ipv4:").removeprefix("ipv6:")
     if host == "localhost":
         return True
     try:

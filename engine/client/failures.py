@@ -1,4 +1,4 @@
-"""What a failed call means: gRPC's status back to the error that the server raised, or why there was no server."""
+"""The errors of failed calls: turns gRPC's status back into the server's error, or says why there was no answer."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ E = TypeVar("E", bound=EmberlineError)
 
 _INPUT: Final = re.compile(r"^inputs\[(\d+)\]")
 _ITEM: Final = re.compile(r"no item (?P<id>(['\"]).*\2) in the catalogue", re.DOTALL)
-#: What gRPC says of a message that is too large, on either side.
+#: Part of gRPC's message when a message is too large, on either side.
 _TOO_LARGE: Final = "larger than max"
-#: Seconds to wait where an overloaded server does not say how long.
+#: Seconds to wait if an overloaded server does not say how long.
 _RETRY_AFTER: Final = 0.1
 
 
-def from_rpc(error: grpc.RpcError | grpc.aio.AioRpcError, target: str) -> EmberlineError:
-    """The error behind a failed call.
+def from_rpc(error: grpc.RpcError | grpc.aio.AioRpcError, address: str) -> EmberlineError:
+    """Return the error of a failed call.
 
     Args:
-        error: what gRPC raised.
-        target: the server's address, for the message.
+        error: gRPC's error.
+        address: address of the server, for the message.
     """
-    call: Any = error  # an RpcError that a call raises is the call, too, which its type does not say
-    return from_status(call.code(), call.details() or "", target, dict(call.trailing_metadata() or ()))
+    call: Any = error  # the RpcError of a call is also the call, which its type does not say
+    return from_status(call.code(), call.details() or "", address, dict(call.trailing_metadata() or ()))
 
 
 def from_status(
-    code: grpc.StatusCode, details: str, target: str, metadata: Mapping[str, str | bytes] | None = None
+    code: grpc.StatusCode, details: str, address: str, metadata: Mapping[str, str | bytes] | None = None
 ) -> EmberlineError:
-    """The error behind a status.
+    """Return the error of a status.
 
     Args:
-        code: gRPC's.
-        details: the message; the server's own is the error's as it was raised.
-        target: the server's address, for the message.
-        metadata: the trailing metadata; the answers within a stream have none.
+        code: gRPC status code.
+        details: message of the status; from the server, it is the message of the error.
+        address: address of the server, for the message.
+        metadata: trailing metadata of the call; answers within a stream have none.
     """
     metadata = metadata or {}
     raised = metadata.get("emberline-error")
@@ -70,51 +70,53 @@ def from_status(
             pushback = metadata.get("grpc-retry-pushback-ms")
             return _raised(Overloaded, details, retry_after=float(pushback) / 1000 if pushback else _RETRY_AFTER)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return DeadlineExceeded(f"{target} did not answer in time; allow it more (timeout), or send less at once")
+            return DeadlineExceeded(
+                f"{address} did not answer in time; allow more time (timeout), or send less at once"
+            )
         case grpc.StatusCode.UNAVAILABLE if raised == ShuttingDown.__name__:
             return ShuttingDown()
         case grpc.StatusCode.UNAVAILABLE:
-            variable = proxy(target)
+            variable = proxy(address)
             through = f" through the proxy that {variable} names" if variable else ""
             return ServerUnreachable(
-                f"{target} cannot be reached{through} ({details}); see that a server listens there"
+                f"{address} cannot be reached{through} ({details}); check that a server listens there"
             )
         case grpc.StatusCode.CANCELLED:
-            # The clients cancel by ending the call themselves; this one was cut off by the other side.
-            return ServerUnreachable(f"{target} ended the call without an answer ({details}); it may be stopping")
+            # A client's own cancellation does not end here, so the other side has cancelled the call.
+            return ServerUnreachable(f"{address} ended the call without an answer ({details}); it may be stopping")
         case grpc.StatusCode.UNIMPLEMENTED:
             return EmberlineError(
-                f"{target} does not know this call; another version of Emberline, or no Emberline, runs there"
+                f"{address} does not know this call; another version of Emberline, or another program, runs there"
             )
         case grpc.StatusCode.INTERNAL if raised == InferenceFailed.__name__:
             return InferenceFailed(details)
         case grpc.StatusCode.INTERNAL if raised == CatalogueError.__name__:
             return CatalogueError(details)
         case _:
-            return EmberlineError(f"{target} failed ({code.name}): {details}")
+            return EmberlineError(f"{address} failed ({code.name}): {details}")
 
 
 def is_silence(error: grpc.RpcError | grpc.aio.AioRpcError) -> bool:
-    """Whether a call's time was up without a word from the server: its own refusals name their error."""
+    """Return whether a call timed out without an answer. The server's own answers name their error."""
     call: Any = error
-    named = dict(call.trailing_metadata() or ())
-    return call.code() is grpc.StatusCode.DEADLINE_EXCEEDED and "emberline-error" not in named
+    metadata = dict(call.trailing_metadata() or ())
+    return call.code() is grpc.StatusCode.DEADLINE_EXCEEDED and "emberline-error" not in metadata
 
 
-def unfinished(target: str) -> EmberlineError:
-    """The error behind a stream that a server ended before it had answered all of it."""
-    return ServerUnreachable(f"{target} ended the stream before it had answered all of it; send what is missing again")
+def unfinished(address: str) -> EmberlineError:
+    """Return the error of a stream that the server ended too early."""
+    return ServerUnreachable(f"{address} ended the stream before it had answered all requests; send the rest again")
 
 
 def shifted(error: EmberlineError, start: int) -> EmberlineError:
-    """An error about an input of a part, with the input's place in the whole."""
+    """Return a part's error, with the input's index among all inputs instead of that in the part."""
     if isinstance(error, InvalidInput):
-        return InvalidInput(_INPUT.sub(lambda found: f"inputs[{int(found[1]) + start}]", error.field), error.reason)
+        return InvalidInput(_INPUT.sub(lambda match: f"inputs[{int(match[1]) + start}]", error.field), error.reason)
     return error
 
 
 def _raised(kind: type[E], message: str, **attributes: object) -> E:
-    """An error with the message that it had where it was raised, which its constructor would write anew."""
+    """Make an error with the server's message, which its constructor would compose again."""
     error = kind.__new__(kind, message)
     for name, value in attributes.items():
         setattr(error, name, value)

@@ -1,4 +1,4 @@
-"""When a call is worth sending again, and after how long."""
+"""Retries: whether to send a call again, and after which pause."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from emberline.engine.errors import DeadlineExceeded, EmberlineError, Overloaded
 
 from .channel import until
 
-#: Seconds before the first new attempt at a server that is gone; each later one waits twice as long.
+#: Seconds before the first retry at an unreachable server. Each further pause is twice as long, up to the limit.
 _FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 5.0
+_MAX_PAUSE: Final = 5.0
 
 
 def pause(error: EmberlineError, attempt: int) -> float | None:
-    """Seconds to wait before a call is sent again, with chance in it so that clients do not come back all at once.
+    """Return the seconds to wait before a retry, with random jitter so that clients do not retry in step.
 
-    All calls of the contract may be sent twice: the second upsert of the same items replaces them by themselves.
+    All calls of the contract are safe to retry: a second upsert replaces the same items by themselves.
 
     Args:
-        error: why the call failed.
-        attempt: how often it was sent again before.
+        error: error of the failed attempt.
+        attempt: number of retries so far.
 
     Returns:
-        None if sending it again would not help.
+        The seconds; None if a retry would not help.
     """
     if not isinstance(error, Overloaded | ServerUnreachable | ShuttingDown):
         return None
-    least = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
+    least = min(_FIRST_PAUSE * 2**attempt, _MAX_PAUSE)
     if isinstance(error, Overloaded):
         least = max(error.retry_after, least if attempt else 0.0)
     return float(least * random.uniform(1.0, 1.5))
 
 
 class Attempts:
-    """The attempts of one call, bounded in number and by one deadline for all.
+    """The attempts of one call, bounded in number and by one deadline.
 
     Args:
-        timeout: seconds for all of them together, pauses included.
-        retries: how often the call may be sent again.
+        timeout: seconds for all attempts, pauses included.
+        retries: maximum number of retries.
     """
 
     def __init__(self, timeout: float, retries: int) -> None:
@@ -50,21 +50,21 @@ class Attempts:
 
     @property
     def left(self) -> float:
-        """Seconds that the attempt beginning now has.
+        """Seconds left for the next attempt.
 
         Raises:
-            DeadlineExceeded: none. Sent all the same, it might be answered, for gRPC's clock is coarser than a server.
+            DeadlineExceeded: no time is left. gRPC's clock is so coarse that the call might be answered anyway.
         """
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
-            raise DeadlineExceeded("the call's time was up before it was sent; allow it more (timeout)")
+            raise DeadlineExceeded("the timeout passed before the call was sent; allow more time (timeout)")
         return seconds
 
     def pause(self, error: EmberlineError) -> float:
-        """Seconds to wait before the next attempt.
+        """Return the seconds to wait before the next attempt.
 
         Args:
-            error: why the last one failed; raised if there is no use in another, or no time.
+            error: error of the last attempt; raised if another would not help or no time is left.
         """
         seconds = pause(error, self._failed) if self._failed < self._retries else None
         if seconds is None or time.monotonic() + seconds >= self._deadline:

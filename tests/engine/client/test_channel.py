@@ -79,7 +79,7 @@ def test_a_proxy_is_named_where_it_stands_in_the_way(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("target", "direct"),
+    ("address", "direct"),
     [
         ("localhost:1", True),
         ("127.0.0.1:1", True),
@@ -89,9 +89,9 @@ def test_a_proxy_is_named_where_it_stands_in_the_way(monkeypatch: pytest.MonkeyP
         ("shop.example:1", False),
     ],
 )
-def test_loopback_addresses_are_told_from_others(target: str, direct: bool) -> None:
+def test_loopback_addresses_are_told_from_others(address: str, direct: bool) -> None:
     """Only a loopback address switches proxies off."""
-    assert (("grpc.enable_http_proxy", 0) in options(target)) is direct
+    assert (("grpc.enable_http_proxy", 0) in options(address)) is direct
 
 
 def test_a_server_that_comes_back_is_found_soon() -> None:
@@ -119,8 +119,8 @@ def test_a_server_that_comes_back_is_found_soon() -> None:
 class Gate:
     """Passes bytes to a server until it is told to swallow those of the connections that it has."""
 
-    def __init__(self, target: str) -> None:
-        host, _, port = target.rpartition(":")
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
         self._there = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"

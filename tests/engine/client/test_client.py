@@ -211,8 +211,8 @@ def test_an_unknown_item_is_told_from_bad_input(ask: Ask) -> None:
 
 
 def test_a_deadline_ends_a_call(ask: Ask) -> None:
-    """A call that is given no time ends with the deadline, for single calls and for streams."""
-    with pytest.raises(DeadlineExceeded, match="was up before it was sent"):
+    """A call without any time left ends with the deadline, for single calls and for streams."""
+    with pytest.raises(DeadlineExceeded, match="passed before the call was sent"):
         ask("encode", ["x"], timeout=1e-9)
     with pytest.raises(DeadlineExceeded):
         ask("encode_stream", ["x"], timeout=1e-9)
@@ -245,7 +245,7 @@ async def test_a_server_that_is_not_there_is_unreachable_to_asyncio(nowhere: str
 
 
 @pytest.mark.parametrize(
-    ("target", "options", "message"),
+    ("address", "options", "message"),
     [
         ("nonsense", {}, "must be HOST:PORT"),
         ("host:port", {}, "must be HOST:PORT"),
@@ -253,11 +253,11 @@ async def test_a_server_that_is_not_there_is_unreachable_to_asyncio(nowhere: str
         ("localhost:1", {"retries": -1}, "retries is -1"),
     ],
 )
-def test_settings_out_of_their_range_are_refused(target: str, options: dict[str, Any], message: str) -> None:
+def test_settings_out_of_their_range_are_refused(address: str, options: dict[str, Any], message: str) -> None:
     """Both clients name the setting."""
     for kind in (Client, AsyncClient):
         with pytest.raises(ConfigError, match=message):
-            kind(target, **options)
+            kind(address, **options)
 
 
 async def test_a_stream_takes_inputs_as_they_come(address: str) -> None:
