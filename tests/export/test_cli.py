@@ -1,4 +1,4 @@
-"""What `emberline export` makes of its options, before any work is done."""
+"""The options of `emberline export`."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def _export(*arguments: str | Path) -> str:
     ],
 )
 def test_options_that_do_not_fit_are_told(options: list[str], complaint: str, tmp_path: Path) -> None:
-    """Before the run is looked at: there is none here."""
+    """Invalid options are rejected before the run is read."""
     with pytest.raises(ConfigError, match=complaint):
         _export(tmp_path / "run", tmp_path / "bundle", *options)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_search_is_told_of_in_a_sentence(small_run: Run, tmp_path: Path) -> None:
-    """How many assignments were tried, what was found, and what it costs."""
+    """The summary says how many assignments were tried, what was found and what it costs."""
     bundle = tmp_path / "bundle"
     said = _export(small_run.folder.root, bundle, "--precision", "int8", "--objective", "agreement=0.5")
     assert "int8: 1 assignments tried; the cheapest that meets agreement=0.5: agreement@10 of neighbours" in said
@@ -66,7 +66,7 @@ def test_a_search_is_told_of_in_a_sentence(small_run: Run, tmp_path: Path) -> No
 
 
 def test_layers_can_be_named_by_hand(small_run: Run, tmp_path: Path) -> None:
-    """Without a search; `none` leaves all inputs in 8 bits, and without the option the shipped assignment is taken."""
+    """`none` selects 8-bit activations throughout; without the option the default layers have 16 bits."""
     for name, options, layers in (("none", ["--activations-16bit", "none"], 0), ("shipped", [], 4)):
         _export(small_run.folder.root, tmp_path / name, "--precision", "int8", *options)
         report = Bundle.open(tmp_path / name).report

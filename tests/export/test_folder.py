@@ -16,7 +16,7 @@ def _bundle(path: Path, content: str = "old") -> Path:
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
-    """Nothing has the target's name while the folder is filled; then it is there, for others to read, and alone."""
+    """The target exists only once the folder is complete; others can read it, and nothing else remains."""
     target = tmp_path / "made" / "bundle"
     with whole_folder(target, replace=False) as folder:
         (folder / "manifest.json").write_text("new")
@@ -50,7 +50,7 @@ def test_a_failure_leaves_the_old_bundle(tmp_path: Path) -> None:
 
 
 def test_a_bundle_is_replaced_on_demand_alone(tmp_path: Path) -> None:
-    """What is there stays there, unless it is a bundle and is to be replaced; then nothing of it remains."""
+    """An existing bundle is replaced only on request, and then completely."""
     target = _bundle(tmp_path / "bundle")
     (target / "left-over").write_text("old")
     with pytest.raises(ExportError, match=r"bundle exists; .* --force"), whole_folder(target, replace=False):
@@ -63,7 +63,7 @@ def test_a_bundle_is_replaced_on_demand_alone(tmp_path: Path) -> None:
 
 
 def test_what_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
-    """A mistyped name must not cost a folder of photographs."""
+    """A folder that is not a bundle is never replaced."""
     photographs = tmp_path / "photographs"
     photographs.mkdir()
     (photographs / "1.jpg").write_text("")
@@ -79,7 +79,7 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_a_name_that_was_taken_meanwhile_stays_taken(tmp_path: Path) -> None:
-    """If somebody else wrote a bundle of that name while this one was made, theirs stays."""
+    """A bundle that another process wrote in the meantime is kept."""
     target = tmp_path / "bundle"
 
     def write() -> None:

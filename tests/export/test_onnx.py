@@ -36,7 +36,7 @@ def _torch(run: Run, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray
     ids=["whole", "right padding", "left padding", "holes"],
 )
 def test_any_mask_is_honoured(session: ort.InferenceSession, small_run: Run, mask: list[int]) -> None:
-    """Wherever the padding is, the graph gives PyTorch's vector, and the tokens under it have no say."""
+    """Wherever the padding is, the graph returns PyTorch's vector, and padded tokens do not matter."""
     ids = np.array([[2, 10, 11, 12, 13, 3]], np.int64)
     masks = np.array([mask], np.int64)
     found = session.run(None, {"input_ids": ids, "attention_mask": masks})[0]
@@ -46,7 +46,7 @@ def test_any_mask_is_honoured(session: ort.InferenceSession, small_run: Run, mas
 
 
 def test_graphs_are_what_the_manifest_will_say(small_graphs: BundleLayout, small_run: Run) -> None:
-    """Each graph has the names, dtypes and widths of its description, and the opset that was asked for."""
+    """Each graph has the names, dtypes and widths of its description, and the expected opset."""
     config = small_run.trained.model.config
     for graph in [encoder_graph(config, "encoder.fp32.onnx"), *head_graphs(config, small_graphs).values()]:
         path = small_graphs.root / graph.file
@@ -75,7 +75,7 @@ def test_heads_give_probabilities(small_graphs: BundleLayout, small_run: Run) ->
 def test_exporting_twice_gives_the_same_bytes_and_leaves_the_model_alone(
     small_graphs: BundleLayout, small_run: Run, tmp_path: Path
 ) -> None:
-    """A fingerprint over the files names the model: nothing in them depends on when or after what they were written."""
+    """Exporting again gives the same bytes, so that a fingerprint of the files identifies the model."""
     before = {name: value.clone() for name, value in small_run.trained.model.state_dict().items()}
     export_graphs(small_run.trained.model, BundleLayout(tmp_path))
     for path in sorted(tmp_path.iterdir()):
@@ -85,7 +85,7 @@ def test_exporting_twice_gives_the_same_bytes_and_leaves_the_model_alone(
 
 
 def test_data_without_labels_is_exported(small_run: Run, tmp_path: Path) -> None:
-    """A model that predicts no attributes gives none, (B, 0), and all else as usual."""
+    """A model without attributes returns (B, 0) for them, and everything else as usual."""
     config = replace(small_run.trained.model.config, item_labels=(), user_labels=())
     export_graphs(Emberline(config).eval(), BundleLayout(tmp_path))
     item = ort.InferenceSession(BundleLayout(tmp_path).item_tower, providers=["CPUExecutionProvider"])

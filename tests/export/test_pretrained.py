@@ -36,7 +36,7 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_tokenizer_cuts_and_does_not_pad() -> None:
-    """MiniLM's file asks for padding to 128; a short text has its own tokens alone, a long one the maximal number."""
+    """A short text is not padded, although MiniLM's file asks for it, and a long one is truncated."""
     from tokenizers import Tokenizer
 
     tokenizer = pretrained.cutting(Tokenizer.from_file(str(pretrained.minilm_folder() / "tokenizer.json")), 16)
@@ -45,19 +45,19 @@ def test_a_tokenizer_cuts_and_does_not_pad() -> None:
 
 
 def test_a_place_with_nothing_is_named(tmp_path: Path) -> None:
-    """The error names the place and what could stand there."""
+    """The error names the source and the possible ones."""
     with pytest.raises(DataError, match=r"no pretrained BERT can be loaded from .* give 'minilm'"):
         pretrained.load(str(tmp_path))
 
 
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
-    """A model that is no BERT is refused by its kind."""
+    """A model that is not a BERT is rejected, and the error names its kind."""
     DistilBertConfig(dim=8, n_heads=2).save_pretrained(tmp_path)
     with pytest.raises(DataError, match="distilbert model; Emberline trains BERT"):
         pretrained.load(str(tmp_path))
 
 
 def test_more_tokens_than_the_encoder_reads(tiny_bert: Path) -> None:
-    """A maximal length beyond the position embeddings is refused."""
+    """A maximum length beyond the position embeddings is rejected."""
     with pytest.raises(ConfigError, match="max_length 65 is more than the 64 tokens"):
         pretrained.load(str(tiny_bert), 65)

@@ -24,7 +24,7 @@ ENCODINGS = st.lists(st.integers(1, 50), min_size=1, max_size=80).map(
 
 @given(encodings=ENCODINGS)
 def test_vectors_come_back_in_their_order(encodings: list[Encoding]) -> None:
-    """However the texts are batched and whichever core is quicker, each vector is its own text's."""
+    """Each text has its own vector, however the texts are batched."""
     found = encode(_Lengths(), encodings)
     np.testing.assert_array_equal(found[:, 0], [len(encoding) for encoding in encodings])
     np.testing.assert_array_equal(found[:, 1], np.arange(len(encodings)) + 1)
@@ -32,7 +32,7 @@ def test_vectors_come_back_in_their_order(encodings: list[Encoding]) -> None:
 
 @given(encodings=ENCODINGS)
 def test_batches_are_of_like_lengths(encodings: list[Encoding]) -> None:
-    """No text is padded beyond the shortest of the next batch, so hardly any arithmetic is spent on padding."""
+    """No text is padded beyond the shortest of the next batch."""
     found = list(batches(encodings))
     assert all(len(rows) <= BATCH for rows, _, _ in found)
     longest = 0

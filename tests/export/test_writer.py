@@ -28,7 +28,7 @@ LENIENT = Thresholds(
 
 @pytest.fixture(scope="module")
 def stages() -> list[str]:
-    """What the export below told of its progress."""
+    """The progress of the export below."""
     return []
 
 
@@ -55,7 +55,7 @@ def test_a_bundle_can_be_opened_and_served(exported: Path) -> None:
 
 
 def test_the_manifest_describes_the_run(exported: Path, small_run: Run) -> None:
-    """What the engine needs to know of the model and its data is told."""
+    """The manifest has what the engine needs to know about the model and its data."""
     manifest = Bundle.open(exported).manifest
     assert manifest.model_id == f"small-{manifest.model_id[-8:]}"
     assert (manifest.hidden, manifest.dimensions, manifest.max_length) == (32, 8, 64)
@@ -116,13 +116,13 @@ def test_the_report_tells_how_each_precision_was_made(exported: Path) -> None:
 
 
 def test_progress_is_told_by_stage(exported: Path, stages: list[str]) -> None:
-    """Every stage is told of, in the order of work, and none is returned to."""
+    """Every stage is reported once, in the order of work."""
     assert list(dict.fromkeys(stages)) == ["onnx", "quantising", "gate", "catalogue"]
     assert stages == sorted(stages, key=["onnx", "quantising", "gate", "catalogue"].index)
 
 
 def test_fp32_is_always_written_and_nothing_unasked(small_run: Run, tmp_path: Path) -> None:
-    """The catalogue and the fingerprint come from fp32; other precisions are written on demand alone."""
+    """fp32 is always written, and other precisions only on request."""
     root = write_bundle(small_run, tmp_path / "bundle", precisions=["fp16"])
     assert tuple(Bundle.open(root).manifest.encoders) == ("fp32", "fp16")
     assert not BundleLayout(root).encoder("int8").exists()
@@ -152,7 +152,7 @@ def test_an_export_that_fails_leaves_nothing(small_run: Run, tmp_path: Path) -> 
 
 
 def test_a_recipe_for_other_encoders_is_refused(small_run: Run, tmp_path: Path) -> None:
-    """A layer that the encoder does not have is named, and nothing is written."""
+    """A layer that the encoder does not have is named in the error, and nothing is written."""
     recipes = {**RECIPES, "int8": Recipe("uint8", activations_16bit=frozenset({"layer.5.ffn_up"}))}
     with pytest.raises(ConfigError, match=r"layer\.5\.ffn_up"):
         write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], recipes=recipes)
@@ -160,7 +160,7 @@ def test_a_recipe_for_other_encoders_is_refused(small_run: Run, tmp_path: Path) 
 
 
 def test_an_objective_is_searched_for_and_judged(small_run: Run, tmp_path: Path) -> None:
-    """The bundle has the assignment that was found, the report all trials, and the gate asks for the objective."""
+    """The bundle has the assignment that was found, the report has all trials, and the gate checks the objective."""
     stages: list[str] = []
     request = SearchRequest(SearchObjective("agreement", 0.5))
     root = write_bundle(
@@ -187,7 +187,7 @@ def test_an_objective_is_searched_for_and_judged(small_run: Run, tmp_path: Path)
 
 
 def test_an_objective_that_is_missed_is_refused_with_what_it_reached(small_run: Run, tmp_path: Path) -> None:
-    """The closest is written, and the verdict names objective, figure and next step."""
+    """If the objective is missed, the closest is written, and the verdict names the figure and the next step."""
     request = SearchRequest(SearchObjective("cosine", 1.0))
     bundle = Bundle.open(
         write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], request=request, thresholds=LENIENT)
@@ -210,7 +210,7 @@ def test_an_objective_that_is_missed_is_refused_with_what_it_reached(small_run: 
 
 
 def test_an_objective_is_for_int8(small_run: Run, tmp_path: Path) -> None:
-    """Nobody searches for what is not written."""
+    """A search without int8 is rejected."""
     with pytest.raises(ConfigError, match="an objective is for int8"):
         write_bundle(
             small_run,

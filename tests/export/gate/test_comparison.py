@@ -14,7 +14,7 @@ from emberline.export.training.run import Run
 
 
 def test_agreement_is_the_share_of_the_best_that_are_kept() -> None:
-    """Order within the best does not count, and what is no candidate is never among them."""
+    """The order within the top k does not count, and items that are not candidates are never in it."""
     reference = np.array([[9.0, 8.0, 7.0, 1.0, -np.inf]], np.float32)
     found = np.array([[8.0, 9.0, 1.0, 7.0, -np.inf]], np.float32)
     assert agreement(found, reference, 2) == 1
@@ -23,7 +23,7 @@ def test_agreement_is_the_share_of_the_best_that_are_kept() -> None:
 
 
 def test_equally_good_ones_are_interchangeable() -> None:
-    """Of two that the reference holds equal, either may be shown: which one was chance there too."""
+    """Of two items that tie in the reference, either counts."""
     reference = np.array([[1.0, 0.5, 0.5 + 1e-8, 0.1]], np.float32)
     assert agreement(np.array([[1.0, 0.9, 0.2, 0.1]], np.float32), reference, 2) == 1
     assert agreement(np.array([[1.0, 0.2, 0.9, 0.1]], np.float32), reference, 2) == 1
@@ -32,7 +32,7 @@ def test_equally_good_ones_are_interchangeable() -> None:
 
 @given(seed=st.integers(0, 100), k=st.integers(1, 12))
 def test_agreement_is_counted_as_sets_are(seed: int, k: int) -> None:
-    """Without ties it is the size of the intersection of the two sets of the k best."""
+    """Without ties, agreement is the size of the intersection of both top k."""
     rng = np.random.default_rng(seed)
     reference, found = rng.permutation(12).astype(np.float32)[None], rng.permutation(12).astype(np.float32)[None]
     both = set(np.argsort(-reference[0])[:k]) & set(np.argsort(-found[0])[:k])
@@ -114,7 +114,7 @@ def test_an_item_is_no_neighbour_of_its_own(reference: Predictions, holdout: Hol
 
 
 def test_recommendations_are_of_items_that_a_user_has_not_met(reference: Predictions, holdout: HoldoutSet) -> None:
-    """However high a form scores what users know already, it is no part of their ten best."""
+    """Items that users already know are never in their top ten, whatever their score."""
     scores = reference.recommendations.copy()
     for row, known in enumerate(holdout.recommendations.known):
         scores[row, np.searchsorted(holdout.recommendations.candidates, known)] += 1000

@@ -1,4 +1,4 @@
-"""What the gate is for: graphs that load, run and give unit vectors, and are wrong."""
+"""The gate rejects graphs that load, run and return unit vectors, but are wrong."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _zero_the_weights(layout: BundleLayout) -> None:
 
 
 def _swap_the_heads(layout: BundleLayout) -> None:
-    """What is given as the probability is the rating, and the other way round."""
+    """Probability and rating are swapped."""
     model = onnx.load(layout.match)
     other = {"probability": "rating", "rating": "probability"}
     for node in model.graph.node:
@@ -68,7 +68,7 @@ def _swap_the_heads(layout: BundleLayout) -> None:
 
 
 def _blow_up(layout: BundleLayout) -> None:
-    """A scale is infinite, as one that was taken from broken activations would be."""
+    """A scale is infinite, as after broken calibration."""
     model = onnx.load(layout.encoder("int8"))
     scale = next(one for one in model.graph.initializer if one.name == "layer.1.ffn_down.weight.0.scale")
     scale.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(scale), np.inf), scale.name))
@@ -76,7 +76,7 @@ def _blow_up(layout: BundleLayout) -> None:
 
 
 def _judge(run: Run, root: Path) -> dict[str, Any]:
-    """The gate's word on a bundle's int8, as export would have it."""
+    """The gate's report on the int8 of a bundle, as in export."""
     layout, config = BundleLayout(root), run.trained.model.config
 
     def load(_: object) -> ExportedModel:
@@ -90,7 +90,7 @@ def _judge(run: Run, root: Path) -> dict[str, Any]:
 
 
 def test_a_sound_bundle_passes(exported: Path) -> None:
-    """What the others are compared with: every precision of it is admitted."""
+    """Every precision of an intact bundle passes."""
     bundle = Bundle.open(exported)
     assert {name: found["failures"] for name, found in bundle.report["precisions"].items()} == {"fp32": [], "int8": []}
     assert bundle.admit("int8") == "passed"
@@ -118,7 +118,7 @@ def test_a_corrupted_graph_is_refused(
 
 
 def test_a_bundle_that_failed_is_not_admitted(small_run: Run, tmp_path: Path) -> None:
-    """Export writes a precision that fails with its verdict, and the engine refuses it by that."""
+    """Export writes a precision that fails with its verdict, and the engine rejects it."""
     strict = Thresholds({**Thresholds().of, "int8": Thresholds().of["fp32"]})
     root = write_bundle(small_run, tmp_path / "bundle", precisions=["int8"], thresholds=strict)
     bundle = Bundle.open(root)

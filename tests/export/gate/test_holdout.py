@@ -19,7 +19,7 @@ def test_data_without_held_out_items_cannot_be_gated(small_run: Run) -> None:
 
 
 def test_users_need_not_be_held_out(small_run: Run) -> None:
-    """Without held-out users the cold items are asked for alone."""
+    """Without held-out users, only cold items are measured."""
     dataset, _ = small_run.data()
     holdout = HoldoutSet.of(dataset, split(dataset, 0, Fractions(users=0.0)))
     assert [scenario.name for scenario in holdout.rankings] == ["item cold"]

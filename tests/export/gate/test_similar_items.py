@@ -12,7 +12,7 @@ MakeDataset = Callable[..., Dataset]
 
 
 def test_without_interactions_items_ask_for_what_is_like_them(make_dataset: MakeDataset) -> None:
-    """Each held-out item asks among all others; right are those of its labels, as many as are counted."""
+    """Each held-out item is a query among all others, and items with the same labels are relevant."""
     dataset = make_dataset([], users=2, items=40)
     parts = split(dataset, 0)
     holdout = HoldoutSet.of(dataset, parts)
@@ -28,7 +28,7 @@ def test_without_interactions_items_ask_for_what_is_like_them(make_dataset: Make
 
 
 def test_who_asks_is_nobody(make_dataset: MakeDataset) -> None:
-    """A user without a profile asks, who is in no other question and not held out."""
+    """The user of the queries has no profile, occurs nowhere else and is not held out."""
     dataset = make_dataset([], users=2, items=10)
     holdout = HoldoutSet.of(dataset, split(dataset, 0))
     assert set(holdout.rankings[0].users.tolist()) == {2}

@@ -34,7 +34,7 @@ def _threshold(**changes: object) -> Threshold:
 
 
 def test_what_reaches_all_passes() -> None:
-    """A ratio that could not be taken, and a head that data without labels does not have, fail nothing."""
+    """A missing ratio, and a head that the data has no labels for, are not failures."""
     assert verdict(MEASURED, _threshold(drift={"rating": 0.01, "item_attributes": 0.01})) == []
 
 
@@ -51,18 +51,18 @@ def test_what_reaches_all_passes() -> None:
     ],
 )
 def test_each_failure_is_a_sentence_with_both_figures(changes: dict[str, object], failure: str) -> None:
-    """The reader learns what failed, by how much, and what was wanted."""
+    """A failure names the measure, its value and its limit."""
     assert verdict(MEASURED, _threshold(**changes)) == [failure]
 
 
 def test_what_is_no_number_fails() -> None:
-    """A measure that came out as NaN is below every threshold."""
+    """A measure that is NaN fails."""
     broken = {**MEASURED, "agreement@10": float("nan"), "drift": {"rating": {"mean": float("nan"), "worst": 0.0}}}
     assert len(verdict(broken, _threshold())) == 2
 
 
 def test_every_precision_has_a_threshold() -> None:
-    """None can pass for want of one, and fp32 must be the model itself."""
+    """Every precision has a threshold, and that of fp32 allows almost no loss."""
     assert set(Thresholds().of) == set(PRECISIONS)
     assert Thresholds().of["fp32"].agreement >= 0.999
 
@@ -114,13 +114,13 @@ def test_what_only_just_reaches_the_shipped_thresholds_passes(precision: Precisi
     ],
 )
 def test_thresholds_that_make_no_sense_are_refused(changes: dict[str, object], complaint: str) -> None:
-    """A percentage in place of a share, or a misspelt head, would pass or fail everything."""
+    """A percentage instead of a share, or a misspelt head, is rejected."""
     with pytest.raises(ConfigError, match=complaint):
         _threshold(**changes)
 
 
 def test_a_figure_that_fails_is_told_apart_from_its_limit() -> None:
-    """With as many digits as it takes: nobody understands "1.000000, below 1"."""
+    """A failing value has enough digits to differ from its limit, never "1.000000, below 1"."""
     near = {**MEASURED, "cosine": {"mean": 0.99999996, "min": 0.9}}
     (failure,) = verdict(near, _threshold(cosine=1.0))
     assert failure.startswith("the mean cosine is 0.99999996, below 1")

@@ -1,4 +1,4 @@
-"""The small run's layers, watched and quantised."""
+"""Fixtures for the linear layers of the small run: their statistics and quantised forms."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from emberline.export.precision.recipe import Recipe
 from emberline.export.training.run import Run
 from emberline.export.vectors import encode
 
-#: Writes the small run's encoder by a recipe, and gives its file.
+#: Writes the encoder of the small run by a recipe and returns its file.
 WriteInt8 = Callable[[Recipe], Path]
-#: The vectors that an encoder's file gives of the small run's items.
+#: Encodes the items of the small run with an encoder file.
 Vectors = Callable[[Path], Floats]
 
 
@@ -42,7 +42,7 @@ def encodings(small_run: Run, small_graphs: BundleLayout) -> list[Encoding]:
 
 @pytest.fixture(scope="session")
 def statistics(small_graphs: BundleLayout, layers: list[LinearGroup], encodings: list[Encoding]) -> list[Statistics]:
-    """What those layers read."""
+    """The statistics of the inputs of those layers."""
     return observe(small_graphs.encoder("fp32"), layers, encodings)
 
 
@@ -73,7 +73,7 @@ def write_int8(
 
 @pytest.fixture(scope="session")
 def vectors(small_encoder: GraphSpec, encodings: list[Encoding]) -> Vectors:
-    """Gives the vectors of the small run's items."""
+    """Encodes the items of the small run."""
     return lambda path: encode(OrtSession(path, small_encoder, "cpu"), encodings)
 
 

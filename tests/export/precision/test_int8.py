@@ -26,24 +26,24 @@ ALL_16BIT = Recipe("uint8", activations_16bit=frozenset(KINDS))
 
 
 def _lost(found: Floats, wanted: Floats) -> float:
-    """The mean square of what the vectors are off by."""
+    """The mean squared error of the vectors."""
     return float(((found - wanted) ** 2).mean())
 
 
 def test_vectors_stay_near_fp32(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
-    """With all inputs in 8 bits every vector still points where PyTorch's does."""
+    """With 8-bit activations throughout, every vector still points in the direction of PyTorch's."""
     found = vectors(write_int8(PLAIN))
     assert (found * fp32).sum(axis=1).min() > 0.99
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
 
 def test_inputs_of_16_bits_come_nearer(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
-    """What is left of the loss is that of the weights and the embeddings."""
+    """16-bit activations remove their part of the loss; that of weights and embeddings remains."""
     assert _lost(vectors(write_int8(ALL_16BIT)), fp32) < 0.9 * _lost(vectors(write_int8(PLAIN)), fp32)
 
 
 def test_symmetric_activations_are_near_as_well(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
-    """The form that TensorRT takes computes the same on a CPU."""
+    """The TensorRT form computes nearly the same vectors on a CPU."""
     found = vectors(write_int8(Recipe("int8", activations_16bit=frozenset({"ffn_down"}))))
     assert (found * fp32).sum(axis=1).min() > 0.99
 
@@ -79,7 +79,7 @@ def test_a_kernels_sum_is_the_layers(write_int8: WriteInt8, layer: str, place: i
 def test_values_are_smoothed_for_the_layer_behind(
     small_graphs: BundleLayout, write_int8: WriteInt8, parts: Parts
 ) -> None:
-    """What attention gives comes smoothed, unless the values or the layer stay fp32."""
+    """The output of attention is smoothed by the values, unless the values or the layer behind stay fp32."""
     both, layer = write_int8(PLAIN), parts(PLAIN)
     found = {one.layers.name: one for one in layer}
     divisors, centres = found["layer.1.attention_out"].divisors, found["layer.1.attention_out"].centres
@@ -113,21 +113,21 @@ def test_large_tables_are_stored_in_8_bits(write_int8: WriteInt8) -> None:
 
 
 def test_embeddings_may_stay_fp32(write_int8: WriteInt8, vectors: Vectors, fp32: Floats) -> None:
-    """Their table is then the one of fp32, and what it lost in 8 bits is not lost."""
-    all_fp32_embeddings = Recipe("uint8", activations_16bit=frozenset(KINDS), embeddings=False)
-    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(all_fp32_embeddings)).graph.initializer}
+    """Embeddings in fp32 are those of the fp32 encoder, and lose nothing."""
+    fp32_embeddings = Recipe("uint8", activations_16bit=frozenset(KINDS), embeddings=False)
+    tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(fp32_embeddings)).graph.initializer}
     assert tensors["bert.embeddings.word_embeddings.weight"].data_type == TensorProto.FLOAT
-    assert _lost(vectors(write_int8(all_fp32_embeddings)), fp32) < _lost(vectors(write_int8(ALL_16BIT)), fp32)
+    assert _lost(vectors(write_int8(fp32_embeddings)), fp32) < _lost(vectors(write_int8(ALL_16BIT)), fp32)
 
 
 def test_tensorrts_graph_keeps_embeddings_in_fp32(write_int8: WriteInt8) -> None:
-    """TensorRT reads no rows of 8-bit integers."""
+    """The TensorRT form keeps its embeddings in fp32, because TensorRT cannot read rows of 8-bit integers."""
     tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(Recipe("int8"))).graph.initializer}
     assert tensors["bert.embeddings.word_embeddings.weight"].data_type == TensorProto.FLOAT
 
 
 def test_layers_that_stay_fp32_are_left_alone(write_int8: WriteInt8, small_graphs: BundleLayout) -> None:
-    """A recipe that leaves a kind out leaves its weights and its nodes as they were."""
+    """A recipe that excludes a kind of layers keeps their weights and nodes unchanged."""
     recipe = Recipe("uint8", fp32=frozenset({"ffn_down"}))
     kept = onnx.load(write_int8(recipe)).graph
     before = onnx.load(small_graphs.encoder("fp32")).graph
@@ -141,7 +141,7 @@ def test_layers_that_stay_fp32_are_left_alone(write_int8: WriteInt8, small_graph
 
 
 def test_a_graph_without_word_embeddings_is_refused(small_graphs: BundleLayout, tmp_path: Path) -> None:
-    """Half the file would silently stay as large as it was."""
+    """A graph without word embeddings is rejected, because half of its file would silently stay in fp32."""
     model = onnx.load(small_graphs.encoder("fp32"))
     for tensor in model.graph.initializer:
         tensor.name = tensor.name.replace("word_embeddings", "table")

@@ -14,12 +14,12 @@ PLAIN = Recipe("uint8")
 
 @pytest.fixture
 def quantiser(small_graphs: BundleLayout, encodings: list[Encoding]) -> Quantiser:
-    """Of the small run's encoder."""
+    """A quantiser of the small run's encoder."""
     return Quantiser(small_graphs.encoder("fp32"), encodings)
 
 
 def test_nothing_is_done_twice(quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second recipe costs what is new in it alone, and the texts are read once."""
+    """A second recipe quantises only what is new in it, and the texts are read once."""
     done: list[None] = []
     first = quantiser.parts(PLAIN, lambda: done.append(None))
     assert len(done) == 1 + len(first) == 9
@@ -34,13 +34,13 @@ def test_nothing_is_done_twice(quantiser: Quantiser, monkeypatch: pytest.MonkeyP
 
 
 def test_symmetric_activations_share_what_is_quantised(quantiser: Quantiser) -> None:
-    """The weights serve both graphs."""
+    """Recipes with uint8 and int8 activations share the quantised weights."""
     quantiser.parts(PLAIN)
     assert quantiser.missing([Recipe("int8")]) == 0
 
 
 def test_the_recipe_decides_range_and_smoothing(quantiser: Quantiser) -> None:
-    """Another method gives other grids, and the strength that is named is the one that is taken."""
+    """Another method gives other grids, and a given smoothing strength is the one that is used."""
     plain = quantiser.parts(PLAIN)
     clipped = quantiser.parts(Recipe("uint8", method="percentile"))
     scales = [[one.parts[-1].grids["uint8"].scale for one in some] for some in (plain, clipped)]
@@ -52,7 +52,7 @@ def test_the_recipe_decides_range_and_smoothing(quantiser: Quantiser) -> None:
 
 
 def test_inputs_of_16_bits_hold_all_that_was_seen(quantiser: Quantiser) -> None:
-    """Whatever the method: clipping is for those who have few steps."""
+    """The grids of 16-bit activations do not depend on the method, because they never clip."""
     names = frozenset({"ffn_up"})
     quantiser.parts(Recipe("uint8", activations_16bit=names))
     clipped = Recipe("uint8", activations_16bit=names, method="entropy")

@@ -10,7 +10,7 @@ from emberline.export.precision.recipe import RECIPES, Recipe, shipped
 
 
 def test_layers_are_named_by_kind_or_one_by_one(layers: list[LinearGroup]) -> None:
-    """A kind means that part of every layer, a name means one of them."""
+    """A kind selects that part of every layer, a name selects a single one."""
     recipe = Recipe("uint8", activations_16bit=frozenset({"layer.1.ffn_up"}), fp32=frozenset({"ffn_down"}))
     recipe.require_known(layers)
     assert [one.name for one in layers if recipe.is_16bit(one)] == ["layer.1.ffn_up"]
@@ -18,13 +18,13 @@ def test_layers_are_named_by_kind_or_one_by_one(layers: list[LinearGroup]) -> No
 
 
 def test_defaults_fit_every_encoder(layers: list[LinearGroup]) -> None:
-    """The recipes that are used unless another is given name kinds that every BERT has."""
+    """The default recipes name only kinds that every BERT has."""
     for recipe in shipped("models/ours").values():
         recipe.require_known(layers)
 
 
 def test_the_default_encoder_has_an_assignment_of_its_own() -> None:
-    """It costs less than the general one, and is the same for TensorRT."""
+    """The default recipe for MiniLM costs less than the general one, and that for TensorRT is the same."""
     found = shipped("minilm")
     assert len(found["int8"].activations_16bit) < 12
     assert found["int8-trt"] == RECIPES["int8-trt"]
@@ -43,7 +43,7 @@ def test_the_default_encoder_has_an_assignment_of_its_own() -> None:
     ],
 )
 def test_recipes_that_cannot_be_followed_are_refused(layers: list[LinearGroup], recipe: Recipe, complaint: str) -> None:
-    """The error names the layer and what there is."""
+    """The error names the layer and lists the existing ones."""
     with pytest.raises(ConfigError, match=complaint):
         recipe.require_known(layers)
 
@@ -56,13 +56,13 @@ def test_recipes_that_cannot_be_followed_are_refused(layers: list[LinearGroup], 
     ],
 )
 def test_settings_that_there_are_not_are_refused(settings: dict[str, Any], complaint: str) -> None:
-    """The error says what there is."""
+    """The error lists the possible values."""
     with pytest.raises(ConfigError, match=complaint):
         Recipe("uint8", **settings)
 
 
 def test_tensorrt_never_stores_embeddings_in_8_bits() -> None:
-    """It cannot read rows of 8-bit integers, whatever a recipe says."""
+    """Recipes for TensorRT never store embeddings in 8 bits, whatever they ask for."""
     assert Recipe("uint8").stores_embeddings
     assert not Recipe("uint8", embeddings=False).stores_embeddings
     assert not Recipe("int8").stores_embeddings

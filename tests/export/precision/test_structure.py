@@ -30,7 +30,7 @@ def test_onnx_runtime_multiplies_integers(write_int8: WriteInt8, parts: Parts) -
 
 
 def test_little_runs_beside_the_products(write_int8: WriteInt8) -> None:
-    """ONNX Runtime copies a text's states twice, adds no bias on its own, and does arithmetic on shapes once."""
+    """ONNX Runtime copies the states twice, adds no bias separately, and computes shapes once."""
     found = kernels(write_int8(RECIPE))
     assert found["Transpose"] == 1 + 2  # to the tokens in front, and what attention gives
     # Two to the embeddings' sum; of each layer the mask, both residuals, and the parts of two inputs of 16 bits.
@@ -40,7 +40,7 @@ def test_little_runs_beside_the_products(write_int8: WriteInt8) -> None:
 
 
 def test_weights_alone_do_not_pass_for_int8(write_int8: WriteInt8, parts: Parts) -> None:
-    """A graph whose activations are not quantised is small, and as slow as fp32: that is told, by both checks."""
+    """A graph whose activations are not quantised is small but as slow as fp32, and both checks reject it."""
     path = write_int8(RECIPES["int8-trt"])
     model = onnx.load(path)
     quantisers = {node.output[0]: node for node in model.graph.node if node.op_type == "QuantizeLinear"}
@@ -71,7 +71,7 @@ def test_sums_fit_every_processor(write_int8: WriteInt8, recipe: Recipe, count: 
 
 
 def test_a_layer_left_in_fp32_is_told(write_int8: WriteInt8, parts: Parts) -> None:
-    """One layer that the quantiser left out is noticed."""
+    """The check notices a single layer that was not quantised."""
     path = write_int8(
         Recipe("uint8", activations_16bit=RECIPE.activations_16bit, fp32=frozenset({"layer.1.attention_out"}))
     )
@@ -106,14 +106,14 @@ def test_a_bias_that_is_added_later_is_told(write_int8: WriteInt8, parts: Parts)
 
 
 def test_activations_of_another_type_are_told(write_int8: WriteInt8, parts: Parts) -> None:
-    """A graph whose inputs are stored in another way than its name says is not taken for it."""
+    """A graph whose activations have another type than expected is rejected."""
     path = write_int8(RECIPES["int8-trt"])
     with pytest.raises(ExportError, match="in another type than uint8"):
         check_int8(path, parts(RECIPES["int8-trt"]), "uint8")
 
 
 def test_operators_of_one_runtime_are_told(write_int8: WriteInt8, parts: Parts) -> None:
-    """TensorRT's graph is standard; the CPU's has no operators but those that were chosen for it."""
+    """The TensorRT graph has only standard operators, and the CPU graph only the allowed ones."""
     path = write_int8(RECIPE)
     with pytest.raises(ExportError, match="only one runtime supports: FusedMatMul, MatMulIntegerToFloat"):
         check_int8(path, parts(RECIPE), "int8")
@@ -125,5 +125,5 @@ def test_operators_of_one_runtime_are_told(write_int8: WriteInt8, parts: Parts) 
 
 
 def test_integer_kernels_are_named_as_onnx_runtime_names_them(write_int8: WriteInt8) -> None:
-    """The names that are counted occur: a renamed kernel would make every check fail, not pass."""
+    """The counted kernels exist, so that a renamed kernel makes the check fail instead of pass."""
     assert set(INTEGER_PRODUCTS) & set(kernels(write_int8(RECIPE)))

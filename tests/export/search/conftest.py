@@ -1,4 +1,4 @@
-"""A search over the small run's encoder, and its pieces."""
+"""Fixtures for a search over the encoder of the small run."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Search = Callable[..., SearchResult]
 
 @pytest.fixture(scope="session")
 def aside(small_run: Run) -> SearchTexts:
-    """What a search of the small run reads."""
+    """The texts of a search of the small run."""
     return SearchTexts.of(HoldoutSet.of(*small_run.data()))
 
 
 @pytest.fixture(scope="session")
 def pool(aside: SearchTexts, small_graphs: BundleLayout) -> list[Encoding]:
-    """The texts that it measures on."""
+    """The tokenized texts that the search measures on."""
     return TextTokenizer(small_graphs.tokenizer, 64).encode(aside.pool)
 
 
 @pytest.fixture(scope="session")
 def quantiser(aside: SearchTexts, small_graphs: BundleLayout) -> Quantiser:
-    """Of the small run's encoder; what it quantised in one test serves the others."""
+    """The quantiser of the small run's encoder; tests share the quantised layers."""
     return Quantiser(small_graphs.encoder("fp32"), TextTokenizer(small_graphs.tokenizer, 64).encode(aside.calibration))
 
 
@@ -61,7 +61,7 @@ def find(quantiser: Quantiser, small_encoder: GraphSpec, pool: list[Encoding], a
 
 @pytest.fixture(scope="session")
 def make_trial() -> Callable[..., Trial]:
-    """Makes a trial of a recipe with the figures that matter."""
+    """Makes a trial of a recipe with given figures."""
 
     def make(recipe: Recipe, agreement: float, cosine: float = 0.99, error: float = 0.0) -> Trial:
         return Trial(recipe, Figures(agreement, error, cosine, error, cosine), 1000, 1.0)

@@ -32,7 +32,7 @@ ALL_16BIT = Recipe("uint8", activations_16bit=frozenset(KINDS))
 
 @pytest.fixture(scope="module", autouse=True)
 def times() -> Iterator[None]:
-    """What is measured of a large encoder on a processor for 8 bits; the small run's layers are too small to time."""
+    """Typical times of a large encoder, because the layers of the small run are too small to time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrialRunner, "times", lambda *_: RelativeTimes(1.8, 2.6))
         yield
@@ -46,7 +46,7 @@ def objective(
     aside: SearchTexts,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> str:
-    """Between what all inputs in 8 bits reach and what all in 16 do."""
+    """An objective between what 8-bit and 16-bit activations reach."""
     runner = TrialRunner(
         quantiser,
         small_encoder,
@@ -62,18 +62,18 @@ def objective(
 
 @pytest.fixture(scope="module")
 def trial_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the search below keeps its trials."""
+    """The file of trials of the search below."""
     return tmp_path_factory.mktemp("search") / "bundle.search.jsonl"
 
 
 @pytest.fixture(scope="module")
 def found(find: Search, trial_log: Path, objective: str) -> SearchResult:
-    """A search with all the time that it needs."""
+    """A search without a time limit."""
     return find(objective, trial_log)
 
 
 def test_the_cheapest_that_holds_is_found(found: SearchResult) -> None:
-    """Finer than all inputs in 8 bits, cheaper than all in 16, and every trial is told."""
+    """The result costs more than 8-bit and less than 16-bit activations throughout, and every trial is reported."""
     report = found.report
     assert (report["met"], report["ended"]) == (True, "found")
     costs = [one["cost"] for one in report["trials"]]
@@ -90,7 +90,7 @@ def test_the_cheapest_that_holds_is_found(found: SearchResult) -> None:
 def test_a_trial_is_what_the_encoder_does(
     found: SearchResult, quantiser: Quantiser, small_encoder: GraphSpec, pool: list[Encoding], tmp_path: Path
 ) -> None:
-    """The graph of the recipe that was chosen, written again, gives the figures that were told."""
+    """Writing the best recipe again gives the reported figures."""
     path = tmp_path / "encoder.onnx"
     parts = quantiser.parts(found.recipe)
     int8.write(quantiser.source, path, parts, "uint8", embeddings=found.recipe.embeddings)
@@ -104,7 +104,7 @@ def test_a_trial_is_what_the_encoder_does(
 def test_a_second_search_tries_nothing_again(
     found: SearchResult, find: Search, trial_log: Path, objective: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All its trials are in the file, and it finds the same."""
+    """A second search takes all trials from the file and finds the same recipe."""
     monkeypatch.setattr(int8, "write", lambda *_, **__: pytest.fail("no graph may be written"))
     again = find(objective, trial_log)
     assert again.recipe == found.recipe
@@ -114,7 +114,7 @@ def test_a_second_search_tries_nothing_again(
 def test_a_search_that_broke_off_goes_on(
     found: SearchResult, find: Search, trial_log: Path, objective: str, tmp_path: Path
 ) -> None:
-    """It makes the trials that are missing, and none that is there."""
+    """An interrupted search runs only the missing trials."""
     lines = trial_log.read_text().splitlines(keepends=True)
     path = tmp_path / "bundle.search.jsonl"
     path.write_text("".join(lines[:6]) + lines[6][:30])  # four trials, and one that was being written
@@ -125,7 +125,7 @@ def test_a_search_that_broke_off_goes_on(
 
 
 def test_an_error_leaves_the_trials_that_were_made(find: Search, objective: str, tmp_path: Path) -> None:
-    """Broken off with Ctrl-C, the file has them."""
+    """After Ctrl-C the file has all finished trials."""
     path = tmp_path / "bundle.search.jsonl"
 
     def progress(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
@@ -138,7 +138,7 @@ def test_an_error_leaves_the_trials_that_were_made(find: Search, objective: str,
 
 
 def test_the_time_limit_is_kept_and_told(find: Search, tmp_path: Path) -> None:
-    """No trial is started after it; the best so far is taken, and how to go on is said."""
+    """No trial starts after the time limit; the best so far is taken, and the summary says how to continue."""
     seconds = itertools.count(step=2.0)
     stopped = find("cosine=1", tmp_path / "one.jsonl", clock=lambda: next(seconds), minutes=1.0)
     assert (stopped.report["met"], stopped.report["ended"]) == (False, "time")
@@ -151,11 +151,11 @@ def test_the_time_limit_is_kept_and_told(find: Search, tmp_path: Path) -> None:
 
 
 def test_a_search_that_ran_out_of_time_goes_on(find: Search, objective: str, tmp_path: Path) -> None:
-    """Each further search has the whole time for what is new, until the assignment is found."""
+    """Each further search has the whole time for new trials, until the best assignment is known."""
     path = tmp_path / "one.jsonl"
 
     def clock() -> float:
-        """A quarter of an hour a trial."""
+        """A quarter of an hour per trial."""
         return 900.0 * path.read_text().count('"trial"') if path.exists() else 0.0
 
     found = [find(objective, path, clock=clock, minutes=45.0) for _ in range(12)]
@@ -167,7 +167,7 @@ def test_a_search_that_ran_out_of_time_goes_on(find: Search, objective: str, tmp
 
 
 def test_one_trial_is_made_however_short_the_time(find: Search, objective: str, tmp_path: Path) -> None:
-    """There must be something to take."""
+    """The first trial always runs, so that there is a result."""
     seconds = itertools.count(step=100.0)
     found = find(objective, tmp_path / "one.jsonl", clock=lambda: next(seconds), minutes=1.0)
     assert (len(found.report["trials"]), found.report["ended"]) == (1, "time")
@@ -177,7 +177,7 @@ def test_one_trial_is_made_however_short_the_time(find: Search, objective: str, 
 def test_an_objective_that_nothing_meets_is_told(
     find: Search, found: SearchResult, trial_log: Path, tmp_path: Path
 ) -> None:
-    """After 8 bits, 16 and fp32 the closest is taken, and the search says that it has tried all."""
+    """If nothing meets the objective, the closest is taken, and the report says that the search was exhaustive."""
     path = tmp_path / "bundle.search.jsonl"
     path.write_text(trial_log.read_text())
     nothing = find("cosine=1", path)
@@ -188,7 +188,7 @@ def test_an_objective_that_nothing_meets_is_told(
 
 
 def test_progress_is_told_in_seconds(find: Search, objective: str, tmp_path: Path) -> None:
-    """From nothing to the whole time, with the figures of the latest trial."""
+    """Progress goes from zero to the time limit, with the figures of the latest trial."""
     told: list[tuple[str, int, int]] = []
     shown: set[str] = set()
 
@@ -220,7 +220,7 @@ def test_progress_is_told_in_seconds(find: Search, objective: str, tmp_path: Pat
     ],
 )
 def test_the_gate_is_given_the_objective_and_what_to_do(report: dict[str, object], remedy: str) -> None:
-    """The asked value takes the place of the default, in both directions; the rest stays."""
+    """The objective replaces the default threshold of its measure, in both directions."""
     default = Thresholds().of["int8"]
     whole = {**report, "best": {"agreement": 0.98}, "trials": [1, 2]}
     asked = gate_threshold(default, SearchRequest(SearchObjective("agreement", 0.97), 5.0), whole)

@@ -13,12 +13,12 @@ from emberline.export.search.costs import Costs, RelativeTimes
 
 @pytest.fixture
 def costs(quantiser: Quantiser) -> Costs:
-    """Of the small run's encoder, where 16 bits take twice the time and fp32 three times."""
+    """The costs of the small run's encoder if 16 bits take twice and fp32 three times as long."""
     return Costs.of(quantiser.source, quantiser.layers, RelativeTimes(2.0, 3.0))
 
 
 def test_time_grows_with_the_share_of_the_arithmetic(costs: Costs) -> None:
-    """From 1, all in 8 bits, to what was measured of all in 16."""
+    """The time goes from 1, with 8 bits throughout, to the measured time of 16 bits throughout."""
     assert costs.time(Recipe("uint8")) == 1
     assert costs.time(Recipe("uint8", activations_16bit=frozenset(costs.weights))) == pytest.approx(2)
     share = costs.weights["layer.0.ffn_up"] / sum(costs.weights.values())
@@ -29,7 +29,7 @@ def test_time_grows_with_the_share_of_the_arithmetic(costs: Costs) -> None:
 def test_sizes_are_those_of_the_files(
     costs: Costs, quantiser: Quantiser, small_graphs: BundleLayout, tmp_path: Path
 ) -> None:
-    """What layers or the embeddings add in fp32 is foretold, but for the names that a small file is full of."""
+    """The predicted size of fp32 layers and embeddings is right, except for the names in a small file."""
     recipes = [
         Recipe("uint8"),
         Recipe("uint8", fp32=frozenset({"layer.0.ffn_up", "layer.1.ffn_up"})),
@@ -51,5 +51,5 @@ def test_sizes_are_those_of_the_files(
 def test_16_bits_are_left_out_where_fp32_is_as_fast(
     times: RelativeTimes, alternatives: tuple[str, ...], quantiser: Quantiser
 ) -> None:
-    """A processor without instructions for 8 bits takes longer over two products of 8 than over one of 32."""
+    """16 bits are not tried where two 8-bit products take longer than one in fp32."""
     assert Costs.of(quantiser.source, quantiser.layers, times).alternatives == alternatives

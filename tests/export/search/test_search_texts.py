@@ -14,7 +14,7 @@ from emberline.export.training.run import Run
 def test_a_search_asks_neither_what_the_gate_asks_nor_what_calibration_reads(
     small_run: Run, aside: SearchTexts
 ) -> None:
-    """Else it would choose what fits those texts, and the gate's verdict would prove nothing."""
+    """The search reads no text of the gate, whose verdict would otherwise prove nothing."""
     holdout = HoldoutSet.of(*small_run.data())
     texts = holdout.dataset.item_texts()
     asked = {texts[row] for row in np.flatnonzero(holdout.split.cold_items)}
@@ -27,12 +27,12 @@ def test_a_search_asks_neither_what_the_gate_asks_nor_what_calibration_reads(
 
 
 def test_the_texts_are_the_same_each_time(small_run: Run, aside: SearchTexts) -> None:
-    """A search that goes on measures on what it measured before."""
+    """A continued search measures on the same texts."""
     assert SearchTexts.of(HoldoutSet.of(*small_run.data())) == aside
 
 
 def test_too_few_items_are_told(small_run: Run) -> None:
-    """On a handful, any objective is met by chance."""
+    """Data with too few items is rejected, because any objective would be met by chance."""
     holdout = HoldoutSet.of(*small_run.data())
     warm = np.cumsum(holdout.split.warm_items) <= 20
     few = replace(holdout, split=replace(holdout.split, cold_items=~(holdout.split.warm_items & warm)))

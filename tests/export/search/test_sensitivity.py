@@ -21,12 +21,12 @@ LAYERS = [
     for kind in KINDS
 ]
 NAMES = [one.name for one in LAYERS]
-#: What each layer loses in 8 bits: the FFN-downs by far the most, and later layers more.
+#: The loss of each layer in 8 bits: ffn_down loses by far the most, and later layers more.
 LOSSES = {name: (10 if "ffn_down" in name else 1) * (1 + place) * 1e-5 for place, name in enumerate(NAMES)}
 
 
 class Encoder:
-    """An encoder whose losses add up; in 16 bits a layer keeps a tenth of them, in fp32 none."""
+    """An encoder whose losses add up; 16 bits keep a tenth of a layer's loss, fp32 nothing."""
 
     def __init__(self, make_trial: MakeTrial, allowed: int = 1000) -> None:
         self.trials: dict[Recipe, Trial] = {}
@@ -58,14 +58,14 @@ def _search(
 
 
 def test_what_8_bits_hold_is_not_made_finer(make_trial: MakeTrial) -> None:
-    """One trial is enough then."""
+    """One trial is enough if 8-bit activations meet the objective."""
     encoder = Encoder(make_trial)
     assert _search(encoder, SearchObjective("agreement", 0.5), _costs()).recipe == Recipe("uint8")
     assert len(encoder.trials) == 1
 
 
 def test_another_range_is_cheaper_than_finer_layers(make_trial: MakeTrial) -> None:
-    """A method that keeps more costs nothing, and is taken for all that follows."""
+    """A better method is free and is tried before more bits."""
     encoder = Encoder(make_trial)
     plain, entropy = (encoder.run(Recipe("uint8", method=name)) for name in ("minmax", "entropy"))
     objective = SearchObjective("cosine", (plain.figures.cosine + entropy.figures.cosine) / 2)
@@ -73,7 +73,7 @@ def test_another_range_is_cheaper_than_finer_layers(make_trial: MakeTrial) -> No
 
 
 def test_the_layers_that_gain_most_for_their_cost_are_made_finer_and_no_more(make_trial: MakeTrial) -> None:
-    """The sensitive ones; without the last of them the objective is not met."""
+    """Only the sensitive layers get 16 bits; without the last of them the objective is missed."""
     encoder, costs = Encoder(make_trial), _costs()
     found = _search(encoder, objective := SearchObjective("agreement", 0.97), costs)
     assert found.meets(objective)
@@ -93,7 +93,7 @@ def test_the_layers_that_gain_most_for_their_cost_are_made_finer_and_no_more(mak
 
 
 def test_where_16_bits_do_not_do_layers_stay_fp32(make_trial: MakeTrial) -> None:
-    """As few as needed, and never all of them."""
+    """As few layers as needed stay fp32, and never all of them."""
     encoder = Encoder(make_trial)
     found = _search(encoder, objective := SearchObjective("agreement", 0.999), _costs())
     assert found.meets(objective)
@@ -102,7 +102,7 @@ def test_where_16_bits_do_not_do_layers_stay_fp32(make_trial: MakeTrial) -> None
 
 
 def test_16_bits_are_not_tried_where_fp32_is_faster(make_trial: MakeTrial) -> None:
-    """But for the recipe that is shipped, which is tried anyway."""
+    """Only the default recipe is tried with 16 bits where fp32 is faster."""
     encoder = Encoder(make_trial)
     found = _search(encoder, objective := SearchObjective("agreement", 0.97), _costs(fp32=1.5))
     assert found.meets(objective)
@@ -111,7 +111,7 @@ def test_16_bits_are_not_tried_where_fp32_is_faster(make_trial: MakeTrial) -> No
 
 
 def test_an_objective_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial) -> None:
-    """When all is tried."""
+    """If nothing meets the objective, the closest trial of all is taken."""
     encoder = Encoder(make_trial)
     found = _search(encoder, objective := SearchObjective("cosine", 1.0), _costs())
     assert not found.meets(objective)
@@ -120,7 +120,7 @@ def test_an_objective_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial
 
 @pytest.mark.parametrize("allowed", [2, 8, 20])
 def test_when_time_is_up_the_best_so_far_is_taken(make_trial: MakeTrial, allowed: int) -> None:
-    """The recipe that is shipped is tried early, so that there is something good."""
+    """The default recipe is tried early, so that a good result exists when the time ends."""
     encoder = Encoder(make_trial, allowed)
     found = _search(encoder, objective := SearchObjective("agreement", 0.95), _costs())
     assert len(encoder.trials) == allowed
@@ -128,7 +128,7 @@ def test_when_time_is_up_the_best_so_far_is_taken(make_trial: MakeTrial, allowed
 
 
 def test_where_time_is_short_kinds_stand_for_their_layers(make_trial: MakeTrial) -> None:
-    """The ladder is climbed all the same, without a trial of each layer alone."""
+    """If time is short, the ladder is built without a trial of every single layer."""
     slow, quick = Encoder(make_trial), Encoder(make_trial)
     objective = SearchObjective("agreement", 0.97)
     patient, hasty = _search(slow, objective, _costs()), _search(quick, objective, _costs(), elapsed=lambda: 0.7)
@@ -138,7 +138,7 @@ def test_where_time_is_short_kinds_stand_for_their_layers(make_trial: MakeTrial)
 
 
 def test_what_is_known_badly_must_reach_more(make_trial: MakeTrial) -> None:
-    """Two standard errors below the figure must still hold, or the gate's other texts would often miss it."""
+    """A figure must exceed the objective by two standard errors."""
     objective = SearchObjective("agreement", 0.97)
     assert not make_trial(Recipe("uint8"), 0.975, error=0.003).meets(objective)
     assert make_trial(Recipe("uint8"), 0.977, error=0.003).meets(objective)

@@ -19,7 +19,7 @@ ALL_16BIT = Recipe(
 
 @pytest.fixture
 def written(tmp_path: Path, make_trial: Callable[..., Trial]) -> Path:
-    """The file of two trials."""
+    """A file with two trials."""
     trial_log = TrialLog(tmp_path / "made" / "trials.jsonl", KEY)
     trial_log.log_times(RelativeTimes(1.7, 2.6))
     trial_log.log_trial(make_trial(Recipe("uint8"), 0.9))
@@ -28,14 +28,14 @@ def written(tmp_path: Path, make_trial: Callable[..., Trial]) -> Path:
 
 
 def test_trials_are_found_again(written: Path, make_trial: Callable[..., Trial]) -> None:
-    """With all that their recipes say."""
+    """Trials are read back with all fields of their recipes."""
     again = TrialLog(written, KEY)
     assert again.times == RelativeTimes(1.7, 2.6)
     assert again.trials == {Recipe("uint8"): make_trial(Recipe("uint8"), 0.9), ALL_16BIT: make_trial(ALL_16BIT, 0.95)}
 
 
 def test_trials_of_another_encoder_are_dropped(written: Path) -> None:
-    """They say nothing of this one."""
+    """Trials of another encoder are dropped, as they say nothing about this one."""
     other = TrialLog(written, {"encoder": "b"})
     assert other.times is None
     assert not other.trials
@@ -43,7 +43,7 @@ def test_trials_of_another_encoder_are_dropped(written: Path) -> None:
 
 
 def test_a_line_that_was_cut_off_is_dropped(written: Path, make_trial: Callable[..., Trial]) -> None:
-    """The process was killed as it wrote; what came before counts, and what comes after is whole again."""
+    """An incomplete last line is dropped, and the next trial is appended correctly."""
     written.write_text(written.read_text()[:-20])
     trial_log = TrialLog(written, KEY)
     assert set(trial_log.trials) == {Recipe("uint8")}
@@ -52,7 +52,7 @@ def test_a_line_that_was_cut_off_is_dropped(written: Path, make_trial: Callable[
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
-    """Trials that cannot be kept would be lost after ten minutes."""
+    """A file that cannot be written is an error before the first trial."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match=r"the trials cannot be kept in .*; write the bundle elsewhere"):
         TrialLog(tmp_path / "file" / "trials.jsonl", KEY)

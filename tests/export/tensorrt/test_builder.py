@@ -84,12 +84,12 @@ def build(
     progress: Callable[[str], None] = str,
     start: type[BuildProcess] = Process,
 ) -> EngineFile:
-    """Build, by default with TensorRT for RTX, and forget the progress."""
+    """Build, by default with TensorRT for RTX, and ignore the progress."""
     return build_engine(bundle, precision, architecture, profiles, library=library, progress=progress, start=start)
 
 
 def test_engine_lies_beside_its_manifest(bert_bundle: Bundle) -> None:
-    """A built engine lies in the bundle's folder `engines`, and the manifest beside it tells what and whose it is."""
+    """An engine is in the bundle's folder `engines`, with a manifest that describes it."""
     file = build(bert_bundle)
     assert file.path == bert_bundle.layout.root / "engines" / "encoder.fp32.sm86.engine"
     manifest = EngineManifest.read(manifest_path(file.path))
@@ -130,7 +130,7 @@ def test_version_is_part_of_the_key(bert_bundle: Bundle, monkeypatch: pytest.Mon
 
 
 def test_altered_engine_is_built_again(bert_bundle: Bundle) -> None:
-    """An engine that was altered is refused by its readers, and the next build mends it."""
+    """An altered engine is rejected by its readers, and the next build replaces it."""
     file = build(bert_bundle)
     file.path.write_bytes(b"something else of the size"[: file.manifest.bytes])
     with pytest.raises(BundleCorrupt, match=r"does not match its manifest; build it again: emberline export"):
@@ -154,7 +154,7 @@ def test_build_that_fails_halfway_leaves_nothing(bert_bundle: Bundle) -> None:
 
 
 def test_engine_without_a_manifest_is_not_found(bert_bundle: Bundle) -> None:
-    """A reader that comes between the two moves into place finds no engine rather than half of one."""
+    """Between the two moves into place, a reader finds no engine rather than half of one."""
     file = build(bert_bundle)
     build(bert_bundle, architecture="sm89")
     manifest_path(file.path).unlink()
@@ -163,7 +163,7 @@ def test_engine_without_a_manifest_is_not_found(bert_bundle: Bundle) -> None:
 
 
 def test_leftovers_of_a_killed_build_are_removed(bert_bundle: Bundle) -> None:
-    """What a build left that was killed with its parent, the next build removes."""
+    """The next build removes what a killed build left behind."""
     left = bert_bundle.layout.root / "engines" / ".build-abc"
     left.mkdir(parents=True)
     (left / "encoder.fp32.sm86.engine").write_bytes(b"half")

@@ -25,7 +25,7 @@ def emberline(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: object) -> None:
-    """One command builds each precision for each architecture, and tells where they are and what they are."""
+    """One command builds each precision for each architecture, and prints where and what they are."""
     root, profile = bert_bundle.layout.root, "1x1:4x32:8x32"
     done = emberline(root, "--tensorrt", "fp16,int8-fp16", "--gpu", "sm86,sm120", "--profiles", profile, "--json")
     assert done.returncode == 0, done.stderr
@@ -43,7 +43,7 @@ def test_engines_are_built_from_the_command_line(bert_bundle: Bundle, rtx: objec
 
 
 def test_a_bad_profile_is_one_line(bert_bundle: Bundle) -> None:
-    """A profile out of order is one line on the standard error, and nothing is built."""
+    """A profile out of order is reported in one line on standard error, and nothing is built."""
     profile = "8x8:4x8:16x32"
     done = emberline(bert_bundle.layout.root, "--tensorrt", "fp16", "--gpu", "sm86", "--profiles", profile)
     assert done.returncode == 1
@@ -53,7 +53,7 @@ def test_a_bad_profile_is_one_line(bert_bundle: Bundle) -> None:
 
 
 def test_a_repository_is_written_from_the_command_line(bert_bundle: Bundle, tmp_path: Path) -> None:
-    """The same command writes a repository for Triton, in fp16 unless told otherwise."""
+    """The same command writes a repository for Triton, in fp16 by default."""
     done = emberline(bert_bundle.layout.root, "--triton", tmp_path / "models")
     assert done.returncode == 0, done.stderr
     written = (tmp_path / "models/emberline_encoder_onnx/1/model.onnx").read_bytes()
@@ -62,7 +62,7 @@ def test_a_repository_is_written_from_the_command_line(bert_bundle: Bundle, tmp_
 
 
 def test_a_bundle_is_all_they_take(bert_bundle: Bundle, tmp_path: Path) -> None:
-    """A second folder beside --tensorrt is a misunderstanding; so is a run without a bundle to write."""
+    """A second folder with --tensorrt is rejected, and so is a run without a folder to write."""
     done = emberline(bert_bundle.layout.root, tmp_path / "other", "--tensorrt", "fp16")
     assert "take only a bundle" in done.stderr
     assert "the folder to write is missing" in emberline(bert_bundle.layout.root).stderr

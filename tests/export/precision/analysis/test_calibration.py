@@ -10,7 +10,7 @@ from emberline.export.training.run import Run
 
 
 def _inputs(run: Run, encodings: list[Encoding]) -> list[Floats]:
-    """What the two layers' feed-forward networks read, (tokens, K), seen by PyTorch one text at a time."""
+    """The inputs (tokens, K) of both feed-forward networks in PyTorch, one text at a time."""
     found: list[list[Floats]] = [[], []]
     layers = run.trained.model.encoder.bert.encoder.layer
     hooks = [
@@ -31,7 +31,7 @@ def _inputs(run: Run, encodings: list[Encoding]) -> list[Floats]:
 def test_statistics_are_those_of_the_tokens_alone(
     small_run: Run, encodings: list[Encoding], layers: list[LinearGroup], statistics: list[Statistics]
 ) -> None:
-    """Bounds and moments are PyTorch's over all tokens; the padding of batches of several texts counts nothing."""
+    """Bounds and moments are those of PyTorch over all tokens, without any padding."""
     seen = {one.name: stats for one, stats in zip(layers, statistics, strict=True)}
     for place, inputs in enumerate(_inputs(small_run, encodings)):
         found = seen[f"layer.{place}.ffn_up"]
@@ -42,7 +42,7 @@ def test_statistics_are_those_of_the_tokens_alone(
 
 
 def test_statistics_of_centred_inputs() -> None:
-    """They are those that the inputs would have, had their centres been taken from them before they were seen."""
+    """Statistics minus centres equal the statistics of inputs that were centred before."""
     inputs = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32) + np.float32(2)
     centres = np.array([1, 2, 3], np.float32)
     seen, wanted = Tally(3, 50), Tally(3, 50)

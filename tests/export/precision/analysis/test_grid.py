@@ -16,7 +16,7 @@ BOUNDS = st.floats(-1e4, 1e4, width=32)
 @pytest.mark.parametrize("activations", get_args(Activations))
 @given(one=BOUNDS, other=BOUNDS)
 def test_a_grid_loses_half_a_step_at_most(activations: Activations, one: float, other: float) -> None:
-    """Whatever lies between the bounds is off by no more than half a step, and zero, which padding is, by nothing."""
+    """Values within the bounds are off by at most half a step, and zero, which is the value of padding, is exact."""
     low, high = sorted((one, other))
     grid = Grid.over(low, high, activations)
     values = np.linspace(low, high, 50, dtype=np.float32)
@@ -28,7 +28,7 @@ def test_a_grid_loses_half_a_step_at_most(activations: Activations, one: float, 
 @pytest.mark.parametrize("activations", get_args(Activations))
 @given(one=BOUNDS, other=BOUNDS)
 def test_two_parts_lose_next_to_nothing(activations: Activations, one: float, other: float) -> None:
-    """What the first part leaves, the second holds: together they lose a thousandth of what the first loses."""
+    """The second part stores the residual of the first: together they lose a thousandth of what the first loses."""
     low, high = sorted((one, other))
     grid = Grid.over(low, high, activations)
     # Away from the ends, where a margin keeps the values of layers that are stored so.
@@ -39,21 +39,21 @@ def test_two_parts_lose_next_to_nothing(activations: Activations, one: float, ot
 
 
 def test_int8_activations_are_symmetric() -> None:
-    """TensorRT knows no zero point but 0, and −127 to 127 around it."""
+    """The int8 grid is symmetric: its zero point is 0 and its values are −127 to 127."""
     grid = Grid.over(-1.0, 4.0, "int8")
     assert grid.zero_point == 0
     assert grid.scale == pytest.approx(4 / 127)
 
 
 def test_weights_use_their_columns_whole_grid() -> None:
-    """The greatest entry of each column is the grid's last, however small the column; an empty one stays zero."""
+    """The largest entry of each column is the end of its grid, however small; an empty column stays zero."""
     weight = np.array([[1.0, -0.001, 0.0], [0.5, 0.0005, 0.0]], np.float32)
     steps = nearest(weight, weight_scales(weight))
     np.testing.assert_array_equal(steps, [[127, -127, 0], [64, 64, 0]])
 
 
 def test_neighbours_of_one_sign_fit_into_16_bits() -> None:
-    """Two products with inputs of 255, added as a processor without VNNI adds them; others than neighbours are free."""
+    """The products of two neighbours with inputs of 255 fit into 16 bits; other pairs are not bounded."""
     weight = np.array([[1.0, 1.0], [0.6, -1.0], [0.9, 1.0]], np.float32)
     steps = nearest(weight, product_scales(weight))
     np.testing.assert_array_equal(steps, [[80, 127], [48, -127], [72, 127]])

@@ -27,7 +27,7 @@ def _error(weight: Floats, rounded: NDArray[np.int8], moments: NDArray[np.float6
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 1000), channels=st.integers(20, 150))
 def test_errors_cancel_on_correlated_inputs(seed: int, channels: int) -> None:
-    """The layer's output is off by less than with weights rounded to the nearest."""
+    """Compensation makes the error of the layer's output smaller than rounding to nearest."""
     weight, moments = _layer(seed, channels, correlated=True)
     plain = nearest(weight, product_scales(weight)).astype(np.int8)
     rounded = compensated(weight, product_scales(weight), moments)
@@ -35,14 +35,14 @@ def test_errors_cancel_on_correlated_inputs(seed: int, channels: int) -> None:
 
 
 def test_without_correlation_nothing_can_cancel() -> None:
-    """On white inputs every weight is rounded to the nearest."""
+    """For uncorrelated inputs every weight is rounded to nearest."""
     weight, _ = _layer(0, 100, correlated=False)
     rounded = compensated(weight, product_scales(weight), np.eye(100))
     np.testing.assert_array_equal(rounded, nearest(weight, product_scales(weight)))
 
 
 def test_channels_that_are_always_zero_do_no_harm() -> None:
-    """A channel that calibration never saw used has no moments; its weights are rounded like the others."""
+    """A channel that is always zero has no moments, and its weights are rounded like the others."""
     weight, moments = _layer(1, 30, correlated=True)
     moments[5], moments[:, 5] = 0.0, 0.0
     rounded = compensated(weight, product_scales(weight), moments)
@@ -52,7 +52,7 @@ def test_channels_that_are_always_zero_do_no_harm() -> None:
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 1000), channels=st.integers(20, 150))
 def test_neighbours_of_one_sign_stay_within_16_bits(seed: int, channels: int) -> None:
-    """Also where what is made up for moves them, and if the last channel has no neighbour."""
+    """Pairs stay within their limit when compensation moves them, and with an odd number of channels."""
     weight, moments = _layer(seed, channels, correlated=True)
     rounded = compensated(weight, product_scales(weight), moments).astype(np.int32)
     assert np.abs(rounded).max() <= 127

@@ -21,19 +21,19 @@ def inputs() -> Floats:
 
 @pytest.fixture(scope="module")
 def seen(inputs: Floats) -> Statistics:
-    """What calibration sees of the inputs."""
+    """The statistics of the inputs."""
     wide = inputs.astype(np.float64)
     return Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.mean(axis=0), wide.T @ wide / len(wide), inputs)
 
 
 @pytest.fixture(scope="module")
 def weight() -> Floats:
-    """(32, 16)."""
+    """The weight (32, 16)."""
     return np.random.default_rng(1).standard_normal((32, 16)).astype(np.float32)
 
 
 def _output_error(inputs: Floats, weight: Floats, divisors: Floats, seen: Statistics) -> float:
-    """The error of the layer's output, rounded as ONNX would."""
+    """The error of the layer's output with rounding as in ONNX."""
     grid: Grid = input_grid(seen, divisors, "uint8", is_16bit=False)
     steps = np.clip(np.rint(inputs / divisors / grid.scale) + grid.zero_point, 0, 255) - grid.zero_point
     smoothed = weight * divisors[:, None]
@@ -43,7 +43,7 @@ def _output_error(inputs: Floats, weight: Floats, divisors: Floats, seen: Statis
 
 
 def test_a_wide_channel_is_narrowed(inputs: Floats, seen: Statistics, weight: Floats) -> None:
-    """The wide channel is divided by the most, and the layer's output loses less than without smoothing."""
+    """The wide channel has the largest divisor, and the output loses less than without smoothing."""
     divisors, alpha = smooth(seen, weight, is_16bit=False, centred=True)
     assert divisors.argmax() == WIDE
     assert np.log(divisors).mean() == pytest.approx(0, abs=1e-4)
@@ -65,7 +65,7 @@ def test_divisors_are_those_of_the_paper(seen: Statistics, weight: Floats, alpha
 
 
 def test_of_all_strengths_the_best_is_taken(inputs: Floats, seen: Statistics, weight: Floats) -> None:
-    """No other α loses much less of the output, and the divisors are those of the α that is named with them."""
+    """No other α has a much smaller error, and the divisors are those of the returned α."""
     best, alpha = smooth(seen, weight, is_16bit=False, centred=True)
     tried = {one: smooth(seen, weight, is_16bit=False, centred=True, alpha=one)[0] for one in ALPHAS}
     np.testing.assert_array_equal(best, tried[alpha])
@@ -74,12 +74,12 @@ def test_of_all_strengths_the_best_is_taken(inputs: Floats, seen: Statistics, we
 
 
 def test_inputs_of_16_bits_leave_the_weights_in_peace(seen: Statistics, weight: Floats) -> None:
-    """Where rounding the inputs costs nothing, less of their spread is moved into the weights."""
+    """With 16-bit activations less of their spread is moved into the weights."""
     assert smooth(seen, weight, is_16bit=True, centred=True)[1] < smooth(seen, weight, is_16bit=False, centred=True)[1]
 
 
 def test_inputs_of_16_bits_have_a_margin(seen: Statistics) -> None:
-    """Their grid reaches twice as far as what was seen, that of 8 bits 1.15 times, yet it is a hundred times finer."""
+    """16-bit grids reach twice as far as the inputs, 8-bit grids 1.15 times; the former are a hundred times finer."""
     plain = np.ones(32, np.float32)
     coarse = input_grid(seen, plain, "uint8", is_16bit=False)
     wide = input_grid(seen, plain, "uint8", is_16bit=True)
@@ -88,7 +88,7 @@ def test_inputs_of_16_bits_have_a_margin(seen: Statistics) -> None:
 
 
 def test_channels_that_are_always_zero_are_left_finite(weight: Floats) -> None:
-    """A dead channel, or a dead row of the weight, gives no division by zero."""
+    """A channel or a row of the weight that is zero causes no division by zero."""
     nothing = np.zeros(32, np.float32)
     dead = Statistics(nothing, nothing, nothing.astype(np.float64), np.zeros((32, 32)), nothing[None])
     for centred in (True, False):
@@ -97,7 +97,7 @@ def test_channels_that_are_always_zero_are_left_finite(weight: Floats) -> None:
 
 
 def test_behind_a_gelu_little_room_is_left_below_zero(weight: Floats) -> None:
-    """Channels that never rise far above zero are narrowed, so that the grid's steps lie where the others are."""
+    """Channels that hardly rise above zero are narrowed, which leaves more steps of the grid to the others."""
     drawn = 2 * np.random.default_rng(3).standard_normal((2000, 32))
     drawn[:, :8] = -np.abs(drawn[:, :8]) - 0.5  # such channels
     inputs = np.asarray(drawn / (1 + np.exp(-1.702 * drawn)), np.float32)

@@ -9,7 +9,7 @@ VOCABULARY = ["[CLS]", "##s", "film", "night", "king", "7"]
 
 
 def test_mostly_the_datas_own_texts() -> None:
-    """A bounded number of the data's texts, each once, then some long ones of several and some of words at random."""
+    """The texts are a bounded sample of the data set, some joined texts and some of random words."""
     texts = calibration_texts(OWN, VOCABULARY)
     own = [text for text in texts if text in OWN]
     assert len(own) == len(set(own)) == 1024
@@ -20,7 +20,7 @@ def test_mostly_the_datas_own_texts() -> None:
 
 
 def test_the_same_every_time() -> None:
-    """Two exports of a run calibrate on the same texts, in whatever order the tokenizer tells its vocabulary."""
+    """Two exports of a run calibrate on the same texts, whatever the order of the vocabulary."""
     assert calibration_texts(OWN, VOCABULARY) == calibration_texts(OWN, VOCABULARY[::-1])
 
 

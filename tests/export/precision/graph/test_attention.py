@@ -15,7 +15,7 @@ from emberline.export.precision.int8 import write
 def test_the_layout_for_cpus_computes_what_fp32_does(
     small_graphs: BundleLayout, small_encoder: GraphSpec, tmp_path: Path
 ) -> None:
-    """Tokens in front, heads not copied, token types added beforehand: with any mask the vectors are fp32's."""
+    """With tokens first and token types added to the positions, vectors are those of fp32 for any mask."""
     path = tmp_path / "laid_out.onnx"
     write(small_graphs.encoder("fp32"), path, [], "uint8", embeddings=False)
     assert {node.op_type for node in onnx.load(path).graph.node} >= {"FusedMatMul"}
@@ -29,7 +29,7 @@ def test_the_layout_for_cpus_computes_what_fp32_does(
 
 
 def test_attention_of_another_form_is_refused(small_graphs: BundleLayout, tmp_path: Path) -> None:
-    """Where the scores are not divided before the mask is added, nothing is guessed."""
+    """Attention whose scores are not divided before the mask is added is rejected."""
     model = onnx.load(small_graphs.encoder("fp32"))
     for node in model.graph.node:
         if node.op_type == "Div" and "/attention/" in node.name:
@@ -40,7 +40,7 @@ def test_attention_of_another_form_is_refused(small_graphs: BundleLayout, tmp_pa
 
 
 def test_states_that_are_not_pooled_by_the_mask_are_refused(small_graphs: BundleLayout, tmp_path: Path) -> None:
-    """An encoder that pools in another way is told before anything is written."""
+    """An encoder with another kind of pooling is rejected before anything is written."""
     model = onnx.load(small_graphs.encoder("fp32"))
     for node in model.graph.node:
         if node.op_type == "ReduceSum":

@@ -24,14 +24,14 @@ def test_every_linear_layer_is_found(layers: list[LinearGroup], small_run: Run) 
 
 
 def test_a_graph_without_linear_layers_is_refused() -> None:
-    """A fused graph has no MatMul with a constant; quantising it would do nothing, silently."""
+    """A graph without a MatMul with a constant weight is rejected, because quantising it would silently do nothing."""
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "fused", [], [])
     with pytest.raises(ExportError, match="no linear layers with constant weights"):
         find(helper.make_model(graph))
 
 
 def test_a_layer_that_is_no_berts_is_refused(small_graphs: BundleLayout, tmp_path: Path) -> None:
-    """A MatMul whose place is unknown is named, not left out."""
+    """A MatMul at an unknown place is rejected by name instead of being left out."""
     model = onnx.load(small_graphs.encoder("fp32"))
     node = next(node for node in model.graph.node if node.name.endswith("intermediate/dense/MatMul"))
     node.name = "/bert/encoder/layer.0/adapter/MatMul"

@@ -24,7 +24,7 @@ Vectors = Callable[[Path], Floats]
 
 
 def _exact(quantised: QuantisedGroup) -> QuantisedGroup:
-    """As if nothing were rounded: what is added to the outputs is what the weight makes of the centres."""
+    """The same layers without rounding: their bias correction is the product of weight and centres."""
     correction = np.asarray(quantised.centres @ quantised.layers.weight, np.float32)
     nothing = np.zeros_like(correction)
     first, *others = quantised.parts
@@ -47,7 +47,7 @@ def _centred(source: Path, target: Path, quantised: list[QuantisedGroup]) -> Pat
 def test_nothing_but_the_inputs_changes(
     fp32: tuple[str, ...], small_graphs: BundleLayout, parts: Parts, vectors: Vectors, tmp_path: Path
 ) -> None:
-    """What is taken in front of a layer is added behind it and to the residual, whichever layers are quantised."""
+    """Centres that are subtracted in front of a layer are added behind it and to the residual."""
     source = small_graphs.encoder("fp32")
     quantised = [_exact(one) for one in parts(Recipe("uint8", fp32=frozenset(fp32)))]
     assert any(np.abs(one.centres).max() > 0.1 for one in quantised)
@@ -58,7 +58,7 @@ def test_nothing_but_the_inputs_changes(
 def test_inputs_reach_as_far_below_zero_as_above(
     small_graphs: BundleLayout, layers: list[LinearGroup], encodings: list[Encoding], parts: Parts, tmp_path: Path
 ) -> None:
-    """In every channel; but behind a GELU, where nothing could take a centre off."""
+    """Inputs are centred in every channel, except behind a GELU, where no bias can do it."""
     source = small_graphs.encoder("fp32")
     path = _centred(source, tmp_path / "centred.onnx", [_exact(one) for one in parts(Recipe("uint8"))])
     seen: list[Statistics] = observe(path, layers, encodings)
@@ -70,7 +70,7 @@ def test_inputs_reach_as_far_below_zero_as_above(
 
 
 def test_the_mean_error_of_rounding_is_made_up_for(parts: Parts) -> None:
-    """With all that is added, a layer gives on average what it gave in fp32: of inputs that lie off their grid too."""
+    """With bias correction the mean output of a layer is that of fp32, even for inputs off the grid."""
     plain = {one.layers.name: one for one in parts(Recipe("uint8"))}
     for one in plain.values():
         exact = _exact(one).bias_correction("uint8")
@@ -79,7 +79,7 @@ def test_the_mean_error_of_rounding_is_made_up_for(parts: Parts) -> None:
 
 
 def test_a_layer_without_a_bias_behind_it_is_refused(small_graphs: BundleLayout, parts: Parts, tmp_path: Path) -> None:
-    """Its centre would be lost in silence."""
+    """A layer without a bias behind it is rejected, because its centre would silently be lost."""
     model = onnx.load(small_graphs.encoder("fp32"))
     bias = "bert.encoder.layer.0.attention.output.dense.bias"
     for node in model.graph.node:

@@ -41,7 +41,7 @@ def test_noisy_channels_come_first(parts: Parts, layers: list[LinearGroup], stat
 
 
 def test_layers_in_16_bits_need_no_order(parts: Parts) -> None:
-    """All their channels are stored so, as those of layers behind a layer norm are stored alike."""
+    """Layers with 16-bit activations throughout, or behind a layer norm, keep the order of their channels."""
     assert all(one.order is None for one in parts(Recipe("uint8", activations_16bit=frozenset({"ffn_down"}))))
 
 
@@ -49,13 +49,13 @@ def test_layers_in_16_bits_need_no_order(parts: Parts) -> None:
 def test_channels_meet_the_rows_that_read_them(
     fp32: tuple[str, ...], write_int8: WriteInt8, vectors: Vectors, small_graphs: BundleLayout
 ) -> None:
-    """Whether the layer in front is quantised or not; with its outputs as they were, vectors would be others."""
+    """Reordering keeps the vectors, whether or not the layer in front is quantised."""
     found = vectors(write_int8(Recipe("uint8", fp32=frozenset(fp32))))
     assert (found * vectors(small_graphs.encoder("fp32"))).sum(axis=1).min() > 0.99
 
 
 def test_the_product_in_front_is_put_in_order(small_graphs: BundleLayout, parts: Parts) -> None:
-    """Its weight and its bias, column by column; nothing else of the graph is changed."""
+    """The weight and the bias of the layer in front are reordered, and nothing else."""
     source = onnx.load(small_graphs.encoder("fp32"))
     before = {tensor.name: numpy_helper.to_array(tensor) for tensor in source.graph.initializer}
     graph = Rewrite(source)
@@ -71,7 +71,7 @@ def test_the_product_in_front_is_put_in_order(small_graphs: BundleLayout, parts:
 
 
 def test_scales_of_their_own_lose_less(layers: list[LinearGroup]) -> None:
-    """Where a few channels are much wider than the others, their layer's error falls to less than half."""
+    """16 bits for the noisiest channels halve the error of a layer with a few wide channels."""
     rng = np.random.default_rng(0)
     one = next(found for found in layers if found.kind == "ffn_down")
     inputs = np.abs(rng.standard_normal((3000, len(one.weight)))).astype(np.float32)
