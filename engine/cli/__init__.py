@@ -1,6 +1,6 @@
 """The command line `emberline`.
 
-Commands import what they need when they run: the help is quick, and needs no more than the base installation.
+Commands import their dependencies when they run, so `--help` is quick and works with the base installation.
 """
 
 from .program import main

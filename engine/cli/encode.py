@@ -23,51 +23,54 @@ if TYPE_CHECKING:
 def encode(
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="What to encode; without, a text a line from the standard input."),
+        typer.Argument(metavar="[TEXT]...", help="The texts to encode. Default: the lines of standard input."),
     ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Which output to return; `emberline info` lists them. May be repeated.",
+            help="An output to return; `emberline info` lists them. May be repeated.",
             show_default="sentence_embedding",
         ),
     ] = None,
     as_users: Annotated[
-        bool, typer.Option("--as-users", help="The texts are users' profiles, not items; for the outputs user_….")
+        bool,
+        typer.Option("--as-users", help="Treat the texts as profiles of users, not as items, for the outputs user_…."),
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the arrays there: .npy for one output, .npz for any.", show_default="nowhere"
+            metavar="FILE",
+            help="Write the arrays to this file: .npy for one output, .npz for any number.",
+            show_default="nowhere",
         ),
     ] = None,
     server: Server = SERVER,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="How long all of it may take.", show_default="as long as it takes"),
+        typer.Option(metavar="SECONDS", help="Time limit for all texts together.", show_default="no limit"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Encode texts into vectors, all outputs of a text out of one encoder pass."""
+    """Encode texts into vectors. One pass through the encoder gives all outputs of a text."""
     if out and out.suffix not in (".npy", ".npz"):
         raise typer.BadParameter(f"{out} is neither .npy nor .npz", param_hint="--out")
     outputs = tuple(output or ("sentence_embedding",))
     if out and out.suffix == ".npy" and len(outputs) > 1:
         raise typer.BadParameter("a .npy file holds one array; name a .npz file for several", param_hint="--out")
-    given = list(texts) if texts else [line for _, line in lines(None)]
-    if not given:
-        raise DataError("the standard input has no text; give one a line, or as an argument")
-    encoded = _encoded(server, given, outputs, as_users, timeout)
+    inputs = list(texts) if texts else [line for _, line in lines(None)]
+    if not inputs:
+        raise DataError("standard input has no text; give one per line, or as an argument")
+    encoded = _encode(server, inputs, outputs, as_users, timeout)
     if out:
         _write(out, encoded)
     if as_json:
         print_json(encoded)
     else:
-        _print(given, encoded)
+        _print(inputs, encoded)
 
 
-def _encoded(
+def _encode(
     server: str, texts: list[str], outputs: tuple[str, ...], as_users: bool, timeout: float | None
 ) -> EncodeResult:
     from emberline.engine import Client, User
@@ -82,7 +85,7 @@ def _encoded(
 
 
 def _joined(parts: list[EncodeResult], outputs: tuple[str, ...]) -> EncodeResult:
-    """The parts as one; their seconds are summed, though they were under way side by side."""
+    """Join the parts. Their times are summed, although the parts were in flight at the same time."""
     import numpy as np
 
     from emberline.engine import EncodeResult
@@ -116,7 +119,7 @@ def _print(texts: list[str], encoded: EncodeResult) -> None:
     columns = {"text": "left", "tokens": "right"} | dict.fromkeys(encoded.outputs, "left")
     rows = []
     for index, text in enumerate(texts):
-        tokens = f"{encoded.tokens[index]}{' (cut)' if encoded.truncated[index] else ''}"
+        tokens = f"{encoded.tokens[index]}{' (truncated)' if encoded.truncated[index] else ''}"
         arrays = [array[index].reshape(-1) for array in encoded.outputs.values()]
         rows.append((_short(text), tokens, *map(_numbers, arrays)))
     print_table(columns, rows)

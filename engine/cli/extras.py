@@ -1,4 +1,4 @@
-"""Whether the packages that a command needs are there: told before minutes of work, not after."""
+"""Checks that a command's packages are installed, before minutes of work and not after."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Final
 
 from emberline.engine.errors import MissingExtra
 
-#: Packages that are not called as their modules are.
+#: Packages whose names differ from those of their modules.
 _PACKAGES: Final = {"sklearn": "scikit-learn"}
 
 
 def need(command: str, extra: str, *modules: str) -> None:
-    """Make sure that modules can be imported.
+    """Check that modules can be imported.
 
     Args:
-        command: that needs them, for the message.
-        extra: of Emberline, that brings them.
-        modules: their names.
+        command: the command that needs them, for the message.
+        extra: the extra of Emberline that installs them.
+        modules: names of the modules.
 
     Raises:
-        MissingExtra: one of them is not installed.
+        MissingExtra: a module is not installed.
     """
     for module in modules:
         if find_spec(module) is None:

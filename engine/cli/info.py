@@ -9,16 +9,16 @@ from .output import print_json, print_table
 
 
 def info(server: Server = SERVER, timeout: Timeout = TIMEOUT, as_json: AsJson = False) -> None:
-    """Show what runs on a server: its model, precision, device, limits and labels."""
+    """Show a server's model, precision, device, limits and labels."""
     from emberline.engine import Client
 
     with Client(server, timeout=timeout) as client:
-        found = client.info()
+        record = client.info()
     if as_json:
-        print_json(found)
+        print_json(record)
         return
     rows = [
         (name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else value)
-        for name, value in (asdict(found) | {"uptime": f"{found.uptime:.0f} s"}).items()
+        for name, value in (asdict(record) | {"uptime": f"{record.uptime:.0f} s"}).items()
     ]
     print_table({"": "left", server: "left"}, rows)

@@ -1,4 +1,4 @@
-"""An item as a line of JSON."""
+"""Parsing of items, each a line of JSON."""
 
 from __future__ import annotations
 
@@ -12,37 +12,39 @@ if TYPE_CHECKING:
     from emberline.engine import Item
 
 
-def read_item(place: str, line: str) -> Item:
-    """Read an item: ``id``, perhaps ``text``, and the attributes, beside them or in an object ``attributes``.
+def read_item(source: str, line: str) -> Item:
+    """Parse an item: ``id``, optionally ``text``, and the attributes, as further keys or in an object ``attributes``.
 
     Args:
-        place: the file and the line, for the error.
+        source: file and line, for the error.
         line: the JSON.
 
     Raises:
-        DataError: it is no such item.
+        DataError: the line is not such an item.
     """
     from emberline.engine import Item
 
     try:
-        found: Any = json.loads(line)
+        document: Any = json.loads(line)
     except json.JSONDecodeError as error:
-        raise DataError(f"{place} is no JSON ({error.msg} at column {error.colno}); write one item a line") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{place} is no JSON object; write an item as {{'id': …, 'title': …}}")
-    item_id, text = found.pop("id", None), found.pop("text", "")
+        raise DataError(
+            f"{source} is not valid JSON ({error.msg} at column {error.colno}); write one item per line"
+        ) from None
+    if not isinstance(document, dict):
+        raise DataError(f"{source} is not a JSON object; write an item as {{'id': …, 'title': …}}")
+    item_id, text = document.pop("id", None), document.pop("text", "")
     if isinstance(item_id, int) and not isinstance(item_id, bool):
         item_id = str(item_id)
     if not isinstance(item_id, str) or not item_id:
-        raise DataError(f"{place} has no id; give the item one, a text")
+        raise DataError(f"{source} has no id; give the item one, as a text")
     if not isinstance(text, str):
-        raise DataError(f"{place} has a text that is none; leave it out or make it one")
-    nested = found.get("attributes")
+        raise DataError(f"{source} has a 'text' that is not a text; correct it or leave it out")
+    nested = document.get("attributes")
     if isinstance(nested, Mapping):
-        del found["attributes"]
-        if found:
+        del document["attributes"]
+        if document:
             raise DataError(
-                f"{place} has attributes both in 'attributes' and beside it ({', '.join(found)}); keep to one way"
+                f"{source} has attributes both in 'attributes' and outside it ({', '.join(document)}); use one way"
             )
-        found = nested
-    return Item(item_id, found, text)
+        document = nested
+    return Item(item_id, document, text)

@@ -1,4 +1,4 @@
-"""`emberline items`: the live catalogue's items."""
+"""`emberline items`: changes and shows the live catalogue."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 items: Final = typer.Typer(help="Add, replace, delete or show items of the live catalogue.", no_args_is_help=True)
 
-#: Items a request, if the server takes so many: each request is durable as a whole, and takes well under a second.
+#: Maximum number of items in a request. Each request is durable as a whole, and takes well under a second.
 _PART: Final = 256
 
 _ITEM: Final = re.compile(r"items\[(\d+)\]")
 
-_Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="The items' ids.", show_default=False)]
+_Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of the items.", show_default=False)]
 
 
 @items.command()
@@ -38,9 +38,9 @@ def upsert(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="JSON Lines, an item each: its id, perhaps a text, and its attributes, as "
+            help="A file of JSON Lines, one item per line: its id, optionally a text, and its attributes, as in "
             '{"id": "x", "title": "Alien", "year": 1979, "genres": ["Horror"]} or in an object of their own, '
-            '{"id": "x", "attributes": {…}}. -: the standard input.',
+            '{"id": "x", "attributes": {…}}. -: standard input.',
         ),
     ] = None,
     item_id: Annotated[
@@ -56,36 +56,36 @@ def upsert(
             "--list", metavar="NAME=A,B", help="An attribute that is a list: genres=Horror,Sci-Fi. May be repeated."
         ),
     ] = None,
-    text: Annotated[str, typer.Option(metavar="TEXT", help="What to encode in place of the attributes.")] = "",
+    text: Annotated[str, typer.Option(metavar="TEXT", help="The text to encode in place of the attributes.")] = "",
     server: Server = SERVER,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
-    """Add items or replace those with the same id; they are durable and recommendable when it returns.
+    """Add items, or replace those with the same id. They are durable and recommendable on return.
 
-    A file goes in parts of up to 256 items. Each part is kept as a whole or not at all; an error names the line, and
-    the parts before it are kept.
+    A file is sent in parts of up to 256 items. Each part is stored as a whole or not at all. An error names the line;
+    the parts before it stay stored.
     """
     from emberline.engine import Client, Item
 
     if bool(item_id) == bool(file):
-        raise typer.BadParameter("give either a FILE (- for the standard input) or one item by --id")
+        raise typer.BadParameter("give either a FILE (- for standard input) or one item with --id")
     if file and (set_ or list_ or text):
-        raise typer.BadParameter("--set, --list and --text describe the item of --id, not those of a FILE")
+        raise typer.BadParameter("--set, --list and --text describe the item of --id, not the items of a FILE")
     if item_id:
-        one = Item(item_id, attributes(set_ or (), list_ or ()), text)
-        described = iter([(f"--id {item_id}", one)])
+        item = Item(item_id, attributes(set_ or (), list_ or ()), text)
+        sourced = iter([(f"--id {item_id}", item)])
     else:
-        described = ((place, read_item(place, line)) for place, line in lines(file))
+        sourced = ((source, read_item(source, line)) for source, line in lines(file))
     inserted = replaced = 0
     with Client(server, timeout=timeout, retries=RETRIES) as client, progress("items upserted") as advance:
         size = min(_PART, client.info().max_inputs)
-        while part := list(islice(described, size)):
+        while part := list(islice(sourced, size)):
             new, old = _upsert(client, part)
             inserted, replaced = inserted + new, replaced + old
             advance(len(part))
     if not inserted + replaced:
-        raise DataError(f"{file} has no items; give one a line")
+        raise DataError(f"{file} has no items; write one per line")
     if as_json:
         print_json({"inserted": inserted, "replaced": replaced})
     else:
@@ -94,31 +94,31 @@ def upsert(
 
 def _upsert(client: Client, part: list[tuple[str, Item]]) -> tuple[int, int]:
     try:
-        upserted = client.upsert_items([item for _, item in part])
+        result = client.upsert_items([item for _, item in part])
     except InvalidInput as error:
-        # The server knows places in the request; who wrote the file knows lines.
-        raise DataError(_ITEM.sub(lambda found: part[int(found[1])][0], str(error))) from None
-    return upserted.inserted, upserted.replaced
+        # The server names the index in the request; the user needs the line in the file.
+        raise DataError(_ITEM.sub(lambda match: part[int(match[1])][0], str(error))) from None
+    return result.inserted, result.replaced
 
 
 @items.command()
 def delete(ids: _Ids, server: Server = SERVER, timeout: Timeout = TIMEOUT, as_json: AsJson = False) -> None:
-    """Delete items; they are not recommended any more when it returns. Exit code 1 if an id is unknown."""
+    """Delete items. On return they are no longer recommended. Exit code 1 if an id is unknown."""
     from emberline.engine import Client
 
     with Client(server, timeout=timeout) as client:
-        deleted = client.delete_items(ids)
+        result = client.delete_items(ids)
     if as_json:
-        print_json(deleted)
+        print_json(result)
     else:
-        typer.echo(f"{deleted.deleted} deleted")
-    _end(deleted.unknown_ids)
+        typer.echo(f"{result.deleted} deleted")
+    _end(result.unknown_ids)
 
 
 @items.command()
 def get(
     ids: _Ids,
-    vectors: Annotated[bool, typer.Option("--vectors", help="With their vectors; needs --json.")] = False,
+    vectors: Annotated[bool, typer.Option("--vectors", help="Include the vectors; needs --json.")] = False,
     server: Server = SERVER,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
@@ -129,7 +129,7 @@ def get(
     if vectors and not as_json:
         raise typer.BadParameter("vectors are for programs; add --json", param_hint="--vectors")
     with Client(server, timeout=timeout) as client:
-        found = client.get_items(ids, vectors=vectors)
+        result = client.get_items(ids, vectors=vectors)
         fields = () if as_json else client.info().item_fields
     if as_json:
         print_json(
@@ -150,18 +150,18 @@ def get(
                         if vectors
                         else {}
                     )
-                    for stored in found.items
+                    for stored in result.items
                 ],
-                "unknown_ids": found.unknown_ids,
+                "unknown_ids": result.unknown_ids,
             }
         )
     else:
         rows = [
             (stored.item.id, stored.item.text or render(stored.item.attributes, fields), _when(stored.updated))
-            for stored in found.items
+            for stored in result.items
         ]
         print_table({"id": "left", "item": "left", "updated": "left"}, rows)
-    _end(found.unknown_ids)
+    _end(result.unknown_ids)
 
 
 def _when(seconds: float) -> str:

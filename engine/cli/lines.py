@@ -1,4 +1,4 @@
-"""Text, line by line, from a file or the standard input."""
+"""Lines of text from a file or standard input."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from emberline.engine.errors import DataError
 
 
 def lines(path: Path | None) -> Iterator[tuple[str, str]]:
-    """The lines that are not empty, each after its place, as ``items.jsonl:3``.
+    """Yield the lines that are not empty, each after its source, e.g. ``items.jsonl:3``.
 
     Args:
-        path: the file; None or ``-``: the standard input.
+        path: the file; None or ``-``: standard input.
 
     Raises:
         DataError: the file cannot be read, or a line is not UTF-8.

@@ -1,4 +1,4 @@
-"""Results on the standard output: as JSON, or as tables to read."""
+"""Output of results, as JSON or as tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_json(document: object) -> None:
-    """Print records, mappings, sequences and arrays as JSON; a record is an object of its fields."""
+    """Print records, mappings, sequences and arrays as JSON. A record becomes an object of its fields."""
     typer.echo(json.dumps(_plain(document), indent=2, ensure_ascii=False))
 
 
@@ -25,8 +25,8 @@ def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[object]]) ->
     """Print a table.
 
     Args:
-        columns: how each is set, ``left`` or ``right``, by its heading.
-        rows: its cells.
+        columns: alignment of each column, ``left`` or ``right``, by its heading.
+        rows: cells of each row.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading, side in columns.items():
@@ -37,7 +37,7 @@ def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[object]]) ->
 
 
 def print_footer(timings: Timings, provenance: Provenance, note: str = "") -> None:
-    """Say what made an answer and how long it took."""
+    """Print the model, the precision and the time of a result."""
     parts = (note, f"{provenance.model_id} in {provenance.precision}", f"{timings.total * 1000:.1f} ms on the server")
     Console().print(escape(" · ".join(part for part in parts if part)), style="dim", highlight=False)
 
@@ -45,7 +45,7 @@ def print_footer(timings: Timings, provenance: Provenance, note: str = "") -> No
 def _plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "tolist"):  # of NumPy, which is not worth loading for this alone
+    if hasattr(value, "tolist"):  # a NumPy array or number; NumPy is not imported for this alone
         return value.tolist()
     if isinstance(value, Mapping):
         return {str(name): _plain(entry) for name, entry in value.items()}

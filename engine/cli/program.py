@@ -1,4 +1,4 @@
-"""The program: its own commands, and those that the other packages bring along as entry points."""
+"""The program: its own commands, and those of other packages, which are entry points."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .score import score
 from .serve import serve
 from .verify import verify
 
-#: Entry points of this group are commands: a `typer.Typer` or a function, by the command's name.
+#: Entry points of this group are commands: each is a `typer.Typer` or a function, by the command's name.
 GROUP: Final = "emberline.commands"
 
 _ASK: Final = "Serve and ask"
 _MAKE: Final = "Make and measure"
-#: Its own commands and where the help lists them.
+#: The program's own commands, and the panel of the help that lists them.
 _OWN: Final[dict[str, tuple[Callable[..., None], str]]] = {
     "verify": (verify, _MAKE),
     "serve": (serve, _ASK),
@@ -38,8 +38,8 @@ _OWN: Final[dict[str, tuple[Callable[..., None], str]]] = {
 
 
 def main() -> None:
-    """Run the program; what it raises on purpose becomes one line on the standard error and exit code 1."""
-    # gRPC writes what it raises to the standard error as well; one line is enough.
+    """Run the program. An error of Emberline becomes one line on standard error and exit code 1."""
+    # gRPC also writes its errors to standard error; one line is enough.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     arguments = sys.argv[1:]
     try:
@@ -50,10 +50,11 @@ def main() -> None:
 
 
 def program(first: str) -> typer.Typer:
-    """The program's commands.
+    """Build the program's commands.
 
     Args:
-        first: its first argument. Other packages' commands are not even looked for if it names one of its own.
+        first: the first argument. If it names one of the program's own commands, those of other packages are not
+            loaded.
     """
     app = typer.Typer(
         help="Recommend what has never been seen: train, prove, serve and ask a multitask BERT.",
@@ -79,18 +80,18 @@ def _show_version(asked: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """The program's own options; `version` is answered by its callback."""
+    """The program's own options; a callback handles `version`."""
 
 
 def _add(app: typer.Typer, entry: EntryPoint) -> None:
     try:
         command = entry.load()
     except (ImportError, AttributeError) as error:
-        # The command is listed all the same, and says what it lacks.
-        refuse = _refusing(_fault(entry, error))
+        # The command is still listed, and its error says what is missing.
+        refuse = _unavailable(_loading_error(entry, error))
         anything = {"allow_extra_args": True, "ignore_unknown_options": True}
         app.command(entry.name, rich_help_panel=_MAKE, context_settings=anything)(refuse)
         return
@@ -100,20 +101,20 @@ def _add(app: typer.Typer, entry: EntryPoint) -> None:
         app.command(entry.name, rich_help_panel=_MAKE)(command)
 
 
-def _fault(entry: EntryPoint, error: ImportError | AttributeError) -> EmberlineError:
+def _loading_error(entry: EntryPoint, error: ImportError | AttributeError) -> EmberlineError:
     name = f"`emberline {entry.name}`"
     missing = (error.name or "").partition(".")[0]
     if isinstance(error, MissingExtra):
         return error
     if isinstance(error, AttributeError) or missing in ("", "emberline"):
         return EmberlineError(f"{name} cannot be loaded ({error}); install Emberline again")
-    # Each package's extra bears its name: emberline.export.cli needs the extra "export".
+    # Each package's extra has its name: emberline.export.cli needs the extra "export".
     return MissingExtra(name, entry.module.split(".")[1], missing)
 
 
-def _refusing(fault: EmberlineError) -> Callable[[], None]:
+def _unavailable(error: EmberlineError) -> Callable[[], None]:
     def refuse() -> None:
-        raise fault
+        raise error
 
-    refuse.__doc__ = f"Not available: {fault}."
+    refuse.__doc__ = f"Not available: {error}."
     return refuse

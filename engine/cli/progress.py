@@ -1,4 +1,4 @@
-"""How far long work is, on the standard error: a counter on a terminal, and elsewhere a line now and then."""
+"""Progress of long work on standard error: a counter on a terminal, otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-#: Seconds between two lines: a log should not be about progress.
+#: Seconds between two lines, so that progress does not fill a log.
 _INTERVAL: Final = 10.0
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int], None]]:
-    """Count what is done; what is given back takes how many more are done.
+def progress(unit: str) -> Iterator[Callable[[int], None]]:
+    """Show a counter; yields a function that adds to it.
 
     Args:
-        what: is counted, for instance ``items upserted``.
+        unit: what is counted, e.g. ``items upserted``.
     """
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} {task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(what, total=None)
+            task = bar.add_task(unit, total=None)
             yield lambda count: bar.advance(task, count)
         return
     done, shown = 0, time.monotonic()
@@ -36,6 +36,6 @@ def progress(what: str) -> Iterator[Callable[[int], None]]:
         done += count
         if time.monotonic() - shown >= _INTERVAL:
             shown = time.monotonic()
-            typer.echo(f"{done} {what}", err=True)
+            typer.echo(f"{done} {unit}", err=True)
 
     yield advance

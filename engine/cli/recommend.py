@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def recommend(
-    k: Annotated[int, typer.Option("-k", "--count", metavar="K", help="How many items.")] = 10,
+    k: Annotated[int, typer.Option("-k", "--count", metavar="K", help="Number of items.")] = 10,
     profile: Profile = "",
     about: About = None,
     like: Like = None,
@@ -27,7 +27,7 @@ def recommend(
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="Only items for which it holds: 'genres=Horror|Sci-Fi' (has one of them), 'genres!=Horror', "
+            help="A condition that items must meet: 'genres=Horror|Sci-Fi' (one of them), 'genres!=Horror', "
             "'year>=1990', 'year<=1999', 'year=1990..1999'. May be repeated.",
         ),
     ] = None,
@@ -35,28 +35,33 @@ def recommend(
         list[str] | None, typer.Option(metavar="ID", help="An item to leave out. May be repeated.")
     ] = None,
     include_history: Annotated[
-        bool, typer.Option("--include-history", help="Let items that the user liked be recommended again.")
+        bool, typer.Option("--include-history", help="Allow items of the history in the results.")
     ] = False,
     diversity: Annotated[
-        float, typer.Option(help="0: by score alone; up to 1: the weight of being unlike what is already chosen.")
+        float,
+        typer.Option(
+            help="From 0, ranking by score alone, to 1: the weight of dissimilarity to the items ranked before."
+        ),
     ] = 0.0,
-    reasons: Annotated[bool, typer.Option("--reasons", help="Say why each item is recommended.")] = False,
+    reasons: Annotated[bool, typer.Option("--reasons", help="Explain why each item is result.")] = False,
     output: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Beside the score: `probability` or `rating`. May be repeated."),
+        typer.Option(
+            metavar="NAME", help="An output in addition to the score: `probability` or `rating`. May be repeated."
+        ),
     ] = None,
     server: Server = SERVER,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
-    """Recommend items of the catalogue to a user, known or new: by a profile, liked items, both or neither."""
+    """Recommend items of the catalogue to a known or new user, described by a profile, liked items, both or neither."""
     from emberline.engine import Client
 
-    filters = [condition(given) for given in where or ()]
-    asker = user(profile, about, like, like_text)
+    filters = [condition(text) for text in where or ()]
+    person = user(profile, about, like, like_text)
     with Client(server, timeout=timeout) as client:
-        recommended = client.recommend(
-            asker,
+        result = client.recommend(
+            person,
             k,
             filters=filters,
             include_history=include_history,
@@ -67,29 +72,29 @@ def recommend(
         )
         fields = () if as_json else client.info().item_fields
     if as_json:
-        print_json(recommended)
+        print_json(result)
     else:
-        _print(recommended, fields)
+        _print(result, fields)
 
 
-def _print(recommended: RecommendResult, fields: Sequence[str]) -> None:
+def _print(result: RecommendResult, fields: Sequence[str]) -> None:
     scores = [
         name
         for name in ("score", "probability", "rating")
-        if any(getattr(item, name) is not None for item in recommended.items)
+        if any(getattr(item, name) is not None for item in result.items)
     ]
-    explained = any(item.reason for item in recommended.items)
+    explained = any(item.reason for item in result.items)
     columns = {"": "right", "id": "left"} | dict.fromkeys(scores, "right") | {"item": "left"}
     if explained:
         columns["why"] = "left"
     rows = []
-    for rank, item in enumerate(recommended.items, 1):
+    for rank, item in enumerate(result.items, 1):
         row = [rank, item.id, *(f"{getattr(item, name):.3f}" for name in scores), render(item.attributes, fields)]
         if item.reason:
             row.append(_sentence(item.reason))
         rows.append(row)
     print_table(columns, rows)
-    print_footer(recommended.timings, recommended.provenance, f"{recommended.considered} items considered")
+    print_footer(result.timings, result.provenance, f"{result.considered} items considered")
 
 
 def _sentence(reason: Reason) -> str:

@@ -13,7 +13,7 @@ from .output import print_footer, print_json, print_table
 def score(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Items of the catalogue to score.")] = None,
     text: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="An item to score by its text. May be repeated.")
+        list[str] | None, typer.Option(metavar="TEXT", help="An item to score, as a text. May be repeated.")
     ] = None,
     profile: Profile = "",
     about: About = None,
@@ -31,26 +31,26 @@ def score(
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
-    """Score items for one user: how well they match, how probably the user likes them, how they would rate them."""
+    """Score items for one user: the ranking score, the probability of a like, and the predicted rating."""
     from emberline.engine import Client, by_id, by_text
 
     candidates = [*map(by_id, ids or ()), *map(by_text, text or ())]
     if not candidates:
-        raise typer.BadParameter("name items by their ids, or give their texts with --text", param_hint="ID")
-    asker = user(profile, about, like, like_text)
+        raise typer.BadParameter("name items by id, or give their texts with --text", param_hint="ID")
+    person = user(profile, about, like, like_text)
     with Client(server, timeout=timeout) as client:
-        scored = client.score(asker, candidates, output or ("score", "probability"))
+        result = client.score(person, candidates, output or ("score", "probability"))
     names = [*(ids or ()), *(text or ())]
     if as_json:
         print_json(
             {
                 "candidates": names,
-                "outputs": scored.outputs,
-                "timings": scored.timings,
-                "provenance": scored.provenance,
+                "outputs": result.outputs,
+                "timings": result.timings,
+                "provenance": result.provenance,
             }
         )
         return
-    rows = zip(names, *([f"{number:.3f}" for number in scores] for scores in scored.outputs.values()), strict=True)
-    print_table({"item": "left"} | dict.fromkeys(scored.outputs, "right"), rows)
-    print_footer(scored.timings, scored.provenance)
+    rows = zip(names, *([f"{number:.3f}" for number in scores] for scores in result.outputs.values()), strict=True)
+    print_table({"item": "left"} | dict.fromkeys(result.outputs, "right"), rows)
+    print_footer(result.timings, result.provenance)

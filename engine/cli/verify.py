@@ -15,35 +15,35 @@ from .output import print_json, print_table
 
 
 def verify(bundle: Bundle, as_json: AsJson = False) -> None:
-    """Check a bundle: every file's SHA-256, and the accuracy gate's verdict on every precision.
+    """Check the SHA-256 of a bundle's files and the accuracy gate's verdict on each precision.
 
-    Exit code 1 if a file is missing or altered, or a precision has failed its gate.
+    Exit code 1 if a file is missing or altered, or if a precision failed its gate.
     """
     layout = BundleLayout(bundle)
     manifest = Manifest.read(layout.manifest)
-    files = {name: _fault(layout, manifest, name) for name in manifest.files}
+    files = {name: _error(layout, manifest, name) for name in manifest.files}
     verdicts = _verdicts(layout, manifest)
-    sound = not any(files.values()) and all(verdict.get("passed") is True for verdict in verdicts.values())
+    passed = not any(files.values()) and all(verdict.get("passed") is True for verdict in verdicts.values())
     if as_json:
         print_json(
             {
                 "bundle": str(bundle),
                 "model_id": manifest.model_id,
                 "fingerprint": manifest.fingerprint,
-                "files": {name: {"intact": not fault, "fault": fault} for name, fault in files.items()},
+                "files": {name: {"intact": not error, "fault": error} for name, error in files.items()},
                 "precisions": verdicts,
-                "passed": sound,
+                "passed": passed,
             }
         )
     else:
-        rows = [(name, fault or "as exported") for name, fault in files.items()]
+        rows = [(name, error or "as exported") for name, error in files.items()]
         rows += [(name, _sentence(verdict)) for name, verdict in verdicts.items()]
         print_table({manifest.model_id: "left", "": "left"}, rows)
-    if not sound:
+    if not passed:
         raise typer.Exit(1)
 
 
-def _fault(layout: BundleLayout, manifest: Manifest, name: str) -> str:
+def _error(layout: BundleLayout, manifest: Manifest, name: str) -> str:
     try:
         check_file(layout.root / name, manifest.files[name])
     except BundleCorrupt as error:
@@ -52,13 +52,13 @@ def _fault(layout: BundleLayout, manifest: Manifest, name: str) -> str:
 
 
 def _verdicts(layout: BundleLayout, manifest: Manifest) -> dict[str, dict[str, Any]]:
-    """The report's word on each precision; one that it does not mention has not passed."""
+    """Return the report's verdict on each precision. A precision without a verdict has not passed."""
     try:
-        found = json.loads(layout.report.read_text(encoding="utf-8"))["precisions"]
+        verdicts = json.loads(layout.report.read_text(encoding="utf-8"))["precisions"]
     except (OSError, ValueError, KeyError, TypeError):
-        found = {}
-    silence = {"passed": False, "failures": [f"{layout.report.name} has no verdict on it"]}
-    return {precision: found.get(precision, silence) for precision in manifest.encoders}
+        verdicts = {}
+    missing = {"passed": False, "failures": [f"{layout.report.name} has no verdict on it"]}
+    return {precision: verdicts.get(precision, missing) for precision in manifest.encoders}
 
 
 def _sentence(verdict: dict[str, Any]) -> str:

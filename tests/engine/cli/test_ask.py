@@ -55,7 +55,7 @@ def test_encode_reads_a_text_a_line_and_writes_arrays(emberline: Emberline, tmp_
 @pytest.mark.parametrize(
     ("arguments", "stdin", "code", "message"),
     [
-        ([], b"", 1, "emberline: the standard input has no text"),
+        ([], b"", 1, "emberline: standard input has no text"),
         ([], b"a\n\xff\n", 1, "emberline: standard input:2 is not UTF-8"),
         (["a", " "], b"", 1, r"emberline: inputs\[1\].text: is empty"),
         (["a", "--output", "nonsense"], b"", 1, "nonsense"),
@@ -145,20 +145,20 @@ def test_items_go_in_from_a_file_in_parts(emberline: Emberline, address: str, tm
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ('{"id": "b"', r"items.jsonl:2 is no JSON \("),
-        ("[1]", "items.jsonl:2 is no JSON object"),
+        ('{"id": "b"', r"items.jsonl:2 is not valid JSON \("),
+        ("[1]", "items.jsonl:2 is not a JSON object"),
         ('{"title": "x"}', "items.jsonl:2 has no id"),
-        ('{"id": "b", "text": 3}', "items.jsonl:2 has a text that is none"),
+        ('{"id": "b", "text": 3}', "items.jsonl:2 has a 'text' that is not a text"),
         ('{"id": "b", "attributes": {}, "year": 3}', "items.jsonl:2 has attributes both"),
         ('{"id": "b", "title": null}', r"items.jsonl:2.attributes.title: is None"),
         ('{"id": "a", "title": "x"}', r"items.jsonl:2.id: 'a' is also the id of .*items.jsonl:1"),
         ('{"id": "b"}', "items.jsonl:2"),
     ],
 )
-def test_a_bad_line_is_named_and_its_part_kept_out(
+def test_a_bad_line_is_named_and_its_part_is_not_stored(
     emberline: Emberline, address: str, tmp_path: Path, second: str, message: str
 ) -> None:
-    """The error names the file and the line; no item of its part is kept."""
+    """The error names the file and the line; no item of its part is stored."""
     file = tmp_path / "items.jsonl"
     file.write_text('{"id": "a", "title": "A"}\n' + second + "\n")
     result = emberline("items", "upsert", file)
