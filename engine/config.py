@@ -126,6 +126,18 @@ class EngineConfig:
     max_inputs: Annotated[
         int, Setting("Maximum number of inputs, candidates or items in a request, and of a user's likes.", at_least=1)
     ] = 1024
+    max_filters: Annotated[int, Setting("Maximum number of filters in a request.", at_least=1)] = 64
+    max_excluded: Annotated[int, Setting("Maximum number of ids that a recommendation leaves out.", at_least=1)] = (
+        10_000
+    )
+    max_attributes: Annotated[int, Setting("Maximum number of attributes of an item or a user.", at_least=1)] = 256
+    max_item_bytes: Annotated[
+        int,
+        Setting(
+            "Maximum size of an item's attributes, in bytes of JSON. They are stored, and sent with recommendations.",
+            at_least=1,
+        ),
+    ] = 65_536
     max_text_bytes: Annotated[
         int,
         Setting(

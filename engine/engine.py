@@ -69,7 +69,13 @@ class Engine:
         self._placement = placement
         self._catalogue = components.catalogue
         self._schema = RequestSchema(
-            manifest.item_fields, manifest.user_fields, manifest.hidden, config.max_inputs, config.max_text_bytes
+            manifest.item_fields,
+            manifest.user_fields,
+            manifest.hidden,
+            config.max_inputs,
+            config.max_text_bytes,
+            config.max_attributes,
+            config.max_item_bytes,
         )
         self._scorer = Scorer(components.heads, manifest)
         self._threads = WorkerThreads(config.cores, "engine")
@@ -163,6 +169,8 @@ class Engine:
         """
         with self._admitted(options) as timings:
             check_k(request.k, self._config.max_k)
+            check_count(len(request.filters), self._config.max_filters, "filters", least=0)
+            check_count(len(request.exclude_ids), self._config.max_excluded, "exclude_ids", least=0)
             check_names(request.outputs, SCORE_OUTPUTS, "outputs")
             check_trained(request.outputs, self._manifest.tasks)
             snapshot = self._catalogue.snapshot()

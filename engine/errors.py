@@ -55,14 +55,14 @@ class UnknownItem(EmberlineError, LookupError):
 
 
 class Overloaded(EmberlineError):
-    """The queue is full.
+    """The queue, or the number of calls, is at its limit.
 
     Attributes:
         retry_after: seconds after which the queue is likely to have room.
     """
 
-    def __init__(self, waiting: int, limit: int, retry_after: float) -> None:
-        super().__init__(f"{waiting} tokens are waiting and the limit is {limit}; retry after {retry_after:.2f} s")
+    def __init__(self, waiting: int, limit: int, retry_after: float, what: str = "tokens are waiting") -> None:
+        super().__init__(f"{waiting} {what} and the limit is {limit}; retry after {retry_after:.2f} s")
         self.retry_after = retry_after
 
 

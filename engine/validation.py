@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -48,8 +49,21 @@ def check_id(item_id: str, field: str) -> None:
         raise InvalidInput(field, f"has {len(item_id.encode())} bytes; an id has {_ID_BYTES} at most")
 
 
-def check_attributes(attributes: Mapping[str, object], field: str) -> None:
-    """Check attributes: texts, finite numbers or lists of texts."""
+def check_attribute_bytes(attributes: Mapping[str, object], field: str, most: int) -> None:
+    """Check the size of attributes that are stored: `most` bytes as JSON."""
+    # A character is six bytes at most, as an escape; only what may be too large is measured exactly.
+    characters = sum(len(name) + _characters(value) for name, value in attributes.items())
+    if 6 * characters + 32 * len(attributes) <= most:
+        return
+    size = len(json.dumps(attributes, ensure_ascii=False, separators=(",", ":"), default=str).encode(errors="replace"))
+    if size > most:
+        raise InvalidInput(field, f"has {size} bytes, and at most {most} are stored; shorten the longest")
+
+
+def check_attributes(attributes: Mapping[str, object], field: str, most: int | None = None) -> None:
+    """Check attributes: `most` texts, finite numbers or lists of texts; any number of them if `most` is None."""
+    if most is not None and len(attributes) > most:
+        raise InvalidInput(field, f"has {len(attributes)} attributes, and at most {most} are accepted")
     for name, value in attributes.items():
         path = f"{field}.{name}"
         if not name or name.isspace():
@@ -155,6 +169,14 @@ def _check_characters(text: str, field: str) -> None:
             raise InvalidInput(
                 field, f"has half a character (a lone surrogate) at position {error.start}; decode the text again"
             ) from None
+
+
+def _characters(value: object) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Sequence):
+        return sum(len(entry) + 4 for entry in value if isinstance(entry, str))
+    return 24
 
 
 def _kind(value: object) -> str:

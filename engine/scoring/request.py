@@ -26,6 +26,7 @@ from emberline.engine.records import (
 )
 from emberline.engine.text.rendering import render
 from emberline.engine.validation import (
+    check_attribute_bytes,
     check_attributes,
     check_count,
     check_id,
@@ -46,6 +47,8 @@ class RequestSchema:
         hidden: H, the width of the encoder's vectors.
         max_inputs: maximum number of texts to encode, and of entries in a history.
         max_text_bytes: maximum size of a text in UTF-8.
+        max_attributes: maximum number of attributes of an item or a user.
+        max_item_bytes: maximum size of an item's attributes as JSON.
     """
 
     item_fields: tuple[str, ...]
@@ -53,6 +56,8 @@ class RequestSchema:
     hidden: int
     max_inputs: int
     max_text_bytes: int
+    max_attributes: int = 256
+    max_item_bytes: int = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,7 @@ class RequestResolver:
         Raises:
             InvalidInput: the item has neither, or they cannot be encoded.
         """
-        check_attributes(item.attributes, f"{field}.attributes")
+        check_attributes(item.attributes, f"{field}.attributes", self._schema.max_attributes)
         if item.text:
             return self.text(item.text, f"{field}.text")
         rendered = render(item.attributes, self._schema.item_fields)
@@ -173,6 +178,7 @@ class RequestResolver:
             if (earlier := first.setdefault(item.id, index)) != index:
                 raise InvalidInput(f"{field}.id", f"{item.id!r} is also the id of items[{earlier}]")
             indices[index] = self.item(item, field)
+            check_attribute_bytes(item.attributes, f"{field}.attributes", self._schema.max_item_bytes)
         return indices
 
     def user(self, user: User, field: str) -> ResolvedUser:
@@ -182,7 +188,7 @@ class RequestResolver:
             InvalidInput: the profile or an item of the history cannot be encoded.
             UnknownItem: an id of the history is not in the catalogue.
         """
-        check_attributes(user.attributes, f"{field}.attributes")
+        check_attributes(user.attributes, f"{field}.attributes", self._schema.max_attributes)
         profile = -1
         if user.profile:
             profile = self.text(user.profile, f"{field}.profile")

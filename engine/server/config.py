@@ -50,6 +50,15 @@ class ServerConfig:
             below=float("inf"),
         ),
     ] = 30.0
+    lame_duck_seconds: Annotated[
+        float,
+        Setting(
+            "Time after SIGTERM in which a busy server still accepts calls while its health is NOT_SERVING, in "
+            "seconds; at most half of `drain_seconds`. It should exceed the time that load balancers take to notice.",
+            at_least=0,
+            below=float("inf"),
+        ),
+    ] = 1.0
     max_message_bytes: Annotated[
         int,
         Setting(
@@ -69,6 +78,11 @@ class ServerConfig:
             at_least=1,
         ),
     ] = 8
+
+    stream_idle_seconds: Annotated[
+        float,
+        Setting("Time without a request after which a stream is closed, in seconds.", above=0),
+    ] = 300.0
 
     def __post_init__(self) -> None:
         host, _, port = self.listen.rpartition(":")

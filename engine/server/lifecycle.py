@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
 
 import grpc
@@ -16,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 
 from emberline.engine.engine import Engine
 from emberline.engine.errors import ConfigError
+from emberline.engine.wire.limits import MessageLimits
 
 from .config import ServerConfig
 from .health import Health
@@ -27,6 +29,14 @@ _SERVICES: Final = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection.SERVICE_NAME,
 )
+
+
+#: Calls that the transport accepts, as a multiple of the slots.
+_TRANSPORT_CALLS: Final = 4
+#: Seconds within which a call must have come for others to be expected.
+_RECENT: Final = 5.0
+#: Seconds without a call after which the transport may close.
+_QUIET: Final = 0.05
 
 
 def _print(line: str) -> None:
@@ -76,24 +86,22 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
-    signals: asyncio.Queue[int] = asyncio.Queue()
+    stopping = asyncio.Event()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            os._exit(1)  # at once, whatever the process is doing: what was acknowledged is on the disk
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
     server = await Server.start(config)
     # Loaded objects live to the end. Scanning them for garbage would stop everything for some 10 ms now and then.
     gc.collect()
     gc.freeze()
     announce(server.description)
-    await signals.get()
-    drain = asyncio.create_task(server.drain())
-    again = asyncio.create_task(signals.get())
-    await asyncio.wait({drain, again}, return_when=asyncio.FIRST_COMPLETED)
-    again.cancel()
-    if not drain.done():
-        drain.cancel()
-        await server.abort()
-        return 1
-    return 0 if await drain else 1
+    await stopping.wait()
+    return 0 if await server.drain() else 1
 
 
 class Server:
@@ -111,7 +119,18 @@ class Server:
         self._config = config
         self._transport = transport
         self._engine = engine
-        self._service = Service(engine, config.stream_requests)
+        self._service = Service(
+            engine,
+            limits=MessageLimits(
+                config.engine.max_inputs,
+                config.engine.max_filters,
+                config.engine.max_excluded,
+                config.engine.max_attributes,
+            ),
+            max_calls=config.max_calls,
+            stream_requests=config.stream_requests,
+            stream_idle_seconds=config.stream_idle_seconds,
+        )
         self._health = Health()
         self._metrics_server: MetricsServer | None = None
 
@@ -128,7 +147,8 @@ class Server:
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
                 ("grpc.keepalive_permit_without_calls", 1),
             ),
-            maximum_concurrent_rpcs=config.max_calls,
+            # Far above the slots of `Service`, which rejects with a reason and leaves Health and Info out.
+            maximum_concurrent_rpcs=_TRANSPORT_CALLS * config.max_calls,
         )
         # First, so that a port in use is reported before the seconds that loading takes.
         port = _bind(transport, config.listen)
@@ -158,23 +178,29 @@ class Server:
         )
 
     async def drain(self) -> bool:
-        """Reject new calls, answer the accepted ones, and stop.
+        """Stop in three steps, within `drain_seconds`.
+
+        First, health says NOT_SERVING while calls are still answered, so that load balancers turn away in time. Then
+        new calls are rejected as `ShuttingDown`, and those in flight are answered. Last, the transport closes, once no
+        call has come for a moment: those that it holds unread when it closes would be lost.
 
         Returns:
-            Whether all of them were answered within `drain_seconds`.
+            Whether all accepted calls were answered in time.
         """
-        began = time.monotonic()
+        ends = time.monotonic() + self._config.drain_seconds
         await self._health.end()
-        self._service.drain()
-        await self._transport.stop(self._config.drain_seconds)
-        in_time = time.monotonic() - began < self._config.drain_seconds
+        if time.monotonic() - self._service.slots.last < _RECENT:
+            await asyncio.sleep(min(self._config.lame_duck_seconds, self._config.drain_seconds / 2))
+        with suppress(TimeoutError):  # the transport cancels what is left
+            async with asyncio.timeout_at(ends):
+                await self._service.drain()
+                while time.monotonic() - self._service.slots.last < _QUIET:
+                    await asyncio.sleep(_QUIET)
+        answered = self._service.slots.idle
+        await self._transport.stop(max(0.0, ends - time.monotonic()))
+        answered &= time.monotonic() < ends or self._config.drain_seconds == 0
         await self._close()
-        return in_time
-
-    async def abort(self) -> None:
-        """Stop at once. Calls in flight are cancelled."""
-        await self._transport.stop(None)
-        await self._close()
+        return answered
 
     async def _open(self) -> None:
         if self._config.metrics_port is not None:

@@ -5,77 +5,109 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import grpc
 from google.protobuf.message import Message
 
 from emberline.engine.engine import Engine
-from emberline.engine.errors import ShuttingDown
-from emberline.engine.records import RequestOptions
+from emberline.engine.errors import Overloaded, ShuttingDown
+from emberline.engine.records import EncodeRequest, Item, RecommendRequest, RequestOptions, ScoreRequest
 from emberline.engine.wire import encode, info, items, recommend, score
+from emberline.engine.wire.limits import MessageLimits
 from emberline.engine.wire.parsing import parse, stream_id
 from emberline.proto import emberline_pb2 as pb
 
+from .calls import CallSlots
 from .status import Status, status_of
-from .stream import Stream
+from .stream import Stream, StreamIdle
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Emberline"].full_name
 
-#: Answers a call: takes the request's message and the call's deadline, in seconds of `time.monotonic`.
-Handler = Callable[[Any, float | None], Awaitable[Message]]
+#: Bytes of a request above which it is read on a thread: to read a larger one would stop all others for milliseconds.
+_LARGE: Final = 262_144
 
 _OK: Final = Status(grpc.StatusCode.OK, "")
 _CANCELLED: Final = Status(grpc.StatusCode.CANCELLED, "")
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of the contract.
+
+    Attributes:
+        message: type of its request.
+        convert: turns that message into the engine's request.
+        answer: answers the engine's request, under its deadline and priority.
+        free: whether it needs no slot, because it only says how the server is.
+    """
+
+    message: type[Message]
+    convert: Callable[[Any], Any]
+    answer: Callable[[Any, RequestOptions], Awaitable[Message]]
+    free: bool = False
+
+
 class Service:
     """Answers the calls of `emberline.v1.Emberline`."""
 
-    def __init__(self, engine: Engine, stream_requests: int) -> None:
+    def __init__(
+        self, engine: Engine, *, limits: MessageLimits, max_calls: int, stream_requests: int, stream_idle_seconds: float
+    ) -> None:
         """Set the engine; nothing is served yet.
 
         Args:
             engine: answers the requests.
+            limits: maximum numbers of entries in a request's lists.
+            max_calls: maximum number of calls in flight.
             stream_requests: maximum number of requests in flight per stream.
+            stream_idle_seconds: seconds after which a stream without requests ends.
         """
+        self.slots = CallSlots(max_calls)
         self._engine = engine
+        self._limits = limits
         self._stream_requests = stream_requests
+        self._stream_idle_seconds = stream_idle_seconds
         self._draining = asyncio.Event()
+        self._calls: Mapping[str, _Call] = {
+            "Encode": _Call(pb.EncodeRequest, encode.request_from_message, self._encode),
+            "Score": _Call(pb.ScoreRequest, score.request_from_message, self._score),
+            "Recommend": _Call(pb.RecommendRequest, recommend.request_from_message, self._recommend),
+            "UpsertItems": _Call(pb.UpsertItemsRequest, items.upsert_from_message, self._upsert),
+            "DeleteItems": _Call(pb.DeleteItemsRequest, items.delete_from_message, self._delete),
+            "GetItems": _Call(pb.GetItemsRequest, items.get_from_message, self._get),
+            "Info": _Call(pb.InfoRequest, lambda message: message, self._info, free=True),
+        }
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return the handler of all calls, for a gRPC server.
 
         Requests arrive as bytes, because gRPC itself would answer an unreadable request with "internal error".
         """
-        calls: Mapping[str, tuple[type[Message], Handler]] = {
-            "Encode": (pb.EncodeRequest, self._encode),
-            "Score": (pb.ScoreRequest, self._score),
-            "Recommend": (pb.RecommendRequest, self._recommend),
-            "UpsertItems": (pb.UpsertItemsRequest, self._upsert),
-            "DeleteItems": (pb.DeleteItemsRequest, self._delete),
-            "GetItems": (pb.GetItemsRequest, self._get),
-            "Info": (pb.InfoRequest, self._info),
-        }
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            name: grpc.unary_unary_rpc_method_handler(self._unary(name, kind, handler), response_serializer=_serialize)
-            for name, (kind, handler) in calls.items()
+            name: grpc.unary_unary_rpc_method_handler(self._unary(name, call), response_serializer=_serialize)
+            for name, call in self._calls.items()
         }
         handlers["EncodeStream"] = grpc.stream_stream_rpc_method_handler(
             self._encode_stream, response_serializer=_serialize
         )
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    def drain(self) -> None:
-        """End streams once their requests have been answered."""
+    async def drain(self) -> None:
+        """Reject new calls, let streams end with the requests that they have read, and wait for all calls in flight."""
         self._draining.set()
+        await self.slots.close()
 
-    def _unary(self, method: str, kind: type[Message], handler: Handler) -> Callable[..., Awaitable[Message]]:
-        async def call(raw: bytes, context: grpc.aio.ServicerContext[bytes, Message]) -> Message:
+    def _unary(self, method: str, call: _Call) -> Callable[..., Awaitable[Message]]:
+        async def answer(raw: bytes, context: grpc.aio.ServicerContext[bytes, Message]) -> Message:
             arrived = time.monotonic()
             status = _OK
             try:
-                return await handler(parse(kind, raw), _deadline(context))
+                with nullcontext() if call.free else self.slots.call():
+                    request, priority = await self._read(call, raw)
+                    return await call.answer(request, RequestOptions(_deadline(context), priority))
             except asyncio.CancelledError:
                 status = _CANCELLED
                 raise
@@ -85,16 +117,25 @@ class Service:
                 self._engine.metrics.request(method, status.code.name, time.monotonic() - arrived)
             return await context.abort(status.code, status.message, status.metadata)
 
-        return call
+        return answer
 
-    async def _encode(self, message: pb.EncodeRequest, deadline: float | None) -> pb.EncodeResponse:
-        request = encode.request_from_message(message)
-        return encode.result_to_message(await self._engine.encode(request, RequestOptions(deadline, message.priority)))
+    async def _read(self, call: _Call, raw: bytes) -> tuple[Any, int]:
+        """Read a request: the engine's, and its priority."""
+
+        def read() -> tuple[Any, int]:
+            message = parse(call.message, raw, self._limits)
+            return call.convert(message), getattr(message, "priority", 0)
+
+        return read() if len(raw) <= _LARGE else await asyncio.to_thread(read)
+
+    async def _encode(self, request: EncodeRequest, options: RequestOptions) -> pb.EncodeResponse:
+        return encode.result_to_message(await self._engine.encode(request, options))
 
     async def _encode_stream(
         self, _: object, context: grpc.aio.ServicerContext[bytes, pb.EncodeStreamResponse]
     ) -> None:
         deadline = _deadline(context)
+        part = _Call(pb.EncodeStreamRequest, _part_from_message, self._encode)
 
         async def read() -> bytes | None:
             raw: Any = await context.read()  # the stubs leave out that it may be the end
@@ -102,10 +143,10 @@ class Service:
 
         async def answer(raw: bytes) -> pb.EncodeStreamResponse:
             arrived = time.monotonic()
-            message = parse(pb.EncodeStreamRequest, raw)
-            response = await self._encode(message.request, deadline)
+            (name, request, priority), _ = await self._read(part, raw)
+            response = await self._encode(request, RequestOptions(deadline, priority))
             self._engine.metrics.request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
-            return pb.EncodeStreamResponse(id=message.id, response=response)
+            return pb.EncodeStreamResponse(id=name, response=response)
 
         def reject(raw: bytes, error: Exception) -> pb.EncodeStreamResponse:
             status = status_of(error)
@@ -114,33 +155,39 @@ class Service:
                 id=stream_id(raw), error=pb.Error(code=status.code.name, message=status.message)
             )
 
-        await Stream(read, context.write, answer, reject, self._stream_requests).run(self._draining)
-        if self._draining.is_set():
-            status = status_of(ShuttingDown())
+        try:
+            with self.slots.call(stream=True):
+                stream = Stream(read, context.write, answer, reject, self._stream_requests, self._stream_idle_seconds)
+                await stream.run(self._draining)
+                if self._draining.is_set():
+                    raise ShuttingDown
+        except (ShuttingDown, Overloaded, StreamIdle) as error:
+            status = status_of(error)
+            self._engine.metrics.stream_error("EncodeStream", status.code.name)
             await context.abort(status.code, status.message, status.metadata)
 
-    async def _score(self, message: pb.ScoreRequest, deadline: float | None) -> Message:
-        request = score.request_from_message(message)
-        return score.result_to_message(await self._engine.score(request, RequestOptions(deadline, message.priority)))
+    async def _score(self, request: ScoreRequest, options: RequestOptions) -> Message:
+        return score.result_to_message(await self._engine.score(request, options))
 
-    async def _recommend(self, message: pb.RecommendRequest, deadline: float | None) -> Message:
-        request = recommend.request_from_message(message)
-        options = RequestOptions(deadline, message.priority)
+    async def _recommend(self, request: RecommendRequest, options: RequestOptions) -> Message:
         return recommend.result_to_message(await self._engine.recommend(request, options))
 
-    async def _upsert(self, message: pb.UpsertItemsRequest, deadline: float | None) -> Message:
-        result = await self._engine.upsert(items.upsert_from_message(message), RequestOptions(deadline))
-        return items.upsert_result_to_message(result)
+    async def _upsert(self, request: tuple[Item, ...], options: RequestOptions) -> Message:
+        return items.upsert_result_to_message(await self._engine.upsert(request, options))
 
-    async def _delete(self, message: pb.DeleteItemsRequest, deadline: float | None) -> Message:
-        return items.delete_result_to_message(await self._engine.delete(tuple(message.ids), RequestOptions(deadline)))
+    async def _delete(self, ids: tuple[str, ...], options: RequestOptions) -> Message:
+        return items.delete_result_to_message(await self._engine.delete(ids, options))
 
-    async def _get(self, message: pb.GetItemsRequest, deadline: float | None) -> Message:
-        result = await self._engine.get(tuple(message.ids), RequestOptions(deadline))
-        return items.get_result_to_message(result, vectors=message.vectors)
+    async def _get(self, request: tuple[tuple[str, ...], bool], options: RequestOptions) -> Message:
+        ids, vectors = request
+        return items.get_result_to_message(await self._engine.get(ids, options), vectors=vectors)
 
-    async def _info(self, _: pb.InfoRequest, __: float | None) -> Message:
+    async def _info(self, _: pb.InfoRequest, __: RequestOptions) -> Message:
         return info.to_message(self._engine.info())
+
+
+def _part_from_message(message: pb.EncodeStreamRequest) -> tuple[str, EncodeRequest, int]:
+    return message.id, encode.request_from_message(message.request), message.request.priority
 
 
 def _deadline(context: grpc.aio.ServicerContext[Any, Any]) -> float | None:

@@ -19,6 +19,8 @@ from emberline.engine.errors import (
     UnknownItem,
 )
 
+from .stream import StreamIdle
+
 _log: Final = logging.getLogger(__name__)
 
 #: The status code of each error; all other errors are `INTERNAL`.
@@ -28,6 +30,7 @@ CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+    StreamIdle: grpc.StatusCode.ABORTED,
 }
 #: A status travels in HTTP/2 headers, which peers limit to 8 kB by default; bytes above ASCII take three each there.
 _MESSAGE_BYTES: Final = 2048

@@ -45,6 +45,16 @@ def upsert_result_from_message(message: pb.UpsertItemsResponse) -> UpsertResult:
     )
 
 
+def delete_from_message(message: pb.DeleteItemsRequest) -> tuple[str, ...]:
+    """A message as the ids to delete."""
+    return tuple(message.ids)
+
+
+def get_from_message(message: pb.GetItemsRequest) -> tuple[tuple[str, ...], bool]:
+    """A message as the ids to look up, and whether their vectors are wanted."""
+    return tuple(message.ids), message.vectors
+
+
 def delete_result_to_message(result: DeleteResult) -> pb.DeleteItemsResponse:
     """Convert a result to a message."""
     return pb.DeleteItemsResponse(deleted=result.deleted, unknown_ids=result.unknown_ids)

@@ -8,30 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, struct_pb2
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from emberline.engine.errors import InvalidInput
 from emberline.proto import emberline_pb2 as pb
 
+from .limits import MessageLimits, check_lists
+
 M = TypeVar("M", bound=Message)
 
 _PACKAGE: Final = pb.DESCRIPTOR.package
+#: Bytes of a message whose lists are short whatever is in it.
+_SHORT: Final = 1024
 
 
-def parse(kind: type[M], raw: bytes) -> M:
+def parse(kind: type[M], raw: bytes, limits: MessageLimits | None = None) -> M:
     """Parse a message.
 
     Args:
         kind: type of the message.
         raw: bytes of the message.
+        limits: maximum numbers of entries in its lists; None: they are not checked.
 
     Raises:
-        InvalidInput: the bytes are not such a message, or a text is not UTF-8.
+        InvalidInput: the bytes are not such a message, a list is too long, or a text is not UTF-8.
     """
+    if limits is not None and len(raw) > _SHORT:
+        check_lists(cast("Descriptor", kind.DESCRIPTOR), raw, limits)
     try:
         return kind.FromString(raw)
     except DecodeError as error:

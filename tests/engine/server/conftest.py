@@ -39,7 +39,9 @@ def config(tiny_bundle: Path, tmp_path: Path) -> ServerConfig:
         max_cache_bytes=0,  # and nothing shall pass it by
         max_waiting_tokens=300,
     )
-    return ServerConfig(engine=engine, listen="127.0.0.1:0", metrics_port=0, max_message_bytes=4_000_000)
+    return ServerConfig(
+        engine=engine, listen="127.0.0.1:0", metrics_port=0, max_message_bytes=4_000_000, lame_duck_seconds=0.0
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import asyncio
+import collections
 import contextlib
 import queue
 import signal
@@ -189,3 +190,55 @@ def test_an_acknowledged_item_survives_a_kill(start: Callable[[], Any]) -> None:
         assert found.items[0].item.text == item.text
         answer = stub.Recommend(pb.RecommendRequest(k=10), timeout=30)
         assert "nova" in [entry.id for entry in answer.items]
+
+
+async def test_a_busy_server_answers_on_while_balancers_turn_away(config: ServerConfig) -> None:
+    """Health says NOT_SERVING at once; calls are answered until the lame duck's time is over, and then rejected."""
+    server = await Server.start(replace(config, lame_duck_seconds=0.5))
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub, health = emberline_pb2_grpc.EmberlineStub(channel), health_pb2_grpc.HealthStub(channel)
+        await stub.Encode(HELLO)
+        draining = asyncio.create_task(server.drain())
+        await asyncio.sleep(0.1)
+        status = (await health.Check(health_pb2.HealthCheckRequest())).status
+        assert status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert list((await stub.Encode(HELLO)).tokens) == [7]
+        await asyncio.sleep(0.5)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Encode(HELLO)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await draining
+
+
+async def test_an_idle_server_is_no_lame_duck(config: ServerConfig) -> None:
+    """A server that nobody calls ends at once."""
+    server = await Server.start(replace(config, lame_duck_seconds=60, drain_seconds=200))
+    async with asyncio.timeout(10):
+        assert await server.drain()
+
+
+async def test_no_call_of_many_callers_is_lost_on_drain(config: ServerConfig) -> None:
+    """Each call is answered, or rejected as UNAVAILABLE with the error's name; none is cancelled."""
+    server = await Server.start(replace(config, lame_duck_seconds=0.2))
+    codes: collections.Counter[str] = collections.Counter()
+
+    async def caller(stub: Any) -> None:
+        while True:
+            try:
+                await stub.Encode(HELLO, timeout=20)
+                codes["OK"] += 1
+            except grpc.aio.AioRpcError as error:
+                named = dict(error.trailing_metadata() or ()).get("emberline-error", "")
+                codes[f"{error.code().name} {named}".strip()] += 1
+                return
+
+    channels = [grpc.aio.insecure_channel(server.address) for _ in range(4)]
+    stubs = [emberline_pb2_grpc.EmberlineStub(channel) for channel in channels]
+    callers = [asyncio.create_task(caller(stub)) for stub in stubs for _ in range(12)]
+    await asyncio.sleep(0.3)
+    assert await server.drain()
+    await asyncio.gather(*callers)
+    for channel in channels:
+        await channel.close()
+    assert codes["OK"] > 0
+    assert codes.keys() <= {"OK", "UNAVAILABLE ShuttingDown"}

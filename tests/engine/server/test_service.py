@@ -2,6 +2,7 @@ import asyncio
 import time
 import urllib.request
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -12,12 +13,14 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from emberline.engine.engine import Engine
 from emberline.engine.records import RequestOptions
+from emberline.engine.server.config import ServerConfig
 from emberline.engine.server.lifecycle import Server
 from emberline.engine.server.service import SERVICE
 from emberline.engine.wire import tensors
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto import emberline_pb2_grpc
 
+HELLO = pb.EncodeRequest(inputs=[pb.Input(text="title: Alien")])
 Stub = emberline_pb2_grpc.EmberlineStub
 Code = grpc.StatusCode
 
@@ -284,3 +287,76 @@ async def test_the_metrics_page_counts(server: Server, stub: Stub) -> None:
     ):
         assert line in page
     assert 'model_id="tiny-00000000"' in page
+
+
+async def _settled(reads: list[asyncio.Future[Any]], count: int) -> set[asyncio.Future[Any]]:
+    """Wait until so many of some futures are done."""
+    done: set[asyncio.Future[Any]] = set()
+    async with asyncio.timeout(20):
+        while len(done) < count:
+            done, _ = await asyncio.wait(reads, timeout=0.1)
+    return done
+
+
+async def test_a_full_server_still_says_how_it_is(config: ServerConfig) -> None:
+    """Idle streams take half of the slots at most; Health and Info need none, and short calls have the rest."""
+    server = await Server.start(replace(config, max_calls=8))
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub = emberline_pb2_grpc.EmberlineStub(channel)
+        streams = [stub.EncodeStream() for _ in range(30)]
+        reads = [asyncio.ensure_future(stream.read()) for stream in streams]
+        refused = [done.exception() for done in await _settled(reads, 26)]
+        assert [error.code() for error in refused] == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 26
+        assert (await stub.Info(pb.InfoRequest())).model_id
+        health = health_pb2_grpc.HealthStub(channel)
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == health_pb2.HealthCheckResponse.SERVING
+        assert len((await stub.Encode(HELLO)).tokens) == 1
+        for stream in streams:
+            stream.cancel()
+    await server.drain()
+
+
+async def test_calls_beyond_the_slots_are_told_when_to_come_back(config: ServerConfig, gate: Any) -> None:
+    """One more than there are slots is RESOURCE_EXHAUSTED, with a hint; the others are answered."""
+    server = await Server.start(replace(config, max_calls=2))
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub = emberline_pb2_grpc.EmberlineStub(channel)
+        gate.shut()
+        running = [asyncio.ensure_future(stub.Encode(HELLO)) for _ in range(2)]
+        assert await asyncio.to_thread(gate.reached.wait, 30)
+        await asyncio.sleep(0.1)
+        with pytest.raises(grpc.aio.AioRpcError, match="2 calls are in flight and the limit is 2") as refused:
+            await stub.Encode(HELLO)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert dict(refused.value.trailing_metadata())["grpc-retry-pushback-ms"] == "100"
+        gate.open()
+        await asyncio.gather(*running)
+    await server.drain()
+
+
+async def test_an_idle_stream_ends(config: ServerConfig) -> None:
+    """After its time without a request, with a status that says why; one that is busy does not."""
+    server = await Server.start(replace(config, stream_idle_seconds=0.3))
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stream = emberline_pb2_grpc.EmberlineStub(channel).EncodeStream()
+        for number in range(4):
+            await asyncio.sleep(0.15)
+            await stream.write(pb.EncodeStreamRequest(id=str(number), request=HELLO))
+            assert (await stream.read()).id == str(number)
+        with pytest.raises(grpc.aio.AioRpcError, match=r"the stream had no request for 0\.3 s") as ended:
+            await stream.read()
+        assert ended.value.code() is grpc.StatusCode.ABORTED
+    await server.drain()
+
+
+async def test_a_message_with_millions_of_entries_stops_nobody(server: Server, stub: Stub) -> None:
+    """It is refused, named, while others are answered."""
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        raw = channel.unary_unary(f"/{SERVICE}/Encode")
+        huge = asyncio.ensure_future(raw(b"\x0a\x00" * 1_900_000))
+        began = time.monotonic()
+        await stub.Info(pb.InfoRequest())
+        assert time.monotonic() - began < 2
+        with pytest.raises(grpc.aio.AioRpcError, match="inputs: has more than 1024 entries") as refused:
+            await huge
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -1,0 +1,78 @@
+"""Slots of calls: how many are in flight, and which are rejected before anything is read."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from emberline.engine.errors import Overloaded, ShuttingDown
+
+#: Share of the slots that streams may hold: those that stand idle leave the others to short calls.
+_STREAM_SHARE: Final = 0.5
+#: Seconds after which a slot is likely to be free again.
+_RETRY_SECONDS: Final = 0.1
+
+
+class CallSlots:
+    """Counts the calls in flight. Health and Info need no slot, so that a full server still says how it is.
+
+    Belongs to the event loop.
+
+    Attributes:
+        last: when the last call came, accepted or not, in seconds of `time.monotonic`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Open the slots.
+
+        Args:
+            limit: maximum number of calls in flight, streams included.
+        """
+        self._limit = limit
+        self._stream_limit = max(1, int(limit * _STREAM_SHARE))
+        self._in_flight = 0
+        self._streams = 0
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.last = -math.inf
+
+    @contextmanager
+    def call(self, *, stream: bool = False) -> Iterator[None]:
+        """Take a slot while the block runs.
+
+        Raises:
+            ShuttingDown: the server accepts no new calls.
+            Overloaded: all slots are taken.
+        """
+        self.last = time.monotonic()
+        if self._closed:
+            raise ShuttingDown
+        if self._in_flight >= self._limit:
+            raise Overloaded(self._in_flight, self._limit, _RETRY_SECONDS, "calls are in flight")
+        if stream and self._streams >= self._stream_limit:
+            raise Overloaded(self._streams, self._stream_limit, _RETRY_SECONDS, "streams are open")
+        self._in_flight += 1
+        self._streams += stream
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            self._streams -= stream
+            if not self._in_flight:
+                self._idle.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call is in flight."""
+        return not self._in_flight
+
+    async def close(self) -> None:
+        """Reject new calls, and wait until those in flight have ended."""
+        self._closed = True
+        await self._idle.wait()

@@ -1,0 +1,156 @@
+"""Limits of a message's lists, checked on its bytes before protobuf makes an object of every entry.
+
+Sixteen million empty inputs are 32 MB on the wire and over a gigabyte as objects. The scan walks the tags of a message
+and of those inside it that can hold lists, and stops at the first list that is too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from emberline.engine.errors import InvalidInput
+
+#: Outputs that a request can name: there are fewer kinds of them.
+_MAX_OUTPUTS: Final = 32
+#: Fields of all messages in a request together; a thousand items with forty attributes have fewer.
+_MAX_FIELDS: Final = 400_000
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLimits:
+    """Maximum numbers of entries in a request's lists.
+
+    Attributes:
+        inputs: inputs, candidates, items, ids, a user's likes, values of a filter, texts of an attribute.
+        filters: filters of a recommendation.
+        excluded: ids that a recommendation leaves out.
+        attributes: attributes of an item or a user.
+    """
+
+    inputs: int
+    filters: int
+    excluded: int
+    attributes: int
+
+    def by_field(self) -> Mapping[str, int]:
+        """The limits by the lists' full names in the contract."""
+        return {
+            **dict.fromkeys(_INPUTS, self.inputs),
+            "emberline.v1.RecommendRequest.filters": self.filters,
+            "emberline.v1.RecommendRequest.exclude_ids": self.excluded,
+            "google.protobuf.Struct.fields": self.attributes,
+            **dict.fromkeys(_OUTPUTS, _MAX_OUTPUTS),
+        }
+
+
+_INPUTS: Final = (
+    "emberline.v1.EncodeRequest.inputs",
+    "emberline.v1.ScoreRequest.candidates",
+    "emberline.v1.UpsertItemsRequest.items",
+    "emberline.v1.DeleteItemsRequest.ids",
+    "emberline.v1.GetItemsRequest.ids",
+    "emberline.v1.User.history",
+    "emberline.v1.Filter.any_of",
+    "google.protobuf.ListValue.values",
+)
+_OUTPUTS: Final = tuple(f"emberline.v1.{name}Request.outputs" for name in ("Encode", "Score", "Recommend"))
+
+
+def check_lists(descriptor: Descriptor, raw: bytes, limits: MessageLimits) -> None:
+    """Check the lists of a message that is not parsed yet.
+
+    Bytes that are not such a message pass: parsing them says what is wrong.
+
+    Args:
+        descriptor: of the message.
+        raw: its bytes.
+        limits: of its lists.
+
+    Raises:
+        InvalidInput: a list has too many entries, or the message too many fields.
+    """
+    _Scan(raw, limits.by_field()).message(descriptor, 0, len(raw), "")
+
+
+class _Scan:
+    def __init__(self, raw: bytes, limits: Mapping[str, int]) -> None:
+        self._raw = raw
+        self._limits = limits
+        self._fields = 0
+
+    def message(self, descriptor: Descriptor, start: int, end: int, path: str) -> None:
+        """Walk one message between two positions."""
+        known = _fields(descriptor)
+        counts: dict[int, int] = {}
+        position = start
+        while position < end:
+            tag, position = self._varint(position, end)
+            kind, number = tag & 7, tag >> 3
+            self._fields += 1
+            if self._fields > _MAX_FIELDS:
+                raise InvalidInput("request", f"has more than {_MAX_FIELDS:,} values; send it in parts")
+            length = 0
+            if kind == _BYTES:
+                length, position = self._varint(position, end)
+            elif kind == _VARINT:
+                _, position = self._varint(position, end)
+            elif kind in (_FIXED32, _FIXED64):
+                position += 4 if kind == _FIXED32 else 8
+            else:
+                return  # not valid: parsing says so
+            field = known.get(number)
+            if field is not None:
+                index = counts[number] = counts.get(number, -1) + 1
+                limit = self._limits.get(field.full_name)
+                name = f"{path}.{field.name}".lstrip(".")
+                if limit is not None and index >= limit:
+                    raise InvalidInput(name, f"has more than {limit} entries; send several requests")
+                if kind == _BYTES and field.message_type is not None:
+                    inner = f"{name}[{index}]" if field.is_repeated else name
+                    self.message(field.message_type, position, min(position + length, end), inner)
+            position += length
+
+    def _varint(self, position: int, end: int) -> tuple[int, int]:
+        """Read a number; past the end it is 0 and ends the walk."""
+        value = shift = 0
+        while position < end:
+            byte = self._raw[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80 or shift > 63:
+                return value, position
+            shift += 7
+        return 0, end
+
+
+@cache
+def _fields(descriptor: Descriptor) -> Mapping[int, FieldDescriptor]:
+    """The fields of a message that are lists, or that may hold some."""
+    return {
+        field.number: field
+        for field in descriptor.fields
+        if field.is_repeated or (field.message_type is not None and _holds_lists(field.message_type))
+    }
+
+
+@cache
+def _holds_lists(descriptor: Descriptor) -> bool:
+    return _reaches(descriptor, frozenset())
+
+
+def _reaches(descriptor: Descriptor, above: frozenset[str]) -> bool:
+    """Whether a message or one inside it has a list; values of attributes hold each other."""
+    if descriptor.full_name in above:
+        return False
+    above |= {descriptor.full_name}
+    return any(
+        field.is_repeated or (field.message_type is not None and _reaches(field.message_type, above))
+        for field in descriptor.fields
+    )
