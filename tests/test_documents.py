@@ -1,10 +1,14 @@
 """The documents name what exists, and use the words of the glossary."""
 
 import re
+import shlex
 from itertools import chain
 from pathlib import Path
 
 import pytest
+import typer
+
+from emberline.engine.cli.program import program
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").glob("**/*.md")), ROOT / "README.md"]
@@ -84,3 +88,30 @@ def test_words_that_the_glossary_avoids_are_not_used(page: Path) -> None:
     """Prose uses the field's words, which the glossary puts in the place of these."""
     text = _text(page).lower()
     assert [word for word in AVOIDED if re.search(rf"\b{word.lower()}\b", text)] == []
+
+
+def _commands() -> list[tuple[str, list[str]]]:
+    """Each command line of Emberline in a block of code, as its page and its words."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"^ *```(?:sh)?\n(.*?)^ *```$", _text(page), re.S | re.M):
+            for line in block.replace("\\\n", " ").splitlines():
+                calls = re.findall(r"(?:^|\$ |do |&& )emberline ([a-z].*?)(?= && |; done| < |  +#|$)", line.strip())
+                found += [(_name(page), shlex.split(call)) for call in calls]
+    return found
+
+
+def test_every_command_and_option_in_the_documents_exists() -> None:
+    """A reader who types a command finds it, with each of its options."""
+    commands = _commands()
+    assert len(commands) > 50
+    unknown = []
+    for page, words in commands:
+        command, rest = typer.main.get_command(program("")), list(words)
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        given = {word.partition("=")[0] for word in rest if word.startswith("-") and not word.lstrip("-").isdecimal()}
+        if getattr(command, "commands", {}) or given - options:
+            unknown.append((page, shlex.join(words)))
+    assert unknown == []
