@@ -1,4 +1,4 @@
-"""The command line of the bench: `emberline bench latency`, `recall`, `coldstart`, `peers` and `report`.
+"""The command line of the bench: `emberline bench latency`, `recall`, `coldstart`, `peers`, `gpu` and `report`.
 
 Matplotlib, torch and the engine are imported where a command needs them: `emberline --help` has to be quick, and the
 other commands have to work without the bench's packages.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, get_args
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
 from emberline.engine.cli.extras import need
 from emberline.engine.cli.options import AsJson, Bundle
@@ -19,34 +18,37 @@ from emberline.engine.cli.output import print_json
 from emberline.engine.devices import Device
 from emberline.engine.errors import ConfigError, DeviceUnavailable, MissingExtra
 
-from .coldstart import command
-from .harness.settings import CpuPrecision
+from .coldstart.command import coldstart
+from .harness.settings import BENCH, EXPORT, RESULTS, CpuPrecision, Out, option, switch
 from .latency.settings import SCENARIOS, LatencySettings, Scenario
-from .peers import command as contest
+from .peers.environments import default_folder
+from .peers.settings import PeersSettings
 from .recall.settings import RecallSettings
-
-if TYPE_CHECKING:
-    from .harness.result import Result
-    from .report.document import Document
 
 bench: Final = typer.Typer(help="Measure latency, load and recall against PyTorch.", no_args_is_help=True)
 _LATENCY: Final = LatencySettings()
 _RECALL: Final = RecallSettings()
+_PEERS: Final = PeersSettings()
+_ENVIRONMENTS: Final = str(default_folder()).replace(str(Path.home()), "~")
+#: Defaults that are lists: typer reads them and shares none.
+_TEXTS: Final = list(_LATENCY.texts)
+_SCENARIOS: Final[list[str]] = list(_LATENCY.scenarios)
+_NONE: Final[list[Any]] = []
 
-_Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the results go.")]
 _Precisions = Annotated[
     list[CpuPrecision],
     typer.Option("--precision", help="Measure these alone; may be repeated.", show_default="all that the bundle has"),
 ]
 _Device = Annotated[
     Device,
-    typer.Option(help="Runs Emberline's encoder, alone: there is no fallback. PyTorch is timed on the same GPU."),
+    option("Runs Emberline's encoder, alone: there is no fallback. PyTorch is timed on the same GPU."),
 ]
-_RESULTS: Final = Path("bench-results")
-#: That the bench itself needs.
-_PACKAGES: Final = ("matplotlib", "psutil", "msgspec", "jinja2")
+_Threads = Annotated[int, option("That each variant computes with; 0: one a core.", least=0)]
+_Repetitions = Annotated[int | None, option("Of each measurement.", shown=str(_LATENCY.repetitions), least=1)]
 #: The exit code where there is no GPU, told apart from a failure.
 _NO_GPU: Final = 3
+
+bench.command()(coldstart)
 
 
 @bench.command()
@@ -54,35 +56,33 @@ def latency(
     bundle: Bundle,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The training run of the bundle: PyTorch, the reference, runs its model."),
+        option("The training run of the bundle: PyTorch, the reference, runs its model.", "DIR"),
     ] = None,
-    out: _Out = _RESULTS,
+    out: Out = RESULTS,
     texts: Annotated[
         list[str],
-        typer.Option(
-            metavar="SET",
-            help="`mixed`: 10 to 128 tokens, many short and some long; `items`: the bundle's item texts; or a file "
+        option(
+            "`mixed`: 10 to 128 tokens, many short and some long; `items`: the bundle's item texts; or a file "
             "with one text a line. May be repeated.",
+            "SET",
         ),
-    ] = list(_LATENCY.texts),  # noqa: B006  # typer reads the default and does not share it
+    ] = _TEXTS,
     scenario: Annotated[
-        list[str], typer.Option(help=f"One of {', '.join(SCENARIOS)}; may be repeated.", show_default="all")
-    ] = list(_LATENCY.scenarios),  # noqa: B006  # see above
-    precision: _Precisions = [],  # noqa: B006  # see above
+        list[str], option(f"One of {', '.join(SCENARIOS)}; may be repeated.", shown="all")
+    ] = _SCENARIOS,
+    precision: _Precisions = _NONE,
     device: _Device = _LATENCY.device,
-    threads: Annotated[int, typer.Option(min=0, help="That each variant computes with; 0: one a core.")] = 0,
-    repetitions: Annotated[
-        int | None, typer.Option(min=1, help="Of each measurement.", show_default=str(_LATENCY.repetitions))
-    ] = None,
+    threads: _Threads = 0,
+    repetitions: _Repetitions = None,
     bound: Annotated[
-        float, typer.Option(metavar="MS", help="Under which p99 has to stay in the search for the highest rate.")
+        float, option("Under which p99 has to stay in the search for the highest rate.", "MS")
     ] = _LATENCY.bound_ms,
-    seed: Annotated[int, typer.Option(min=0, help="Of the texts and the arrivals.")] = _LATENCY.seed,
+    seed: Annotated[int, option("Of the texts and the arrivals.", least=0)] = _LATENCY.seed,
     quick: Annotated[
         bool,
-        typer.Option(
+        switch(
             "--quick",
-            help="A first impression within about a minute: fewer texts and repetitions, gRPC and load for the "
+            "A first impression within about a minute: fewer texts and repetitions, gRPC and load for the "
             "cheapest precision only, no search for the highest rate.",
         ),
     ] = False,
@@ -93,99 +93,89 @@ def latency(
     settings = replace(
         settings,
         texts=tuple(texts),
-        scenarios=tuple(_scenario(name) for name in scenario),
+        scenarios=tuple(map(_scenario, scenario)),
         repetitions=repetitions or settings.repetitions,
         bound_ms=bound,
         seed=seed,
         device=device,
     )
-    need("emberline bench", "bench", *_PACKAGES)
+    need("emberline bench", "bench", *BENCH)
     from .latency.latency import bench_latency
-    from .report.views.latency import view
+    from .report.report import finish
 
-    result = bench_latency(bundle, run, settings, precisions=[one.value for one in precision], threads=threads)
-    _finish(result, view(result), out, as_json)
+    finish(bench_latency(bundle, run, settings, precisions=precision, threads=threads), out, as_json)
 
 
 @bench.command()
 def recall(
     bundle: Bundle,
-    run: Annotated[
-        Path, typer.Option(metavar="DIR", help="The training run of the bundle: its model is the reference.")
-    ],
-    out: _Out = _RESULTS,
+    run: Annotated[Path, option("The training run of the bundle: its model is the reference.", "DIR")],
+    out: Out = RESULTS,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The data set's folder, if it has moved.", show_default="as in training"),
+        option("The data set's folder, if it has moved.", "DIR", shown="as in training"),
     ] = None,
-    precision: _Precisions = [],  # noqa: B006  # typer reads the default and does not share it
+    precision: _Precisions = _NONE,
     device: _Device = _RECALL.device,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the random baseline.")] = _RECALL.seed,
+    seed: Annotated[int, option("Of the bootstrap and the random baseline.", least=0)] = _RECALL.seed,
     as_json: AsJson = False,
 ) -> None:
     """Measure what each precision keeps of PyTorch's vectors, rankings and scores."""
-    need("emberline bench", "bench", *_PACKAGES)
-    need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
+    need("emberline bench", "bench", *BENCH)
+    need("emberline bench", "export", *EXPORT)
     from .recall.recall import bench_recall
-    from .report.views.recall import view
+    from .report.report import finish
 
     settings = replace(_RECALL, seed=seed, device=device)
-    result = bench_recall(bundle, run, settings, precisions=[one.value for one in precision], data=data)
-    _finish(result, view(result), out, as_json)
+    finish(bench_recall(bundle, run, settings, precisions=precision, data=data), out, as_json)
 
 
 @bench.command()
-def coldstart(
-    description: command.DescriptionOf = None,
-    data: command.Data = None,
-    run: command.Runs = [],  # noqa: B006  # typer reads the default and does not share it
-    bundle: command.Bundles = [],  # noqa: B006  # see above
-    precision: Annotated[CpuPrecision, typer.Option(help="Of the bundles' encoders.")] = CpuPrecision.INT8,
-    train: command.Train = False,
-    runs: command.Keep = None,
-    graph: command.GraphFile = None,
-    ablate: command.Ablate = "",
-    budget: command.Budget = 1.0,
-    bad_data: command.BadData = True,
-    setting: command.Setting = [],  # noqa: B006  # see above
-    seeds: command.Seeds = None,
-    known: command.Known = command.KNOWN,
-    tune: command.Tune = command.SETTINGS.tune,
-    out: _Out = _RESULTS,
+def peers(
+    bundle: Bundle,
+    run: Annotated[Path, option("The training run of the bundle: all peers get its weights.", "DIR")],
+    out: Out = RESULTS,
+    environments: Annotated[
+        Path | None,
+        option(
+            "Where peers' virtual environments are made and kept, some gigabytes.",
+            "DIR",
+            shown=str(default_folder()).replace(str(Path.home()), "~"),
+        ),
+    ] = None,
+    peer: Annotated[
+        list[str],
+        option("Only peers whose names begin so; may be repeated.", "NAME", shown="all"),
+    ] = _NONE,
+    threads: _Threads = 0,
+    repetitions: _Repetitions = None,
+    seed: Annotated[int, option("Of texts, arrivals and catalogues.", least=0)] = _PEERS.seed,
+    quick: Annotated[
+        bool,
+        switch("--quick", "A first impression: fewer texts, repetitions and items; not for publishing."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what the model is worth to new items and new users, beside baselines tuned on what both may know."""
-    need("emberline bench", "bench", *_PACKAGES)
-    need("emberline bench", "export", "torch", "transformers", "polars", "sklearn")
-    plan = command.plan_of(
-        description=description,
-        data=data,
-        graph=graph,
-        runs=run,
-        bundles=bundle,
-        precision=precision.value,
-        train=train,
-        ablate=ablate,
-        budget=budget,
-        setting=setting,
-        folder=runs or out / "runs",
-        bad_data=bad_data,
-    )
-    settings = command.settings_of(plan, seeds, known, tune)
-    from .coldstart.coldstart import bench_coldstart
-    from .report.views.coldstart import view
+    """Measure Emberline beside the servers and libraries that one would use instead of it."""
+    settings = PeersSettings.quick() if quick else _PEERS
+    settings = replace(settings, repetitions=repetitions or settings.repetitions, seed=seed)
+    need("emberline bench", "bench", *BENCH)
+    need("emberline bench", "export", *EXPORT, "onnx")
+    from .peers.comparison import bench_peers, forget
+    from .report.report import finish
 
-    result = bench_coldstart(plan, settings)
-    _finish(result, view(result), out, as_json)
+    kept = environments or default_folder()
+    finish(bench_peers(bundle, run, settings, environments=kept, out=out, names=peer, threads=threads), out, as_json)
+    forget(out)
 
 
 @bench.command()
 def gpu(
     bundle: Bundle,
-    run: Annotated[Path, typer.Option(metavar="DIR", help="The training run of the bundle.")],
-    out: _Out = Path("gpu-check"),
-    quick: Annotated[bool, typer.Option("--quick", help="Latency for a first impression only.")] = False,
-    probe: Annotated[bool, typer.Option("--probe", help="Only say which GPU there is.")] = False,
+    run: Annotated[Path, option("The training run of the bundle.", "DIR")],
+    out: Out = Path("gpu-check"),
+    quick: Annotated[bool, switch("--quick", "Latency for a first impression only.")] = False,
+    probe: Annotated[bool, switch("--probe", "Only say which GPU there is.")] = False,
 ) -> None:
     """On a machine with an NVIDIA GPU: build engines, run the tests for it, measure, and write a summary to send back.
 
@@ -216,44 +206,15 @@ def gpu(
 
 
 @bench.command()
-def peers(
-    bundle: Bundle,
-    run: contest.Run,
-    out: _Out = _RESULTS,
-    environments: contest.Environments = None,
-    peer: contest.Names = [],  # noqa: B006  # typer reads the default and does not share it
-    threads: Annotated[int, typer.Option(min=0, help="That each variant computes with; 0: one a core.")] = 0,
-    repetitions: contest.Repetitions = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of texts, arrivals and catalogues.")] = contest.SETTINGS.seed,
-    quick: contest.Quick = False,
-    as_json: AsJson = False,
-) -> None:
-    """Measure Emberline beside the servers and libraries that one would use instead of it."""
-    settings = contest.settings_of(quick, repetitions, seed)
-    need("emberline bench", "bench", *_PACKAGES)
-    need("emberline bench", "export", "torch", "transformers", "polars", "onnx")
-    from .peers.comparison import bench_peers, forget
-    from .peers.environments import default_folder
-    from .report.views.peers import view
-
-    kept = environments or default_folder()
-    result = bench_peers(bundle, run, settings, environments=kept, out=out, names=peer, threads=threads)
-    _finish(result, view(result), out, as_json)
-    forget(out)
-
-
-@bench.command()
 def report(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="The folder with the results of the other commands.")
-    ] = _RESULTS,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the report goes.", show_default="into the same folder")
-    ] = None,
+    ] = RESULTS,
+    out: Annotated[Path | None, option("Where the report goes.", "DIR", shown="into the same folder")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the results of a folder on one page: report.html, with report.md and report.json beside it."""
-    need("emberline bench", "bench", *_PACKAGES)
+    need("emberline bench", "bench", *BENCH)
     from .report.report import gather, save
 
     found = gather(folder)
@@ -264,26 +225,10 @@ def report(
         typer.echo(str(page))
 
 
-def _finish(result: Result, document: Document, out: Path, as_json: bool) -> None:
-    """Write a result and its document, and show them."""
-    from .harness.result import write
-    from .report.console import show
-    from .report.report import save_document
-
-    path = write(result, out)
-    save_document(document, out, result["command"])
-    if as_json:
-        print_json(result)
-        return
-    show(document.sections[:-1], Console())  # the last one says on which machine; whoever sits at it knows
-    typer.echo(f"{path}, {path.with_suffix('.md').name} and {len(list(document.pictures()))} plots beside it")
-
-
 def _scenario(name: str) -> Scenario:
-    for known in get_args(Scenario):
+    for known in SCENARIOS:
         if name.lower() == known.lower():
-            found: Scenario = known
-            return found
+            return known
     raise ConfigError(f"there is no scenario {name!r}; choose from {', '.join(SCENARIOS)}")
 
 
@@ -291,13 +236,11 @@ def quickstart(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where the run, the bundle, the measurements and the report go.")
     ] = Path("quickstart"),
-    again: Annotated[
-        bool, typer.Option("--again", help="Train anew although there is a finished run in the folder.")
-    ] = False,
-    precision: Annotated[CpuPrecision, typer.Option(help="What is served.")] = CpuPrecision.INT8,
+    again: Annotated[bool, switch("--again", "Train anew although there is a finished run in the folder.")] = False,
+    precision: Annotated[CpuPrecision, option("What is served.")] = CpuPrecision.INT8,
 ) -> None:
     """Train, export, prove, serve, recommend and measure on MovieLens-100K: the whole way in a quarter of an hour."""
-    need("emberline quickstart", "bench", *_PACKAGES)
+    need("emberline quickstart", "bench", *BENCH)
     from .quickstart import quickstart as tour
 
     typer.echo(str(tour(folder, again=again, precision=precision.value)))

@@ -27,32 +27,20 @@ _LINES: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to run.
+    """Something to run."""
 
-    Attributes:
-        name: in the summary.
-        command: and its arguments.
-    """
-
-    name: str
-    command: tuple[str, ...]
+    name: str  # in the summary.
+    command: tuple[str, ...]  # and its arguments.
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a step.
+    """What became of a step."""
 
-    Attributes:
-        step: which.
-        code: its exit code; 0 is success.
-        seconds: that it took.
-        said: the end of what it printed.
-    """
-
-    step: Step
-    code: int
-    seconds: float
-    said: str
+    step: Step  # which.
+    code: int  # its exit code; 0 is success.
+    seconds: float  # that it took.
+    said: str  # the end of what it printed.
 
 
 Run = Callable[[Step], Outcome]
@@ -111,13 +99,7 @@ def run_step(step: Step) -> Outcome:
 
 
 def check(steps: Sequence[Step], say: Callable[[str], None], run: Run = run_step) -> list[Outcome]:
-    """Run the steps, each whatever became of those before it.
-
-    Args:
-        steps: what to run.
-        say: is told which step begins.
-        run: runs one.
-    """
+    """Run the steps, each whatever became of those before it."""
     outcomes = []
     for place, step in enumerate(steps, 1):
         say(f"{place}/{len(steps)}: {step.name}")

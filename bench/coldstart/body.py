@@ -14,8 +14,7 @@ from emberline.export.data.records import Dataset
 from . import ablations
 from .bounds import bounds
 from .comparisons import GroupMean, MethodRatio, Places, by_place, compare, groups, rivals
-from .entries import Entry
-from .findings import Findings
+from .entries import Entry, Findings
 from .plan import Plan
 from .settings import ColdStartSettings
 
@@ -42,15 +41,7 @@ class MethodRecord:
 def body(
     dataset: Dataset, findings: Findings, trials: Findings, plan: Plan, settings: ColdStartSettings
 ) -> dict[str, Any]:
-    """Put all findings together.
-
-    Args:
-        dataset: whose users the groups are of.
-        findings: of baselines and models.
-        trials: of ablations.
-        plan: what took part.
-        settings: how it was measured.
-    """
+    """Put all findings together."""
     places = by_place(findings.entries)
     comparisons = _comparisons(places, settings)
     methods = {one.method: MethodRecord(one.method, one.kind, one.facts) for one in findings.entries}

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from emberline.bench.harness.bounds import Bound
-from emberline.bench.harness.measurements import Measurements
+from emberline.bench.harness.measurements import Bound, Measurements
 
 from .attributes import section
 from .behaviour import SECTION

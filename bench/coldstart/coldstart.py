@@ -17,7 +17,7 @@ from emberline.export.data.split import split
 
 from . import ablations
 from .body import body
-from .findings import Findings
+from .entries import Findings
 from .measurement import SplitMeasurement
 from .plan import MODEL, Plan
 from .served import ServedModel
@@ -32,10 +32,6 @@ _BASELINES = 16
 
 def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
     """Measure.
-
-    Args:
-        plan: what takes part.
-        settings: how it is measured.
 
     Returns:
         The result; see `docs/coldstart.md`.

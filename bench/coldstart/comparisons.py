@@ -26,49 +26,30 @@ Places = Mapping[tuple[str, str], Sequence[Entry]]
 
 @dataclass(frozen=True, slots=True)
 class MethodRatio:
-    """How many times better one method is than another, by NDCG@10.
+    """How many times better one method is than another, by NDCG@10."""
 
-    Attributes:
-        method: the one.
-        against: the other.
-        scenario: in which.
-        best: whether the other is the best baseline there, chosen by the very figures that are compared, which can
-            only be to the baselines' advantage.
-        seeds: the ratio of each seed.
-        ratio: of all seeds together; None where the other scores nothing.
-        low: of its interval.
-        high: of its interval; None: it has no bound.
-    """
-
-    method: str
-    against: str
-    scenario: str
+    method: str  # the one.
+    against: str  # the other.
+    scenario: str  # in which.
+    #: whether the other is the best baseline there, chosen by the very figures that are compared, which can only be
+    #: to the baselines' advantage.
     best: bool
-    seeds: tuple[float, ...]
-    ratio: float | None
-    low: float | None
-    high: float | None
+    seeds: tuple[float, ...]  # the ratio of each seed.
+    ratio: float | None  # of all seeds together; None where the other scores nothing.
+    low: float | None  # of its interval.
+    high: float | None  # of its interval; None: it has no bound.
 
 
 @dataclass(frozen=True, slots=True)
 class GroupMean:
-    """A group's NDCG@10.
+    """A group's NDCG@10."""
 
-    Attributes:
-        method: who answers.
-        scenario: what was asked.
-        field: the users' attribute that makes the groups.
-        group: its value.
-        queries: of all seeds together.
-        ndcg_at_10: mean over them.
-    """
-
-    method: str
-    scenario: str
-    field: str
-    group: str
-    queries: int
-    ndcg_at_10: float
+    method: str  # who answers.
+    scenario: str  # what was asked.
+    field: str  # the users' attribute that makes the groups.
+    group: str  # its value.
+    queries: int  # of all seeds together.
+    ndcg_at_10: float  # mean over them.
 
 
 def by_place(entries: Iterable[Entry]) -> Places:
@@ -129,12 +110,7 @@ def compare(
 
 
 def groups(entries: Sequence[Entry], users: Sequence[UserRecord]) -> list[GroupMean]:
-    """The means of groups of users, by each attribute that makes groups.
-
-    Args:
-        entries: of one method in one scenario, one a seed.
-        users: of the data set.
-    """
+    """The means of groups of users, by each attribute that makes groups."""
     everyone = np.arange(len(users))
     asked: NDArray[np.int64] = np.concatenate([entry.evaluation.users for entry in entries])
     values = np.concatenate([entry.evaluation.ndcg[_K] for entry in entries])

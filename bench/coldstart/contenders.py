@@ -25,15 +25,10 @@ LIGHTFM: Final = "LightFM"
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A baseline and what is tried for it.
+    """A baseline and what is tried for it."""
 
-    Attributes:
-        name: as it stands in the tables.
-        grid: its settings to choose from.
-    """
-
-    name: str
-    grid: tuple[Baseline, ...]
+    name: str  # as it stands in the tables.
+    grid: tuple[Baseline, ...]  # its settings to choose from.
 
     @property
     def reads_items(self) -> bool:

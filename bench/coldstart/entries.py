@@ -1,12 +1,15 @@
-"""Methods in the scenarios of one split; baselines in all that they answer."""
+"""Methods in the scenarios of one split, and what was found so far, seed by seed."""
 
 from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 
+from emberline.bench.harness.measurements import Measurements
+from emberline.bench.harness.records import RunRecord
+from emberline.bench.harness.variants import LeftOut
 from emberline.export.baselines.baseline import Baseline, FittedBaseline, answer
 from emberline.export.baselines.material import BaselineData
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
@@ -20,17 +23,11 @@ from .tuning import Choice
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a method costs.
+    """What a method costs."""
 
-    Attributes:
-        fit_seconds: to fit it, its settings being known; None: not known.
-        score_seconds: to score all candidates for all who ask; fitting again belongs to it where a method must.
-        kept_mb: what the fitted method keeps, written to a file.
-    """
-
-    fit_seconds: float | None
-    score_seconds: float
-    kept_mb: float
+    fit_seconds: float | None  # to fit it, its settings being known; None: not known.
+    score_seconds: float  # to score all candidates for all who ask; fitting again belongs to it where a method must.
+    kept_mb: float  # what the fitted method keeps, written to a file.
 
     def measures(self) -> dict[str, float]:
         """As metrics; what is not known is missing."""
@@ -39,31 +36,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One method in one scenario of one split.
+    """One method in one scenario of one split."""
 
-    Attributes:
-        seed: of the split.
-        method: its name.
-        kind: ``model``, ``served`` or ``baseline``.
-        facts: whether it reads facts of a graph.
-        scenario: what was asked.
-        evaluation: what the answers are worth.
-        settings: the method's, as they could be written in Python; of a model, where it comes from.
-        tuned_to: what the settings were worth when they were chosen; None: there was nothing to choose.
-        tried: how many settings there were to choose from.
-        cost: of the method here.
-    """
-
-    seed: int
-    method: str
-    kind: str
-    facts: bool
-    scenario: Scenario
-    evaluation: Evaluation
-    settings: str
-    tuned_to: float | None
-    tried: int
-    cost: Cost
+    seed: int  # of the split.
+    method: str  # its name.
+    kind: str  # ``model``, ``served`` or ``baseline``.
+    facts: bool  # whether it reads facts of a graph.
+    scenario: Scenario  # what was asked.
+    evaluation: Evaluation  # what the answers are worth.
+    settings: str  # the method's, as they could be written in Python; of a model, where it comes from.
+    tuned_to: float | None  # what the settings were worth when they were chosen; None: there was nothing to choose.
+    tried: int  # how many settings there were to choose from.
+    cost: Cost  # of the method here.
 
 
 def enter(
@@ -117,3 +101,46 @@ def enter(
             cost=cost,
         )
         yield entered[scenario.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The settings of a method for one seed."""
+
+    section: str  # the scenario or task.
+    method: str  # its name.
+    seed: int  # of the split.
+    settings: str  # as they could be written in Python; of a model, where it comes from; empty if there are none.
+    #: what they were worth when they were chosen; None: there was nothing to choose, or it is not known.
+    tuned_to: float | None = None
+    tried: int = 1  # how many there were to choose from.
+
+
+@dataclass(slots=True)
+class Findings:
+    """Collects what is measured."""
+
+    measured: Measurements = field(default_factory=Measurements)  # by scenario or task and method, a value a seed.
+    chosen: list[Chosen] = field(default_factory=list)  # with which settings, in the same order.
+    #: rankings of baselines, models and served models, query by query.
+    entries: list[Entry] = field(default_factory=list)
+    runs: list[RunRecord] = field(default_factory=list)  # whose models were measured.
+    left_out: list[LeftOut] = field(default_factory=list)  # what was not measured, and why.
+
+    def enter(self, entries: Iterable[Entry]) -> None:
+        """Note rankings."""
+        for one in entries:
+            place = one.scenario.name
+            self.entries.append(one)
+            self.measured.add(place, one.method, {**one.evaluation.means(), **one.cost.measures()})
+            self.chosen.append(Chosen(place, one.method, one.seed, one.settings, one.tuned_to, one.tried))
+
+    def add(self, section: str, method: str, seed: int, measures: Mapping[str, float], settings: str = "") -> None:
+        """Note what a method is worth in a task."""
+        self.measured.add(section, method, measures)
+        self.chosen.append(Chosen(section, method, seed, settings))
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Note what is not measured; once, though every seed finds it."""
+        if all(one.variant != name for one in self.left_out):
+            self.left_out.append(LeftOut(name, reason))

@@ -17,17 +17,15 @@ from emberline.export.evaluation.groups import groupable
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.measure import DatasetVectors, predictions
 
-from . import attributes, behaviour, corrupted
+from . import attributes, behaviour, corruption
 from .contenders import contenders
-from .corrupted import BadData
-from .entries import enter
-from .findings import Findings
+from .corruption import BadData
+from .entries import Findings, enter
 from .plan import Plan
 from .served import ServedModel, enter_served
 from .settings import ColdStartSettings
-from .subjects import Subject, enter_subject
+from .subjects import Subject, enter_subject, trained
 from .tasks import Round
-from .trainings import trained
 from .tuning import choose
 from .variants import DatasetVariant
 
@@ -36,25 +34,15 @@ _ITEM_COLD: Final = "item cold"
 
 @dataclass(frozen=True, slots=True)
 class SplitMeasurement:
-    """Measures on one split.
+    """Measures on one split."""
 
-    Attributes:
-        plan: what takes part.
-        settings: how it is measured.
-        variant: the data set.
-        final: its split, and the scenarios that it allows.
-        tuning: splits of the training rows alone, to tune by.
-        findings: where the results go.
-        say: told what is being done.
-    """
-
-    plan: Plan
-    settings: ColdStartSettings
-    variant: DatasetVariant
-    final: Round
-    tuning: Sequence[Round]
-    findings: Findings
-    say: Steps
+    plan: Plan  # what takes part.
+    settings: ColdStartSettings  # how it is measured.
+    variant: DatasetVariant  # the data set.
+    final: Round  # its split, and the scenarios that it allows.
+    tuning: Sequence[Round]  # splits of the training rows alone, to tune by.
+    findings: Findings  # where the results go.
+    say: Steps  # told what is being done.
 
     @property
     def split(self) -> Split:
@@ -87,7 +75,7 @@ class SplitMeasurement:
             self.findings.enter(enter(contender, chosen, self.final, material, name=name, facts=facts))
             if bad_data is not None and contender.reads_items and _ITEM_COLD in chosen:
                 for how, worth in bad_data.baseline(chosen[_ITEM_COLD], material):
-                    self.findings.measured.add(corrupted.section(how), name, worth)
+                    self.findings.measured.add(corruption.section(how), name, worth)
 
     def task_baselines(self) -> None:
         """Measure what predicts labels and likes without the model."""
@@ -124,7 +112,7 @@ class SplitMeasurement:
                 self.findings.add(section, method, seed, found)
         if bad_data is not None:
             for how, worth in bad_data.subject(subject, vectors):
-                self.findings.measured.add(corrupted.section(how), subject.name, worth)
+                self.findings.measured.add(corruption.section(how), subject.name, worth)
 
     def served(self, served: ServedModel) -> None:
         """Put a served model to all scenarios."""

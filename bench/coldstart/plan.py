@@ -17,35 +17,22 @@ MODEL: Final = "Emberline"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What takes part.
+    """What takes part."""
 
-    Attributes:
-        description: the data set's, without a graph.
-        data: its folder; None: the one that the description names.
-        graph: a file of triples, for a second variant of the data set with facts; None: none.
-        runs: trained models by name and folder; those of one name differ in the seed of their split.
-        bundles: exported from these runs, one for each, in the same order; empty: none is served.
-        precision: of the served bundles' encoders.
-        train: whether to train a model for each seed, data-set variant and the split by time that no run is given for.
-        ablations: names of trainings with one thing changed.
-        budget: the share of the steps that the ablations' trainings make.
-        training: the settings of what is trained.
-        folder: where trained runs are kept.
-        bad_data: whether to corrupt the new items' data, too.
-    """
-
-    description: Description
-    data: Path | None = None
-    graph: Path | None = None
+    description: Description  # the data set's, without a graph.
+    data: Path | None = None  # its folder; None: the one that the description names.
+    graph: Path | None = None  # a file of triples, for a second variant of the data set with facts; None: none.
+    #: trained models by name and folder; those of one name differ in the seed of their split.
     runs: tuple[tuple[str, Path], ...] = ()
-    bundles: tuple[Path, ...] = ()
-    precision: Precision = "int8"
+    bundles: tuple[Path, ...] = ()  # exported from these runs, one for each, in the same order; empty: none is served.
+    precision: Precision = "int8"  # of the served bundles' encoders.
+    #: whether to train a model for each seed, data-set variant and the split by time that no run is given for.
     train: bool = False
-    ablations: tuple[str, ...] = ()
-    budget: float = 1.0
-    training: TrainConfig = field(default_factory=TrainConfig)
-    folder: Path = Path("runs")
-    bad_data: bool = True
+    ablations: tuple[str, ...] = ()  # names of trainings with one thing changed.
+    budget: float = 1.0  # the share of the steps that the ablations' trainings make.
+    training: TrainConfig = field(default_factory=TrainConfig)  # the settings of what is trained.
+    folder: Path = Path("runs")  # where trained runs are kept.
+    bad_data: bool = True  # whether to corrupt the new items' data, too.
 
     def __post_init__(self) -> None:
         if self.bundles and len(self.bundles) != len(self.runs):

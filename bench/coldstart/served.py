@@ -39,17 +39,11 @@ _SAME_MODEL: Final = 0.9
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A bundle behind a server.
+    """A bundle behind a server."""
 
-    Attributes:
-        subject: the run that the bundle was exported from.
-        bundle: its folder.
-        precision: of its encoder.
-    """
-
-    subject: Subject
-    bundle: Path
-    precision: Precision
+    subject: Subject  # the run that the bundle was exported from.
+    bundle: Path  # its folder.
+    precision: Precision  # of its encoder.
 
     @property
     def name(self) -> str:
@@ -62,11 +56,6 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
 
     The items are upserted by the text that they have in the data set: the vectors that the bundle's seed catalogue
     holds come from the encoder in fp32, and would hide what another precision costs.
-
-    Args:
-        served: what is served.
-        dataset: the items and users.
-        final: the scenarios.
 
     Raises:
         BenchError: the server did not start, or the bundle was not exported from the run.

@@ -1,39 +1,39 @@
-"""The models that are measured, each out of a training run."""
+"""The models that are measured, each out of a training run; one that is trained on the spot is kept and found again."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from emberline.engine.errors import BenchError
-from emberline.export.data.split import Fractions
+from emberline.export.data.moment import NO_SEED
+from emberline.export.data.split import Fractions, Split
 from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.model import WEIGHTS
+from emberline.export.training.config import TrainConfig
+from emberline.export.training.loop import train
 from emberline.export.training.measure import DatasetVectors, scores
-from emberline.export.training.run import Run, load_run
+from emberline.export.training.run import Run, RunFolder, RunSettings, load_run
 from emberline.export.training.trained import TrainedModel
 
 from .entries import Cost, Entry
+from .plan import Plan
 from .settings import CUTOFFS
 from .tasks import Round
+from .variants import DatasetVariant
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A trained model.
+    """A trained model."""
 
-    Attributes:
-        name: as it stands in the tables; the same for all seeds.
-        seed: of the split that it was trained on.
-        run: where it comes from.
-    """
-
-    name: str
-    seed: int
-    run: Run
+    name: str  # as it stands in the tables; the same for all seeds.
+    seed: int  # of the split that it was trained on.
+    run: Run  # where it comes from.
 
     @property
     def model(self) -> TrainedModel:
@@ -118,3 +118,25 @@ def enter_subject(subject: Subject, vectors: DatasetVectors, encode_seconds: flo
             tried=1,
             cost=Cost(fit_seconds, time.perf_counter() - began, subject.kept_mb),
         )
+
+
+def trained(
+    name: str, variant: DatasetVariant, split: Split, config: TrainConfig, plan: Plan, say: Callable[[str], None]
+) -> Subject:
+    """Train a model, or go on with its training, or take it as it is if it is finished.
+
+    Raises:
+        ConfigError: there is a run of that name with other settings.
+    """
+    words = [*re.findall("[a-z0-9]+", name.lower()), *(["facts"] if variant.facts else [])]
+    moment = "by-time" if split.seed == NO_SEED else str(split.seed)
+    folder = RunFolder(plan.folder / "-".join([*words, moment]))
+    description = variant.dataset.description
+    # A description outside a package names a place relative to itself, and its copy lies in the run.
+    data = plan.data or (None if description.package else description.folder())
+    if folder.model.is_dir():
+        RunSettings.read(folder.config).require_same(RunSettings(config, data, split.seed, split.fractions))
+    else:
+        say(f"seed {split.seed}: training {name}")
+        train(variant.dataset, split, config, folder.root, data_folder=data, resume=folder.config.exists())
+    return Subject(name, split.seed, load_run(folder.root))

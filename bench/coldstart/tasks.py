@@ -20,24 +20,14 @@ _NO_PROFILE: Final = ", no profile"
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One fit of a method and the scenarios to be answered after it.
+    """One fit of a method and the scenarios to be answered after it."""
 
-    Attributes:
-        split: whose training rows are fitted.
-        scenarios: all of the split.
-    """
-
-    split: Split
-    scenarios: tuple[Scenario, ...]
+    split: Split  # whose training rows are fitted.
+    scenarios: tuple[Scenario, ...]  # all of the split.
 
 
 def final_round(dataset: Dataset, split: Split, known: Sequence[int]) -> Round:
     """All scenarios on what the split holds out.
-
-    Args:
-        dataset: the data set.
-        split: its split.
-        known: how many likes of new users are known.
 
     Raises:
         DataError: the data set is too small for any scenario.

@@ -19,17 +19,11 @@ _K: Final = (10,)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The settings that a baseline takes into a scenario.
+    """The settings that a baseline takes into a scenario."""
 
-    Attributes:
-        baseline: with its settings.
-        value: what it was worth when they were chosen; None: there was nothing to choose.
-        tried: how many settings there were.
-    """
-
-    baseline: Baseline
-    value: float | None
-    tried: int
+    baseline: Baseline  # with its settings.
+    value: float | None  # what it was worth when they were chosen; None: there was nothing to choose.
+    tried: int  # how many settings there were.
 
 
 def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -> Mapping[str, Choice]:
@@ -37,10 +31,6 @@ def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -
 
     Each scenario has its own best settings, though a product would have one set for all of them: whatever is gained by
     that is the baselines'.
-
-    Args:
-        contender: the baseline with the settings to choose from.
-        rounds: the scenarios to choose by, with what may be fitted before each.
 
     Returns:
         By the scenario's name.

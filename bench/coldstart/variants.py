@@ -24,19 +24,12 @@ LIMIT = 3
 
 @dataclass(frozen=True, slots=True)
 class DatasetVariant:
-    """A data set with the untouched encoder's vectors of its items.
+    """A data set with the untouched encoder's vectors of its items."""
 
-    Attributes:
-        facts: whether facts from a graph are among the items' attributes.
-        dataset: the data set.
-        encoder: the pretrained encoder.
-        vectors: of its items and users.
-    """
-
-    facts: bool
-    dataset: Dataset
-    encoder: pretrained.Pretrained
-    vectors: PretrainedVectors
+    facts: bool  # whether facts from a graph are among the items' attributes.
+    dataset: Dataset  # the data set.
+    encoder: pretrained.Pretrained  # the pretrained encoder.
+    vectors: PretrainedVectors  # of its items and users.
 
     @classmethod
     def of(cls, dataset: Dataset, encoder: pretrained.Pretrained) -> DatasetVariant:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -106,6 +107,14 @@ class Worker(AbstractContextManager["Worker"]):
         """Resident memory of the process in which the model lies, MB."""
         return round(psutil.Process(self.model_pid).memory_info().rss / 1e6, 1)
 
+    def peak_mb(self) -> float:
+        """Peak resident memory of that process and all that it has started, MB."""
+        return peak_mb(self.model_pid)
+
+    def cpu_seconds(self) -> tuple[float, float]:
+        """Seconds on the CPU so far: of the process that drives the backend, and of the model's with all it started."""
+        return cpu_seconds(self.pid, family=False), cpu_seconds(self.model_pid, family=True)
+
     def close(self) -> None:
         """End the process: by closing its input, by force if that does not do."""
         if self._process.stdin is not None:
@@ -158,3 +167,28 @@ class Worker(AbstractContextManager["Worker"]):
         size = os.fstat(self._log.fileno()).st_size
         said = os.pread(self._log.fileno(), size, 0).decode(errors="replace").strip().splitlines()[-8:]
         return BenchError(f"{self.variant.name} cannot be measured: {reason}" + "".join(f"\n  {line}" for line in said))
+
+
+def peak_mb(pid: int) -> float:
+    """Peak resident memory of a process and all that it has started, MB.
+
+    The processes' own peaks are added, though they need not have been at the same moment.
+    """
+    return round(sum(map(_peak, _family(pid))), 1)
+
+
+def cpu_seconds(pid: int, *, family: bool) -> float:
+    """Seconds that a process has spent on the CPU, in its own code and in the kernel's; those of its family with it."""
+    times = [one.cpu_times() for one in (_family(pid) if family else [psutil.Process(pid)])]
+    return float(sum(one.user + one.system for one in times))
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+def _peak(process: psutil.Process) -> float:
+    # psutil tells no peak on Linux.
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)

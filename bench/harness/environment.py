@@ -37,56 +37,32 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The machine, the software and the moment of a measurement.
+    """The machine, the software and the moment of a measurement."""
 
-    Attributes:
-        created: when it began, ISO 8601, UTC.
-        command_line: that made it, as one could type it.
-        cpu: the model's name.
-        flags: those of `FLAGS` that the CPU has.
-        cores: that this process may run on.
-        memory_gb: of the machine.
-        system: operating system and its version.
-        python: version.
-        packages: those of `PACKAGES` that are installed.
-        commit: of the source tree, with ``+changes`` if it differs from that commit; empty if there is none.
-        load_before: load average over 1 minute when the measurement began.
-        load_after: the same at its end; the measurement itself is in it.
-        busy_before: share of the CPU that others used just before it began.
-        stolen: share of the CPU that the hypervisor gave to other machines meanwhile.
-    """
-
-    created: str
-    command_line: str
-    cpu: str
-    flags: tuple[str, ...]
-    cores: int
-    memory_gb: float
-    system: str
-    python: str
-    packages: tuple[Package, ...]
-    commit: str
-    load_before: float
-    load_after: float
-    busy_before: float
-    stolen: float
+    created: str  # when it began, ISO 8601, UTC.
+    command_line: str  # that made it, as one could type it.
+    cpu: str  # the model's name.
+    flags: tuple[str, ...]  # those of `FLAGS` that the CPU has.
+    cores: int  # that this process may run on.
+    memory_gb: float  # of the machine.
+    system: str  # operating system and its version.
+    python: str  # version.
+    packages: tuple[Package, ...]  # those of `PACKAGES` that are installed.
+    commit: str  # of the source tree, with ``+changes`` if it differs from that commit; empty if there is none.
+    load_before: float  # load average over 1 minute when the measurement began.
+    load_after: float  # the same at its end; the measurement itself is in it.
+    busy_before: float  # share of the CPU that others used just before it began.
+    stolen: float  # share of the CPU that the hypervisor gave to other machines meanwhile.
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """How the machine was before a measurement.
+    """How the machine was before a measurement."""
 
-    Attributes:
-        at: the moment.
-        load: the load average.
-        busy: share of the CPU in use.
-        times: what the CPU has spent its time on so far, seconds, as psutil gives them.
-    """
-
-    at: datetime
-    load: float
-    busy: float
-    times: Any
+    at: datetime  # the moment.
+    load: float  # the load average.
+    busy: float  # share of the CPU in use.
+    times: Any  # what the CPU has spent its time on so far, seconds, as psutil gives them.
 
 
 def begin() -> Beginning:

@@ -30,13 +30,6 @@ def isolated(
 ) -> Any:
     """Call a function in a new process.
 
-    Args:
-        function: ``module:name``.
-        arguments: by keyword, as JSON values.
-        variables: of the process's environment, beside this one's.
-        python: the interpreter.
-        patience: seconds for it; None: no limit.
-
     Returns:
         What it returned, as JSON values.
 

@@ -8,9 +8,11 @@ loop's clock (`time.monotonic`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Backend(Protocol):
@@ -26,89 +28,52 @@ class Backend(Protocol):
         """Encode one request among many that are under way at once."""
 
     async def bulk(self, texts: Sequence[str], order: str) -> Any:
-        """Encode all texts as fast as the backend can.
+        """Encode all N texts as fast as the backend can: (N, H), in the order of `texts`.
 
-        Args:
-            texts: N texts.
-            order: ``sorted`` lets the backend choose the order, ``arrival`` keeps the texts' own; ``sorted/8`` also
-                says how many texts a batch shall hold, to a backend whose batches are its caller's choice.
-
-        Returns:
-            (N, H), in the order of `texts`.
+        `order` ``sorted`` lets the backend choose the order, ``arrival`` keeps the texts' own; ``sorted/8`` also says
+        how many texts a batch shall hold, to a backend whose batches are its caller's choice.
         """
 
-
-class Dissectable(Protocol):
-    """A backend that knows where a request's time goes."""
-
     async def dissect(self, text: str) -> dict[str, float]:
-        """Encode one text; the seconds that each part took."""
-
-
-class Distant(Protocol):
-    """A backend that is asked over a socket."""
+        """Encode one text; the seconds that each part took. Of those that know where a request's time goes."""
 
     async def ping(self) -> None:
-        """Make a call that asks for no work."""
+        """Make a call that asks for no work. Of those that are asked over a socket."""
+
+
+async def _timed(call: Awaitable[T]) -> tuple[T, float]:
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    return await call, clock() - start
 
 
 async def closed_loop(backend: Backend, requests: Sequence[Sequence[str]]) -> list[float]:
-    """Send one request after the other, each when the one before has been answered.
-
-    Returns:
-        The latency of each request.
-    """
-    clock = asyncio.get_running_loop().time
-    latencies = []
-    for request in requests:
-        start = clock()
-        await backend.encode(request)
-        latencies.append(clock() - start)
-    return latencies
+    """The latencies of requests, each sent when the one before has been answered."""
+    return [(await _timed(backend.encode(request)))[1] for request in requests]
 
 
-async def dissecting_loop(backend: Dissectable, texts: Sequence[str]) -> list[dict[str, float]]:
+async def dissecting_loop(backend: Backend, texts: Sequence[str]) -> list[dict[str, float]]:
     """Send requests of one text one after the other, and take each one's time apart.
 
     Returns:
         Of each request the parts that the backend names, ``whole``, the time that its caller waited, and ``outside``,
         what is left of that: the way there and back.
     """
-    clock = asyncio.get_running_loop().time
     found = []
     for text in texts:
-        start = clock()
-        parts = await backend.dissect(text)
-        whole = clock() - start
+        parts, whole = await _timed(backend.dissect(text))
         found.append({**parts, "outside": whole - sum(parts.values()), "whole": whole})
     return found
 
 
-async def ping_loop(backend: Distant, count: int) -> list[float]:
-    """Make calls that ask for no work, one after the other: what the way there and back costs by itself.
-
-    Returns:
-        The latency of each.
-    """
-    clock = asyncio.get_running_loop().time
-    latencies = []
-    for _ in range(count):
-        start = clock()
-        await backend.ping()
-        latencies.append(clock() - start)
-    return latencies
+async def ping_loop(backend: Backend, count: int) -> list[float]:
+    """The latencies of calls that ask for no work, one after the other: what the way there and back costs by itself."""
+    return [(await _timed(backend.ping()))[1] for _ in range(count)]
 
 
 async def bulk_loop(backend: Backend, texts: Sequence[str], order: str) -> float:
-    """Encode all texts at once.
-
-    Returns:
-        The time it took.
-    """
-    clock = asyncio.get_running_loop().time
-    start = clock()
-    await backend.bulk(texts, order)
-    return clock() - start
+    """The time that all texts take, given at once."""
+    return (await _timed(backend.bulk(texts, order)))[1]
 
 
 async def saturating_loop(
@@ -146,20 +111,13 @@ async def saturating_loop(
 
 @dataclass(frozen=True, slots=True)
 class OpenLoop:
-    """What came of an open loop.
+    """What came of an open loop."""
 
-    Attributes:
-        latencies: from each request's scheduled arrival to its answer, in the order of arrival; None where there was
-            no answer.
-        lags: how long after its scheduled arrival each request that was sent left the generator.
-        errors: how many requests were answered by an error, by the error's name.
-        stopped: whether the loop ended early because the share of late answers was already above what is allowed.
-    """
-
+    #: from each request's scheduled arrival to its answer, in the order of arrival; None where there was no answer.
     latencies: list[float | None]
-    lags: list[float]
-    errors: dict[str, int]
-    stopped: bool
+    lags: list[float]  # how long after its scheduled arrival each request that was sent left the generator.
+    errors: dict[str, int]  # how many requests were answered by an error, by the error's name.
+    stopped: bool  # whether the loop ended early because the share of late answers was already above what is allowed.
 
 
 async def open_loop(

@@ -47,19 +47,12 @@ def percentile(latencies: Sequence[float | None], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the repetitions of one measurement gave.
+    """What the repetitions of one measurement gave."""
 
-    Attributes:
-        repetitions: each repetition's value, in their order.
-        median: over the repetitions.
-        minimum: over the repetitions.
-        maximum: over the repetitions.
-    """
-
-    repetitions: tuple[float, ...]
-    median: float
-    minimum: float
-    maximum: float
+    repetitions: tuple[float, ...]  # each repetition's value, in their order.
+    median: float  # over the repetitions.
+    minimum: float  # over the repetitions.
+    maximum: float  # over the repetitions.
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Summary:
@@ -94,19 +87,12 @@ def interleaved(variants: Sequence[T], repetitions: int) -> Iterator[tuple[int, 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric of one variant in one section.
+    """One metric of one variant in one section."""
 
-    Attributes:
-        section: a scenario, a load or a profile, with the texts that it is on, e.g. ``Offline, mixed``.
-        variant: what was measured.
-        metric: its name.
-        values: one a repetition, or a seed.
-    """
-
-    section: str
-    variant: str
-    metric: str
-    values: list[float | None]
+    section: str  # a scenario, a load or a profile, with the texts that it is on, e.g. ``Offline, mixed``.
+    variant: str  # what was measured.
+    metric: str  # its name.
+    values: list[float | None]  # one a repetition, or a seed.
 
 
 class Measurements:
@@ -174,3 +160,38 @@ class Measurements:
         """How many times better than the reference, see `improvement`; None where there is nothing to compare."""
         ours, theirs = (self.values(section, name or "", metric) for name in (variant, reference))
         return improvement(ours, theirs, higher_is_better=metric in HIGHER_IS_BETTER) if ours and theirs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound and what was measured."""
+
+    what: str  # is bounded.
+    compared: str  # what with what; empty where `what` says it.
+    value: Summary | None  # over the repetitions; None if it could not be measured.
+    bound: float  # that its median must reach.
+    at_most: bool  # whether it must stay below instead.
+    reached: bool  # whether it does.
+    share: float | None  # of the bound that is reached; 1 and above is enough; None if it could not be measured.
+    reason: str  # why it could not be measured; empty if it was.
+    profile: str  # the section of the measurements that shows what it is made of; empty if it is a figure by itself.
+
+    @classmethod
+    def of(
+        cls,
+        what: str,
+        compared: str,
+        values: Sequence[float],
+        bound: float,
+        *,
+        at_most: bool = False,
+        reason: str = "",
+        profile: str = "",
+    ) -> Bound:
+        """Put a measurement, one value a repetition, beside its bound; without values it is not reached."""
+        if not values or any(map(math.isnan, values)):
+            return cls(what, compared, None, bound, at_most, False, None, reason or "it is not a number", profile)
+        value = Summary.of(values)
+        above, below = (bound, value.median) if at_most else (value.median, bound)
+        share = above / below if below else math.inf
+        return cls(what, compared, value, bound, at_most, share >= 1, share, "", profile)

@@ -18,14 +18,8 @@ Steps = Callable[[str], None]
 
 
 @contextmanager
-def steps(title: str, total: int, console: Console | None = None) -> Iterator[Steps]:
-    """Show the progress of `total` steps.
-
-    Args:
-        title: of the whole.
-        total: how many times the caller will say that a step begins.
-        console: where to; standard error by default.
-    """
+def steps(title: str, total: int | None = None, console: Console | None = None) -> Iterator[Steps]:
+    """Show how far a measurement is."""
     console = console or Console(stderr=True)
     begun, said = 0, -_PAUSE
 
@@ -34,7 +28,8 @@ def steps(title: str, total: int, console: Console | None = None) -> Iterator[St
         begun += 1
         if time.monotonic() - said >= _PAUSE or begun == total:
             said = time.monotonic()
-            console.print(f"{title} {begun}/{total}: {message}", highlight=False, soft_wrap=True)
+            of = f"/{total}" if total else ""
+            console.print(f"{title} {begun}{of}: {message}", highlight=False, soft_wrap=True)
 
     if not console.is_terminal:
         yield line

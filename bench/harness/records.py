@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emberline.engine.bundle import Bundle, sha256
 
@@ -13,19 +15,12 @@ from .variants import OWN
 
 @dataclass(frozen=True, slots=True)
 class BundleRecord:
-    """A bundle that was measured.
+    """A bundle that was measured."""
 
-    Attributes:
-        path: its folder.
-        model_id: see `Manifest`.
-        sha256: of the manifest, which names every file's: results of equal ones are of the same graphs.
-        max_length: tokens a text.
-    """
-
-    path: str
-    model_id: str
-    sha256: str
-    max_length: int
+    path: str  # its folder.
+    model_id: str  # see `Manifest`.
+    sha256: str  # of the manifest, which names every file's: results of equal ones are of the same graphs.
+    max_length: int  # tokens a text.
 
     @classmethod
     def of(cls, bundle: Bundle) -> BundleRecord:
@@ -36,19 +31,12 @@ class BundleRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A training run whose model was measured.
+    """A training run whose model was measured."""
 
-    Attributes:
-        path: its folder.
-        data_set: that it was trained on.
-        sha256: of the model's weights: results of equal ones are of the same model.
-        max_length: tokens a text.
-    """
-
-    path: str
-    data_set: str
-    sha256: str
-    max_length: int
+    path: str  # its folder.
+    data_set: str  # that it was trained on.
+    sha256: str  # of the model's weights: results of equal ones are of the same model.
+    max_length: int  # tokens a text.
 
     @classmethod
     def of(cls, root: Path) -> RunRecord:
@@ -69,34 +57,41 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantRecord:
-    """A variant that took part.
+    """A variant that took part in `bench latency` or `bench peers`."""
 
-    Attributes:
-        name: of the variant.
-        engine: ``pytorch``, ``emberline``, or a peer's environment.
-        precision: of the encoder; ``own`` where a peer chooses.
-        path: ``process`` or ``grpc``.
-        threads: that compute.
-        encoder_mb: the encoder's weights, in files or in PyTorch's parameters.
-        memory_mb: of the processes that hold the model: resident at the end; in `bench peers` at their peak.
-        cosine_mean: of its vectors to the reference's, over the texts; None without a reference.
-        cosine_minimum: the same.
-    """
+    name: str  # of the variant.
+    engine: str  # ``pytorch``, ``emberline``, or a peer's environment.
+    precision: str  # of the encoder; ``own`` where a peer chooses.
+    path: str  # ``process`` or ``grpc``.
+    threads: int  # that compute.
+    encoder_mb: float  # the encoder's weights, in files or in PyTorch's parameters.
+    memory_mb: float  # of the processes that hold the model: resident at the end; of `bench peers`, at their peak.
+    cosine_mean: float | None = None  # of its vectors to the reference's, over the texts; None without a reference.
+    cosine_minimum: float | None = None  # the same.
+    gate: str | None = None  # of `bench latency`, the accuracy gate's verdict in the bundle; ``reference`` for PyTorch.
+    packages: Sequence[Mapping[str, str]] = ()  # that run a peer, each with its ``name`` and ``version``.
+    agreement_at_10: float | None = None  # of `bench peers`, of items' neighbours with PyTorch's.
+    #: of `bench peers`, of items that training has not seen, ranked by its vectors through the bundle's towers;
+    #: None if nothing was held out.
+    item_cold_ndcg_at_10: float | None = None
+    user_cold_ndcg_at_10: float | None = None  # likewise, for users that training has not seen.
+    #: texts a batch that were fastest for a peer offline; None: its default was, or it has no choice.
+    batch: int | None = None
 
-    name: str
-    engine: str
-    precision: str
-    path: str
-    threads: int
-    encoder_mb: float
-    memory_mb: float
-    cosine_mean: float | None
-    cosine_minimum: float | None
-
-
-def encoder_mb(worker: Worker, bundle: Bundle) -> float:
-    """The weights of the encoder that a worker runs: as its backend says, or of the bundle's file."""
-    variant, manifest = worker.variant, bundle.manifest
-    own = variant.engine == OWN
-    size = manifest.files[manifest.encoders[variant.precision].file].bytes if own else worker.about["encoder_bytes"]
-    return round(int(size) / 1e6, 1)
+    @classmethod
+    def of(cls, worker: Worker, bundle: Bundle, memory_mb: float, **rest: Any) -> VariantRecord:
+        """Describe a variant whose worker still runs; `rest` are what its command measured of it."""
+        variant, manifest = worker.variant, bundle.manifest
+        own = variant.engine == OWN
+        size = manifest.files[manifest.encoders[variant.precision].file].bytes if own else worker.about["encoder_bytes"]
+        return cls(
+            name=variant.name,
+            engine=variant.engine,
+            precision=variant.precision,
+            path=variant.path,
+            threads=variant.threads,
+            encoder_mb=round(size / 1e6, 1),
+            memory_mb=memory_mb,
+            packages=[{"name": name, "version": said} for name, said in worker.about.get("packages", {}).items()],
+            **rest,
+        )

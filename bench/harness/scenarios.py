@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from .arrivals import poisson
+import numpy as np
+
 from .driver import Worker
 from .measurements import P50, P90, P99, THROUGHPUT, percentile
 
@@ -28,6 +29,20 @@ UNANSWERED: Final = "unanswered"
 OFFERED: Final = "offered"
 #: The search begins here, as a multiple of saturation: above 1, because a measured saturation has its error too.
 _CEILING: Final = 1.1
+
+
+def poisson(rate: float, seconds: float, seed: int) -> list[float]:
+    """Arrival times of a Poisson process.
+
+    The gaps are drawn at unit rate and then divided by `rate`: the same seed gives every variant the same pattern of
+    bursts, faster or slower, so that no variant is favoured by luck.
+
+    Returns:
+        Ascending times in seconds, at least one.
+    """
+    count = max(1, round(rate * seconds))
+    gaps = np.random.default_rng(seed).exponential(1.0, count)
+    return [float(time) for time in np.cumsum(gaps) / rate]
 
 
 def single_stream(worker: Worker, texts: Sequence[str], count: int, repetition: int) -> Mapping[str, float]:

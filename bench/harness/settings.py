@@ -1,14 +1,35 @@
-"""What the commands' settings have in common: precisions that can be chosen, and how ranges are checked."""
+"""What the commands and their settings have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
 
 from emberline.engine.devices import DEVICES
 from emberline.engine.errors import ConfigError
+
+#: Packages of the extras that the commands need.
+BENCH: Final = ("matplotlib", "psutil", "msgspec", "jinja2")
+EXPORT: Final = ("torch", "transformers", "polars", "sklearn")
+RESULTS: Final = Path("bench-results")
+
+
+def option(help_: str, metavar: str | None = None, shown: str | None = None, least: float | None = None) -> Any:
+    """An option of a command: its help, how its value and its default are shown, and the least value."""
+    return typer.Option(metavar=metavar, help=help_, show_default=shown or True, min=least)
+
+
+def switch(name: str, help_: str) -> Any:
+    """An option that is given or not; ``--a/--no-a`` is one that can be switched off."""
+    return typer.Option(name, help=help_)
+
+
+Out = Annotated[Path, option("Where the results go.", "DIR")]
 
 
 class CpuPrecision(StrEnum):
@@ -21,10 +42,6 @@ class CpuPrecision(StrEnum):
 
 def require_ranges(settings: Any, least: Mapping[str, int]) -> None:
     """Check a command's settings.
-
-    Args:
-        settings: a dataclass.
-        least: of fields that may be less than 1; times may be as short as 0.01 s.
 
     Raises:
         ConfigError: a number is too small, a share of confidence is not between 0 and 1, or the device is unknown.

@@ -31,19 +31,12 @@ _SHORT: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class TextSet:
-    """Texts to encode.
+    """Texts to encode."""
 
-    Attributes:
-        name: ``items``, ``mixed`` or a file's name.
-        description: what they are, in words.
-        texts: N texts.
-        tokens: (N,) how many tokens each has, special ones included, cut at the model's longest.
-    """
-
-    name: str
-    description: str
-    texts: tuple[str, ...]
-    tokens: tuple[int, ...]
+    name: str  # ``items``, ``mixed`` or a file's name.
+    description: str  # what they are, in words.
+    texts: tuple[str, ...]  # N texts.
+    tokens: tuple[int, ...]  # (N,) how many tokens each has, special ones included, cut at the model's longest.
 
     @classmethod
     def of(cls, name: str, description: str, texts: Sequence[str], tokenizer: Tokenizer) -> TextSet:
@@ -143,15 +136,7 @@ def describe(texts: TextSet) -> dict[str, Any]:
 def mixed(
     sources: Sequence[str], tokenizer: Tokenizer, count: int, random: np.random.Generator, longest: int = LONGEST
 ) -> tuple[str, ...]:
-    """Texts of many lengths, made of the words of real ones.
-
-    Args:
-        sources: texts to take words from.
-        tokenizer: counts the tokens; cuts at the model's longest.
-        count: how many texts to make.
-        random: chooses lengths and words.
-        longest: tokens a text.
-    """
+    """Texts of many lengths, made of the words of real ones."""
     shortest = min(SHORTEST, longest)
     words = _words(sources, tokenizer)
     special = len(tokenizer.encode("").ids)
@@ -165,15 +150,7 @@ def mixed(
 def uniform(
     sources: Sequence[str], tokenizer: Tokenizer, count: int, random: np.random.Generator, length: int
 ) -> tuple[str, ...]:
-    """Texts that fill the model: each has `length` tokens once its last word has been cut.
-
-    Args:
-        sources: texts to take words from.
-        tokenizer: cuts at the model's longest.
-        count: how many texts to make.
-        random: chooses words.
-        length: the model's longest.
-    """
+    """Texts that fill the model: each has `length` tokens once its last word has been cut."""
     words = _words(sources, tokenizer)
     texts = []
     for _ in range(count):

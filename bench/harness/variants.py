@@ -21,29 +21,17 @@ _BACKENDS: Final = "emberline.bench.harness.backends"
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One thing to be compared with others.
+    """One thing to be compared with others."""
 
-    Attributes:
-        name: unique within a comparison, e.g. ``int8, gRPC``.
-        backend: what the worker opens, as ``module:function``.
-        options: the function's arguments.
-        engine: ``pytorch``, ``emberline`` or a peer's name.
-        precision: of the encoder.
-        path: ``process`` if the caller shares the model's process, ``grpc`` if a socket lies between them.
-        threads: that compute.
-        python: the interpreter; another one for a peer with an environment of its own.
-        environment: variables for the process, beside the bench's own.
-    """
-
-    name: str
-    backend: str
-    options: Mapping[str, Any]
-    engine: str
-    precision: str
-    path: str
-    threads: int
-    python: str = sys.executable
-    environment: Mapping[str, str] = field(default_factory=dict)
+    name: str  # unique within a comparison, e.g. ``int8, gRPC``.
+    backend: str  # what the worker opens, as ``module:function``.
+    options: Mapping[str, Any]  # the function's arguments.
+    engine: str  # ``pytorch``, ``emberline`` or a peer's name.
+    precision: str  # of the encoder.
+    path: str  # ``process`` if the caller shares the model's process, ``grpc`` if a socket lies between them.
+    threads: int  # that compute.
+    python: str = sys.executable  # the interpreter; another one for a peer with an environment of its own.
+    environment: Mapping[str, str] = field(default_factory=dict)  # variables for the process, beside the bench's own.
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +53,7 @@ def through_grpc(precision: str) -> str:
 
 
 def pytorch(run: Path, threads: int, device: str = "cpu") -> Variant:
-    """The reference: a run's model in PyTorch.
-
-    Args:
-        run: the run's folder.
-        threads: that compute.
-        device: PyTorch's name of what it runs on.
-    """
+    """The reference: a run's model in PyTorch."""
     options = {"run": str(run.absolute()), "threads": threads, "device": device}
     return Variant(PYTORCH, f"{_BACKENDS}.pytorch:open_backend", options, "pytorch", "fp32", "process", threads)
 
@@ -86,10 +68,15 @@ def own(bundle: Bundle, precision: str, path: str, threads: int, **options: str)
         threads: that compute.
         options: of the backend, beside those.
     """
-    module = {"process": "inprocess", "grpc": "remote", "recommend": "recommending"}[path]
+    opens = {
+        "process": "inprocess:open_backend",
+        "grpc": "remote:open_backend",
+        "recommend": "remote:open_recommending",
+    }
+    backend = f"{_BACKENDS}.{opens[path]}"
     given = {"bundle": str(bundle.layout.root.absolute()), "precision": precision, "threads": threads, **options}
     name, path = (in_process(precision), path) if path == "process" else (through_grpc(precision), "grpc")
-    return Variant(name, f"{_BACKENDS}.{module}:open_backend", given, OWN, precision, path, threads)
+    return Variant(name, backend, given, OWN, precision, path, threads)
 
 
 def thread_variables(threads: int) -> dict[str, str]:

@@ -61,12 +61,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[Any]]] = {
 
 
 async def work(read: Callable[[], bytes], write: Callable[[Answer], None]) -> None:
-    """Open the backend that the first message names, then obey commands until there are none.
-
-    Args:
-        read: the next line; empty at the end.
-        write: sends an answer.
-    """
+    """Open the backend that the first message names, then obey commands until there are none."""
     loop = asyncio.get_running_loop()
     first = json.loads(read())
     module, factory = first["backend"].split(":")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -19,7 +19,7 @@ from emberline.bench.harness.driver import Worker
 from emberline.bench.harness.environment import begin, observe
 from emberline.bench.harness.measurements import RATE, SATURATION, Measurements, interleaved
 from emberline.bench.harness.progress import Steps, steps
-from emberline.bench.harness.records import BundleRecord, RunRecord, VariantRecord, encoder_mb
+from emberline.bench.harness.records import BundleRecord, RunRecord, VariantRecord
 from emberline.bench.harness.result import Result, make
 from emberline.bench.harness.scenarios import highest_rate, multi_stream, offline, single_stream, under_load
 from emberline.bench.harness.texts import TextSet, describe, text_set
@@ -41,17 +41,6 @@ SHARES: Final = (0.5, 0.7, 0.9)
 def section(scenario: str, texts: str, share: float | None = None) -> str:
     """The name of a scenario's section in the measurements; of Server's loads, with their share of saturation."""
     return f"{scenario}, {texts}" if share is None else f"{scenario} at {share:.0%}, {texts}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedRecord(VariantRecord):
-    """A variant that was timed.
-
-    Attributes:
-        gate: the accuracy gate's verdict in the bundle; ``reference`` for PyTorch.
-    """
-
-    gate: str
 
 
 def bench_latency(
@@ -100,7 +89,12 @@ def bench_latency(
                 _closed(measured, workers, texts, settings, step)
                 if "Server" in settings.scenarios:
                     _server(measured, loaded, texts, settings, step)
-        records = [_record(worker, bundle, gates, cosines) for worker in workers]
+        records = []
+        for worker in workers:
+            mean, minimum = cosines.get(worker.variant.name, (None, None))
+            gate = gates[worker.variant.precision] if worker.variant.engine == OWN else "reference"
+            known = {"cosine_mean": mean, "cosine_minimum": minimum, "gate": gate}
+            records.append(VariantRecord.of(worker, bundle, worker.memory_mb(), **known))
     reference = next((one.name for one in variants if one.name == PYTORCH), None)
     return make(
         "latency",
@@ -216,23 +210,3 @@ def _server(
                 seed=seed,
             )
             measured.add(place, name, {RATE: rate})
-
-
-def _record(
-    worker: Worker, bundle: Bundle, gates: Mapping[str, str], cosines: Mapping[str, tuple[float, float]]
-) -> TimedRecord:
-    """Describe a variant whose worker still runs, with the gates' verdicts by precision."""
-    variant = worker.variant
-    mean, minimum = cosines.get(variant.name, (None, None))
-    return TimedRecord(
-        name=variant.name,
-        engine=variant.engine,
-        precision=variant.precision,
-        path=variant.path,
-        threads=variant.threads,
-        encoder_mb=encoder_mb(worker, bundle),
-        memory_mb=worker.memory_mb(),
-        cosine_mean=mean,
-        cosine_minimum=minimum,
-        gate=gates[variant.precision] if variant.engine == OWN else "reference",
-    )

@@ -7,27 +7,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from emberline.bench.harness.bounds import Bound
-from emberline.bench.harness.measurements import P50, P99, THROUGHPUT, Measurements, improvement
+from emberline.bench.harness.measurements import P50, P99, THROUGHPUT, Bound, Measurements, improvement
 from emberline.bench.harness.texts import MIXED
 from emberline.bench.harness.variants import in_process, through_grpc
 
-from .closeness import Closeness
+from . import places
+from .evaluator import Closeness
 from .registry import BARE, STANDARD, TRITON
-from .rounds import (
-    BESIDE,
-    GIGA_OPERATIONS,
-    LOAD,
-    LONE,
-    MEMORY,
-    ONE_THREAD,
-    PEAK,
-    bulk,
-    crowd,
-    growing,
-    recommending,
-    variant_of,
-)
 from .settings import PeersSettings
 
 #: Agreements nearer than this are the same: a neighbour in two thousand is rounding.
@@ -41,25 +27,17 @@ Named = tuple[str, Sequence[float]]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the bounds are computed from.
+    """What the bounds are computed from."""
 
-    Attributes:
-        measured: the measurements.
-        closeness: of each variant.
-        settings: how much was measured.
-        operations: arithmetic of the mixed texts, all together.
-        count: how many these are.
-    """
-
-    measured: Measurements
-    closeness: Mapping[str, Closeness]
-    settings: PeersSettings
-    operations: int
-    count: int
+    measured: Measurements  # the measurements.
+    closeness: Mapping[str, Closeness]  # of each variant.
+    settings: PeersSettings  # how much was measured.
+    operations: int  # arithmetic of the mixed texts, all together.
+    count: int  # how many these are.
 
     def offline(self, name: str) -> Named:
         """A variant, and its texts a second on the mixed texts."""
-        return self.of(bulk(MIXED), name, THROUGHPUT)
+        return self.of(places.bulk(MIXED), name, THROUGHPUT)
 
     def of(self, section: str, name: str, metric: str) -> Named:
         """A variant, and one of its metrics, a value a repetition."""
@@ -67,7 +45,7 @@ class Evidence:
 
 
 def bounds(evidence: Evidence) -> list[Bound]:
-    """All of them: offline, against the machine's peak, served, recommending, and over growing work."""
+    """All of them: offline, against the machine's peak, served, places.recommending, and over places.growing work."""
     found = (_offline, _of_peak, _in_crowds, _alone, _loaded, _recommended, _grown)
     return [bound for some in found for bound in some(evidence)]
 
@@ -79,7 +57,7 @@ def _offline(evidence: Evidence) -> Iterator[Bound]:
     what = f"{_OFFLINE}, the best against the best peer that agrees as well"
     yield _ratio(what, evidence.offline(best), evidence.offline(rival), 1.2, profile)
     yield _ratio(_OFFLINE, evidence.offline(exact), evidence.offline(BARE["fp32"]), 2.5, profile)
-    alone = [evidence.of(ONE_THREAD, name, THROUGHPUT) for name in (ours, exact)]
+    alone = [evidence.of(places.ONE_THREAD, name, THROUGHPUT) for name in (ours, exact)]
     yield _ratio(f"{_OFFLINE}, one thread", alone[0], alone[1], 1.5, profile)
 
 
@@ -89,14 +67,14 @@ def best_of_both(evidence: Evidence) -> tuple[str, str]:
     def speed(name: str) -> float:
         return median(evidence.offline(name)[1])
 
-    rows = evidence.measured.variants(bulk(MIXED))
+    rows = evidence.measured.variants(places.bulk(MIXED))
     own = [name for name in (in_process("fp32"), in_process("int8")) if name in rows]
     best = max(own, key=speed, default=in_process("int8"))
     least = evidence.closeness[best].agreement_at_10 if best in evidence.closeness else 0.0
     rivals = [
         row
         for row in rows
-        if row not in own and evidence.closeness[variant_of(row)].agreement_at_10 >= least - SAME_AGREEMENT
+        if row not in own and evidence.closeness[places.variant_of(row)].agreement_at_10 >= least - SAME_AGREEMENT
     ]
     return best, max(rivals, key=speed, default="no peer")
 
@@ -105,61 +83,64 @@ def _of_peak(evidence: Evidence) -> Iterator[Bound]:
     for precision, bound in (("fp32", 0.85), ("int8", 0.65)):
         name, speed = evidence.offline(in_process(precision))
         reached = [rate * evidence.operations / evidence.count / 1e9 for rate in speed]
-        peak = f"peak of {precision} matrix products", evidence.measured.values(PEAK, precision, GIGA_OPERATIONS)
+        peak = (
+            f"peak of {precision} matrix products",
+            evidence.measured.values(places.PEAK, precision, places.GIGA_OPERATIONS),
+        )
         yield _ratio("offline, mixed texts: arithmetic", (name, reached), peak, bound, "operators")
 
 
 def _in_crowds(evidence: Evidence) -> Iterator[Bound]:
     most = max(evidence.settings.clients)
     for precision in ("int8", "fp32"):
-        ours = evidence.of(crowd(most), through_grpc(precision), THROUGHPUT)
-        inside = evidence.of(BESIDE, in_process(precision), THROUGHPUT)
+        ours = evidence.of(places.crowd(most), through_grpc(precision), THROUGHPUT)
+        inside = evidence.of(places.BESIDE, in_process(precision), THROUGHPUT)
         yield _ratio(f"{most} clients: texts/s, against offline in process", ours, inside, 0.80, "spent")
     for clients in evidence.settings.clients:
         for precision in ("int8", "fp32"):
             for what, metric, bound in (("texts/s", THROUGHPUT, 1.3), ("p99", P99, 1.0)):
                 names = through_grpc(precision), TRITON[precision]
-                ours, theirs = (evidence.of(crowd(clients), name, metric) for name in names)
+                ours, theirs = (evidence.of(places.crowd(clients), name, metric) for name in names)
                 yield _ratio(f"{clients} clients: {what}", ours, theirs, bound, "spent", at_most=metric == P99)
 
 
 def _alone(evidence: Evidence) -> Iterator[Bound]:
     what = "lone request: p50, against tokenizing and running alone"
     for precision in ("int8", "fp32"):
-        ours, theirs = (evidence.of(LONE, name, P50) for name in (through_grpc(precision), BARE[precision]))
+        ours, theirs = (evidence.of(places.LONE, name, P50) for name in (through_grpc(precision), BARE[precision]))
         yield _ratio(what, ours, theirs, 1.3, "parts", at_most=True)
 
 
 def _loaded(evidence: Evidence) -> Iterator[Bound]:
-    for name in evidence.measured.variants(LOAD):
-        alone = "p50 of its lone requests", evidence.of(LONE, name, P50)[1]
-        yield _ratio("70 % load: p99", evidence.of(LOAD, name, P99), alone, 6.0, "loads", at_most=True)
+    for name in evidence.measured.variants(places.LOAD):
+        alone = "p50 of its lone requests", evidence.of(places.LONE, name, P50)[1]
+        yield _ratio("70 % load: p99", evidence.of(places.LOAD, name, P99), alone, 6.0, "loads", at_most=True)
 
 
 def _recommended(evidence: Evidence) -> Iterator[Bound]:
     for count in evidence.settings.catalogues:
-        for name in evidence.measured.variants(recommending(count)):
-            found, most = evidence.of(recommending(count), name, P50)[1], 3.0 if count <= _SMALL else 30.0
+        for name in evidence.measured.variants(places.recommending(count)):
+            found, most = evidence.of(places.recommending(count), name, P50)[1], 3.0 if count <= _SMALL else 30.0
             what, compared = "Recommend by history ids: p50, ms", f"{name}, {count:,} items"
             yield Bound.of(what, compared, found, most, at_most=True, profile="parts")
 
 
 def _grown(evidence: Evidence) -> Iterator[Bound]:
     sizes, measured = evidence.settings.work, evidence.measured
-    names = measured.variants(growing(sizes[0]))
+    names = measured.variants(places.growing(sizes[0]))
     if not names:
         return
     speeds, memory = (
-        list(zip(*(measured.values(growing(count), names[0], metric) for count in sizes), strict=True))
-        for metric in (THROUGHPUT, MEMORY)
+        list(zip(*(measured.values(places.growing(count), names[0], metric) for count in sizes), strict=True))
+        for metric in (THROUGHPUT, places.MEMORY)
     )
     evenness = [min(found) / max(found) for found in speeds]
     compared = f"{' and '.join(f'{count:,}' for count in sizes)} texts"
-    yield Bound.of("growing work: slowest / fastest", compared, evenness, 0.9, profile="work")
+    yield Bound.of("places.growing work: slowest / fastest", compared, evenness, 0.9, profile="work")
     first, last = min(sizes), max(sizes)
     grown = [found[sizes.index(last)] / found[sizes.index(first)] for found in memory]
     compared = f"after {last:,} / after {first:,} texts"
-    yield Bound.of("growing work: memory", compared, grown, 1.1, at_most=True, profile="work")
+    yield Bound.of("places.growing work: memory", compared, grown, 1.1, at_most=True, profile="work")
 
 
 def _ratio(what: str, ours: Named, theirs: Named, bound: float, profile: str, *, at_most: bool = False) -> Bound:

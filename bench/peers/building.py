@@ -8,10 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from emberline.bench.harness.isolated import Failed, isolated
 from emberline.bench.harness.variants import LeftOut, Variant, own
 from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.engine.errors import BenchError
+from emberline.engine.records import Item, StoredItem
 
 from .backends.base import ModelFiles
 from .environments import environment, peer_variables, pins, stage
@@ -22,25 +26,20 @@ CALIBRATION: Final = 256
 _BACKENDS: Final = "emberline.bench.peers.backends"
 #: Emberline's precisions: the exact one and the fastest one.
 PRECISIONS: Final[tuple[Precision, ...]] = ("fp32", "int8")
+#: Items of a made-up catalogue that are written in a transaction.
+_PART: Final = 10_000
 #: Seconds for a conversion or a quantisation.
 _PATIENCE: Final = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class BuildContext:
-    """Where environments and forms of the model are made.
+    """Where environments and forms of the model are made."""
 
-    Attributes:
-        environments: the folder of the environments.
-        work: a folder for everything else, which is removed afterwards.
-        threads: that each variant computes with.
-        say: is told what is being done.
-    """
-
-    environments: Path
-    work: Path
-    threads: int
-    say: Callable[[str], None]
+    environments: Path  # the folder of the environments.
+    work: Path  # a folder for everything else, which is removed afterwards.
+    threads: int  # that each variant computes with.
+    say: Callable[[str], None]  # is told what is being done.
 
 
 def own_variants(bundle: Bundle, threads: int) -> list[Variant]:
@@ -51,11 +50,6 @@ def own_variants(bundle: Bundle, threads: int) -> list[Variant]:
 
 def build(wanted: Sequence[Peer], files: ModelFiles, context: BuildContext) -> tuple[list[Variant], list[LeftOut]]:
     """Make what peers need.
-
-    Args:
-        wanted: who would take part.
-        files: the model.
-        context: where.
 
     Returns:
         The variants that can be started, and the peers that cannot, each with the exact error.
@@ -80,11 +74,13 @@ def build(wanted: Sequence[Peer], files: ModelFiles, context: BuildContext) -> t
         if isinstance(given, str):
             left_out.append(LeftOut(peer.name, f"the model cannot be prepared for it: {given}"))
             continue
+        # A server shares the machine with its client, as Emberline's does.
+        options = {"restrict": peer.path == "process", **peer.options}
         variants.append(
             Variant(
                 name=peer.name,
-                backend=f"{_BACKENDS}.{peer.module}:open_backend",
-                options={"files": asdict(given), "threads": context.threads, **peer.options},
+                backend=f"{_BACKENDS}.base:open_backend",
+                options={"module": peer.module, "files": asdict(given), "threads": context.threads, **options},
                 engine=peer.environment,
                 precision=peer.precision,
                 path=peer.path,
@@ -101,6 +97,34 @@ def write_calibration(texts: Sequence[str], path: Path) -> Path:
     """Write the texts that quantisation may see."""
     path.write_text(json.dumps(list(texts[:CALIBRATION])), encoding="utf-8")
     return path
+
+
+def write_catalogue(bundle: Bundle, path: Path, count: int, seed: int) -> None:
+    """Write a made-up live catalogue: exact search takes as long over random vectors as over real ones.
+
+    Items' ids are ``0`` to ``count - 1``.
+    """
+    manifest = bundle.manifest
+    random = np.random.default_rng(seed)
+    with Catalogue.create(path, manifest.fingerprint, manifest.hidden, manifest.dimensions) as catalogue:
+        for start in range(0, count, _PART):
+            size = min(_PART, count - start)
+            embeddings = random.standard_normal((size, manifest.hidden), dtype=np.float32)
+            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+            vectors = random.standard_normal((size, manifest.dimensions), dtype=np.float32)
+            biases = random.standard_normal(size)
+            catalogue.upsert(
+                [
+                    StoredItem(
+                        Item(str(start + place), {"title": f"item {start + place}"}),
+                        embeddings[place],
+                        vectors[place],
+                        float(biases[place]),
+                        updated=0.0,
+                    )
+                    for place in range(size)
+                ]
+            )
 
 
 def _python(name: str, context: BuildContext) -> Path | str:

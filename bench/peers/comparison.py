@@ -19,22 +19,20 @@ from emberline.engine.bundle import Bundle
 from emberline.engine.machine import cores, processor
 from emberline.export.training.run import load_run
 
-from .arithmetic import Arithmetic
 from .backends.base import ModelFiles
 from .bounds import Evidence, bounds
 from .building import PRECISIONS, BuildContext, build, own_variants, write_calibration
 from .evaluator import RankingEvaluator
+from .peak import Arithmetic
+from .places import variant_of
 from .registry import STANDARD, chosen
 from .resume import ResumeFile, ResumeState, SectionRecord, code
-from .rounds import variant_of
-from .sections import EVERYONE, SECTIONS, SERVERS, Comparison
+from .sections import SECTIONS, Comparison, Sections
 from .settings import PeersSettings
 from .weights import write_checkpoint
 
 #: The file in the folder of results that an unfinished comparison goes on from.
 UNFINISHED: Final = "peers-unfinished.msgpack"
-#: Steps of an environment and of preparing the model, at most.
-_BUILDING: Final = 14
 
 
 def bench_peers(
@@ -98,11 +96,11 @@ def bench_peers(
             work=str(work),
         )
         arithmetic = Arithmetic.of(loaded.trained.model.config.encoder)
-        evaluator = None if state.has(EVERYONE.name) else RankingEvaluator.of(bundle, loaded)
+        evaluator = None if state.has("everyone") else RankingEvaluator.of(bundle, loaded)
         del loaded
         # Those in process have done their part with the first section, those behind a socket with the second.
-        needed = [one for one in peers if not state.has(SERVERS.name if one.path == "grpc" else EVERYONE.name)]
-        with steps("peers", _BUILDING) as say:
+        needed = [one for one in peers if not state.has("servers" if one.path == "grpc" else "everyone")]
+        with steps("peers") as say:
             variants, left_out = build(needed, files, BuildContext(environments, work, threads, say))
         comparison = Comparison(
             settings=settings,
@@ -130,10 +128,6 @@ def forget(out: Path) -> None:
 def compare(comparison: Comparison, file: ResumeFile) -> Mapping[str, object]:
     """Make a comparison, section by section.
 
-    Args:
-        comparison: who, with what, and how much.
-        file: has the sections that are finished already, and gets those that become so.
-
     Returns:
         The result's own part.
 
@@ -142,16 +136,14 @@ def compare(comparison: Comparison, file: ResumeFile) -> Mapping[str, object]:
     """
     state = file.state()
     state.leave_out(list(comparison.left_out))
-    for section in SECTIONS:
-        if state.has(section.name):
+    for name, measure in SECTIONS.items():
+        if state.has(name):
             continue
         beginning, started = begin(), time.monotonic()
-        with steps(f"peers, {section.name}", section.count(comparison)) as step:
-            section.measure(comparison, state, step)
-        seconds, seen = time.monotonic() - started, observe(beginning)
-        state.sections.append(
-            SectionRecord(section.name, seen.created, round(seconds, 1), seen.busy_before, seen.stolen)
-        )
+        with steps(f"peers, {name}") as step:
+            measure(Sections(comparison, state, step))
+        seconds, seen = round(time.monotonic() - started, 1), observe(beginning)
+        state.sections.append(SectionRecord(name, seen.created, seconds, seen.busy_before, seen.stolen))
         file.keep(state)
     return _body(comparison, state)
 

@@ -40,11 +40,6 @@ def pins(name: str) -> str:
 def environment(name: str, requirements: str, folder: Path) -> Path:
     """An environment with the given packages, which is made if it does not exist.
 
-    Args:
-        name: of the environment.
-        requirements: its packages, in pip's format; other packages make another environment.
-        folder: where environments are kept.
-
     Returns:
         Its Python.
 

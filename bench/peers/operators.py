@@ -27,12 +27,6 @@ _WARM: Final = 3
 def operators(encoder: Path, tokenizer: Path, max_length: int, texts: Sequence[str]) -> dict[str, float]:
     """Profile, in a process of its own.
 
-    Args:
-        encoder: the ONNX file.
-        tokenizer: in the format of `tokenizers`.
-        max_length: tokens a text.
-        texts: that are encoded.
-
     Returns:
         By operator, as ONNX Runtime names it after its optimisations, its share of the time in all of them; the dearest
         first, and ``others`` for all that take little.

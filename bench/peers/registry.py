@@ -11,23 +11,15 @@ from emberline.engine.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What one would use instead of Emberline.
+    """What one would use instead of Emberline."""
 
-    Attributes:
-        name: as it stands in the tables.
-        module: in `backends`: opens it, and prepares the model for it.
-        environment: whose packages run it; a file in `pins`.
-        precision: of the encoder.
-        options: of the module's `open_backend`, besides material and threads.
-        path: ``process``, or ``grpc`` for one that is asked over a socket.
-    """
-
-    name: str
-    module: str
-    environment: str
-    precision: str
+    name: str  # as it stands in the tables.
+    module: str  # in `backends`: opens it, and prepares the model for it.
+    environment: str  # whose packages run it; a file in `pins`.
+    precision: str  # of the encoder.
+    #: of the module's `open_backend`, besides material and threads.
     options: Mapping[str, str] = field(default_factory=dict)
-    path: str = "process"
+    path: str = "process"  # ``process``, or ``grpc`` for one that is asked over a socket.
 
     def begins(self, name: str) -> bool:
         """Whether its name begins so, in any case."""

@@ -12,58 +12,43 @@ import msgspec
 
 import emberline.bench
 import emberline.engine
+from emberline.bench.harness.driver import Worker
 from emberline.bench.harness.measurements import Measurements, Row
+from emberline.bench.harness.records import VariantRecord
 from emberline.bench.harness.result import encode
 from emberline.bench.harness.variants import LeftOut
+from emberline.engine.bundle import Bundle
 
-from .closeness import Closeness
-from .evaluator import RankingQuality
-from .gemm import Peak
-from .records import PeerRecord
+from .evaluator import Closeness, RankingQuality
+from .peak import Peak
 
 
 @dataclass(frozen=True, slots=True)
 class SectionRecord:
-    """A section of the comparison that is finished.
+    """A section of the comparison that is finished."""
 
-    Attributes:
-        name: of it.
-        created: when it began, ISO 8601, UTC.
-        seconds: that it took.
-        busy_before: share of the CPU that others used just before it began.
-        stolen: share of the CPU that the hypervisor gave to other machines meanwhile.
-    """
-
-    name: str
-    created: str
-    seconds: float
-    busy_before: float
-    stolen: float
+    name: str  # of it.
+    created: str  # when it began, ISO 8601, UTC.
+    seconds: float  # that it took.
+    busy_before: float  # share of the CPU that others used just before it began.
+    stolen: float  # share of the CPU that the hypervisor gave to other machines meanwhile.
 
 
 @dataclass(slots=True)
 class ResumeState:
-    """How far a comparison is.
+    """How far a comparison is."""
 
-    Attributes:
-        sections: that are finished.
-        measured: in them.
-        batches: the best batch size, by the name of a variant whose default is another one.
-        peaks: the fastest matrix product of each precision.
-        close: to PyTorch's vectors, of every variant.
-        ranked: rankings by the variants' vectors; empty if there is nothing to rank.
-        took_part: who was measured to the end of what they take part in.
-        left_out: who was not.
-    """
-
-    sections: list[SectionRecord] = field(default_factory=list)
-    measured: Measurements = field(default_factory=Measurements)
+    sections: list[SectionRecord] = field(default_factory=list)  # that are finished.
+    measured: Measurements = field(default_factory=Measurements)  # in them.
+    #: the best batch size, by the name of a variant whose default is another one.
     batches: dict[str, int] = field(default_factory=dict)
-    peaks: dict[str, Peak] = field(default_factory=dict)
-    close: dict[str, Closeness] = field(default_factory=dict)
+    peaks: dict[str, Peak] = field(default_factory=dict)  # the fastest matrix product of each precision.
+    close: dict[str, Closeness] = field(default_factory=dict)  # to PyTorch's vectors, of every variant.
+    #: rankings by the variants' vectors; empty if there is nothing to rank.
     ranked: dict[str, RankingQuality] = field(default_factory=dict)
-    took_part: list[PeerRecord] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
+    #: who was measured to the end of what they take part in.
+    took_part: list[VariantRecord] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)  # who was not.
 
     def has(self, section: str) -> bool:
         """Whether a section is finished."""
@@ -73,6 +58,23 @@ class ResumeState:
         """Name who was left out, each once."""
         known = {one.variant for one in self.left_out}
         self.left_out += [one for one in left_out if one.variant not in known]
+
+
+def record(worker: Worker, bundle: Bundle, state: ResumeState) -> VariantRecord:
+    """Describe a variant whose worker still runs, by what is known of it so far."""
+    name = worker.variant.name
+    found, ranked = state.close[name], state.ranked.get(name)
+    return VariantRecord.of(
+        worker,
+        bundle,
+        worker.peak_mb(),
+        cosine_mean=found.cosine_mean,
+        cosine_minimum=found.cosine_minimum,
+        agreement_at_10=found.agreement_at_10,
+        item_cold_ndcg_at_10=ranked.item_cold if ranked else None,
+        user_cold_ndcg_at_10=ranked.user_cold if ranked else None,
+        batch=state.batches.get(name),
+    )
 
 
 class ResumeFile:

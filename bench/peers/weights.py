@@ -15,10 +15,6 @@ from emberline.export.training.trained import TrainedModel
 def write_checkpoint(trained: TrainedModel, folder: Path) -> Path:
     """Write weights, tokenizer and what follows BERT: the mean over the tokens, and unit length.
 
-    Args:
-        trained: whose encoder.
-        folder: where to.
-
     Returns:
         The folder.
 

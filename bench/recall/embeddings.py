@@ -31,34 +31,19 @@ KNOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class SmallerEmbeddings:
-    """What is left of the rankings with vectors of one kind and width.
+    """What is left of the rankings with vectors of one kind and width."""
 
-    Attributes:
-        kind: of the vectors' numbers, as in a catalogue.
-        dimensions: d, how many numbers of `item_embedding` are searched.
-        vector_bytes: of an item's d numbers.
-        item_bytes: with them, of its `sentence_embedding`.
-        recommendations_at_10: agreement of users' recommendations with those by fp32 and all numbers.
-        item_cold_ndcg_at_10: mean over the users.
-        user_cold_ndcg_at_10: the same for users with `KNOWN` known likes; None if no users were held out.
-    """
-
-    kind: VectorKind
-    dimensions: int
-    vector_bytes: int
-    item_bytes: int
-    recommendations_at_10: float
-    item_cold_ndcg_at_10: float
-    user_cold_ndcg_at_10: float | None
+    kind: VectorKind  # of the vectors' numbers, as in a catalogue.
+    dimensions: int  # d, how many numbers of `item_embedding` are searched.
+    vector_bytes: int  # of an item's d numbers.
+    item_bytes: int  # with them, of its `sentence_embedding`.
+    recommendations_at_10: float  # agreement of users' recommendations with those by fp32 and all numbers.
+    item_cold_ndcg_at_10: float  # mean over the users.
+    user_cold_ndcg_at_10: float | None  # the same for users with `KNOWN` known likes; None if no users were held out.
 
 
 def smaller_embeddings(model: Predictor, vectors: DatasetVectors, holdout: HoldoutSet) -> list[SmallerEmbeddings]:
     """Measure every kind of vectors with all, half and a quarter of the numbers.
-
-    Args:
-        model: whose towers are asked.
-        vectors: what its encoder made of the texts of the holdout set.
-        holdout: whose held-out items and users ask.
 
     Returns:
         By kind and falling width; the first is what all are compared with.

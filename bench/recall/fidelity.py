@@ -18,33 +18,20 @@ SHARES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How faithful a variant's vectors and orders are, as `emberline.export.gate.comparison` measures it.
+    """How faithful a variant's vectors and orders are, as `emberline.export.gate.comparison` measures it."""
 
-    Attributes:
-        variant: the variant's name.
-        precision: of the encoder.
-        texts: items that asked for their neighbours.
-        cosine_mean: of held-out items' and profiles' vectors.
-        cosine_minimum: the same.
-        agreement_at_1: of items' nearest neighbours; at 10 and 100 likewise.
-        recommendations_at_10: agreement of users' top 10 over the whole catalogue.
-        kendall_tau_mean: of the orders of held-out items.
-        kendall_tau_minimum: the same, the user's that suffers most.
-        calibration_error: of the probabilities (ECE); None without interactions.
-    """
-
-    variant: str
-    precision: str
-    texts: int
-    cosine_mean: float
-    cosine_minimum: float
-    agreement_at_1: float
+    variant: str  # the variant's name.
+    precision: str  # of the encoder.
+    texts: int  # items that asked for their neighbours.
+    cosine_mean: float  # of held-out items' and profiles' vectors.
+    cosine_minimum: float  # the same.
+    agreement_at_1: float  # of items' nearest neighbours; at 10 and 100 likewise.
     agreement_at_10: float
     agreement_at_100: float
-    recommendations_at_10: float
-    kendall_tau_mean: float
-    kendall_tau_minimum: float
-    calibration_error: float | None
+    recommendations_at_10: float  # agreement of users' top 10 over the whole catalogue.
+    kendall_tau_mean: float  # of the orders of held-out items.
+    kendall_tau_minimum: float  # the same, the user's that suffers most.
+    calibration_error: float | None  # of the probabilities (ECE); None without interactions.
 
     @classmethod
     def of(cls, precision: str, measured: Mapping[str, Any], holdout: HoldoutSet) -> Fidelity:
@@ -67,35 +54,21 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How far one output of a variant lies from the reference's, absolute.
+    """How far one output of a variant lies from the reference's, absolute."""
 
-    Attributes:
-        variant: the variant's name.
-        precision: of the encoder.
-        output: ``score`` in standard deviations of the reference's scores, ``rating`` as a share of the ratings'
-            range, the others as probabilities.
-        mean: over all predictions.
-        maximum: likewise.
-        quantiles: of the score, each a share of all values and what they do not exceed; none of the others.
-    """
-
-    variant: str
-    precision: str
+    variant: str  # the variant's name.
+    precision: str  # of the encoder.
+    #: ``score`` in standard deviations of the reference's scores, ``rating`` as a share of the ratings' range, the
+    #: others as probabilities.
     output: str
-    mean: float
-    maximum: float
+    mean: float  # over all predictions.
+    maximum: float  # likewise.
+    #: of the score, each a share of all values and what they do not exceed; none of the others.
     quantiles: tuple[tuple[float, float], ...] = ()
 
 
 def drifts(precision: str, measured: Mapping[str, Any], found: Predictions, reference: Predictions) -> Iterator[Drift]:
-    """How far the ranking score lies from the reference's, and, by the gate's measure, each head.
-
-    Args:
-        precision: of the encoder.
-        measured: what `compare` gives.
-        found: the precision's predictions.
-        reference: the reference's.
-    """
+    """How far the ranking score lies from the reference's, and, by the gate's measure, each head."""
     name = in_process(precision)
     away = np.concatenate(
         [

@@ -25,41 +25,24 @@ _K: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class VariantRanking:
-    """How well one variant ranks in one scenario.
+    """How well one variant ranks in one scenario."""
 
-    Attributes:
-        scenario: its name.
-        variant: the variant's name.
-        precision: of the encoder; empty for a baseline.
-        kind: ``reference``, ``precision`` or ``baseline``.
-        ndcg_at_10: mean over the users.
-        recall_at_10: mean over the users.
-        ndcg_kept: as a share of the reference's, with its paired bootstrap interval; None for the reference itself, or
-            where the reference's is 0.
-        recall_kept: the same.
-    """
-
-    scenario: str
-    variant: str
-    precision: str
-    kind: str
-    ndcg_at_10: float
-    recall_at_10: float
+    scenario: str  # its name.
+    variant: str  # the variant's name.
+    precision: str  # of the encoder; empty for a baseline.
+    kind: str  # ``reference``, ``precision`` or ``baseline``.
+    ndcg_at_10: float  # mean over the users.
+    recall_at_10: float  # mean over the users.
+    #: as a share of the reference's, with its paired bootstrap interval; None for the reference itself, or where
+    #: the reference's is 0.
     ndcg_kept: Interval | None
-    recall_kept: Interval | None
+    recall_kept: Interval | None  # the same.
 
 
 def rankings(
     holdout: HoldoutSet, reference: Predictions, predictions: Mapping[str, Predictions], settings: RecallSettings
 ) -> Iterator[VariantRanking]:
-    """Rank in every scenario of the holdout, and compare with the reference user by user.
-
-    Args:
-        holdout: its scenarios.
-        reference: the reference's predictions.
-        predictions: by precision.
-        settings: of the intervals and the random baseline.
-    """
+    """Rank in every scenario of the holdout, and compare with the reference user by user."""
     material = BaselineData.of(holdout.dataset, holdout.split)
     baselines: dict[str, Baseline] = {
         "label popularity": LabelPopularity(),

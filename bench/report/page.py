@@ -1,4 +1,4 @@
-"""A document as one HTML page that needs nothing but itself: no script, no font, no image from elsewhere."""
+"""A document as Markdown, and as one HTML page that loads nothing: no script, font or image from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from markupsafe import Markup, escape
 from .document import Document
 
 
+def markdown(document: Document) -> str:
+    """A document as Markdown; its pictures are links to ``<name>.png`` beside it."""
+    text = _templates(escaped=False).get_template("page.md.jinja").render(document=document)
+    return re.sub(r" +$", "", text, flags=re.MULTILINE)
+
+
 def html(document: Document) -> str:
-    """The page, from ``page.html.jinja`` and ``page.css``."""
-    pages = Environment(
-        loader=PackageLoader(__package__, "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    pages.filters |= {"code": _code, "anchor": _anchor, "base64": _base64}
+    """A document as a page, styled by ``page.css``."""
     style = Markup(resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8"))
-    return pages.get_template("page.html.jinja").render(document=document, style=style)
+    return _templates(escaped=True).get_template("page.html.jinja").render(document=document, style=style)
+
+
+def _templates(*, escaped: bool) -> Environment:
+    loader = PackageLoader(__package__, ".")
+    found = Environment(
+        loader=loader, autoescape=escaped, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    found.filters["code"] = _code
+    found.filters["cell"] = lambda text: text.replace("|", "\\|")
+    found.filters["anchor"] = lambda title: re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    found.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
+    return found
 
 
 def _code(text: str) -> Markup:
     """Text with Markdown's `code` marks."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
-
-
-def _anchor(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

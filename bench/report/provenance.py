@@ -13,17 +13,11 @@ from emberline.engine.errors import BenchError
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a result was measured on.
+    """What a result was measured on."""
 
-    Attributes:
-        command: that made it.
-        bundles: records of bundles; see `BundleRecord`.
-        runs: records of training runs; see `RunRecord`.
-    """
-
-    command: str
-    bundles: Sequence[Mapping[str, Any]]
-    runs: Sequence[Mapping[str, Any]]
+    command: str  # that made it.
+    bundles: Sequence[Mapping[str, Any]]  # records of bundles; see `BundleRecord`.
+    runs: Sequence[Mapping[str, Any]]  # records of training runs; see `RunRecord`.
 
     @classmethod
     def of(cls, result: Result) -> Origin:
@@ -44,10 +38,6 @@ def require_one_model(results: Sequence[Result], where: str) -> None:
     """Make sure that results are of the same bundle, or, where one of them is of several, have one in common.
 
     A measurement of baselines alone, or one that does not say what it measured, belongs to any.
-
-    Args:
-        results: of different commands.
-        where: they lie.
 
     Raises:
         BenchError: two are of different bundles or runs, or it cannot be told.

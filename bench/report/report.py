@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
 from emberline.bench.harness.result import FORMAT, Result, read, write
+from emberline.engine.cli.output import print_json
 from emberline.engine.errors import BenchError
 
-from .document import Block, Document, Section, markdown
-from .page import html
+from .document import Block, Document, Section, Table
+from .page import html, markdown
 from .provenance import require_one_model
 from .views import coldstart, latency, peers, recall
 from .views.overview import headline, overview
@@ -30,15 +35,10 @@ _PREFIXED: Final = ("coldstart", "peers")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report.
+    """A report."""
 
-    Attributes:
-        result: all results that it shows, as JSON values.
-        document: what it says.
-    """
-
-    result: Result
-    document: Document
+    result: Result  # all results that it shows, as JSON values.
+    document: Document  # what it says.
 
 
 def gather(folder: Path) -> Report:
@@ -74,6 +74,21 @@ def save(report: Report, folder: Path) -> Path:
     page = folder / "report.html"
     page.write_text(html(report.document), encoding="utf-8")
     return page
+
+
+def finish(result: Result, out: Path, as_json: bool) -> None:
+    """Write a command's result and its document, and show them."""
+    document = VIEWS[result["command"]](result)
+    path = write(result, out)
+    save_document(document, out, result["command"])
+    if as_json:
+        print_json(result)
+        return
+    # The last section says on which machine; whoever sits at it knows.
+    for section in document.sections[:-1]:
+        if tables := tuple(block for block in section.blocks if isinstance(block, Table)):
+            Console().print(Markdown(markdown(Document(section.title, "", (Section("", tables),)))))
+    typer.echo(f"{path}, {path.with_suffix('.md').name} and {len(list(document.pictures()))} plots beside it")
 
 
 def save_document(document: Document, folder: Path, name: str) -> None:

@@ -17,20 +17,14 @@ Value = float | Summary | str | Cell | None
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A column.
+    """A column."""
 
-    Attributes:
-        column: its head.
-        value: finds its value in a row; None is written as a dash.
-        write: how a number is written; of a summary, its median.
-        detail: what stands smaller behind it, out of the row; by default a summary's range.
-        best: `max` or `min`, of which the column marks the best; None: it marks none.
-    """
-
-    column: Column
-    value: Callable[[Any], Value]
-    write: Callable[[float], str] = number
+    column: Column  # its head.
+    value: Callable[[Any], Value]  # finds its value in a row; None is written as a dash.
+    write: Callable[[float], str] = number  # how a number is written; of a summary, its median.
+    #: what stands smaller behind it, out of the row; by default a summary's range.
     detail: Callable[[Any], str] | None = None
+    #: `max` or `min`, of which the column marks the best; None: it marks none.
     best: Callable[[Iterable[float]], float] | None = None
 
     def cells(self, rows: Sequence[Any]) -> list[Cell]:

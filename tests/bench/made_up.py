@@ -13,7 +13,7 @@ from emberline.bench.harness.result import Result, make
 from emberline.bench.harness.scenarios import LAG, OFFERED, UNANSWERED
 from emberline.bench.latency.latency import SHARES, section
 from emberline.bench.latency.settings import LatencySettings
-from emberline.bench.peers.rounds import LONE, bulk, crowd
+from emberline.bench.peers.places import LONE, bulk, crowd
 from emberline.bench.peers.settings import PeersSettings
 from emberline.bench.recall.settings import RecallSettings
 

@@ -74,14 +74,7 @@ class EngineBackend(OwnBackend):
 
 
 async def open_backend(bundle: str, precision: Any, threads: int, device: str = "cpu") -> EngineBackend:
-    """Start an engine with a catalogue of its own.
-
-    Args:
-        bundle: its folder.
-        precision: of the encoder; one that failed its gate is measured too.
-        threads: that compute.
-        device: that the encoder runs on.
-    """
+    """Start an engine with a catalogue of its own."""
     folder = tempfile.TemporaryDirectory()
     config = EngineConfig(
         bundle=Path(bundle),

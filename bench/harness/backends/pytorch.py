@@ -98,12 +98,6 @@ class PyTorchBackend:
 
 
 async def open_backend(run: str, threads: int, device: str = "cpu") -> PyTorchBackend:
-    """Load a run's model, whose tokenizer cuts texts where the bundle's does.
-
-    Args:
-        run: its folder.
-        threads: that compute.
-        device: PyTorch's name of what it runs on.
-    """
+    """Load a run's model, whose tokenizer cuts texts where the bundle's does."""
     torch.set_num_threads(threads)
     return PyTorchBackend(load_run(Path(run)).trained, device)

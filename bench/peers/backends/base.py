@@ -1,7 +1,7 @@
 """What every peer is given, and the ways of cutting texts into batches that some of them leave to their caller.
 
-A peer's module has `open_backend`, which takes the model's files (see `ModelFiles`), the number of threads that compute
-and the options of the registry, and, if it needs the model in a form of its own, `prepare`, which makes that.
+A peer's module has `open_backend`, which takes `ModelFiles`, the number of threads that compute and the options of the
+registry, and, if it needs the model in a form of its own, `prepare`, which makes that. Both run in the peer's Python.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,41 +25,35 @@ WEIGHTS: Final = "model.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """The one model in the forms that peers read.
+    """The one model in the forms that peers read."""
 
-    Attributes:
-        checkpoint: a folder in the format of transformers and sentence-transformers: weights, tokenizer, pooling.
-        encoders: Emberline's ONNX files, by precision; input ids and mask in, pooled vectors of unit length out.
-        tokenizer: a file in the format of `tokenizers`, which cuts and does not pad.
-        hidden: H, the vectors' width.
-        max_length: tokens a text.
-        calibration: a JSON file with a list of texts, for whoever quantises with activations.
-        work: a folder of the peer's own, for what it makes of these.
-    """
-
-    checkpoint: str
+    checkpoint: str  # a folder in the format of transformers and sentence-transformers: weights, tokenizer, pooling.
+    #: Emberline's ONNX files, by precision; input ids and mask in, pooled vectors of unit length out.
     encoders: dict[str, str]
-    tokenizer: str
-    hidden: int
-    max_length: int
-    calibration: str
-    work: str
+    tokenizer: str  # a file in the format of `tokenizers`, which cuts and does not pad.
+    hidden: int  # H, the vectors' width.
+    max_length: int  # tokens a text.
+    calibration: str  # a JSON file with a list of texts, for whoever quantises with activations.
+    work: str  # a folder of the peer's own, for what it makes of these.
 
 
 def prepare(module: str, files: dict[str, Any]) -> None:
     """Let a peer's module make its own form of the model, if it needs one."""
     own = getattr(import_module(f"{__package__}.{module}"), "prepare", None)
     if own is not None:
-        own(files)
+        own(ModelFiles(**files))
 
 
-def restrict(threads: int) -> None:
-    """Keep this process on as many cores as it may compute with, before a library starts its threads.
+async def open_backend(module: str, files: dict[str, Any], threads: int, restrict: bool, **options: str) -> Any:
+    """Open a peer's backend; one that is to be restricted on as many cores as it may compute with.
 
     Most libraries can be told a number of threads; all of them keep to the cores that they see.
     """
-    if hasattr(os, "sched_setaffinity"):
+    make = import_module(f"{__package__}.{module}").open_backend
+    if restrict and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    opened = make(ModelFiles(**files), threads, **options)
+    return await opened if isawaitable(opened) else opened
 
 
 def packages(*names: str) -> dict[str, str]:
@@ -104,7 +99,7 @@ def weight(*paths: Path | str) -> int:
 
 
 class PeerBackend:
-    """A target whose library is called in its own process, and answers before it returns.
+    """A backend whose library is called in its own process, and answers before it returns.
 
     Attributes:
         model_pid: this process.

@@ -10,7 +10,7 @@ from typing import Any, Final
 import ctranslate2
 import numpy as np
 
-from .base import ModelFiles, PeerBackend, batch_size, by_length, load_tokenizer, packages, restrict, weight
+from .base import ModelFiles, PeerBackend, batch_size, by_length, load_tokenizer, packages, weight
 
 _MODEL: Final = "model"
 
@@ -52,14 +52,10 @@ class CTranslate2Backend(PeerBackend):
         return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
 
 
-async def open_backend(files: dict[str, Any], threads: int) -> PeerBackend:
-    """Load the encoder."""
-    restrict(threads)
-    return CTranslate2Backend(ModelFiles(**files), threads)
+open_backend = CTranslate2Backend
 
 
-def prepare(files: dict[str, Any]) -> None:
+def prepare(given: ModelFiles) -> None:
     """Convert the checkpoint."""
-    given = ModelFiles(**files)
     converter = ctranslate2.converters.TransformersConverter(given.checkpoint)
     converter.convert(str(Path(given.work) / _MODEL), quantization="int8", force=True)

@@ -11,7 +11,7 @@ import numpy as np
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 
-from .base import ModelFiles, PeerBackend, batch_size, packages, restrict, weight
+from .base import ModelFiles, PeerBackend, batch_size, packages, weight
 
 _NAME: Final = "emberline/encoder"
 _FILE: Final = "encoder.onnx"
@@ -20,11 +20,20 @@ _BATCH: Final = 256
 
 
 class FastembedBackend(PeerBackend):
-    """A model."""
+    """The fp32 encoder."""
 
-    def __init__(self, model: Any, encoder_bytes: int) -> None:
-        super().__init__(packages("fastembed", "onnxruntime"), batches=True, encoder_bytes=encoder_bytes)
-        self._model = model
+    def __init__(self, given: ModelFiles, threads: int) -> None:
+        size = weight(given.encoders["fp32"])
+        super().__init__(packages("fastembed", "onnxruntime"), batches=True, encoder_bytes=size)
+        TextEmbedding.add_custom_model(
+            model=_NAME,
+            pooling=PoolingType.DISABLED,  # the graph pools and normalises
+            normalization=False,
+            sources=ModelSource(url="file:///nowhere"),  # it wants one; the folder below is used
+            dim=given.hidden,
+            model_file=_FILE,
+        )
+        self._model = TextEmbedding(_NAME, threads=threads, specific_model_path=given.work)
 
     def run(self, texts: Sequence[str]) -> Any:
         """One request: (B, H)."""
@@ -35,25 +44,11 @@ class FastembedBackend(PeerBackend):
         return np.stack(list(self._model.embed(list(texts), batch_size=batch_size(order, _BATCH))))
 
 
-async def open_backend(files: dict[str, Any], threads: int) -> PeerBackend:
-    """Load the fp32 encoder."""
-    restrict(threads)
-    given = ModelFiles(**files)
-    TextEmbedding.add_custom_model(
-        model=_NAME,
-        pooling=PoolingType.DISABLED,  # the graph pools and normalises
-        normalization=False,
-        sources=ModelSource(url="file:///nowhere"),  # it wants one; the folder below is used
-        dim=given.hidden,
-        model_file=_FILE,
-    )
-    model = TextEmbedding(_NAME, threads=threads, specific_model_path=given.work)
-    return FastembedBackend(model, weight(given.encoders["fp32"]))
+open_backend = FastembedBackend
 
 
-def prepare(files: dict[str, Any]) -> None:
+def prepare(given: ModelFiles) -> None:
     """Put graph and tokenizer into one folder."""
-    given = ModelFiles(**files)
     work = Path(given.work)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         shutil.copy(Path(given.checkpoint) / name, work)

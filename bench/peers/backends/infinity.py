@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from infinity_emb import AsyncEmbeddingEngine, EngineArgs
 
-from .base import WEIGHTS, ModelFiles, PeerBackend, packages, restrict, weight
+from .base import WEIGHTS, ModelFiles, PeerBackend, packages, weight
 
 
 class InfinityBackend(PeerBackend):
@@ -34,21 +34,14 @@ class InfinityBackend(PeerBackend):
         await self._engine.astop()
 
 
-async def open_backend(files: dict[str, Any], threads: int) -> InfinityBackend:
+async def open_backend(given: ModelFiles, threads: int) -> InfinityBackend:
     """Start an engine with its own defaults."""
     import torch
 
-    restrict(threads)
     torch.set_num_threads(threads)
-    checkpoint = ModelFiles(**files).checkpoint
+    checkpoint = given.checkpoint
     engine = AsyncEmbeddingEngine.from_args(
-        EngineArgs(
-            model_name_or_path=checkpoint,
-            engine="torch",
-            device="cpu",
-            dtype="float32",
-            model_warmup=False,
-        )
+        EngineArgs(model_name_or_path=checkpoint, engine="torch", device="cpu", dtype="float32", model_warmup=False)
     )
     await engine.astart()
     return InfinityBackend(engine, weight(Path(checkpoint) / WEIGHTS))

@@ -1,4 +1,4 @@
-"""Plain ONNX Runtime: Emberline's own graphs, tokenised and run in batches of 32 in the order in which texts come."""
+"""Plain ONNX Runtime: Emberline's own graphs, tokenized and run in batches of 32 in the order in which texts come."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from .base import BATCH, ModelFiles, PeerBackend, load_tokenizer, packages, restrict, weight
+from .base import BATCH, ModelFiles, PeerBackend, load_tokenizer, packages, weight
 
 
 class OnnxRuntimeBackend(PeerBackend):
     """A session with the runtime's own defaults."""
 
-    def __init__(self, given: ModelFiles, precision: str, threads: int) -> None:
+    def __init__(self, given: ModelFiles, threads: int, precision: str) -> None:
         size = weight(given.encoders[precision])
         super().__init__(packages("onnxruntime", "tokenizers"), batches=False, encoder_bytes=size)
         self._tokenize = load_tokenizer(given.tokenizer, given.max_length)
@@ -43,7 +43,4 @@ class OnnxRuntimeBackend(PeerBackend):
         return np.concatenate(parts)
 
 
-async def open_backend(files: dict[str, Any], threads: int, precision: str) -> PeerBackend:
-    """Load an encoder."""
-    restrict(threads)
-    return OnnxRuntimeBackend(ModelFiles(**files), precision, threads)
+open_backend = OnnxRuntimeBackend

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import openvino as ov
 
-from .base import ModelFiles, PeerBackend, batch_size, by_length, load_tokenizer, packages, restrict, weight
+from .base import ModelFiles, PeerBackend, batch_size, by_length, load_tokenizer, packages, weight
 
 _INT8: Final = "encoder.int8.xml"
 
@@ -18,7 +18,9 @@ _INT8: Final = "encoder.int8.xml"
 class OpenVinoBackend(PeerBackend):
     """The model compiled twice, with the runtime's own hints: for a lone request and for many."""
 
-    def __init__(self, given: ModelFiles, file: str, threads: int, precision: str) -> None:
+    def __init__(self, given: ModelFiles, threads: int, precision: str) -> None:
+        """Compile the graph in ``fp32``, in its ``own`` choice of precision, or in ``int8``."""
+        file = str(Path(given.work) / _INT8) if precision == "int8" else given.encoders["fp32"]
         # Its own format keeps the weights beside the graph.
         files = [file, Path(file).with_suffix(".bin")] if file.endswith(".xml") else [file]
         super().__init__(packages("openvino", "nncf"), batches=True, encoder_bytes=weight(*files))
@@ -53,25 +55,13 @@ class OpenVinoBackend(PeerBackend):
         return vectors
 
 
-async def open_backend(files: dict[str, Any], threads: int, precision: str) -> PeerBackend:
-    """Compile a model.
-
-    Args:
-        files: the model.
-        threads: that compute.
-        precision: ``fp32``; ``own`` for the runtime's choice; ``int8``.
-    """
-    restrict(threads)
-    given = ModelFiles(**files)
-    file = str(Path(given.work) / _INT8) if precision == "int8" else given.encoders["fp32"]
-    return OpenVinoBackend(given, file, threads, precision)
+open_backend = OpenVinoBackend
 
 
-def prepare(files: dict[str, Any]) -> None:
+def prepare(given: ModelFiles) -> None:
     """Quantise with nncf, by the recipe of its documentation for transformers."""
     import nncf
 
-    given = ModelFiles(**files)
     tokenize = load_tokenizer(given.tokenizer, given.max_length)
     texts = json.loads(Path(given.calibration).read_text(encoding="utf-8"))
     dataset = nncf.Dataset(texts, lambda text: tokenize([text]))

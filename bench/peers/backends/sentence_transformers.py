@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sentence_transformers import SentenceTransformer, export_dynamic_quantized_onnx_model
 
-from .base import WEIGHTS, ModelFiles, PeerBackend, batch_size, packages, restrict, weight
+from .base import WEIGHTS, ModelFiles, PeerBackend, batch_size, packages, weight
 
 #: In the order of preference: what its export offers, and the CPU feature that it is for.
 _TARGETS: Final = (("avx512_vnni", "avx512_vnni"), ("avx512", "avx512f"), ("avx2", "avx2"), ("arm64", "asimd"))
@@ -30,17 +30,8 @@ class SentenceTransformersBackend(PeerBackend):
         return self._model.encode(list(texts), batch_size=batch_size(order), show_progress_bar=False)
 
 
-async def open_backend(files: dict[str, Any], threads: int, backend: str, precision: str) -> PeerBackend:
-    """Load the model.
-
-    Args:
-        files: the model.
-        threads: that compute.
-        backend: ``torch`` or ``onnx``.
-        precision: ``fp32`` or ``int8``.
-    """
-    restrict(threads)
-    given = ModelFiles(**files)
+def open_backend(given: ModelFiles, threads: int, backend: str, precision: str) -> PeerBackend:
+    """Load the model for ``torch`` or ``onnx``, in ``fp32`` or ``int8``."""
     if backend == "torch":
         import torch
 
@@ -56,9 +47,8 @@ async def open_backend(files: dict[str, Any], threads: int, backend: str, precis
     return SentenceTransformersBackend(model, packages("sentence-transformers", "onnxruntime"), size)
 
 
-def prepare(files: dict[str, Any]) -> None:
+def prepare(given: ModelFiles) -> None:
     """Export to ONNX and to int8 with the library's own functions."""
-    given = ModelFiles(**files)
     options = {"export": True, "provider": "CPUExecutionProvider"}
     model = SentenceTransformer(given.checkpoint, device="cpu", backend="onnx", model_kwargs=options)
     model.save_pretrained(given.work)

@@ -74,18 +74,12 @@ class TritonBackend(PeerBackend):
         await asyncio.to_thread(shutil.rmtree, self._folder)
 
 
-async def open_backend(files: dict[str, Any], threads: int, precision: str) -> TritonBackend:
+async def open_backend(given: ModelFiles, threads: int, precision: str) -> TritonBackend:
     """Start a server, and connect.
-
-    Args:
-        files: the model.
-        threads: that compute.
-        precision: of the encoder.
 
     Raises:
         RuntimeError: the server did not start.
     """
-    given = ModelFiles(**files)
     folder = Path(tempfile.mkdtemp(dir=given.work))
     port = _free_port()
     process = _start(given, folder, port, threads, precision)

@@ -8,8 +8,8 @@ from typing import Any, Final
 from emberline.bench.coldstart.ablations import section as ablation
 from emberline.bench.coldstart.attributes import section as labels
 from emberline.bench.coldstart.behaviour import SECTION as LIKES
-from emberline.bench.coldstart.corrupted import BAD_DATA
-from emberline.bench.coldstart.corrupted import section as corrupted
+from emberline.bench.coldstart.corruption import BAD_DATA
+from emberline.bench.coldstart.corruption import section as corrupted
 from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import Result
 from emberline.bench.report.document import Cell, Section, Table

@@ -22,11 +22,7 @@ _MARKERS: Final = {"latency": "o", "peers": "s"}
 
 
 def overview(results: Mapping[str, Result]) -> Section | None:
-    """Size, latency, throughput and quality of every variant; None if there is neither a time nor an agreement.
-
-    Args:
-        results: by command; those that there are.
-    """
+    """Size, latency, throughput and quality of every variant; None if there is neither a time nor an agreement."""
     rows = pareto_rows(results)
     if not rows:
         return None

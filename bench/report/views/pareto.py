@@ -24,35 +24,20 @@ class Timed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParetoRow:
-    """A variant in one run.
+    """A variant in one run."""
 
-    Attributes:
-        name: of the variant.
-        run: the command of the run that measured it; rows of one run may be compared.
-        engine: ``pytorch``, ``emberline`` or a peer's.
-        precision: of the encoder.
-        encoder_mb: the encoder's weights; None: unknown.
-        p50: of one request of one text; None: not measured.
-        p99: likewise.
-        throughput: of all texts at once, likewise.
-        fastest: the variant, with its batch size, whose throughput it is.
-        agreement: at 10, with PyTorch's vectors, by the texts of its run.
-        item_cold: NDCG@10, by the vectors of its run; None: not measured.
-        user_cold: likewise.
-    """
-
-    name: str
-    run: str
-    engine: str
-    precision: str
-    encoder_mb: float | None = None
-    p50: Timed | None = None
-    p99: Timed | None = None
-    throughput: Timed | None = None
-    fastest: str = ""
-    agreement: float | None
-    item_cold: float | None
-    user_cold: float | None
+    name: str  # of the variant.
+    run: str  # the command of the run that measured it; rows of one run may be compared.
+    engine: str  # ``pytorch``, ``emberline`` or a peer's.
+    precision: str  # of the encoder.
+    encoder_mb: float | None = None  # the encoder's weights; None: unknown.
+    p50: Timed | None = None  # of one request of one text; None: not measured.
+    p99: Timed | None = None  # likewise.
+    throughput: Timed | None = None  # of all texts at once, likewise.
+    fastest: str = ""  # the variant, with its batch size, whose throughput it is.
+    agreement: float | None  # at 10, with PyTorch's vectors, by the texts of its run.
+    item_cold: float | None  # NDCG@10, by the vectors of its run; None: not measured.
+    user_cold: float | None  # likewise.
 
     @property
     def ratio(self) -> float | None:
@@ -61,11 +46,7 @@ class ParetoRow:
 
 
 def pareto_rows(results: Mapping[str, Result]) -> list[ParetoRow]:
-    """All variants: those of `latency`, what `recall` alone measured, and those of `peers`.
-
-    Args:
-        results: by command; those that there are.
-    """
+    """All variants: those of `latency`, what `recall` alone measured, and those of `peers`."""
     recall = results.get("recall")
     timed = list(_timed(results["latency"], recall)) if "latency" in results else []
     found = [*timed, *_untimed(recall, {(row.engine, row.precision) for row in timed})]

@@ -9,21 +9,7 @@ from emberline.bench.harness.measurements import Measurements, Summary
 from emberline.bench.harness.result import Result
 from emberline.bench.harness.scenarios import LAG, OFFERED, UNANSWERED
 from emberline.bench.harness.texts import MIXED
-from emberline.bench.peers.rounds import (
-    CLIENT_MS,
-    GIGA_OPERATIONS,
-    LOAD,
-    LONE,
-    MEMORY,
-    OPERATORS,
-    PARTS,
-    PEAK,
-    SERVER_MS,
-    bulk,
-    crowd,
-    growing,
-    recommending,
-)
+from emberline.bench.peers import places
 from emberline.bench.report.document import Document, Section, Table
 from emberline.bench.report.tables import Declared, numbers, table, words
 from emberline.bench.report.wording import conditions, four, left_out, number, six, times
@@ -71,7 +57,9 @@ def _overview(result: Result, measured: Measurements) -> Section:
 
     def timed(title: str, unit: str, place: str, metric: str) -> Declared:
         def ratio(row: tuple[str, Any]) -> str:
-            found = measured.ratio(place, row[0], metric, reference) if place in (bulk(MIXED), LONE) else None
+            found = (
+                measured.ratio(place, row[0], metric, reference) if place in (places.bulk(MIXED), places.LONE) else None
+            )
             return times(found.median) if found else ""
 
         best = max if metric == "throughput" else min
@@ -88,8 +76,8 @@ def _overview(result: Result, measured: Measurements) -> Section:
     shown = table(
         variant_rows(result),
         words("Variant", lambda row: row[0]),
-        *(timed(f"{one['name']} texts", "texts/s", bulk(one["name"]), "throughput") for one in result["texts"]),
-        *(timed(metric, "ms", LONE, metric) for metric in ("p50", "p99")),
+        *(timed(f"{one['name']} texts", "texts/s", places.bulk(one["name"]), "throughput") for one in result["texts"]),
+        *(timed(metric, "ms", places.LONE, metric) for metric in ("p50", "p99")),
         once("agreement@10", "", "agreement_at_10", four),
         once("NDCG@10", "item cold", "item_cold_ndcg_at_10", four),
         once("memory", "MB, peak", "memory_mb", number),
@@ -104,10 +92,10 @@ def _figure(measured: Measurements, title: str, unit: str, place: str, metric: s
 
 
 def _clients(result: Result, measured: Measurements) -> Section:
-    columns = [_figure(measured, "lone request", "p50, ms", LONE, "p50")]
+    columns = [_figure(measured, "lone request", "p50, ms", places.LONE, "p50")]
     for clients in result["settings"]["clients"]:
-        columns.append(_figure(measured, crowd(clients), "texts/s", crowd(clients), "throughput"))
-        columns += [_figure(measured, metric, "ms", crowd(clients), metric) for metric in ("p50", "p99")]
+        columns.append(_figure(measured, places.crowd(clients), "texts/s", places.crowd(clients), "throughput"))
+        columns += [_figure(measured, metric, "ms", places.crowd(clients), metric) for metric in ("p50", "p99")]
     served = [one["name"] for one in result["variants"] if one["path"] == "grpc"]
     said = (
         "Over gRPC, with so many callers always waiting for the answer to one mixed text. Clients and server share "
@@ -117,17 +105,17 @@ def _clients(result: Result, measured: Measurements) -> Section:
 
 
 def _spent(result: Result, measured: Measurements) -> Section:
-    rows = [(name, count) for count in result["settings"]["clients"] for name in measured.variants(crowd(count))]
+    rows = [(name, count) for count in result["settings"]["clients"] for name in measured.variants(places.crowd(count))]
 
     def of(metric: str) -> Callable[[tuple[str, int]], Summary | None]:
-        return lambda row: measured.summary(crowd(row[1]), row[0], metric)
+        return lambda row: measured.summary(places.crowd(row[1]), row[0], metric)
 
     shown = table(
         rows,
         words("Variant", lambda row: row[0]),
         numbers("clients", lambda row: str(row[1])),
-        numbers("server", of(SERVER_MS), "ms of CPU"),
-        numbers("client", of(CLIENT_MS), "ms of CPU"),
+        numbers("server", of(places.SERVER_MS), "ms of CPU"),
+        numbers("client", of(places.CLIENT_MS), "ms of CPU"),
     )
     said = (
         "An answer's share of the time that the processes spent on any core while so many callers were waiting. What "
@@ -137,24 +125,24 @@ def _spent(result: Result, measured: Measurements) -> Section:
 
 
 def _parts(_: Result, measured: Measurements) -> Section:
-    columns = [_figure(measured, title, "ms", PARTS, part) for part, title in _PARTS.items()]
+    columns = [_figure(measured, title, "ms", places.PARTS, part) for part, title in _PARTS.items()]
     said = (
         "One mixed text, or one recommendation, at a time; medians, which need not add up. Waiting is for a batch to "
         "begin; outside is what the caller waits beyond the engine's own time: messages, gRPC, the event loops of both "
         "sides and the socket. An empty call asks for no work, and goes the same way."
     )
-    shown = table(measured.variants(PARTS), words("Variant", lambda name: name), *columns)
+    shown = table(measured.variants(places.PARTS), words("Variant", lambda name: name), *columns)
     return Section(TITLES["parts"], (said, shown))
 
 
 def _loads(_: Result, measured: Measurements) -> Section:
     shown = table(
-        measured.variants(LOAD),
+        measured.variants(places.LOAD),
         words("Variant", lambda name: name),
-        numbers("offered", lambda name: measured.median(LOAD, name, OFFERED), "requests/s"),
-        *(_figure(measured, metric, "ms", LOAD, metric) for metric in ("p50", "p90", "p99")),
-        _figure(measured, "generator's lag", "p99, ms", LOAD, LAG),
-        numbers("unanswered", lambda name: str(int(sum(measured.values(LOAD, name, UNANSWERED)))), "requests"),
+        numbers("offered", lambda name: measured.median(places.LOAD, name, OFFERED), "requests/s"),
+        *(_figure(measured, metric, "ms", places.LOAD, metric) for metric in ("p50", "p90", "p99")),
+        _figure(measured, "generator's lag", "p99, ms", places.LOAD, LAG),
+        numbers("unanswered", lambda name: str(int(sum(measured.values(places.LOAD, name, UNANSWERED)))), "requests"),
     )
     said = (
         "Requests of one text that arrive by themselves (Poisson) at 70 % of what the server answers at most; "
@@ -166,7 +154,7 @@ def _loads(_: Result, measured: Measurements) -> Section:
 def _recommendations(result: Result, measured: Measurements) -> Section:
     def of(metric: str) -> Callable[[int], Summary | None]:
         def find(count: int) -> Summary | None:
-            place = recommending(count)
+            place = places.recommending(count)
             return next((measured.summary(place, name, metric) for name in measured.variants(place)), None)
 
         return find
@@ -181,12 +169,12 @@ def _recommendations(result: Result, measured: Measurements) -> Section:
 
 
 def _work(result: Result, measured: Measurements) -> Section:
-    rows = [(count, name) for count in result["settings"]["work"] for name in measured.variants(growing(count))]
+    rows = [(count, name) for count in result["settings"]["work"] for name in measured.variants(places.growing(count))]
     shown = table(
         rows,
         words("Texts", lambda row: f"{row[0]:,}"),
-        numbers("throughput", lambda row: measured.summary(growing(row[0]), row[1], "throughput"), "texts/s"),
-        numbers("memory", lambda row: measured.summary(growing(row[0]), row[1], MEMORY), "MB, resident"),
+        numbers("throughput", lambda row: measured.summary(places.growing(row[0]), row[1], "throughput"), "texts/s"),
+        numbers("memory", lambda row: measured.summary(places.growing(row[0]), row[1], places.MEMORY), "MB, resident"),
     )
     said = (
         "Short texts of mixed lengths, hardly any of which is another's copy, encoded in process; vectors are dropped "
@@ -196,10 +184,17 @@ def _work(result: Result, measured: Measurements) -> Section:
 
 
 def _peaks(result: Result, measured: Measurements) -> Section:
+    def peak(one: Mapping[str, Any]) -> Summary | None:
+        return measured.summary(places.PEAK, one["precision"], places.GIGA_OPERATIONS)
+
     shown = table(
         result["peaks"],
         words("Precision", lambda one: one["precision"]),
-        numbers("peak", lambda one: measured.summary(PEAK, one["precision"], GIGA_OPERATIONS), "billion operations/s"),
+        numbers(
+            "peak",
+            lambda one: measured.summary(places.PEAK, one["precision"], places.GIGA_OPERATIONS),
+            "billion operations/s",
+        ),
         words("reached by", lambda one: one["library"]),
         words("matrices", lambda one: " × ".join(map(str, one["shape"])), "M × K × N"),
     )
@@ -213,14 +208,14 @@ def _peaks(result: Result, measured: Measurements) -> Section:
 
 
 def _operators(_: Result, measured: Measurements) -> Section:
-    precisions = measured.variants(OPERATORS)
-    names = measured.metrics(OPERATORS)
-    most = {name: max(measured.median(OPERATORS, one, name) or 0.0 for one in precisions) for name in names}
+    precisions = measured.variants(places.OPERATORS)
+    names = measured.metrics(places.OPERATORS)
+    most = {name: max(measured.median(places.OPERATORS, one, name) or 0.0 for one in precisions) for name in names}
     names.sort(key=lambda name: (name == "others", -most[name]))
 
     def share(precision: str) -> Declared:
         write = lambda value: number(100 * value)  # noqa: E731  # shorter than a function of its own
-        return numbers(precision, lambda name: measured.median(OPERATORS, precision, name), "%", write=write)
+        return numbers(precision, lambda name: measured.median(places.OPERATORS, precision, name), "%", write=write)
 
     said = (
         "By ONNX Runtime's profiler, after its optimisations, on one thread with one mixed text a run. What is no "

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import Result
 from emberline.bench.harness.texts import MIXED
-from emberline.bench.peers.rounds import bulk, row_of
+from emberline.bench.peers.places import bulk, row_of
 from emberline.bench.report.document import Picture
 from emberline.bench.report.plots import Point, bars, colour, numbered, picture
 from emberline.bench.report.wording import number

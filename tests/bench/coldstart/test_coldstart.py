@@ -11,8 +11,8 @@ from emberline.bench.cli import bench
 from emberline.bench.coldstart import ablations as trainings
 from emberline.bench.coldstart.attributes import section as labels
 from emberline.bench.coldstart.behaviour import SECTION as LIKES
-from emberline.bench.coldstart.corrupted import BAD_DATA
-from emberline.bench.coldstart.corrupted import section as corrupted
+from emberline.bench.coldstart.corruption import BAD_DATA
+from emberline.bench.coldstart.corruption import section as corrupted
 from emberline.bench.harness.measurements import Measurements
 from emberline.bench.report.views.coldstart_tasks import ablations
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from emberline.bench.coldstart.comparisons import LEAST_MEMBERS, by_place, compare, groups, rivals
-from emberline.bench.coldstart.entries import Cost, Entry
-from emberline.bench.coldstart.findings import Findings
+from emberline.bench.coldstart.entries import Cost, Entry, Findings
 from emberline.bench.coldstart.settings import ColdStartSettings
 from emberline.engine.errors import ConfigError
 from emberline.export.data.records import UserRecord

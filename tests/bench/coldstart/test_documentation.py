@@ -10,7 +10,8 @@ import pytest
 from emberline.bench.cli import bench, typer
 from emberline.bench.coldstart.ablations import ABLATIONS
 from emberline.bench.coldstart.contenders import contenders
-from emberline.bench.report.document import Table, markdown
+from emberline.bench.report.document import Table
+from emberline.bench.report.page import markdown
 from emberline.bench.report.views.coldstart import view
 from emberline.export.data.description import Description
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberline.bench.harness.arrivals import poisson
+from emberline.bench.harness.scenarios import poisson
 
 
 @given(st.floats(0.1, 1e4), st.floats(0.01, 5), st.integers(0, 1000))

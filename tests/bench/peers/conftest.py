@@ -18,12 +18,11 @@ from emberline.bench.harness.result import Result, make
 from emberline.bench.harness.texts import item_texts, three_sets
 from emberline.bench.harness.variants import Variant
 from emberline.bench.peers import sections as module
-from emberline.bench.peers.arithmetic import Arithmetic
 from emberline.bench.peers.backends.base import ModelFiles
 from emberline.bench.peers.building import own_variants
 from emberline.bench.peers.comparison import compare
 from emberline.bench.peers.evaluator import RankingEvaluator
-from emberline.bench.peers.gemm import Peak
+from emberline.bench.peers.peak import Arithmetic, Peak
 from emberline.bench.peers.registry import BARE
 from emberline.bench.peers.resume import ResumeFile
 from emberline.bench.peers.sections import Comparison

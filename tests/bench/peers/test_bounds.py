@@ -5,9 +5,8 @@ import pytest
 from emberline.bench.harness.measurements import P50, P99, THROUGHPUT, Measurements
 from emberline.bench.harness.variants import in_process, through_grpc
 from emberline.bench.peers.bounds import Evidence, best_of_both, bounds
-from emberline.bench.peers.closeness import Closeness
-from emberline.bench.peers.registry import BARE, STANDARD, TRITON
-from emberline.bench.peers.rounds import (
+from emberline.bench.peers.evaluator import Closeness
+from emberline.bench.peers.places import (
     GIGA_OPERATIONS,
     LOAD,
     LONE,
@@ -21,6 +20,7 @@ from emberline.bench.peers.rounds import (
     row_of,
     variant_of,
 )
+from emberline.bench.peers.registry import BARE, STANDARD, TRITON
 from emberline.bench.peers.settings import PeersSettings
 
 INT8, FP32, SERVED = in_process("int8"), in_process("fp32"), through_grpc("int8")

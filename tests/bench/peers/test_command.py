@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pytest
 from typer.testing import CliRunner
 
 from emberline.bench import cli
-from emberline.bench.peers.command import settings_of
 from emberline.bench.peers.comparison import UNFINISHED
 from emberline.bench.peers.settings import PeersSettings
 
@@ -51,7 +52,19 @@ def test_the_command_writes_its_result_beside_its_tables_and_plots(result, tmp_p
     assert "not measured: Triton int8, gRPC was not measured" in text
 
 
-def test_what_is_not_chosen_comes_from_the_settings():
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [([], PeersSettings()), (["--quick", "--repetitions", "4", "--seed", "7"], None)],
+)
+def test_what_is_not_chosen_comes_from_the_settings(options, expected, result, tmp_path, monkeypatch):
     """The command line has no defaults of its own."""
-    assert settings_of(False, None, PeersSettings().seed) == PeersSettings()
-    assert settings_of(True, 4, 7).repetitions == 4
+    asked = []
+
+    def bench_peers(bundle, run, settings, **options):
+        asked.append(settings)
+        return result
+
+    monkeypatch.setattr("emberline.bench.peers.comparison.bench_peers", bench_peers)
+    command = ["peers", str(tmp_path), "--run", str(tmp_path), "--out", str(tmp_path / "out"), "--json", *options]
+    CliRunner().invoke(cli.bench, command, catch_exceptions=False)
+    assert asked == [expected or replace(PeersSettings.quick(), repetitions=4, seed=7)]

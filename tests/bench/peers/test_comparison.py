@@ -6,9 +6,9 @@ from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import make
 from emberline.bench.harness.variants import in_process, through_grpc
 from emberline.bench.peers.comparison import compare
+from emberline.bench.peers.places import CLIENT_MS, LONE, ONE_THREAD, OPERATORS, PARTS, SERVER_MS, bulk, crowd
 from emberline.bench.peers.registry import BARE, STANDARD
 from emberline.bench.peers.resume import ResumeFile
-from emberline.bench.peers.rounds import CLIENT_MS, LONE, ONE_THREAD, OPERATORS, PARTS, SERVER_MS, bulk, crowd
 from emberline.bench.peers.settings import PeersSettings
 from emberline.bench.report.views.bounds import TITLES, verdict
 from emberline.bench.report.views.peers import view

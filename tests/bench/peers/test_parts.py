@@ -12,13 +12,12 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer, BertConfig
 
+from emberline.bench.harness.driver import peak_mb
 from emberline.bench.harness.texts import growing_texts, three_sets
-from emberline.bench.peers.arithmetic import Arithmetic
 from emberline.bench.peers.backends.base import batch_size, by_length
-from emberline.bench.peers.catalogues import write_catalogue
-from emberline.bench.peers.closeness import closeness, together
-from emberline.bench.peers.gemm import fp32_products, int8_products, measure
-from emberline.bench.peers.processes import peak_mb
+from emberline.bench.peers.building import write_catalogue
+from emberline.bench.peers.evaluator import closeness, together
+from emberline.bench.peers.peak import Arithmetic, fp32_products, int8_products, measure
 from emberline.bench.peers.weights import write_checkpoint
 from emberline.engine.bundle import Bundle, BundleLayout
 from emberline.engine.catalogue.catalogue import Catalogue

@@ -3,11 +3,10 @@ from __future__ import annotations
 import math
 
 from emberline.bench.harness.measurements import P50, THROUGHPUT, Measurements
+from emberline.bench.harness.records import VariantRecord
 from emberline.bench.harness.variants import LeftOut
-from emberline.bench.peers.closeness import Closeness
-from emberline.bench.peers.evaluator import RankingQuality
-from emberline.bench.peers.gemm import Peak
-from emberline.bench.peers.records import PeerRecord
+from emberline.bench.peers.evaluator import Closeness, RankingQuality
+from emberline.bench.peers.peak import Peak
 from emberline.bench.peers.resume import ResumeFile, ResumeState, SectionRecord, code
 from emberline.bench.peers.settings import PeersSettings
 
@@ -19,7 +18,7 @@ def full_state():
     measured.add("8 clients", "A", {THROUGHPUT: 100.0, P50: 2.0})
     measured.add("70 % load", "A", {P50: math.inf})
     measured.add("Parts", "A", {"whole": 1.0})
-    record = PeerRecord(
+    record = VariantRecord(
         name="A",
         engine="fake",
         precision="fp32",

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from emberline.bench.report.document import Cell, Column, Document, Picture, Section, Table, markdown
-from emberline.bench.report.page import html
+from emberline.bench.report.document import Cell, Column, Document, Picture, Section, Table
+from emberline.bench.report.page import html, markdown
 
 PICTURE = Picture("curve", "A curve <steep>", "<svg xmlns='http://www.w3.org/2000/svg'></svg>", b"PNG")
 TABLE = Table(
