@@ -32,18 +32,18 @@ _FALSE = ("false", "no", "off", "0")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is known of a setting beside its type and its default.
+    """The description of a setting, in addition to its type and its default.
 
     Attributes:
-        help: what it does and what it trades, in sentences.
-        metavar: how the value is written, for the help; empty: by its type.
-        shown_default: the default in words, where its value says little.
-        at_least: the smallest value; None: no bound. Likewise the three that follow.
-        above: what the value must exceed.
-        at_most: the largest value.
-        below: what the value must stay under.
-        flag: the option's name, where it is not the field's.
-        option: whether commands have an option for it; `--setting` takes every field.
+        help: effect and trade-off of the setting, in sentences.
+        metavar: form of the value, for the help; empty: derived from the type.
+        shown_default: the default in words, if its value says little.
+        at_least: inclusive lower bound; None: no bound, as for the next three.
+        above: exclusive lower bound.
+        at_most: inclusive upper bound.
+        below: exclusive upper bound.
+        flag: name of the option, if it differs from that of the field.
+        option: whether commands have an option for it; `--setting` accepts every field.
     """
 
     help: str
@@ -58,7 +58,7 @@ class Setting:
 
     @property
     def range(self) -> str:
-        """The range in words; empty where any value will do."""
+        """The range in words; empty if every value is valid."""
         limits = (
             ("at least", self.at_least),
             ("above", self.above),
@@ -68,7 +68,7 @@ class Setting:
         return " and ".join(f"{words} {limit:g}" for words, limit in limits if limit is not None)
 
     def allows(self, value: float) -> bool:
-        """Whether a number lies in the range; no range holds what is not a number."""
+        """Return whether a number lies in the range. NaN lies in no range."""
         return (
             (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
@@ -82,11 +82,11 @@ class Described:
     """A setting of a configuration class.
 
     Attributes:
-        name: of the field.
-        kind: its type, without None.
-        optional: whether None is a value.
-        default: its default; `dataclasses.MISSING` where it has none.
-        setting: what else is known of it.
+        name: name of the field.
+        kind: type of the field, without None.
+        optional: whether None is a valid value.
+        default: default of the field; `dataclasses.MISSING` if it has none.
+        setting: description of the setting.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Described:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values that it can have, where they are few; empty otherwise."""
+        """The valid values of a setting with a few choices; empty otherwise."""
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
     @property
@@ -106,10 +106,10 @@ class Described:
         return self.setting.flag or f"--{self.name.replace('_', '-')}"
 
     def parse(self, text: str) -> Any:
-        """Read a value that was written as text.
+        """Parse a value.
 
         Raises:
-            ValueError: the text is not a value of this setting; the message says what is.
+            ValueError: the text is not a valid value; the message says what is.
         """
         if self.choices:
             if text not in self.choices:
@@ -126,10 +126,10 @@ class Described:
 
 
 class SettingRefused(ConfigError):
-    """A setting has a value that it cannot have.
+    """A setting has an invalid value.
 
     Attributes:
-        name: of the field.
+        name: name of the field.
         reason: the value, and what it must be.
     """
 
@@ -141,16 +141,18 @@ class SettingRefused(ConfigError):
 
 @cache
 def settings_of(config: type) -> Mapping[str, Described]:
-    """The settings of a configuration class, by name, in their order. A field without a `Setting` is not one."""
+    """Return the settings of a configuration class by name, in order. Fields without a `Setting` are not settings."""
     hints = get_type_hints(config, include_extras=True)
-    return {field.name: made for field in fields(config) if (made := _described(field, hints[field.name])) is not None}
+    return {
+        field.name: entry for field in fields(config) if (entry := _described(field, hints[field.name])) is not None
+    }
 
 
 def check(config: object) -> None:
     """Check each setting against its choices and its range.
 
     Raises:
-        SettingRefused: the first one that does not hold, by name, with its value.
+        SettingRefused: a setting has an invalid value; the first one is named.
     """
     kind: type = type(config)
     for name, described in settings_of(kind).items():
@@ -165,11 +167,11 @@ def check(config: object) -> None:
 
 
 def refuse(config: object, name: str, rule: str) -> None:
-    """Refuse the value of a setting.
+    """Reject the value of a setting.
 
     Args:
-        config: whose setting.
-        name: of the setting.
+        config: the configuration.
+        name: name of the setting.
         rule: what the value must be.
 
     Raises:
@@ -193,7 +195,7 @@ def _described(field: Field[Any], hint: Any) -> Described | None:
         return None
     kind, optional = get_args(hint)[0], False
     if get_origin(kind) in (Union, UnionType):
-        (kind,) = (one for one in get_args(kind) if one is not NoneType)
+        (kind,) = (member for member in get_args(kind) if member is not NoneType)
         optional = True
     default = field.default if field.default_factory is MISSING else field.default_factory()
     return Described(field.name, kind, optional, default, setting)

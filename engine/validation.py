@@ -156,10 +156,10 @@ def check_priority(options: RequestOptions) -> None:
 
 
 def _check_characters(text: str, field: str) -> None:
-    if found := _CONTROL.search(text):
+    if match := _CONTROL.search(text):
         raise InvalidInput(
             field,
-            f"has the control character U+{ord(found.group()):04X} at position {found.start()}; remove it "
+            f"has the control character U+{ord(match.group()):04X} at position {match.start()}; remove it "
             "(tabs and line breaks may stay)",
         )
     if not text.isascii():

@@ -161,8 +161,8 @@ class Batcher:
 
     @property
     def waiting_tokens(self) -> int:
-        """Tokens that wait: in the queue, and held beside it."""
-        return self._queue.waiting + self._bulk.held
+        """Number of waiting tokens, in the queue and held back."""
+        return self._queue.waiting + self._bulk.held_back
 
     def check_room(self) -> None:
         """Reject a request before any work is spent on it.
@@ -236,7 +236,7 @@ class Batcher:
                 raise InferenceFailed(f"it gave shape {outcome.shape}, not {(len(texts), self._hidden)}")
             if not np.isfinite(outcome).all():
                 raise InferenceFailed("it gave numbers that are infinite or not a number")
-        except Exception as error:  # whatever a runtime raises fails these requests and not the scheduler
+        except Exception as error:  # any error of a runtime fails these requests and not the scheduler
             outcome = error
         return outcome, started, time.monotonic()
 

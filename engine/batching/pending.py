@@ -23,7 +23,7 @@ class PendingRequest:
         arrived: when the request arrived, in seconds of `time.monotonic`, as all times here.
         started: when the first of its batches began.
         finished: when the last of its batches ended.
-        next_tag: earliest start tag of the texts that it puts next.
+        next_tag: earliest start tag of the texts that it adds next.
     """
 
     def __init__(self, texts: int, hidden: int, options: RequestOptions, now: float) -> None:
@@ -68,7 +68,7 @@ class QueuedText:
         start_tag: its due time on the queue's virtual clock.
         deadline: when the last of the waiting requests will have given up; None: never.
         number: sequence number; orders texts with equal start tags by arrival.
-        bulk: whether a large request put it.
+        bulk: whether a large request added it.
         waiters: the requests that wait for it, each with the row of its vectors that the text fills.
     """
 

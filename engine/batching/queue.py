@@ -35,7 +35,7 @@ class RequestQueue:
     Attributes:
         limit: maximum number of waiting tokens.
         waiting: number of waiting tokens.
-        bulk_waiting: those among them that large requests put.
+        bulk_waiting: number of waiting tokens of large requests.
         virtual_time: number of tokens handed out so far.
         seconds_per_token: current speed of the encoder; the retry hint is derived from it.
     """
@@ -70,7 +70,7 @@ class RequestQueue:
             raise Overloaded(self.waiting, self.limit, self.seconds_for(self.waiting))
 
     def seconds_for(self, tokens: int) -> float:
-        """The time that so many tokens take at present, as a hint when to retry, in seconds."""
+        """Return the predicted time for this many tokens, in seconds, as a retry hint."""
         return max(tokens * self.seconds_per_token, _MIN_RETRY_SECONDS)
 
     def put(self, pending: PendingRequest, texts: Mapping[int, Encoding], *, bulk: bool = False) -> int:
@@ -79,7 +79,7 @@ class RequestQueue:
         Args:
             pending: the request.
             texts: the texts by the rows of its vectors that they fill, in the order of their start tags.
-            bulk: whether they are a slice of a large request, whose room `BulkAdmission` has seen to.
+            bulk: whether they are a slice of a large request, for which `BulkAdmission` has checked the room.
 
         Returns:
             The number of shared texts.

@@ -1,8 +1,7 @@
-"""Options made from settings: each field of a configuration class becomes one, and is given in one way.
+"""Options from settings: each field of a configuration class becomes an option.
 
-A value comes from the command line, else from the environment, else from the configuration file, else it is the
-field's default. On the command line, an option and `--setting` are the same; giving both with different values is an
-error.
+A value comes from the command line, the environment, the configuration file or the field's default, in this order. On
+the command line, an option and `--setting` are equivalent; two different values for one setting are an error.
 """
 
 from __future__ import annotations
@@ -46,51 +45,51 @@ _Config = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A setting's value, and where it was given, for instance ``--max-batch`` or ``EMBERLINE_MAX_BATCH``."""
+    """The value of a setting, and its source, e.g. ``--max-batch`` or ``EMBERLINE_MAX_BATCH``."""
 
     value: Any
     source: str
 
 
 def settings_from(config: type, entries: Sequence[str]) -> dict[str, Any]:
-    """Settings of a configuration from ``NAME=VALUE``, each of its setting's type.
+    """Parse settings of a configuration from ``NAME=VALUE``.
 
     Raises:
-        ConfigError: there is no such setting, the value is not of its type, or one is given twice.
+        ConfigError: a setting is unknown, has a value of another type, or has two values.
     """
-    return {name: given.value for name, given in _from_command_line(settings_of(config), {}, entries).items()}
+    return {name: value.value for name, value in _from_command_line(settings_of(config), {}, entries).items()}
 
 
 class GivenSettings:
-    """The settings that were given, by name; the others have their defaults."""
+    """The settings with a value from the user, by name. All others have their defaults."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:
         self._values = values
 
     def make(self, config: Callable[..., C], **others: Any) -> C:
-        """Make a configuration of the settings that are its own.
+        """Make a configuration from those settings that it has.
 
         Args:
-            config: its class.
-            others: what else it takes.
+            config: class of the configuration.
+            others: other arguments of the class.
 
         Raises:
-            ConfigError: a value is out of its range; it is named as it was given.
+            ConfigError: a value is out of its range. The error names its source.
         """
-        own = {name: given.value for name, given in self._values.items() if name in settings_of(_class(config))}
+        own = {name: value.value for name, value in self._values.items() if name in settings_of(_class(config))}
         try:
             return config(**own, **others)
         except SettingRefused as error:
-            given = self._values.get(error.name)
-            raise ConfigError(f"{given.source} {error.reason}") if given else error from None
+            value = self._values.get(error.name)
+            raise ConfigError(f"{value.source} {error.reason}") if value else error from None
 
 
 def takes_settings(*configs: type, file: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of its configurations, in place of its parameter `settings`.
+    """Replace a command's parameter `settings` by the options of its configurations.
 
     Args:
-        configs: the classes.
-        file: whether settings are read from environment variables and a configuration file as well.
+        configs: classes of the configurations.
+        file: whether environment variables and a configuration file are read as well.
     """
     known = {name: described for config in configs for name, described in settings_of(config).items()}
     options = [_option(described) for described in known.values() if described.setting.option]
@@ -143,7 +142,7 @@ def _option(described: Described) -> inspect.Parameter:
         help=f"{setting.help}{choices} (default: {setting.shown_default or described.default})",
         show_default=False,
     )
-    # A list, so that an option that is given twice is seen.
+    # A list, so that two values for one option can be detected.
     return _parameter(described.name, Annotated[list[str] | None, option])
 
 
@@ -154,21 +153,21 @@ def _variable(name: str) -> str:
 def _from_command_line(
     known: Mapping[str, Described], options: Mapping[str, Any], settings: Sequence[str]
 ) -> dict[str, Value]:
-    given: list[tuple[str, Value]] = []
+    pairs: list[tuple[str, Value]] = []
     for name, texts in options.items():
         flag = known[name].flag
         if isinstance(texts, bool):
-            given.append((name, Value(texts, flag)))
+            pairs.append((name, Value(texts, flag)))
         else:
-            given += [(name, _parsed(known[name], text, flag)) for text in texts or ()]
+            pairs += [(name, _parsed(known[name], text, flag)) for text in texts or ()]
     for entry in settings:
         name, equals, text = entry.partition("=")
         if not equals:
             raise ConfigError(f"--setting {entry}: write NAME=VALUE")
         described = _known(known, name, f"--setting {entry}")
-        given.append((name, _parsed(described, text, f"--setting {name}")))
+        pairs.append((name, _parsed(described, text, f"--setting {name}")))
     values: dict[str, Value] = {}
-    for name, value in given:
+    for name, value in pairs:
         earlier = values.setdefault(name, value)
         if earlier.value != value.value:
             raise ConfigError(
@@ -179,9 +178,9 @@ def _from_command_line(
 
 
 def _from_environment(known: Mapping[str, Described]) -> dict[str, Value]:
-    found = {name: os.environ.get(_variable(name)) for name in known}
+    texts = {name: os.environ.get(_variable(name)) for name in known}
     return {
-        name: _parsed(known[name], text, _variable(name)) for name, text in found.items() if text is not None and text
+        name: _parsed(known[name], text, _variable(name)) for name, text in texts.items() if text is not None and text
     }
 
 
@@ -197,7 +196,7 @@ def _from_file(known: Mapping[str, Described], path: Path | None) -> dict[str, V
     values = {}
     for name, value in table.items():
         described = _known(known, name, f"{path}: {name}")
-        # TOML's own kinds become text, which is read as it is everywhere else.
+        # TOML's own types become text, which is parsed as everywhere else.
         text = str(value).lower() if isinstance(value, bool) else str(value)
         values[name] = _parsed(described, text, f"{path}: {name}")
     return values

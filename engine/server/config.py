@@ -16,7 +16,7 @@ _PORTS = range(65_536)
 class ServerConfig:
     """Where a server listens, and how it stops.
 
-    Attributes of its own are settings; `engine` says what it serves.
+    `engine` holds the settings of the engine that it serves.
 
     Raises:
         ConfigError: a setting is out of its range.
