@@ -55,6 +55,21 @@ def test_an_error_names_the_field(check: Callable[[], None], message: str) -> No
         check()
 
 
+def test_limits_themselves_may_be_reached() -> None:
+    """As many entries, bytes and items as are allowed, and the outermost priorities, pass."""
+    validation.check_count(5, 5, "inputs")
+    validation.check_count(1, 5, "inputs")
+    validation.check_count(0, 5, "history", least=0)
+    validation.check_text("ä" * 5, 10, "text")
+    validation.check_id("x" * 512, "id")
+    validation.check_k(1, 10)
+    validation.check_k(10, 10)
+    for priority in (-8, 7):
+        validation.check_priority(RequestOptions(priority=priority))
+    with pytest.raises(InvalidInput):
+        validation.check_priority(RequestOptions(priority=-9))
+
+
 def test_valid_values_pass() -> None:
     """Texts in any script with tabs and line breaks, numbers, lists, and vectors of the right width are accepted."""
     validation.check_text("Amélie\tLe fabuleux destin\r\n千と千尋の神隠し 🎬", 100, "text")

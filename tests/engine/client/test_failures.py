@@ -66,3 +66,10 @@ def test_an_input_is_named_by_its_place_in_the_whole() -> None:
     assert str(shifted(InvalidInput("outputs[3]", "is unknown"), 64)) == "outputs[3]: is unknown"
     full = Overloaded(1, 1, 1.0)
     assert shifted(full, 64) is full
+
+
+def test_an_overload_without_a_hint_is_waited_for_all_the_same() -> None:
+    """A proxy's refusal has no hint: the client comes back after a tenth of a second, not at once."""
+    found = from_status(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests", "host:1")
+    assert isinstance(found, Overloaded)
+    assert found.retry_after == 0.1

@@ -83,3 +83,16 @@ def test_a_model_without_labels_explains_by_the_history_alone(films: Snapshot) -
     """Without predicted labels the nearest item is still named."""
     (reason,) = reasons(films, [1], [0], np.zeros(0, np.float32))
     assert (reason.because_of, reason.predicted_likes) == ("alien", ())
+
+
+@pytest.mark.parametrize(("labels", "likely"), [(9, 3), (10, 4), (12, 4), (15, 5), (30, 5)])
+def test_a_third_of_few_labels_is_likely_rounded_up(films: Snapshot, labels: int, likely: int) -> None:
+    """Of nine labels three are called likely, of ten four, of fifteen and more five."""
+    names = [f"genres={number}" for number in range(labels)]
+    for place, counts in ((likely - 1, True), (likely, False)):
+        names[place], kept = "genres=Comedy", names[place]
+        likes = np.linspace(0.9, 0.1, labels, dtype=np.float32)
+        rows = np.array([2], np.int64)
+        (reason,) = explain(films, rows, [], likes, user_labels=names, label_fields=("genres",))
+        assert reason.predicted_likes == (("genres=Comedy",) if counts else ())
+        names[place] = kept

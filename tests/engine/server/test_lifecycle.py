@@ -113,6 +113,31 @@ async def test_a_drain_is_bounded(config: ServerConfig, gate: Any) -> None:
         assert not await draining
 
 
+async def test_calls_beyond_the_limit_are_refused(config: ServerConfig, gate: Any) -> None:
+    """With one call allowed at a time a second is refused at once, and served when the first has ended."""
+    async with serving(replace(config, max_calls=1)) as address, grpc.aio.insecure_channel(address) as channel:
+        stub = emberline_pb2_grpc.EmberlineStub(channel)
+        gate.shut()
+        running = asyncio.ensure_future(stub.Encode(HELLO))
+        assert await asyncio.to_thread(gate.reached.wait, 30)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.GetItems(pb.GetItemsRequest(ids=["alien"]), timeout=10)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        gate.open()
+        await running
+        assert len((await stub.GetItems(pb.GetItemsRequest(ids=["alien"]))).items) == 1
+
+
+async def test_a_server_that_has_ended_frees_its_ports(config: ServerConfig) -> None:
+    """After a drain another server can listen on the same ports, for requests and for metrics."""
+    first = await Server.start(config)
+    again = replace(config, listen=first.address, metrics_port=first.metrics_port)
+    await first.drain()
+    second = await Server.start(again)
+    assert (second.address, second.metrics_port) == (first.address, first.metrics_port)
+    await second.drain()
+
+
 @pytest.mark.parametrize("missing", [(), ("uvloop",)])
 def test_sigterm_drains_and_ends_well(start: Callable[..., Any], missing: tuple[str, ...]) -> None:
     """A server in its own process says where it is ready, and ends with code 0 and nothing to complain of."""

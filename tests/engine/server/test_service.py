@@ -258,6 +258,23 @@ async def test_a_stream_larger_than_the_line_is_served_whole(stub: Stub) -> None
     assert [answer.WhichOneof("answer") for answer in answers] == ["response"] * 30
 
 
+async def test_requests_of_a_stream_are_counted_as_calls_are(server: Server, stub: Stub) -> None:
+    """Each is counted once, by the code of its answer, with its time if it was served."""
+    requests = [pb.EncodeStreamRequest(id=text, request=_texts(text)) for text in ("the", "", "horror")]
+    assert [answer.id async for answer in stub.EncodeStream(iter(requests))] == ["the", "", "horror"]
+    page = await _metrics(server)
+    assert 'emberline_requests_total{code="OK",method="EncodeStream"} 2.0' in page
+    assert 'emberline_requests_total{code="INVALID_ARGUMENT",method="EncodeStream"} 1.0' in page
+    assert 'emberline_request_seconds_count{method="EncodeStream"} 2.0' in page
+
+
+async def test_vectors_are_sent_if_they_are_asked_for(stub: Stub) -> None:
+    """An item without them is a tenth of the size."""
+    for wanted in (True, False):
+        (item,) = (await stub.GetItems(pb.GetItemsRequest(ids=["alien"], vectors=wanted))).items
+        assert item.HasField("sentence_embedding") is item.HasField("item_embedding") is wanted
+
+
 async def test_health_and_reflection_answer(channel: grpc.aio.Channel) -> None:
     """Orchestrators can ask whether the server serves, and grpcurl what it speaks."""
     health = health_pb2_grpc.HealthStub(channel)

@@ -112,6 +112,7 @@ async def test_a_later_request_that_overtook_does_not_get_an_earlier_one_rejecte
     await channel.settle()
     channel.finish[2].set_exception(Overloaded(10, 5, 0.1))  # 3 has taken the place that 1 left
     await channel.settle()
+    assert channel.begun == [1, 2, 3, 2]  # it is not tried over and over meanwhile
     channel.finish[3].set_result("three")
     await channel.settle()
     assert channel.begun == [1, 2, 3, 2, 2]
@@ -140,6 +141,18 @@ async def test_what_was_read_is_answered_when_the_server_ends() -> None:
     channel.send(2)
     await channel.settle()
     assert not channel.run.done()
+    channel.finish[1].set_result("one")
+    await channel.run
+    assert channel.written == ["one"]
+
+
+async def test_what_comes_at_the_very_end_is_answered() -> None:
+    """A request that is there at the moment when the server ends has been read, and is not lost."""
+    channel = Channel()
+    await channel.settle()
+    channel.send(1)
+    channel.ending.set()
+    await channel.settle()
     channel.finish[1].set_result("one")
     await channel.run
     assert channel.written == ["one"]
