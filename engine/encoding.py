@@ -22,7 +22,7 @@ from .validation import check_deadline
 _TYPICAL_LENGTH: Final = 32
 #: Characters of texts that are tokenized on the event loop, because the hand-over to a thread would take as long.
 _SMALL_CHARACTERS: Final = 1024
-#: Characters of texts that are tokenized before the request's deadline is looked at again: 10 to 100 ms of work.
+#: Characters that are tokenized between two checks of the request's deadline: 10 to 100 ms of work.
 _PART_CHARACTERS: Final = 131_072
 
 
@@ -96,7 +96,7 @@ class EncodingPipeline:
 
     @staticmethod
     def _parts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-        """Split texts into parts that are tokenized soon, so that a request that gave up costs little more."""
+        """Split texts into parts that are tokenized quickly, so that a request past its deadline costs little more."""
         start, characters = 0, 0
         for index, text in enumerate(texts):
             characters += len(text)

@@ -1,4 +1,4 @@
-"""Slots of calls: how many are in flight, and which are rejected before anything is read."""
+"""Call slots: bound the number of calls in flight. Calls beyond it are rejected before anything is read."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Final
 
 from emberline.engine.errors import Overloaded, ShuttingDown
 
-#: Share of the slots that streams may hold: those that stand idle leave the others to short calls.
+#: Maximum share of the slots that streams may hold, so that idle streams leave slots to short calls.
 _STREAM_SHARE: Final = 0.5
-#: Seconds after which a slot is likely to be free again.
+#: Retry hint in seconds.
 _RETRY_SECONDS: Final = 0.1
 
 
 class CallSlots:
-    """Counts the calls in flight. Health and Info need no slot, so that a full server still says how it is.
+    """Counts the calls in flight. Health and Info need no slot, so that a full server still reports its state.
 
     Belongs to the event loop.
 
     Attributes:
-        last: when the last call came, accepted or not, in seconds of `time.monotonic`.
+        last: time of the last call, accepted or not, in seconds of `time.monotonic`.
     """
 
     def __init__(self, limit: int) -> None:
-        """Open the slots.
+        """Start without calls.
 
         Args:
             limit: maximum number of calls in flight, streams included.

@@ -90,7 +90,7 @@ async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
 
     def on_signal() -> None:
         if stopping.is_set():
-            os._exit(1)  # at once, whatever the process is doing: what was acknowledged is on the disk
+            os._exit(1)  # at once; all acknowledged changes are on the disk
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -26,7 +26,7 @@ from .stream import Stream, StreamIdle
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Emberline"].full_name
 
-#: Bytes of a request above which it is read on a thread: to read a larger one would stop all others for milliseconds.
+#: Requests with more bytes are parsed on a thread, because parsing them would stop the event loop for milliseconds.
 _LARGE: Final = 262_144
 
 _OK: Final = Status(grpc.StatusCode.OK, "")
@@ -38,10 +38,10 @@ class _Call:
     """A call of the contract.
 
     Attributes:
-        message: type of its request.
-        convert: turns that message into the engine's request.
-        answer: answers the engine's request, under its deadline and priority.
-        free: whether it needs no slot, because it only says how the server is.
+        message: type of the request's message.
+        convert: converts the message to the engine's request.
+        answer: answers the engine's request.
+        free: whether the call needs no slot, because it only reports the server's state.
     """
 
     message: type[Message]
@@ -120,7 +120,7 @@ class Service:
         return answer
 
     async def _read(self, call: _Call, raw: bytes) -> tuple[Any, int]:
-        """Read a request: the engine's, and its priority."""
+        """Parse a request; returns the engine's request and the priority."""
 
         def read() -> tuple[Any, int]:
             message = parse(call.message, raw, self._limits)

@@ -12,13 +12,13 @@ from tokenizers import Tokenizer
 from emberline.engine.errors import BundleCorrupt
 from emberline.engine.records import Encoding, Integers
 
-#: Characters per token that are read at first; a head of that many for each token nearly always fills the encoder.
-#: Tokenizing all of 64 kB takes 100 ms, and 99 % of it is thrown away.
+#: Characters in the first head of a text, per token that the encoder reads. Such a head nearly always fills the
+#: encoder. Tokenizing all of 64 kB takes 100 ms, and 99 % of it is thrown away.
 _CHARACTERS_PER_TOKEN: Final = 8
-#: Growth of the head where it did not fill the encoder: of long words or of white space. All heads together are then
-#: at most a third longer than the last.
+#: Growth factor of a head that does not fill the encoder, for instance of long words or white space. All heads together
+#: are at most a third longer than the last one.
 _GROWTH: Final = 4
-#: Characters before a cut among which a word boundary is looked for; longer words are a single unknown token.
+#: Characters before a cut that are searched for a word boundary; longer words are a single unknown token.
 _WORD: Final = 100
 
 
@@ -47,7 +47,7 @@ class TextTokenizer:
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Tokenize texts, in their order. Releases the interpreter's lock while it works.
 
-        Only the head of a long text is read, and more of it only where that did not fill the encoder. The tokens are
+        Of a long text only the head is tokenized, and more of it only if that does not fill the encoder. The tokens are
         those of the whole text.
         """
         encodings: dict[int, Encoding] = {}

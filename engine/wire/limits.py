@@ -1,7 +1,7 @@
-"""Limits of a message's lists, checked on its bytes before protobuf makes an object of every entry.
+"""Limits of a message's lists, which are checked on its bytes before protobuf creates an object for every entry.
 
-Sixteen million empty inputs are 32 MB on the wire and over a gigabyte as objects. The scan walks the tags of a message
-and of those inside it that can hold lists, and stops at the first list that is too long.
+Sixteen million empty inputs take 32 MB on the wire and over a gigabyte as objects. The scan walks the tags of a message
+and of its parts that can hold lists, and stops at the first list that is too long.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from emberline.engine.errors import InvalidInput
 
-#: Outputs that a request can name: there are fewer kinds of them.
+#: Maximum number of outputs in a request; fewer are defined.
 _MAX_OUTPUTS: Final = 32
-#: Fields of all messages in a request together; a thousand items with forty attributes have fewer.
+#: Maximum number of fields in a request, nested messages included; a thousand items with forty attributes have fewer.
 _MAX_FIELDS: Final = 400_000
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -28,10 +28,10 @@ class MessageLimits:
     """Maximum numbers of entries in a request's lists.
 
     Attributes:
-        inputs: inputs, candidates, items, ids, a user's likes, values of a filter, texts of an attribute.
-        filters: filters of a recommendation.
-        excluded: ids that a recommendation leaves out.
-        attributes: attributes of an item or a user.
+        inputs: limit of inputs, candidates, items, ids, a user's history, values of a filter, texts of an attribute.
+        filters: limit of the filters of a recommendation.
+        excluded: limit of the ids that a recommendation leaves out.
+        attributes: limit of the attributes of an item or a user.
     """
 
     inputs: int
@@ -40,7 +40,7 @@ class MessageLimits:
     attributes: int
 
     def by_field(self) -> Mapping[str, int]:
-        """The limits by the lists' full names in the contract."""
+        """Return the limits by the full names of the lists in the contract."""
         return {
             **dict.fromkeys(_INPUTS, self.inputs),
             "emberline.v1.RecommendRequest.filters": self.filters,
@@ -64,14 +64,12 @@ _OUTPUTS: Final = tuple(f"emberline.v1.{name}Request.outputs" for name in ("Enco
 
 
 def check_lists(descriptor: Descriptor, raw: bytes, limits: MessageLimits) -> None:
-    """Check the lists of a message that is not parsed yet.
-
-    Bytes that are not such a message pass: parsing them says what is wrong.
+    """Check the lists of a message before it is parsed. Invalid bytes pass, because parsing reports them.
 
     Args:
-        descriptor: of the message.
-        raw: its bytes.
-        limits: of its lists.
+        descriptor: type of the message.
+        raw: bytes of the message.
+        limits: limits of its lists.
 
     Raises:
         InvalidInput: a list has too many entries, or the message too many fields.
@@ -104,7 +102,7 @@ class _Scan:
             elif kind in (_FIXED32, _FIXED64):
                 position += 4 if kind == _FIXED32 else 8
             else:
-                return  # not valid: parsing says so
+                return  # invalid; parsing reports it
             field = known.get(number)
             if field is not None:
                 index = counts[number] = counts.get(number, -1) + 1
@@ -118,7 +116,7 @@ class _Scan:
             position += length
 
     def _varint(self, position: int, end: int) -> tuple[int, int]:
-        """Read a number; past the end it is 0 and ends the walk."""
+        """Read a number. Past the end it is 0, and the walk ends."""
         value = shift = 0
         while position < end:
             byte = self._raw[position]
@@ -132,7 +130,7 @@ class _Scan:
 
 @cache
 def _fields(descriptor: Descriptor) -> Mapping[int, FieldDescriptor]:
-    """The fields of a message that are lists, or that may hold some."""
+    """Return the fields of a message that are lists or may contain lists."""
     return {
         field.number: field
         for field in descriptor.fields
@@ -146,7 +144,7 @@ def _holds_lists(descriptor: Descriptor) -> bool:
 
 
 def _reaches(descriptor: Descriptor, above: frozenset[str]) -> bool:
-    """Whether a message or one inside it has a list; values of attributes hold each other."""
+    """Return whether a message or a nested one has a list. Values of attributes may be nested in each other."""
     if descriptor.full_name in above:
         return False
     above |= {descriptor.full_name}
