@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.gate.comparison import agreement, compare, quality
 from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.gate.predictions import Predictions, predict
@@ -24,7 +25,8 @@ def test_agreement_is_the_share_of_the_best_that_are_kept() -> None:
 
 def test_equally_good_ones_are_interchangeable() -> None:
     """Of two items that tie in the reference, either counts."""
-    reference = np.array([[1.0, 0.5, 0.5 + 1e-8, 0.1]], np.float32)
+    reference = np.array([[1.0, 0.5, 0.5 + 6e-7, 0.1]], np.float32)
+    assert reference[0, 1] != reference[0, 2]
     assert agreement(np.array([[1.0, 0.9, 0.2, 0.1]], np.float32), reference, 2) == 1
     assert agreement(np.array([[1.0, 0.2, 0.9, 0.1]], np.float32), reference, 2) == 1
     assert agreement(np.array([[1.0, 0.2, 0.1, 0.9]], np.float32), reference, 2) == 0.5
@@ -122,3 +124,46 @@ def test_recommendations_are_of_items_that_a_user_has_not_met(reference: Predict
     assert any(len(known) >= 10 for known in holdout.recommendations.known)
     assert compare(praised, reference, holdout)["recommendations@10"] == 1
     assert compare(reference, praised, holdout)["recommendations@10"] == 1
+
+
+def test_a_user_of_whom_nothing_is_known_has_no_cosine(reference: Predictions, holdout: HoldoutSet) -> None:
+    """An empty profile is zeros in every form: it neither spoils the least cosine nor lifts the mean."""
+    profiles = reference.vectors.profiles.copy()
+    profiles[np.flatnonzero(holdout.split.cold_users)[0]] = 0
+    empty = replace(reference, vectors=replace(reference.vectors, profiles=profiles))
+    assert compare(empty, empty, holdout)["cosine"]["min"] == pytest.approx(1)
+
+
+def test_profiles_count_as_items_do(reference: Predictions, holdout: HoldoutSet) -> None:
+    """A held-out user's profile that is turned round has the cosine −1, and the mean is over items and users."""
+    user = int(np.flatnonzero(holdout.split.cold_users)[0])
+    profiles = reference.vectors.profiles.copy()
+    profiles[user] *= -1
+    turned = replace(reference, vectors=replace(reference.vectors, profiles=profiles))
+    cosine = compare(turned, reference, holdout)["cosine"]
+    count = int(holdout.split.cold_items.sum() + holdout.split.cold_users.sum())
+    assert cosine["min"] == pytest.approx(-1)
+    assert cosine["mean"] == pytest.approx(1 - 2 / count)
+
+
+def test_scores_that_order_nothing_agree_with_nothing(reference: Predictions, holdout: HoldoutSet) -> None:
+    """A form that scores all items alike has a Kendall's tau of 0, in the rankings of cold items alone."""
+    flat = replace(reference, rankings=(np.zeros_like(reference.rankings[0]), *reference.rankings[1:]))
+    assert compare(flat, reference, holdout)["kendall_tau"] == {"mean": 0.0, "min": 0.0}
+    assert len(reference.rankings) == 2
+    others = replace(reference, rankings=(reference.rankings[0], -reference.rankings[1]))
+    assert compare(others, reference, holdout)["kendall_tau"]["min"] == pytest.approx(1)
+
+
+def test_ratios_are_of_the_form_to_the_reference(reference: Predictions, holdout: HoldoutSet) -> None:
+    """Of NDCG and of recall, each by its own values; a form that ranks the wrong way round keeps less than all."""
+    turned = replace(reference, rankings=tuple(-scores for scores in reference.rankings))
+    measured = compare(turned, reference, holdout)
+    for name, values in (("ndcg@10", "ndcg"), ("recall@10", "recall")):
+        for scenario, ours, theirs in zip(holdout.rankings, turned.rankings, reference.rankings, strict=True):
+            mine, its = (getattr(evaluate(scenario, scores, (10,)), values)[10].mean() for scores in (ours, theirs))
+            found = measured[name][scenario.name]
+            assert found["value"] == pytest.approx(mine)
+            assert found["ratio"] == pytest.approx(mine / its)
+            assert found["interval"][0] <= found["ratio"] <= (found["interval"][1] or np.inf)
+    assert measured["ndcg@10"]["item cold"]["value"] != measured["recall@10"]["item cold"]["value"]

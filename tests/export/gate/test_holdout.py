@@ -8,6 +8,7 @@ import pytest
 from emberline.engine.errors import ExportError
 from emberline.export.data.split import Fractions, split
 from emberline.export.gate.holdout import HoldoutSet
+from emberline.export.gate.predictions import predict
 from emberline.export.training.run import Run
 
 
@@ -49,3 +50,27 @@ def test_calibration_reads_no_text_of_the_holdout_set(small_run: Run) -> None:
     assert not asked & set(seen)
     assert "" in told
     assert sorted(told - asked - {""}) == seen
+
+
+def test_it_asks_about_cold_items_and_new_users(small_run: Run) -> None:
+    """Cold items are ranked for users with a history, warm ones for new users with three likes and a profile."""
+    dataset, parts = small_run.data()
+    holdout = HoldoutSet.of(dataset, parts)
+    assert [scenario.name for scenario in holdout.rankings] == ["item cold", "user cold, 3 known"]
+    assert all(len(history) == 3 for history in holdout.rankings[1].history)
+    assert holdout.recommendations.name == "item cold, mixed"
+    np.testing.assert_array_equal(holdout.pairs, parts.item_cold)
+    predicted = predict(small_run.trained, holdout)
+    assert len(predicted.heads["item_attributes"]) == parts.cold_items.sum()
+    assert len(predicted.heads["user_attributes"]) == len(holdout.rankings[1].users)
+    assert len(predicted.heads["probability"]) == len(predicted.heads["rating"]) == len(parts.item_cold)
+
+
+@pytest.mark.parametrize(("head", "value"), [("probability", 1.01), ("item_attributes", -0.01), ("rating", np.nan)])
+def test_values_that_cannot_be_are_a_fault(small_run: Run, head: str, value: float) -> None:
+    """One probability beyond its bounds, or one number that is none, makes all predictions invalid."""
+    predicted = predict(small_run.trained, HoldoutSet.of(*small_run.data()))
+    assert predicted.fault() == ""
+    values = predicted.heads[head].copy()
+    values.flat[0] = value
+    assert replace(predicted, heads={**predicted.heads, head: values}).fault() != ""

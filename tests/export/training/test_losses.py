@@ -82,3 +82,29 @@ def test_behaviour_of_no_pairs_is_nothing() -> None:
 def test_attributes_sum_over_labels() -> None:
     """An undecided prediction costs log 2 for each label."""
     assert losses.attributes(torch.zeros(4, 3), torch.ones(4, 3)).item() == pytest.approx(3 * math.log(2))
+
+
+def test_behaviour_is_the_mean_over_pairs() -> None:
+    """Two undecided predictions cost log 2, as one does; sure ones cost what they are wrong by."""
+    assert losses.behaviour(torch.zeros(2), torch.tensor([1.0, 0.0])).item() == pytest.approx(math.log(2))
+    wrong = losses.behaviour(torch.tensor([3.0]), torch.tensor([0.0])).item()
+    assert wrong == pytest.approx(math.log(1 + math.exp(3.0)))
+
+
+def test_the_rating_loss_is_the_mean_over_rated_pairs() -> None:
+    """Of two rated pairs, off by a half and by all of the span, it is the mean of the squares."""
+    actual = torch.tensor([5.0, 1.0, float("nan")])
+    loss = losses.rating(torch.tensor([3.0, 5.0, 1.0]), actual, span=4.0)
+    assert loss.item() == pytest.approx((0.25 + 1.0) / 2)
+
+
+def test_attributes_are_a_mean_over_items() -> None:
+    """One item of two that is predicted for sure halves the loss."""
+    logits = torch.tensor([[0.0, 0.0], [50.0, -50.0]])
+    assert losses.attributes(logits, torch.tensor([[1.0, 0.0]] * 2)).item() == pytest.approx(math.log(2))
+
+
+def test_alignment_is_a_mean_over_known_items() -> None:
+    """Squared distances of 2 and 6 in units of 4 are 0.5 and 1.5."""
+    difference = torch.tensor([[1.0, 1.0], [1.0, -(5.0**0.5)]])
+    assert losses.alignment(difference, torch.ones(2), scale=4.0).item() == pytest.approx(1.0)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from emberline.export.progress import silent
+from emberline.export.training.batches import draw
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import Examples
 from emberline.export.training.objective import NEXT, Objective
@@ -165,3 +167,143 @@ def test_the_bank_keeps_what_was_encoded_from_complete_texts(trainer: Trainer) -
     kept = trainer.bank.items.clone()
     _loss(trainer, **whole | {"hide_labels": 0.999})
     assert torch.equal(trainer.bank.items, kept)
+
+
+#: No chance but the batch's, and whole texts.
+PLAIN: dict[str, Any] = {
+    "dropout": 0.0,
+    "profile_dropout": 0.0,
+    "hide_labels": 0.0,
+    "field_dropout": 0.0,
+    "stray_words": 0.0,
+    "profiles": 0,
+    "propensity": 0.5,
+}
+
+
+def _entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy of each entry."""
+    return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+
+
+@torch.no_grad()
+def test_every_loss_is_what_its_definition_says(trainer: Trainer) -> None:
+    """Computed one user and one item after the other, from the same batch, all losses come out the same."""
+    model, examples = trainer.model.eval(), trainer.objective.examples
+    _, told = _loss(trainer, **PLAIN)
+    batch = draw(examples, replace(trainer.config, **PLAIN), COLUMNS, np.random.default_rng(0))
+    labels = torch.from_numpy(examples.told)
+    weights = torch.from_numpy(examples.weights(0.5))
+    items = trainer.table()
+    history_of = items.clone()
+    fresh = trainer.bank.items[COLUMNS]  # whole texts were encoded, so the bank has their vectors
+    items[COLUMNS] = model.item_tower.read(fresh, labels[COLUMNS])
+
+    shares, new, prior, behaviour, ratings, nexts = [], [], [], [], [], []
+    for row, user in enumerate(batch.users.tolist()):
+        known, targets, rated = (
+            torch.from_numpy(columns[rows == row])
+            for rows, columns in (
+                (batch.history_row, batch.history_column),
+                (batch.target_row, batch.target_column),
+                (batch.rated_row, batch.rated_column),
+            )
+        )
+        history = history_of[known, :-1].mean(dim=0) if len(known) else torch.zeros(items.shape[1] - 1)
+        profile = trainer.bank.profiles[int(trainer.objective.profiles.of[user])] * float(batch.with_profile[row])
+        assert len(known) == batch.length[row]
+        vector, next_labels = model.user_tower(history[None], profile[None], torch.tensor([float(len(known))]))
+        scores = (vector @ items[:, :-1].T)[0] / model.config.temperature + items[:, -1]
+        left = scores.clone()
+        left[known] = -1e4
+        log_shares = left.log_softmax(dim=0)
+        shares += [(float(weights[column]), -float(log_shares[column])) for column in targets]
+        among = scores[COLUMNS].log_softmax(dim=0)
+        places = COLUMNS.tolist()
+        new += [
+            (float(weights[column]), -float(among[places.index(column)]))
+            for column in targets.tolist()
+            if column in places
+        ]
+        if not len(known) and batch.with_profile[row]:
+            expected = torch.from_numpy(trainer.objective.prior.expected(np.array([user]))[0])
+            prior.append(-float((log_shares * expected / expected.sum()).sum()))
+        liked, rating = batch.liked[batch.rated_row == row], batch.rating[batch.rated_row == row]
+        for column, is_liked, actual in zip(rated.tolist(), liked, rating, strict=True):
+            logit, predicted = model.match(vector, items[column, :-1][None], items[column, -1][None])
+            behaviour.append(float(_entropy(logit, torch.tensor([float(is_liked)]))))
+            ratings.append(float((predicted - float(actual)) / 3) ** 2)  # from 2 to 5
+        wanted = torch.from_numpy(examples.labels)[targets].mean(dim=0)
+        nexts.append(float(_entropy(next_labels[0], wanted).sum()))
+
+    def weighted(found: list[tuple[float, float]]) -> float:
+        return sum(weight * loss for weight, loss in found) / sum(weight for weight, _ in found)
+
+    aim = trainer.table.aim @ trainer.table.root
+    away = (items[COLUMNS] - trainer.table.aim[COLUMNS]) @ trainer.table.root
+    met = torch.from_numpy(examples.known)[COLUMNS]
+    assert new
+    assert prior
+    assert told["ranking"] == pytest.approx(weighted(shares), rel=1e-4)
+    assert told["ranking of new"] == pytest.approx(weighted(new), rel=1e-4)
+    assert told["group prior"] == pytest.approx(sum(prior) / len(batch.users), rel=1e-4)
+    assert told["behaviour"] == pytest.approx(np.mean(behaviour), rel=1e-4)
+    assert told["rating"] == pytest.approx(np.mean(ratings), rel=1e-4)
+    assert told["next attributes"] == pytest.approx(np.mean(nexts), rel=1e-4)
+    assert told["attributes"] == pytest.approx(
+        float(_entropy(model.item_tower.describe(fresh), labels[COLUMNS]).sum(dim=1).mean()), rel=1e-4
+    )
+    variance = float(((aim - aim.mean(dim=0)) ** 2).mean(dim=0).sum())
+    assert told["alignment"] == pytest.approx(float((away**2).sum(dim=1)[met].mean()) / variance, rel=1e-4)
+
+
+@torch.no_grad()
+def test_what_a_spoilt_text_does_not_tell_is_guessed(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An item whose labels were left out is placed by the labels that its text suggests, and learns none from that."""
+    tower = trainer.model.eval().item_tower
+    read = tower.read
+    asked: list[tuple[Tensor, Tensor]] = []
+
+    def watched(vectors: Tensor, told: Tensor) -> Tensor:
+        asked.append((vectors, told))
+        return read(vectors, told)
+
+    monkeypatch.setattr(tower, "read", watched)
+    with torch.enable_grad():
+        _loss(trainer, **PLAIN | {"hide_labels": 0.999})
+        _loss(trainer, **PLAIN)
+    (hidden, guessed), (_, told) = asked
+    assert hidden.requires_grad
+    assert not guessed.requires_grad
+    torch.testing.assert_close(guessed, tower.describe(hidden).sigmoid())
+    torch.testing.assert_close(told, torch.from_numpy(trainer.objective.examples.told[COLUMNS]))
+
+
+@torch.no_grad()
+def test_attributes_are_predicted_from_texts_without_them(trainer: Trainer) -> None:
+    """A step that encodes nothing takes the vectors of such texts, as often as the settings say."""
+    model, bank = trainer.model.eval(), trainer.bank
+    labels = torch.from_numpy(trainer.objective.examples.told)
+    for share, vectors in ((0.0, bank.items), (0.9999, bank.hidden)):
+        _, told = _loss(trainer, encodes=False, **PLAIN | {"hide_labels": share})
+        expected = _entropy(model.item_tower.describe(vectors), labels).sum(dim=1).mean()
+        assert told["attributes"] == pytest.approx(float(expected), rel=1e-4)
+    assert not torch.allclose(bank.items, bank.hidden)
+
+
+def test_dropout_drops(trainer: Trainer) -> None:
+    """The towers read vectors of which a share is missing, and profiles too, as the settings say."""
+    plain = _loss(trainer, **PLAIN)[1]
+    items = _loss(trainer, **PLAIN | {"dropout": 0.9})[1]
+    profiles = _loss(trainer, **PLAIN | {"profile_dropout": 0.9})[1]
+    assert items["attributes"] != pytest.approx(plain["attributes"], rel=1e-3)
+    assert items["alignment"] != pytest.approx(plain["alignment"], rel=1e-3)
+    assert profiles["ranking"] != pytest.approx(plain["ranking"], rel=1e-5)
+    assert profiles["alignment"] == pytest.approx(plain["alignment"], rel=1e-5)
+
+
+def test_behaviour_leaves_biases_alone(trainer: Trainer) -> None:
+    """An item's bias is for ranking: what is predicted of single pairs does not move it, ranking does."""
+    for name, moves in (("behaviour", False), ("rating", False), ("ranking", True)):
+        _gradient(trainer, trainer.table, name, **PLAIN)
+        assert (trainer.table.biases.grad is not None and bool(trainer.table.biases.grad.any())) is moves
