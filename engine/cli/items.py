@@ -13,8 +13,7 @@ import typer
 from emberline.engine.errors import DataError, InvalidInput
 from emberline.engine.text.rendering import render
 
-from .itemlines import read_item
-from .lines import lines
+from .itemfile import ItemFile, as_file, described_items
 from .options import RETRIES, SERVER, TIMEOUT, AsJson, Server, Timeout, attributes
 from .output import print_json, print_table
 from .progress import progress
@@ -40,7 +39,16 @@ def upsert(
             metavar="[FILE]",
             help="A file of JSON Lines, one item per line: its id, optionally a text, and its attributes, as in "
             '{"id": "x", "title": "Alien", "year": 1979, "genres": ["Horror"]} or in an object of their own, '
-            '{"id": "x", "attributes": {…}}. -: standard input.',
+            '{"id": "x", "attributes": {…}}. Or CSV or TSV with such columns. All may be compressed. -: '
+            "standard input.",
+        ),
+    ] = None,
+    description: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The data-set description that the model was trained by: the FILE is read as its [item] says, with "
+            "its columns, kinds and names.",
         ),
     ] = None,
     item_id: Annotated[
@@ -72,15 +80,22 @@ def upsert(
         raise typer.BadParameter("give either a FILE (- for standard input) or one item with --id")
     if file and (set_ or list_ or text):
         raise typer.BadParameter("--set, --list and --text describe the item of --id, not the items of a FILE")
-    if item_id:
-        item = Item(item_id, attributes(set_ or (), list_ or ()), text)
-        sourced = iter([(f"--id {item_id}", item)])
-    else:
-        sourced = ((source, read_item(source, line)) for source, line in lines(file))
+    if item_id and description:
+        raise typer.BadParameter("--description says how a FILE is read; leave it out with --id")
+    entity = described_items(description) if description else None
     inserted = replaced = 0
-    with Client(server, timeout=timeout, retries=RETRIES) as client, progress("items upserted") as advance:
-        size = min(_PART, client.info().max_inputs)
-        while part := list(islice(sourced, size)):
+    with (
+        as_file(file or Path()) as kept,
+        Client(server, timeout=timeout, retries=RETRIES) as client,
+        progress("items upserted") as advance,
+    ):
+        info = client.info()
+        one = Item(item_id, attributes(set_ or (), list_ or ()), text)
+        described = (
+            iter([(f"--id {item_id}", one)]) if item_id else ItemFile(kept, entity, info.item_fields, _note).items()
+        )
+        size = min(_PART, info.max_inputs)
+        while part := list(islice(described, size)):
             new, old = _upsert(client, part)
             inserted, replaced = inserted + new, replaced + old
             advance(len(part))
@@ -92,7 +107,19 @@ def upsert(
         typer.echo(f"{inserted} inserted, {replaced} replaced")
 
 
+def _note(sentence: str) -> None:
+    typer.echo(f"emberline: {sentence}", err=True)
+
+
 def _upsert(client: Client, part: list[tuple[str, Item]]) -> tuple[int, int]:
+    # Training keeps one of equal rows, too; those that contradict each other are refused by the server.
+    last: dict[str, Item] = {}
+    unique = []
+    for place, item in part:
+        if last.get(item.id) != item:
+            unique.append((place, item))
+        last[item.id] = item
+    part = unique
     try:
         result = client.upsert_items([item for _, item in part])
     except InvalidInput as error:

@@ -15,7 +15,7 @@ from .frame import Frame
 from .records import Interactions
 from .report import Fault, ProblemCollector
 from .schema import Interaction
-from .values import UNITS, numbers, seconds, texts
+from .values import UNITS, decimal_mark, numbers, seconds, texts
 
 
 def load_interactions(interaction: Interaction, folder: Path, findings: ProblemCollector) -> Frame:
@@ -26,7 +26,7 @@ def load_interactions(interaction: Interaction, folder: Path, findings: ProblemC
     """
     columns = [interaction.user, interaction.item, interaction.rating, interaction.timestamp]
     named = [column for column in columns if column is not None]
-    return load(folder / interaction.file, named, findings, may_be_empty=True)
+    return load(folder / interaction.file, named, findings, interaction.dialect, may_be_empty=True)
 
 
 def user_ids(interaction: Interaction, frame: Frame) -> tuple[str, ...]:
@@ -61,14 +61,16 @@ def resolve(
         known = found.is_in(list(ids)).fill_null(value=False)
         findings.count(unknown, frame, found.is_not_null() & ~known, column)
         frame = frame.take(known)
+    decimal = interaction.dialect.decimal or "."
     if interaction.rating is not None:
-        rating, bad = numbers(frame, interaction.rating)
+        decimal = interaction.dialect.decimal or decimal_mark(frame, interaction.rating, findings.note)
+        rating, bad = numbers(frame, interaction.rating, decimal=decimal)
         if interaction.positive.comparison is not None:
             bad = rating.is_null()
         findings.count(Fault.BAD_RATING, frame, bad, interaction.rating)
         frame = frame.take(~bad)
     if interaction.timestamp is not None:
-        times, unit = seconds(frame, interaction.timestamp)
+        times, unit = seconds(frame, interaction.timestamp, interaction.dialect.decimal or ".")
         if unit != UNITS[0][0]:
             findings.note(f"{path.name}: {interaction.timestamp} is read as {unit} since 1970")
         bad = times.is_null()
@@ -77,7 +79,7 @@ def resolve(
     frame = _latest(interaction, frame, findings)
     if not len(frame):
         raise DataError(f"{path}: no interaction is left. {findings.describe()}")
-    return _interactions(interaction, frame, users, items, path)
+    return _interactions(interaction, frame, users, items, decimal)
 
 
 def _latest(interaction: Interaction, frame: Frame, findings: ProblemCollector) -> Frame:
@@ -98,20 +100,20 @@ def _latest(interaction: Interaction, frame: Frame, findings: ProblemCollector) 
 def _times(interaction: Interaction, frame: Frame) -> pl.Series:
     if interaction.timestamp is None:
         return pl.Series([0.0] * len(frame), dtype=pl.Float64)
-    return seconds(frame, interaction.timestamp)[0]
+    return seconds(frame, interaction.timestamp, interaction.dialect.decimal or ".")[0]
 
 
 def _interactions(
-    interaction: Interaction, frame: Frame, users: Sequence[str], items: Sequence[str], path: Path
+    interaction: Interaction, frame: Frame, users: Sequence[str], items: Sequence[str], decimal: str
 ) -> Interactions:
     rating = np.full(len(frame), np.nan)
     if interaction.rating is not None:
-        rating = numbers(frame, interaction.rating)[0].fill_null(np.nan).to_numpy()
+        rating = numbers(frame, interaction.rating, decimal=decimal)[0].fill_null(np.nan).to_numpy()
     # Before the ratings are rounded to 32 bits: 3.99999999 is less than 4.
     positive = interaction.positive.of(rating)
     if not positive.any():
         raise DataError(
-            f"{path}: no interaction is a like; the ratings run from {rating.min():g} to {rating.max():g}. "
+            f"{frame.path}: no interaction is a like; the ratings run from {rating.min():g} to {rating.max():g}. "
             "Choose another rule for `positive` in the data-set description"
         )
     return Interactions(

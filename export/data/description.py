@@ -5,16 +5,17 @@ It is a TOML file; `docs/data.md` lists its keys. The one of MovieLens-100K come
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
 from emberline.engine.errors import DataError
+from emberline.engine.tables.dialect import Dialect
+from emberline.engine.tables.schema import Entity
+from emberline.engine.tables.toml_table import TomlTable, read_toml
 
-from .schema import AttributeField, Entity, Interaction, Kind, KnowledgeGraph, Positive
-from .toml_table import TomlTable
+from .schema import Interaction, KnowledgeGraph, Positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,8 @@ class Description:
             DataError: it cannot be read, or a key is missing, unknown or of the wrong type.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-            values = tomllib.loads(text)
-        except OSError as error:
-            raise DataError(f"{path}: cannot read this data-set description: {error.strerror}") from error
-        except ValueError as error:  # broken UTF-8 or broken TOML; both messages say where
-            raise DataError(f"{path}: not a TOML file: {error}") from error
-        return _parse(TomlTable(values, str(path)), path.absolute().parent, text)
+        table, text = read_toml(path)
+        return _parse(table, path.absolute().parent, text)
 
     @classmethod
     def builtin(cls, name: str) -> Description:
@@ -101,19 +96,18 @@ def _parse(root: TomlTable, base: Path, toml: str) -> Description:
     location = root.table("data")
     package = location.optional_text("package")
     path = location.optional_text("path") or "."
+    dialect = Dialect.parse(location)
     location.close()
-    user = _user(root.table("user"))
-    interaction = _interaction(root.table("interaction"))
-    graph = _graph(root.table("graph"))
-    item = _item(root.table("item"), graph)
+    user = _user(root.table("user"), dialect)
+    interaction = _interaction(root.table("interaction"), dialect)
+    graph = _graph(root.table("graph"), dialect)
+    item = _item(root.table("item"), graph, dialect)
     root.close()
     return Description(name, item, user, interaction, graph, package, path, base, toml)
 
 
-def _item(table: TomlTable, graph: KnowledgeGraph | None) -> Entity:
-    entity = replace(
-        _entity(table, table.text("file")), labels=table.texts("labels"), joined=graph.relations if graph else ()
-    )
+def _item(table: TomlTable, graph: KnowledgeGraph | None, dialect: Dialect) -> Entity:
+    entity = replace(Entity.parse(table, dialect), joined=graph.relations if graph else ())
     table.close()
     if not entity.fields:
         table.fail("fields", "is missing; an item needs at least one attribute to be known by")
@@ -126,36 +120,18 @@ def _item(table: TomlTable, graph: KnowledgeGraph | None) -> Entity:
     return entity
 
 
-def _user(table: TomlTable) -> Entity:
+def _user(table: TomlTable, dialect: Dialect) -> Entity:
     # Without a file, the users are those of the interactions, with nothing known of them.
     if not table.keys():
         return Entity(file="", id="")
-    entity = _entity(table, table.text("file"))
+    if "labels" in table.keys():  # noqa: SIM118
+        table.fail("labels", "are for items alone; leave it out")
+    entity = Entity.parse(table, dialect)
     table.close()
     return entity
 
 
-def _entity(table: TomlTable, file: str) -> Entity:
-    fields = table.table("fields")
-    return Entity(file, table.text("id"), tuple(_field(name, fields.table(name)) for name in fields.keys()))  # noqa: SIM118
-
-
-def _field(name: str, table: TomlTable) -> AttributeField:
-    asked = table.optional_text("kind") or "text"
-    kinds: dict[str, Kind] = {"text": "text", "number": "number", "list": "list"}
-    if asked not in kinds:
-        table.fail("kind", f"is {asked!r}; it must be one of {', '.join(kinds)}")
-    kind = kinds[asked]
-    separator = table.optional_text("separator")
-    if separator is not None and kind != "list":
-        table.fail("separator", f'is for the kind "list" alone; {name!r} is of the kind {kind!r}')
-    column = table.optional_text("column") or name
-    field = AttributeField(name, column, kind, separator or ",", table.texts("missing"))
-    table.close()
-    return field
-
-
-def _interaction(table: TomlTable) -> Interaction:
+def _interaction(table: TomlTable, dialect: Dialect) -> Interaction:
     # Without a file, there are no interactions yet.
     if not table.keys():
         return Interaction(file="", user="", item="", rating=None, timestamp=None, positive=Positive())
@@ -171,6 +147,7 @@ def _interaction(table: TomlTable) -> Interaction:
         rating=table.optional_text("rating"),
         timestamp=table.optional_text("timestamp"),
         positive=positive,
+        dialect=Dialect.parse(table, dialect),
     )
     table.close()
     if positive.comparison is not None and interaction.rating is None:
@@ -178,7 +155,7 @@ def _interaction(table: TomlTable) -> Interaction:
     return interaction
 
 
-def _graph(table: TomlTable) -> KnowledgeGraph | None:
+def _graph(table: TomlTable, dialect: Dialect) -> KnowledgeGraph | None:
     if not table.keys():
         return None
     graph = KnowledgeGraph(
@@ -188,6 +165,7 @@ def _graph(table: TomlTable) -> KnowledgeGraph | None:
         entity=table.optional_text("entity") or "entity",
         relations=table.texts("relations"),
         limit=table.optional_count("limit"),
+        dialect=Dialect.parse(table, dialect),
     )
     table.close()
     if not graph.relations:

@@ -10,12 +10,16 @@ import polars as pl
 
 from emberline.engine.errors import DataError
 from emberline.engine.records import Value
+from emberline.engine.tables.html import has_markup
+from emberline.engine.tables.schema import AttributeField, Entity
 
 from .formats import load
 from .frame import Frame
 from .report import Fault, ProblemCollector
-from .schema import AttributeField, Entity
-from .values import lists, numbers, texts
+from .values import decimal_mark, lists, numbers, texts
+
+#: Share of a column's texts that are HTML from which the report says so.
+_HTML = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,9 @@ def read_entities(entity: Entity, folder: Path, findings: ProblemCollector) -> E
     Raises:
         DataError: the file cannot be used; see `load`.
     """
-    frame = load(folder / entity.file, [entity.id, *(field.column for field in entity.columns)], findings)
+    frame = load(
+        folder / entity.file, [entity.id, *(field.column for field in entity.columns)], findings, entity.dialect
+    )
     ids = texts(frame, entity.id)
     findings.count(Fault.MISSING_ID, frame, ids.is_null(), entity.id)
     frame, ids = frame.take(ids.is_not_null()), ids.drop_nulls()
@@ -50,7 +56,8 @@ def read_entities(entity: Entity, folder: Path, findings: ProblemCollector) -> E
     frame, ids = frame.take(last), ids.filter(last)
     if not len(frame):
         raise DataError(f"{frame.path}: no row is left. {findings.describe()}")
-    columns = {field.name: _values(field, frame, findings).to_list() for field in entity.columns}
+    decimal = entity.dialect.decimal
+    columns = {field.name: _values(field, frame, findings, decimal).to_list() for field in entity.columns}
     attributes = tuple(
         {name: values[row] for name, values in columns.items() if values[row] is not None} for row in range(len(frame))
     )
@@ -67,16 +74,28 @@ def _last_rows(frame: Frame, ids: pl.Series, column: str, findings: ProblemColle
     return last
 
 
-def _values(field: AttributeField, frame: Frame, findings: ProblemCollector) -> pl.Series:
+def _values(field: AttributeField, frame: Frame, findings: ProblemCollector, decimal: str | None) -> pl.Series:
     if field.kind == "list":
-        values = lists(frame, field.column, field.separator, field.missing)
+        values = lists(frame, field.column, field.separator, field.missing, html=field.html)
         absent = values.is_null()
     elif field.kind == "number":
-        values, bad = numbers(frame, field.column, field.missing)
-        findings.count(Fault.BAD_NUMBER, frame, bad, field.column)
+        decimal = decimal or decimal_mark(frame, field.column, findings.note, field.missing)
+        values, bad = numbers(frame, field.column, field.missing, decimal)
+        findings.count(Fault.BAD_NUMBER, frame, bad, field.column, bad | values.is_not_null())
         absent = values.is_null() & ~bad
     else:
-        values = texts(frame, field.column, field.missing)
+        values = texts(frame, field.column, field.missing, html=field.html)
         absent = values.is_null()
+        if not field.html:
+            _look_for_html(field, frame, values, findings)
     findings.count(Fault.MISSING_VALUE, frame, absent, field.column)
     return values
+
+
+def _look_for_html(field: AttributeField, frame: Frame, values: pl.Series, findings: ProblemCollector) -> None:
+    marked = values.drop_nulls().filter([has_markup(text) for text in values.drop_nulls()])
+    if len(marked) > _HTML * len(values):
+        findings.note(
+            f"{frame.path.name}: {len(marked):,} of {len(values):,} texts of {field.column} are HTML, and are read "
+            'with their tags; strip = "html" takes them out'
+        )

@@ -40,4 +40,5 @@ class Frame:
     def examples(self, rows: pl.Series, column: str) -> Iterator[str]:
         """What a mask's rows have in a column, each as ``file:line: column value``."""
         for row in np.flatnonzero(rows.to_numpy()).tolist():
-            yield f"{self.place(row)}: {column} {self.data[column][row]!r}"
+            value = self.data[column][row]
+            yield f"{self.place(row)}: {column} {value.to_list() if isinstance(value, pl.Series) else value!r}"

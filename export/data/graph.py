@@ -32,7 +32,7 @@ def read_facts(
         DataError: the file cannot be used; see `load`.
     """
     columns = [graph.item, graph.relation, graph.entity]
-    frame = load(folder / graph.file, columns, findings)
+    frame = load(folder / graph.file, columns, findings, graph.dialect)
     for column in columns:
         missing = texts(frame, column).is_null()
         findings.count(Fault.MISSING_VALUE, frame, missing, column)

@@ -63,6 +63,7 @@ def read(
         positives=int(interactions.positive.sum()),
         problems=tuple(findings.problems),
         notes=tuple(findings.notes),
+        warnings=tuple(findings.warnings),
     )
     return dataset, report
 

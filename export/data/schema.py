@@ -1,16 +1,15 @@
-"""What a data-set description says about each file: which columns it has and what they mean."""
+"""What a data-set description says about the files of interactions and of facts."""
 
 from __future__ import annotations
 
 import operator
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["text", "number", "list"]
+from emberline.engine.tables.dialect import LOOK, Dialect
 
 _COMPARISONS = {
     ">=": operator.ge,
@@ -20,49 +19,6 @@ _COMPARISONS = {
     "==": operator.eq,
 }
 _RULE = re.compile(r"rating\s*(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?)")
-
-
-@dataclass(frozen=True, slots=True)
-class AttributeField:
-    """An attribute of an item or a user.
-
-    Attributes:
-        name: as it is rendered to text, e.g. ``year``.
-        column: as the file calls it, e.g. ``release_year``.
-        kind: a text, a number, or several texts.
-        separator: between the texts of a list in a text file; Parquet and JSONL may have real lists.
-        missing: texts that stand for no value, e.g. ``unknown``.
-    """
-
-    name: str
-    column: str
-    kind: Kind
-    separator: str = ","
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """The file of items, or of users.
-
-    Attributes:
-        file: its name in the data folder; empty if there is none, which only users may do.
-        id: the column with the unique id.
-        columns: the attributes that the file gives.
-        labels: names of attributes whose values are labels, to be predicted and explained by.
-        joined: names of attributes that come from the graph.
-    """
-
-    file: str
-    id: str
-    columns: tuple[AttributeField, ...] = ()
-    labels: tuple[str, ...] = ()
-    joined: tuple[str, ...] = ()
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The attributes' names, in the order in which they are rendered."""
-        return tuple(field.name for field in self.columns) + self.joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +70,7 @@ class Interaction:
         rating: the column with the rating; None if there is none.
         timestamp: the column with the time, as a number or ISO 8601; None if there is none: the file is in order.
         positive: which rows are likes.
+        dialect: how a text file is written.
     """
 
     file: str
@@ -122,6 +79,7 @@ class Interaction:
     rating: str | None
     timestamp: str | None
     positive: Positive
+    dialect: Dialect = LOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +93,7 @@ class KnowledgeGraph:
         entity: the column with the entity's name.
         relations: which relations become attributes of the items, in the order in which they are rendered.
         limit: how many entities of one relation an item takes, in the file's order; None: all.
+        dialect: how a text file is written.
     """
 
     file: str
@@ -143,3 +102,4 @@ class KnowledgeGraph:
     entity: str
     relations: tuple[str, ...]
     limit: int | None
+    dialect: Dialect = LOOK

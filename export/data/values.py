@@ -9,6 +9,8 @@ from typing import Final
 import polars as pl
 
 from emberline.engine.errors import DataError
+from emberline.engine.tables import cells
+from emberline.engine.tables.lines import Note
 
 from .frame import Frame
 
@@ -21,30 +23,32 @@ _YEAR_2262: Final = 9.2e9
 _LARGEST: Final = 2.0**63
 
 
-def texts(frame: Frame, column: str, missing: Sequence[str] = ()) -> pl.Series:
+def texts(frame: Frame, column: str, missing: Sequence[str] = (), *, html: bool = False) -> pl.Series:
     """(R,) texts without white space around them; null where there is none.
 
     Args:
         frame: R rows.
         column: its name.
         missing: texts that stand for none.
+        html: whether to take tags out and to resolve entities.
 
     Raises:
         DataError: the column holds lists or structures.
     """
     series = frame.data[column]
     _refuse(frame, column, series.dtype.is_nested() or series.dtype == pl.Binary, 'a text; kind = "list" reads lists')
-    text = series.cast(pl.String).str.strip_chars()
-    return text.set(text.is_in(["", *missing]), None)
+    given = series.cast(pl.String)
+    return pl.Series(column, [cells.text(cell, missing, html=html) for cell in given], dtype=pl.String)
 
 
-def numbers(frame: Frame, column: str, missing: Sequence[str] = ()) -> tuple[pl.Series, pl.Series]:
+def numbers(frame: Frame, column: str, missing: Sequence[str] = (), decimal: str = ".") -> tuple[pl.Series, pl.Series]:
     """Numbers, and whether a cell has something else.
 
     Args:
         frame: R rows.
         column: its name.
         missing: texts that stand for none.
+        decimal: the decimal mark of numbers that are texts.
 
     Returns:
         (R,) floats, null where there is none or it is not finite; (R,) bool, whether there is something that is no
@@ -56,12 +60,26 @@ def numbers(frame: Frame, column: str, missing: Sequence[str] = ()) -> tuple[pl.
     series = frame.data[column]
     _refuse(frame, column, series.dtype.is_temporal(), "a number")
     given = texts(frame, column, missing)
-    number = series.cast(pl.Float64) if series.dtype.is_numeric() else given.cast(pl.Float64, strict=False)
-    number = number.set(given.is_null() | ~number.is_finite().fill_null(value=False), None)
+    if series.dtype.is_numeric():
+        number = series.cast(pl.Float64)
+        number = number.set(given.is_null() | ~number.is_finite().fill_null(value=False), None)
+    else:
+        found = {text: cells.number(text, decimal) for text in given.drop_nulls().unique()}
+        number = pl.Series(column, [None if text is None else found[text] for text in given], dtype=pl.Float64)
     return number, given.is_not_null() & number.is_null()
 
 
-def lists(frame: Frame, column: str, separator: str, missing: Sequence[str] = ()) -> pl.Series:
+def decimal_mark(frame: Frame, column: str, note: Note, missing: Sequence[str] = ()) -> str:
+    """The decimal mark of a column's numbers, by what they look like; a comma is told."""
+    if frame.data[column].dtype != pl.String:
+        return "."
+    found = cells.likely_decimal(texts(frame, column, missing).drop_nulls().unique(maintain_order=True))
+    if found == ",":
+        note(f"{frame.path.name}: {column} has a decimal comma; that is a guess: `decimal` says it for certain")
+    return found
+
+
+def lists(frame: Frame, column: str, separator: str, missing: Sequence[str] = (), *, html: bool = False) -> pl.Series:
     """(R,) lists of different texts, in the file's order; null where there is none.
 
     Args:
@@ -69,6 +87,7 @@ def lists(frame: Frame, column: str, separator: str, missing: Sequence[str] = ()
         column: its name.
         separator: between the entries where a cell is one text.
         missing: entries that stand for none.
+        html: whether to take tags out and to resolve entities.
 
     Raises:
         DataError: the column holds structures, or lists of them.
@@ -76,20 +95,19 @@ def lists(frame: Frame, column: str, separator: str, missing: Sequence[str] = ()
     series = frame.data[column]
     if isinstance(series.dtype, pl.List):
         _refuse(frame, column, series.dtype.inner.is_nested(), "a list of texts")
-        entries = series.cast(pl.List(pl.String))
+        given = series.cast(pl.List(pl.String)).to_list()
     else:
-        entries = texts(frame, column).str.split(separator)
-    table = pl.DataFrame({"entries": entries}).select(
-        pl.col("entries")
-        .list.eval(pl.element().str.strip_chars())
-        .list.eval(pl.element().filter(pl.element().is_not_null() & ~pl.element().is_in(["", *missing])))
-        .list.unique(maintain_order=True)
-    )
-    cleaned = table["entries"]
-    return cleaned.set(cleaned.list.len() == 0, None)
+        given = texts(frame, column).to_list()
+    found = [
+        cells.entries(
+            [e for e in cell if e is not None] if isinstance(cell, list) else cell, separator, missing, html=html
+        )
+        for cell in given
+    ]
+    return pl.Series(column, found, dtype=pl.List(pl.String))
 
 
-def seconds(frame: Frame, column: str) -> tuple[pl.Series, str]:
+def seconds(frame: Frame, column: str, decimal: str = ".") -> tuple[pl.Series, str]:
     """Times in seconds, with the resolution that the file gives them.
 
     An ISO 8601 text and a Parquet date are seconds since 1970, in UTC where they name no zone. A number counts the unit
@@ -106,7 +124,7 @@ def seconds(frame: Frame, column: str) -> tuple[pl.Series, str]:
         return series.dt.epoch("s").cast(pl.Float64), UNITS[0][0]
     if isinstance(series.dtype, pl.Datetime):
         return _quotient(series.dt.timestamp(series.dtype.time_unit), _TICKS[series.dtype.time_unit]), UNITS[0][0]
-    number, other = numbers(frame, column)
+    number, other = numbers(frame, column, decimal=decimal)
     given = texts(frame, column).filter(other).unique()
     moments = {text: _moment(text) for text in given}
     parsed = texts(frame, column).replace_strict(moments, default=None, return_dtype=pl.Float64)

@@ -13,11 +13,12 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from emberline.engine.bundle import BundleLayout, GraphSpec
 from emberline.engine.records import Item
+from emberline.engine.tables.schema import AttributeField, Entity
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
 from emberline.export.data.records import Dataset, Interactions, UserRecord
 from emberline.export.data.report import ReadReport
-from emberline.export.data.schema import AttributeField, Entity, Interaction, Positive
+from emberline.export.data.schema import Interaction, Positive
 from emberline.export.data.split import Fractions
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.onnx import encoder_graph, export_graphs

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from emberline.engine.tables.schema import AttributeField, Entity
 from emberline.export.data.description import Description
-from emberline.export.data.schema import AttributeField, Entity
 
 TOPICS = (
     ("tea", "green", "leaf", "harvest", "cup"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -142,6 +143,65 @@ def test_items_go_in_from_a_file_in_parts(emberline: Emberline, address: str, tm
     assert (nested.item.text, nested.item.attributes) == ("a text", {"id": "other"})
 
 
+RECORDS = (
+    '{"id":"a","title":"Lamp","brand":null,"in_stock":true,"sizes":[38,39],"price":1.5}',
+    '{"id":7,"title":" Chair ","brand":"Oak","in_stock":false,"sizes":[],"price":2}',
+)
+
+
+def _attributes(address: str, *ids: str) -> list[Any]:
+    with Client(address) as client:
+        return [stored.item.attributes for stored in client.get_items(ids).items]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_items_go_in_as_training_reads_them(emberline: Emberline, address: str, tmp_path: Path, mark: bytes) -> None:
+    """Null and empty lists are left out, truth values are texts, lists hold texts; a byte order mark is no matter."""
+    file = tmp_path / "items.jsonl.gz"
+    file.write_bytes(gzip.compress(mark + "\n".join(RECORDS).encode()))
+    assert emberline("items", "upsert", file).code == 0
+    expected = [
+        {"title": "Lamp", "in_stock": "true", "sizes": ["38", "39"], "price": 1.5},
+        {"title": "Chair", "brand": "Oak", "in_stock": "false", "price": 2},
+    ]
+    assert _attributes(address, "a", "7") == expected
+    assert emberline("items", "upsert", "-", stdin=mark + RECORDS[1].encode()).out == "0 inserted, 1 replaced\n"
+    assert _attributes(address, "7") == expected[1:]
+
+
+def test_items_go_in_from_a_table(emberline: Emberline, address: str, tmp_path: Path) -> None:
+    """A CSV file as spreadsheets write it: its columns are attributes, and those that are all numbers are numbers."""
+    table = "id;title;year;code\r\nt1;Käse, jung;1979;007\r\nt2;;1980.5;12\r\nt2;;1980.5;12\r\n"
+    (tmp_path / "items.csv").write_bytes(table.encode("cp1252"))
+    result = emberline("items", "upsert", tmp_path / "items.csv")
+    assert (result.code, result.out) == (0, "2 inserted, 0 replaced\n")
+    assert "items.csv is read as cp1252" in result.err
+    assert "cells are separated by ';'" in result.err
+    expected = [{"title": "Käse, jung", "year": 1979, "code": "007"}, {"year": 1980.5, "code": "12"}]
+    assert _attributes(address, "t1", "t2") == expected
+    assert emberline("items", "upsert", "-", stdin=table.encode()).out == "0 inserted, 2 replaced\n"
+    assert _attributes(address, "t1", "t2") == expected
+    (tmp_path / "items.csv").write_text("id,title\nt1,a,b\n")
+    short = emberline("items", "upsert", tmp_path / "items.csv")
+    assert "items.csv:2: 3 cells where the header has 2; mend the row" in short.err
+
+
+def test_a_description_says_what_columns_mean(emberline: Emberline, address: str, tmp_path: Path) -> None:
+    """With the description that training had, columns, kinds, names and decimal commas are those of training."""
+    (tmp_path / "shop.toml").write_text(
+        'name = "shop"\n[item]\nfile = "x.csv"\nid = "sku"\n[item.fields]\n'
+        'title = { column = "name", strip = "html" }\nprice = { kind = "number" }\n'
+        'genres = { kind = "list", separator = "|", missing = ["none"] }\n'
+    )
+    table = 'sku,name,price,genres,stock\nd1,<b>Tea</b> &amp; more,"12,50 €",War|none,4\nd2,Pot,on request,none,\n'
+    (tmp_path / "new.csv").write_text(table)
+    result = emberline("items", "upsert", tmp_path / "new.csv", "--description", tmp_path / "shop.toml")
+    assert (result.code, result.out) == (0, "2 inserted, 0 replaced\n")
+    assert "new.csv:3: price 'on request' is not a number, and is left out" in result.err
+    expected = [{"title": "Tea & more", "price": 12.5, "genres": ["War"]}, {"title": "Pot"}]
+    assert _attributes(address, "d1", "d2") == expected
+
+
 @pytest.mark.parametrize(
     ("second", "message"),
     [
@@ -150,7 +210,9 @@ def test_items_go_in_from_a_file_in_parts(emberline: Emberline, address: str, tm
         ('{"title": "x"}', "items.jsonl:2 has no id"),
         ('{"id": "b", "text": 3}', "items.jsonl:2 has a 'text' that is not a text"),
         ('{"id": "b", "attributes": {}, "year": 3}', "items.jsonl:2 has attributes both"),
-        ('{"id": "b", "title": null}', r"items.jsonl:2.attributes.title: is None"),
+        ('{"id": "b", "title": null}', "items.jsonl:2: has neither text nor attributes"),
+        ('{"id": "b", "title": {"de": "x"}}', "items.jsonl:2: title holds an object within the object"),
+        ('{"id": null, "title": "x"}', "items.jsonl:2 has no id"),
         ('{"id": "a", "title": "x"}', r"items.jsonl:2.id: 'a' is also the id of .*items.jsonl:1"),
         ('{"id": "b"}', "items.jsonl:2"),
     ],
@@ -175,6 +237,8 @@ def test_a_bad_line_is_named_and_its_part_is_not_stored(
         (["x.jsonl", "--id", "a"], 2, "give either a FILE"),
         (["x.jsonl", "--set", "a=b"], 2, "describe the item of --id"),
         (["--id", "a", "--set", "title"], 2, "is not NAME=VALUE"),
+        (["--id", "a", "--description", "x.toml"], 2, "--description says how a FILE is read"),
+        (["x.jsonl", "--description", "nowhere.toml"], 1, "nowhere.toml: cannot read this data-set description"),
         (["nowhere.jsonl"], 1, "emberline: nowhere.jsonl cannot be read: No such file"),
         (["-"], 1, "has no items"),
     ],

@@ -9,9 +9,9 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 from emberline.engine.records import Item
+from emberline.engine.tables.schema import AttributeField, Entity
 from emberline.export.baselines.content import Content
 from emberline.export.baselines.spaces import AttributeSpace, Bm25, TfIdf
-from emberline.export.data.schema import AttributeField, Entity
 
 TITLES = ("red red tea", "green tea", "black tea pot", "clay pot", "tea")
 

@@ -91,7 +91,7 @@ def test_graph_attributes_follow_the_items_own(tmp_path: Path) -> None:
         (
             'id = "sku"',
             'id = "sku"\nkey = "sku"',
-            r"\[item\] key is unknown here; the known keys are fields, file, id, lab",
+            r"\[item\] key is unknown here; the known keys are decimal, ",
         ),
         ('labels = ["tags"]', 'labels = "tags"', r"\[item\] labels must be a list of texts"),
         ('labels = ["tags"]', 'labels = ["tags", "tags"]', r"\[item\] labels names something twice"),

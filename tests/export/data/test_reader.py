@@ -224,6 +224,17 @@ def test_an_item_without_attributes_is_kept(write: Write) -> None:
     assert found[0].examples == ("items.csv:5: item 'cup'",)
 
 
+def test_an_empty_list_is_shown_as_one(write: Write) -> None:
+    """A list without entries is missing, and its example stays on one line."""
+    text = DESCRIPTION.replace("items.csv", "items.jsonl")
+    items = ["tea", "mug", "pot"]
+    rows = "".join(
+        json.dumps({"sku": item, "title": item, "price": 1, "tags": ["a"] * n}) + "\n" for n, item in enumerate(items)
+    )
+    _, report = _read(write({"shop.toml": text, "items.jsonl": rows}))
+    assert [problem.examples for problem in report.problems] == [("items.jsonl:1: tags []",)]
+
+
 def test_examples_are_few(write: Write) -> None:
     """Of a fault that occurs often the report keeps the count and the first few places."""
     _, report = _read(write({"ratings.csv": RATINGS + "eve,mug,5,1\n" * 100}))

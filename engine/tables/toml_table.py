@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 from emberline.engine.errors import DataError
@@ -93,3 +95,22 @@ class TomlTable:
         if not isinstance(value, str) or not value:
             self.fail(key, f"must be a text that is not empty, not {value!r}")
         return value
+
+
+def read_toml(path: Path) -> tuple[TomlTable, str]:
+    """Read a data-set description.
+
+    Returns:
+        Its top level, and its text.
+
+    Raises:
+        DataError: it cannot be read, or is not TOML.
+    """
+    try:
+        # Editors of Windows put a byte order mark in front, which TOML does not know.
+        text = path.read_text(encoding="utf-8-sig")
+        return TomlTable(tomllib.loads(text), str(path)), text
+    except OSError as error:
+        raise DataError(f"{path}: cannot read this data-set description: {error.strerror}") from error
+    except ValueError as error:  # broken UTF-8 or broken TOML; both messages say where
+        raise DataError(f"{path}: not a TOML file: {error}") from error
