@@ -154,7 +154,7 @@ async def test_recommendations_are_the_best_scores(engine: Engine) -> None:
     user = User(profile="age: 25", history=(ItemReference(id="alien"),))
     others = ("airplane", "the-thing", "brazil", "clueless", "scream")
     scored = await engine.score(
-        ScoreRequest(user, tuple(ItemReference(id=one) for one in others), SCORE_OUTPUTS), OPTIONS
+        ScoreRequest(user, tuple(ItemReference(id=item_id) for item_id in others), SCORE_OUTPUTS), OPTIONS
     )
     best = np.argsort(-scored.outputs["score"])[:3]
     result = await engine.recommend(RecommendRequest(user, k=3, outputs=("rating",)), OPTIONS)

@@ -87,7 +87,9 @@ async def test_a_catalogue_of_every_kind_serves(config: EngineConfig, kind: Vect
             assert (await engine.upsert((nova,), RequestOptions())).inserted == 1
         items = {item.id: item for item in (await engine.recommend(request, RequestOptions())).items}
         assert items.keys() == expected.keys()
-        scored = await engine.score(ScoreRequest(user, tuple(ItemReference(id=one) for one in items)), RequestOptions())
+        scored = await engine.score(
+            ScoreRequest(user, tuple(ItemReference(id=item_id) for item_id in items)), RequestOptions()
+        )
         for item, score in zip(items.values(), scored.outputs["score"].tolist(), strict=True):
             assert item.score == pytest.approx(score, abs=1e-4)
             assert item.score == pytest.approx(expected[item.id].score, abs=0.5)

@@ -55,9 +55,9 @@ def test_settings_have_their_types_and_defaults() -> None:
     """Every field with a setting is one, in order; a field without is none."""
     described = settings_of(Kiln)
     assert list(described) == ["shelves", "heat", "fuel", "vented", "log"]
-    assert [one.default for one in described.values()] == [3, 1200.0, "wood", False, None]
-    assert [one.kind for one in described.values()] == [int, float, Literal["wood", "gas"], bool, Path]
-    assert [one.optional for one in described.values()] == [False, False, False, False, True]
+    assert [setting.default for setting in described.values()] == [3, 1200.0, "wood", False, None]
+    assert [setting.kind for setting in described.values()] == [int, float, Literal["wood", "gas"], bool, Path]
+    assert [setting.optional for setting in described.values()] == [False, False, False, False, True]
 
 
 @pytest.mark.parametrize(

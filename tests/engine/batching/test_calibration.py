@@ -61,9 +61,9 @@ def test_of_four_rounds_the_fastest_counts() -> None:
             return super().run(ids, mask)
 
     session = Disturbed()
-    found = measure(session, 128, 32, session.clock, budget=60.0)
+    costs = measure(session, 128, 32, session.clock, budget=60.0)
     assert set(session.shapes.values()) == {4}
-    assert found.batch(5, 50) == pytest.approx(TRUTH.batch(5, 50), rel=1e-6)
+    assert costs.batch(5, 50) == pytest.approx(TRUTH.batch(5, 50), rel=1e-6)
 
 
 def test_only_batches_that_can_occur_are_measured() -> None:

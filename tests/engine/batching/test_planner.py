@@ -42,9 +42,12 @@ def _least(lengths: list[int], limits: Limits, costs: CostModel) -> float:
             *(position + 1 for position in range(len(by_length) - 1) if cuts >> position & 1),
             len(by_length),
         ]
-        parts = [by_length[start:end] for start, end in pairwise(positions)] if by_length else []
-        if all(len(one) == 1 or (len(one) <= limits.texts and len(one) * one[0] <= limits.tokens) for one in parts):
-            least = min(least, sum(costs.batch(len(one), one[0]) for one in parts))
+        batches = [by_length[start:end] for start, end in pairwise(positions)] if by_length else []
+        if all(
+            len(batch) == 1 or (len(batch) <= limits.texts and len(batch) * batch[0] <= limits.tokens)
+            for batch in batches
+        ):
+            least = min(least, sum(costs.batch(len(batch), batch[0]) for batch in batches))
     return least
 
 

@@ -289,13 +289,13 @@ def test_the_queue_never_loses_count(data: st.DataObject) -> None:
                 case "take":
                     taken, _ = queue.window(data.draw(st.integers(1, 5)), now=0.0)
                     queue.take(taken)
-                    assert all(text not in one.queued for text in taken for one in requests)
+                    assert all(text not in request.queued for text in taken for request in requests)
                 case "drop" if requests:
                     queue.drop(requests.pop(data.draw(st.integers(0, len(requests) - 1))))
             texts, _ = queue.window(1000, now=0.0)
             assert sum(map(len, texts)) == queue.waiting
             assert len(set(_numbers(texts))) == len(texts) == len(queue)
             assert [text.position for text in texts] == sorted(text.position for text in texts)
-            assert {text for one in requests for text in one.queued} == set(texts)
+            assert {text for request in requests for text in request.queued} == set(texts)
 
     asyncio.run(play())

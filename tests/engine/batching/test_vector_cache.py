@@ -46,10 +46,10 @@ def test_the_least_recently_used_vector_is_evicted() -> None:
 
 def test_a_cache_holds_what_just_fits() -> None:
     """A vector of exactly the limit is kept, one of a byte more is not."""
-    for limit, kept in ((ENTRY, 1), (ENTRY - 1, 0), (2 * ENTRY, 2)):
+    for limit, stored in ((ENTRY, 1), (ENTRY - 1, 0), (2 * ENTRY, 2)):
         cache = VectorCache(limit)
-        _fill(cache, [1, 2][: max(kept, 1)])
-        assert len(cache) == kept
+        _fill(cache, [1, 2][: max(stored, 1)])
+        assert len(cache) == stored
 
 
 def test_a_row_does_not_keep_its_batch() -> None:

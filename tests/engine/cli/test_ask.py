@@ -113,8 +113,8 @@ def test_recommend_names_a_field_that_no_item_has(emberline: Emberline) -> None:
 
 def test_items_go_in_by_options_and_come_out_and_go(emberline: Emberline, address: str) -> None:
     """--set gives texts and numbers, --list lists; a comma in a title stays one."""
-    one = ("--id", "new", "--set", "title=Usual Suspects, The", "--set", "year=1995", "--list", "genres=Crime, Drama")
-    assert emberline("items", "upsert", *one).out == "1 inserted, 0 replaced\n"
+    item = ("--id", "new", "--set", "title=Usual Suspects, The", "--set", "year=1995", "--list", "genres=Crime, Drama")
+    assert emberline("items", "upsert", *item).out == "1 inserted, 0 replaced\n"
     with Client(address) as client:
         (stored,) = client.get_items(["new"]).items
     assert stored.item.attributes == {"title": "Usual Suspects, The", "year": 1995.0, "genres": ["Crime", "Drama"]}

@@ -59,7 +59,7 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
     assert emberline("serve", tmp_path).code == 3
     assert served.pop() == ServerConfig(engine=EngineConfig(bundle=tmp_path))
     settings = [*fields(EngineConfig), *fields(ServerConfig)]
-    given = {
+    values = {
         "precision": "int8",
         "device": "cuda",
         "mode": "latency",
@@ -73,7 +73,7 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
     arguments: list[str] = []
     for setting in settings:
         if setting.name not in ("bundle", "engine"):
-            value = given.get(setting.name, "7")
+            value = values.get(setting.name, "7")
             arguments += [f"--{setting.name.replace('_', '-')}", *([value] if value else [])]
     emberline("serve", tmp_path, *arguments)
     (config,) = served

@@ -135,8 +135,8 @@ class Gate:
     def close(self) -> None:
         """Close everything."""
         self._listener.close()
-        for one in self._sockets:
-            one.close()
+        for connection in self._sockets:
+            connection.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -185,7 +185,7 @@ def test_an_answer_between_two_silences_keeps_the_connection() -> None:
         opened.append(object())
         return opened[-1]
 
-    connection = Connection("127.0.0.1:1", 1.0, 0, channel, lambda one: one)
+    connection = Connection("127.0.0.1:1", 1.0, 0, channel, lambda channel: channel)
     connection.unanswered()
     connection.answered()
     connection.unanswered()

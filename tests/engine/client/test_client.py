@@ -148,11 +148,11 @@ def test_items_can_be_upserted_found_and_deleted(ask: Ask) -> None:
     item = Item("new", {"title": "Solaris", "year": 1972.0, "genres": ["Sci-Fi"]})
     upserted = ask("upsert_items", [item, Item("alien", text="Alien")])
     assert (upserted.inserted, upserted.replaced) == (1, 1)
-    assert "new" in {found.id for found in ask("recommend", User(profile="x"), 10).items}
-    found = ask("get_items", ["new", "nobody", "alien"], vectors=True)
-    assert [stored.item for stored in found.items] == [item, Item("alien", {}, "Alien")]
-    assert found.unknown_ids == ("nobody",)
-    assert found.items[0].embedding.shape == (16,)
+    assert "new" in {item.id for item in ask("recommend", User(profile="x"), 10).items}
+    result = ask("get_items", ["new", "nobody", "alien"], vectors=True)
+    assert [stored.item for stored in result.items] == [item, Item("alien", {}, "Alien")]
+    assert result.unknown_ids == ("nobody",)
+    assert result.items[0].embedding.shape == (16,)
     assert ask("get_items", ["new"]).items[0].embedding.size == 0
     deleted = ask("delete_items", ["new", "nobody"])
     assert (deleted.deleted, deleted.unknown_ids) == (1, ("nobody",))

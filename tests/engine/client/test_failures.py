@@ -32,10 +32,10 @@ from emberline.engine.server.status import status_of
 def test_an_error_comes_back_as_the_server_raised_it(error: EmberlineError) -> None:
     """What the server makes of an error is read back as the same kind, with the same message and attributes."""
     status = status_of(error)
-    found = from_status(status.code, status.message, "host:1", dict(status.metadata))
-    assert type(found) is type(error)
-    assert str(found) == str(error)
-    assert vars(found) == vars(error)
+    restored = from_status(status.code, status.message, "host:1", dict(status.metadata))
+    assert type(restored) is type(error)
+    assert str(restored) == str(error)
+    assert vars(restored) == vars(error)
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_what_grpc_itself_says_becomes_an_error_of_ours(
     code: grpc.StatusCode, details: str, kind: type[EmberlineError], message: str
 ) -> None:
     """A status that no Emberline server made says what happened and names the address or what to do."""
-    found = from_status(code, details, "host:1")
-    assert type(found) is kind
+    restored = from_status(code, details, "host:1")
+    assert type(restored) is kind
     with pytest.raises(kind, match=message):
-        raise found
+        raise restored
 
 
 def test_an_input_is_named_by_its_place_in_the_whole() -> None:
@@ -70,6 +70,6 @@ def test_an_input_is_named_by_its_place_in_the_whole() -> None:
 
 def test_an_overload_without_a_hint_is_waited_for_all_the_same() -> None:
     """A proxy's refusal has no hint: the client comes back after a tenth of a second, not at once."""
-    found = from_status(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests", "host:1")
-    assert isinstance(found, Overloaded)
-    assert found.retry_after == 0.1
+    restored = from_status(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests", "host:1")
+    assert isinstance(restored, Overloaded)
+    assert restored.retry_after == 0.1

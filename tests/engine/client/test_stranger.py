@@ -55,8 +55,8 @@ def test_a_client_made_from_the_contract_alone_is_served(address: str, tmp_path:
     subprocess.run([sys.executable, *generate], cwd=tmp_path, check=True, timeout=60)
     (tmp_path / "stranger.py").write_text(STRANGER)
     talk = [sys.executable, "stranger.py", address]
-    told = subprocess.run(talk, cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True)
-    assert told.stdout.splitlines() == [
+    result = subprocess.run(talk, cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True)
+    assert result.stdout.splitlines() == [
         "airplane brazil clueless scream solaris the-thing",
         "16",
         "a:response :error c:response",

@@ -53,7 +53,7 @@ def test_everything_that_matters_has_a_folder_of_its_own(cache: EngineCache) -> 
         replace(cache, key={**cache.key, "gpu": "sm89"}),
         replace(cache, profiles=parse_profiles("1x1:8x32:64x32")),
     ]
-    assert len({one.folder for one in (cache, *others)}) == 4
+    assert len({entry.folder for entry in (cache, *others)}) == 4
 
 
 def test_a_failed_build_leaves_nothing(cache: EngineCache) -> None:

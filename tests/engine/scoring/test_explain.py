@@ -90,9 +90,9 @@ def test_a_third_of_few_labels_is_likely_rounded_up(films: Snapshot, labels: int
     """Of nine labels three are called likely, of ten four, of fifteen and more five."""
     names = [f"genres={number}" for number in range(labels)]
     for place, counts in ((likely - 1, True), (likely, False)):
-        names[place], kept = "genres=Comedy", names[place]
+        names[place], replaced = "genres=Comedy", names[place]
         likes = np.linspace(0.9, 0.1, labels, dtype=np.float32)
         rows = np.array([2], np.int64)
         (reason,) = explain(films, rows, [], likes, user_labels=names, label_fields=("genres",))
         assert reason.predicted_likes == (("genres=Comedy",) if counts else ())
-        names[place] = kept
+        names[place] = replaced

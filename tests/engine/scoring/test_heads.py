@@ -23,8 +23,8 @@ def test_the_item_tower_gives_each_item_its_own(heads: Heads) -> None:
     together = heads.item(embeddings)
     assert [array.shape for array in together] == [(3, 8), (3,), (3, 3)]
     alone = heads.item(embeddings[1:2])
-    for many, one in zip(together, alone, strict=True):
-        assert many[1] == pytest.approx(one[0], abs=1e-6)
+    for many, single in zip(together, alone, strict=True):
+        assert many[1] == pytest.approx(single[0], abs=1e-6)
 
 
 def test_the_user_tower_reads_history_profile_and_length(heads: Heads) -> None:

@@ -292,14 +292,14 @@ def test_of_equally_diverse_items_the_first_is_selected(diversity: float) -> Non
 
 
 @pytest.mark.parametrize(("k", "pool"), [(2, 100), (25, 100), (50, 200)])
-def test_diversity_chooses_among_four_times_as_many_and_a_hundred_at_least(k: int, pool: int) -> None:
-    """An unlike item is chosen if it is the last of the pool by score, and not if it is the first behind it."""
-    for place, chosen in ((pool - 1, True), (pool, False)):
+def test_diversity_selects_among_four_times_as_many_and_a_hundred_at_least(k: int, pool: int) -> None:
+    """An unlike item is selected if it is the last of the pool by score, and not if it is the first behind it."""
+    for position, selected in ((pool - 1, True), (pool, False)):
         vectors = [[1.0, 0.0, -float(rank)] for rank in range(300)]
-        vectors[place][:2] = [0.0, 1.0]
+        vectors[position][:2] = [0.0, 1.0]
         ranking = rank(catalogue(vectors), np.zeros(2, np.float32), 1.0, ask(k, diversity=1.0))
         assert ranking.rows[0] == 0
-        assert (ranking.rows.tolist()[1] == place) is chosen
+        assert (ranking.rows.tolist()[1] == position) is selected
 
 
 def test_diversity_prefers_the_unlike() -> None:

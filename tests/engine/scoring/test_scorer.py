@@ -61,9 +61,9 @@ async def test_a_history_by_text_or_vector_leaves_no_item_out(engine: Engine) ->
     """Likes that are not in the catalogue exclude nothing from it."""
     (stored,) = (await engine.get(["scream"], OPTIONS)).items
     history = (ItemReference(text="title: Nova"), ItemReference(vector=stored.embedding))
-    found = await engine.recommend(RecommendRequest(User(history=history), k=6), OPTIONS)
-    assert found.considered == 6
-    assert sorted(item.id for item in found.items) == sorted(IDS)
+    result = await engine.recommend(RecommendRequest(User(history=history), k=6), OPTIONS)
+    assert result.considered == 6
+    assert sorted(item.id for item in result.items) == sorted(IDS)
 
 
 async def test_every_reason_is_its_items_own(engine: Engine) -> None:
@@ -112,8 +112,8 @@ async def test_a_given_text_comes_before_attributes(engine: Engine) -> None:
     """A user with a profile's text and attributes is encoded by the text alone."""
     names = ("sentence_embedding",)
     both, text, attributes = (
-        User(profile=profile, attributes=found)
-        for profile, found in (("age: 25", {"age": 60.0}), ("age: 25", {}), ("", {"age": 60.0}))
+        User(profile=profile, attributes=attributes)
+        for profile, attributes in (("age: 25", {"age": 60.0}), ("age: 25", {}), ("", {"age": 60.0}))
     )
     vectors = (await engine.encode(EncodeRequest((both, text, attributes), names), OPTIONS)).outputs[names[0]]
     assert vectors[0] == pytest.approx(vectors[1], abs=1e-5)

@@ -211,8 +211,8 @@ def test_an_acknowledged_item_survives_a_kill(start: Callable[[], Any]) -> None:
     process = start()
     with grpc.insecure_channel(process.address) as channel:
         stub = emberline_pb2_grpc.EmberlineStub(channel)
-        found = stub.GetItems(pb.GetItemsRequest(ids=["nova"]), timeout=30)
-        assert found.items[0].item.text == item.text
+        result = stub.GetItems(pb.GetItemsRequest(ids=["nova"]), timeout=30)
+        assert result.items[0].item.text == item.text
         answer = stub.Recommend(pb.RecommendRequest(k=10), timeout=30)
         assert "nova" in [entry.id for entry in answer.items]
 

@@ -67,15 +67,15 @@ async def test_vectors_travel_over_the_wire(stub: Stub) -> None:
 
 
 async def test_an_item_goes_in_and_comes_out(stub: Stub) -> None:
-    """What is upserted is found, scored, recommended and deleted through the contract."""
+    """Upserted items can be read, scored, recommended and deleted through the contract."""
     item = pb.Item(id="nova")
     item.attributes.update({"title": "Nova", "genres": ["Sci-Fi"]})
     upserted = await stub.UpsertItems(pb.UpsertItemsRequest(items=[item]))
     assert (upserted.inserted, upserted.replaced) == (1, 0)
-    found = await stub.GetItems(pb.GetItemsRequest(ids=["nova", "nothing"], vectors=True))
-    assert found.items[0].item == item
-    assert list(found.unknown_ids) == ["nothing"]
-    user = pb.User(profile="age: 25", history=[pb.ItemReference(vector=found.items[0].sentence_embedding)])
+    result = await stub.GetItems(pb.GetItemsRequest(ids=["nova", "nothing"], vectors=True))
+    assert result.items[0].item == item
+    assert list(result.unknown_ids) == ["nothing"]
+    user = pb.User(profile="age: 25", history=[pb.ItemReference(vector=result.items[0].sentence_embedding)])
     scored = await stub.Score(pb.ScoreRequest(user=user, candidates=[pb.ItemReference(id="nova")]))
     answer = await stub.Recommend(pb.RecommendRequest(user=user, k=10))
     (nova,) = (entry for entry in answer.items if entry.id == "nova")
@@ -182,11 +182,11 @@ def options(monkeypatch: pytest.MonkeyPatch) -> list[RequestOptions]:
     seen: list[RequestOptions] = []
 
     def watch(method: str) -> None:
-        work = getattr(Engine, method)
+        call = getattr(Engine, method)
 
-        async def watched(self: Engine, asked: object, options: RequestOptions) -> Any:
+        async def watched(self: Engine, request: object, options: RequestOptions) -> Any:
             seen.append(options)
-            return await work(self, asked, options)
+            return await call(self, request, options)
 
         monkeypatch.setattr(Engine, method, watched)
 

@@ -68,7 +68,7 @@ async def test_the_requests_in_flight_are_bounded(most: int) -> None:
     await channel.settle()
     assert len(channel.begun) == bound + 2  # two answers were taken
     while not channel.run.done():
-        for future in [one for one in channel.finish.values() if not one.done()]:
+        for future in [answer for answer in channel.finish.values() if not answer.done()]:
             future.set_result("x")
         await channel.settle()
     assert len(channel.written) == 40

@@ -129,8 +129,8 @@ def test_answers_arrive() -> None:
     deleted = DeleteResult(1, ("x",))
     assert wire_items.delete_result_from_message(wire_items.delete_result_to_message(deleted)) == deleted
     stored = StoredItem(Item("a", {"title": "T"}, "text"), array[0], array[1], 0.25, 1.5)
-    found = GetResult((stored,), ("y",))
-    assert same(wire_items.get_result_from_message(wire_items.get_result_to_message(found, vectors=True)), found)
+    result = GetResult((stored,), ("y",))
+    assert same(wire_items.get_result_from_message(wire_items.get_result_to_message(result, vectors=True)), result)
     info = Info(
         "m",
         "fp32",

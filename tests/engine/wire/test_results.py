@@ -74,7 +74,7 @@ def test_vectors_of_found_items_are_sent_on_request_only() -> None:
 
 
 def test_counts_of_upserts_and_deletions() -> None:
-    """What happened to the catalogue is told in numbers."""
+    """The results of changes to the catalogue are counts."""
     upserted = items.upsert_result_to_message(UpsertResult(2, 1, TIMINGS, PROVENANCE))
     assert (upserted.inserted, upserted.replaced, upserted.provenance) == (2, 1, ON_THE_WIRE)
     deleted = items.delete_result_to_message(DeleteResult(3, ("x",)))

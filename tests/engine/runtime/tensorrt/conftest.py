@@ -59,8 +59,8 @@ class FakeRuntime:
     def cudaStreamSynchronize(self, stream: int) -> tuple[Any, ...]:
         assert stream not in self.recording, "CUDA forbids waiting for a stream that is being recorded"
         waiting, self.streams[stream] = self.streams[stream], []
-        for work in waiting:
-            work()
+        for operation in waiting:
+            operation()
         return self._answer("cudaStreamSynchronize")
 
     def _allocate(self, name: str, size: int) -> tuple[Any, ...]:
