@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from films import DESCRIPTION, write_films
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -126,29 +127,6 @@ _WORDS = (
     "sun",
 )
 _GENRES = ("Comedy", "Drama", "Horror")
-_DESCRIPTION = """\
-name = "small"
-[data]
-[item]
-file = "items.csv"
-id = "id"
-labels = ["genres"]
-[item.fields]
-title = {}
-genres = { kind = "list", separator = "|" }
-[user]
-file = "users.csv"
-id = "id"
-[user.fields]
-age = { kind = "number" }
-[interaction]
-file = "ratings.csv"
-user = "user"
-item = "item"
-rating = "rating"
-timestamp = "time"
-positive = "rating >= 4"
-"""
 
 
 def _write_data(folder: Path) -> None:
@@ -161,12 +139,7 @@ def _write_data(folder: Path) -> None:
         for user in range(30)
         for time, item in enumerate(rng.permutation(60)[:30])
     ]
-    for name, head, lines in (
-        ("items", "id,title,genres", items),
-        ("users", "id,age", users),
-        ("ratings", "user,item,rating,time", ratings),
-    ):
-        (folder / f"{name}.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    write_films(folder, items, users, ratings)
 
 
 @pytest.fixture(scope="session")
@@ -189,7 +162,7 @@ def small_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
             torch.nn.init.normal_(parameter, std=0.0 if ".key." in name else 0.1)
     TrainedModel(model.eval(), tokenizer).save(folder.model)
     RunSettings(TrainConfig(encoder=str(tiny_bert)), root, 0, Fractions()).write(folder.config)
-    folder.description.write_text(_DESCRIPTION, encoding="utf-8")
+    folder.description.write_text(DESCRIPTION, encoding="utf-8")
     folder.metrics.write_text("{}", encoding="utf-8")
     return load_run(folder.root)
 

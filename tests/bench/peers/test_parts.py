@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
-from transformers import AutoModel, AutoTokenizer, BertConfig
+from models import untrained
+from transformers import AutoModel, AutoTokenizer
 
 from emberline.bench.harness.driver import peak_mb
 from emberline.bench.harness.texts import growing_texts, three_sets
@@ -21,8 +21,6 @@ from emberline.bench.peers.peak import Arithmetic, fp32_products, int8_products,
 from emberline.bench.peers.weights import write_checkpoint
 from emberline.engine.bundle import Bundle, BundleLayout
 from emberline.engine.catalogue.catalogue import Catalogue
-from emberline.export.model import Emberline, ModelConfig
-from emberline.export.training.trained import TrainedModel
 
 
 def test_arithmetic_of_minilm_is_what_its_layers_say():
@@ -117,18 +115,7 @@ def test_a_catalogue_of_any_size_is_one_that_the_bundles_server_opens(tiny_bundl
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_peers_get_the_runs_weights_and_tokens(tiny_bundle, tmp_path):
     """What transformers loads from the checkpoint gives the run's vectors, pooled as the folder says."""
-    tokenizer = Tokenizer.from_file(str(BundleLayout(tiny_bundle).tokenizer))
-    encoder = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-    ).to_dict()
-    torch.manual_seed(0)
-    config = ModelConfig(encoder, ("genres=Horror",), ("genres=Horror",), (1.0, 5.0), max_length=32)
-    trained = TrainedModel(Emberline(config).eval(), tokenizer)
+    trained = untrained(BundleLayout(tiny_bundle).tokenizer)
     folder = write_checkpoint(trained, tmp_path / "checkpoint")
     texts = ["title: alien", "the thing; " * 30]
     cut = AutoTokenizer.from_pretrained(folder)(texts, padding=True, truncation=True, return_tensors="pt")

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from tokenizers import Tokenizer
-from transformers import BertConfig
+from films import DESCRIPTION, write_films
+from models import untrained
 
 from emberline.bench.harness.measurements import HIGHER_IS_BETTER, Measurements
 from emberline.bench.harness.variants import PYTORCH, in_process
@@ -21,35 +20,11 @@ from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import BenchError, ConfigError, DataError
 from emberline.export.data.split import Fractions
 from emberline.export.gate.holdout import HoldoutSet
-from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.measure import DatasetVectors
 from emberline.export.training.run import RunFolder, RunSettings, load_run
-from emberline.export.training.trained import TrainedModel
 from emberline.export.writer import write_bundle
 
-DESCRIPTION = """
-name = "small"
-[item]
-file = "items.csv"
-id = "item"
-labels = ["genre"]
-[item.fields]
-title = {}
-genre = {}
-[user]
-file = "users.csv"
-id = "user"
-[user.fields]
-age = { kind = "number" }
-[interaction]
-file = "ratings.csv"
-user = "user"
-item = "item"
-rating = "rating"
-timestamp = "time"
-positive = "rating >= 4"
-"""
 ITEMS, USERS = 60, 40
 
 
@@ -63,31 +38,14 @@ def _write_data(folder: Path) -> None:
         for user in range(USERS)
         for place, item in enumerate(random.permutation(ITEMS)[:25])
     ]
-    for name, head, lines in (
-        ("items", "item,title,genre", items),
-        ("users", "user,age", users),
-        ("ratings", "user,item,rating,time", ratings),
-    ):
-        (folder / f"{name}.csv").write_text("\n".join([head, *lines]) + "\n")
+    write_films(folder, items, users, ratings)
 
 
 def _write_run(root: Path, data: Path, tokenizer: Path, seed: int) -> Path:
     """A finished run whose model was never trained."""
     folder = RunFolder(root)
     folder.model.mkdir(parents=True)
-    tokens = Tokenizer.from_file(str(tokenizer))
-    encoder = BertConfig(
-        vocab_size=tokens.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=32,
-    ).to_dict()
-    labels = ("genre=comedy", "genre=horror")
-    torch.manual_seed(seed)
-    model = Emberline(ModelConfig(encoder, labels, labels, (1.0, 5.0), dimensions=8, tower_width=16, max_length=32))
-    TrainedModel(model.eval(), tokens).save(folder.model)
+    untrained(tokenizer, ("genres=comedy", "genres=horror"), hidden=32, dimensions=8, seed=seed).save(folder.model)
     RunSettings(TrainConfig(), data, 0, Fractions()).write(folder.config)
     folder.description.write_text(DESCRIPTION)
     folder.metrics.write_text("{}")

@@ -123,6 +123,11 @@ def test_an_odd_text_does_not_make_a_batch_more(texts: int, sizes: list[int]) ->
     assert [len(batch) for batch in plan([10] * texts, WIDE, COSTS, range(texts), workers=2)] == sizes
 
 
+def test_without_bounds_the_start_tags_alone_count() -> None:
+    """Nothing is aged or at risk unless a bound says so."""
+    assert urgency([2.0, -1e9, 1.0], [0.0, 5.0, None]) == [1, 2, 0]
+
+
 def test_of_equal_deadlines_the_earlier_start_tag_counts() -> None:
     """Texts that are in the same danger keep their order in the queue."""
     assert urgency([3.0, 1.0, 2.0], [5.0, 5.0, 4.0], at_risk_before=9.0) == [2, 1, 0]

@@ -255,6 +255,15 @@ async def test_a_deadline_is_over_when_it_is_reached() -> None:
     assert queue.window(1, now=5.0) == ([], 1)
 
 
+@pytest.mark.parametrize("times", [((1.0, 3.0), (2.0, 4.0)), ((2.0, 4.0), (1.0, 3.0)), ((1.0, 4.0), (2.0, 3.0))])
+async def test_a_requests_times_span_its_batches(times: Sequence[tuple[float, float]]) -> None:
+    """It began with the first of its batches and ended with the last, in whatever order they are delivered."""
+    pending = _pending(2)
+    for row, (started, finished) in enumerate(times):
+        pending.deliver(row, np.zeros(WIDTH, np.float32), started, finished)
+    assert (pending.started, pending.finished) == (1.0, 4.0)
+
+
 async def test_a_request_is_done_with_its_last_vector() -> None:
     """Vectors go to their rows in whatever order they come, and the times span all batches."""
     waiting = _pending(2)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from films import write_films
 
 from emberline.export.data.description import Description
 from emberline.export.data.reader import read
@@ -21,37 +22,6 @@ from emberline.export.training.trained import TrainedModel
 
 GENRES = ("Comedy", "Drama", "Horror")
 USERS, ITEMS = 24, 30
-
-TOML = """\
-name = "films"
-
-[data]
-path = "."
-
-[item]
-file = "items.csv"
-id = "id"
-labels = ["genres"]
-
-[item.fields]
-title = { kind = "text" }
-genres = { kind = "list", separator = "|" }
-
-[user]
-file = "users.csv"
-id = "id"
-
-[user.fields]
-age = { kind = "number" }
-
-[interaction]
-file = "ratings.csv"
-user = "user"
-item = "item"
-rating = "rating"
-timestamp = "time"
-positive = "rating >= 4"
-"""
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +36,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for time, item in enumerate(rng.permutation(ITEMS)[:20]):
             likes = item % 3 == user % 3 or rng.random() < 0.2
             rows.append(f"u{user},i{item},{5 if likes else 2},{1000 + time}")
-    (folder / "items.csv").write_text("\n".join(["id,title,genres", *items]) + "\n", encoding="utf-8")
-    (folder / "users.csv").write_text("\n".join(["id,age", *users]) + "\n", encoding="utf-8")
-    (folder / "ratings.csv").write_text("\n".join(["user,item,rating,time", *rows]) + "\n", encoding="utf-8")
-    (folder / "films.toml").write_text(TOML, encoding="utf-8")
-    return folder / "films.toml"
+    return write_films(folder, items, users, rows)
 
 
 @pytest.fixture(scope="session")

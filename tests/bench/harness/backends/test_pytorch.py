@@ -4,14 +4,10 @@ import asyncio
 
 import numpy as np
 import pytest
-import torch
-from tokenizers import Tokenizer
-from transformers import BertConfig
+from models import untrained
 
 from emberline.bench.harness.backends.pytorch import LINE, PyTorchBackend
 from emberline.engine.bundle import BundleLayout
-from emberline.export.model import Emberline, ModelConfig
-from emberline.export.training.trained import TrainedModel
 
 TEXTS = ["alien", "the thing and another thing", "a", "scream", "brazil the second", ""] * 9
 
@@ -19,18 +15,7 @@ TEXTS = ["alien", "the thing and another thing", "a", "scream", "brazil the seco
 @pytest.fixture(scope="module")
 def target(tiny_bundle):
     """A small untrained BERT."""
-    tokenizer = Tokenizer.from_file(str(BundleLayout(tiny_bundle).tokenizer))
-    encoder = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-    ).to_dict()
-    torch.manual_seed(0)
-    model = Emberline(ModelConfig(encoder, ("genres=Horror",), ("genres=Horror",), (1.0, 5.0), max_length=32))
-    return PyTorchBackend(TrainedModel(model.eval(), tokenizer))
+    return PyTorchBackend(untrained(BundleLayout(tiny_bundle).tokenizer))
 
 
 @pytest.mark.parametrize("order", ["sorted", "arrival"])
