@@ -115,3 +115,10 @@ def test_every_command_and_option_in_the_documents_exists() -> None:
         if getattr(command, "commands", {}) or given - options:
             unknown.append((page, shlex.join(words)))
     assert unknown == []
+
+
+def test_the_changelog_lists_each_change_once() -> None:
+    """Two branches that both change the list leave their entries once when they are merged."""
+    entries = re.findall(r"^- (.{1,40})", _text(ROOT / "CHANGELOG.md"), re.M)
+    assert len(entries) > 20
+    assert sorted({entry for entry in entries if entries.count(entry) > 1}) == []

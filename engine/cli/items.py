@@ -47,8 +47,8 @@ def upsert(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The data-set description that the model was trained by: the FILE is read as its [item] says, with "
-            "its columns, kinds and names.",
+            help="The data-set description that the model was trained by: the FILE is read as its `item` table says, "
+            "with its columns, kinds and names.",
         ),
     ] = None,
     item_id: Annotated[
