@@ -29,17 +29,17 @@ _LINES: Final = 12
 class Step:
     """Something to run."""
 
-    name: str  # in the summary.
-    command: tuple[str, ...]  # and its arguments.
+    name: str  # name in the summary.
+    command: tuple[str, ...]  # the command with its arguments.
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a step."""
 
-    step: Step  # which.
+    step: Step  # the step that ran.
     code: int  # its exit code; 0 is success.
-    seconds: float  # that it took.
+    seconds: float  # time that it took.
     said: str  # the end of what it printed.
 
 

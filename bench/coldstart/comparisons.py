@@ -30,14 +30,14 @@ class MethodRatio:
 
     method: str  # the one.
     against: str  # the other.
-    scenario: str  # in which.
+    scenario: str  # where they are compared.
     #: whether the other is the best baseline there, chosen by the very figures that are compared, which can only be
     #: to the baselines' advantage.
     best: bool
     seeds: tuple[float, ...]  # the ratio of each seed.
-    ratio: float | None  # of all seeds together; None where the other scores nothing.
-    low: float | None  # of its interval.
-    high: float | None  # of its interval; None: it has no bound.
+    ratio: float | None  # ratio over all seeds together; None where the other scores nothing.
+    low: float | None  # lower end of the ratio's interval.
+    high: float | None  # upper end; None: it has no bound.
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class GroupMean:
     scenario: str  # what was asked.
     field: str  # the users' attribute that makes the groups.
     group: str  # its value.
-    queries: int  # of all seeds together.
+    queries: int  # number of queries over all seeds.
     ndcg_at_10: float  # mean over them.
 
 

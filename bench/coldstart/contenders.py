@@ -1,8 +1,8 @@
-"""The baselines that take part, each with the settings that are tried for it."""
+"""The baselines that take part, and the choice of their settings by what they are worth within the training rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import combinations, product
@@ -10,15 +10,20 @@ from typing import Final
 
 from emberline.bench.harness.variants import LeftOut
 from emberline.export.baselines.als import Als
-from emberline.export.baselines.baseline import Baseline
+from emberline.export.baselines.baseline import Baseline, answer
 from emberline.export.baselines.ease import Ease
 from emberline.export.baselines.groups import GroupPopularity
 from emberline.export.baselines.hybrid import LightFm
+from emberline.export.baselines.material import BaselineData
 from emberline.export.baselines.nearest import MeanOfHistory, Neighbours
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.baselines.query import ProfileText
 from emberline.export.baselines.ridge import RidgeToAls
 from emberline.export.baselines.spaces import AttributeSpace, Bm25, EncoderSpace, Space, TfIdf
+from emberline.export.evaluation.evaluation import evaluate
+
+from .settings import MEASURE
+from .tasks import Round, with_profile
 
 LIGHTFM: Final = "LightFM"
 
@@ -108,3 +113,49 @@ def _ridges(spaces: Sequence[Space], penalties: Sequence[float], seed: int) -> t
 def _factors(seed: int) -> list[Als]:
     shapes = product((64, 16), (20.0, 10.0, 50.0, 100.0), (1.0, 3.0, 10.0))
     return [Als(size, regularisation, confidence, seed=seed) for size, regularisation, confidence in shapes]
+
+
+_K: Final = (10,)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The settings that a baseline takes into a scenario."""
+
+    baseline: Baseline  # the baseline with its settings.
+    value: float | None  # what it was worth when they were chosen; None: there was nothing to choose.
+    tried: int  # number of settings to choose from.
+
+
+def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -> Mapping[str, Choice]:
+    """Choose settings for each scenario.
+
+    Each scenario has its own best settings, though a product would have one set for all of them: whatever is gained by
+    that is the baselines'.
+
+    Returns:
+        By the scenario's name.
+    """
+    chosen: dict[str, Choice] = {}
+    for round_, material in rounds:
+        popularity = material.popularity()
+        # What is best with the users' profiles is taken without them, too: that halves the time.
+        asked = [one for one in round_.scenarios if one.name == with_profile(one.name)]
+        for baseline in contender.grid:
+            answered = [one for one in asked if baseline.answers(one, material.warm_items)]
+            if len(contender.grid) == 1:
+                chosen |= {scenario.name: Choice(baseline, None, 1) for scenario in answered}
+                continue
+            if not answered:
+                continue
+            fitted = baseline.fit(material)
+            for scenario in answered:
+                scores = answer(baseline, fitted, scenario, material.content, popularity)
+                value = evaluate(scenario, scores, _K).means()[MEASURE]
+                best = chosen.get(scenario.name)
+                if best is None or best.value is None or value > best.value:
+                    chosen[scenario.name] = Choice(baseline, value, len(contender.grid))
+        for scenario in round_.scenarios:
+            if (twin := chosen.get(with_profile(scenario.name))) is not None:
+                chosen[scenario.name] = twin
+    return chosen

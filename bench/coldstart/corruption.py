@@ -24,9 +24,9 @@ from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Indexes, Scenario
 from emberline.export.training.measure import DatasetVectors, scores
 
+from .contenders import Choice
 from .settings import MEASURE
 from .subjects import Subject
-from .tuning import Choice
 from .variants import DatasetVariant, encode_texts
 
 #: Of an item's fields, or of its words, how many are hit.
@@ -110,8 +110,8 @@ class BadData:
 
     cold: Indexes  # the items whose data is corrupted.
     scenario: Scenario  # what is asked.
-    datasets: Mapping[str, Dataset]  # by the way they were corrupted; the first is clean.
-    contents: Mapping[str, Content]  # the same as baselines read them.
+    datasets: Mapping[str, Dataset]  # one for each way of corrupting; the first is clean.
+    contents: Mapping[str, Content]  # the same data sets, as baselines read them.
 
     @classmethod
     def of(cls, variant: DatasetVariant, split: Split, scenario: Scenario) -> BadData:

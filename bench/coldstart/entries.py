@@ -15,18 +15,17 @@ from emberline.export.baselines.material import BaselineData
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
-from .contenders import Contender
+from .contenders import Choice, Contender
 from .settings import CUTOFFS
 from .tasks import Round, with_profile
-from .tuning import Choice
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a method costs."""
 
-    fit_seconds: float | None  # to fit it, its settings being known; None: not known.
-    score_seconds: float  # to score all candidates for all who ask; fitting again belongs to it where a method must.
+    fit_seconds: float | None  # time to fit it with known settings; None: not known.
+    score_seconds: float  # time to score all candidates for all who ask, with a new fit where a method needs one.
     kept_mb: float  # what the fitted method keeps, written to a file.
 
     def measures(self) -> dict[str, float]:
@@ -38,7 +37,7 @@ class Cost:
 class Entry:
     """One method in one scenario of one split."""
 
-    seed: int  # of the split.
+    seed: int  # seed of the split.
     method: str  # its name.
     kind: str  # ``model``, ``served`` or ``baseline``.
     facts: bool  # whether it reads facts of a graph.
@@ -46,8 +45,8 @@ class Entry:
     evaluation: Evaluation  # what the answers are worth.
     settings: str  # the method's, as they could be written in Python; of a model, where it comes from.
     tuned_to: float | None  # what the settings were worth when they were chosen; None: there was nothing to choose.
-    tried: int  # how many settings there were to choose from.
-    cost: Cost  # of the method here.
+    tried: int  # number of settings to choose from.
+    cost: Cost  # what the method costs here.
 
 
 def enter(
@@ -109,22 +108,24 @@ class Chosen:
 
     section: str  # the scenario or task.
     method: str  # its name.
-    seed: int  # of the split.
+    seed: int  # seed of the split.
     settings: str  # as they could be written in Python; of a model, where it comes from; empty if there are none.
     #: what they were worth when they were chosen; None: there was nothing to choose, or it is not known.
     tuned_to: float | None = None
-    tried: int = 1  # how many there were to choose from.
+    tried: int = 1  # number of settings to choose from.
 
 
 @dataclass(slots=True)
 class Findings:
     """Collects what is measured."""
 
-    measured: Measurements = field(default_factory=Measurements)  # by scenario or task and method, a value a seed.
-    chosen: list[Chosen] = field(default_factory=list)  # with which settings, in the same order.
+    measured: Measurements = field(
+        default_factory=Measurements
+    )  # one value for each seed, by scenario or task and method.
+    chosen: list[Chosen] = field(default_factory=list)  # the settings behind the values, in the same order.
     #: rankings of baselines, models and served models, query by query.
     entries: list[Entry] = field(default_factory=list)
-    runs: list[RunRecord] = field(default_factory=list)  # whose models were measured.
+    runs: list[RunRecord] = field(default_factory=list)  # runs whose models were measured.
     left_out: list[LeftOut] = field(default_factory=list)  # what was not measured, and why.
 
     def enter(self, entries: Iterable[Entry]) -> None:

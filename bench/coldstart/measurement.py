@@ -18,7 +18,7 @@ from emberline.export.training.config import TrainConfig
 from emberline.export.training.measure import DatasetVectors, predictions
 
 from . import attributes, behaviour, corruption
-from .contenders import contenders
+from .contenders import choose, contenders
 from .corruption import BadData
 from .entries import Findings, enter
 from .plan import Plan
@@ -26,7 +26,6 @@ from .served import ServedModel, enter_served
 from .settings import ColdStartSettings
 from .subjects import Subject, enter_subject, trained
 from .tasks import Round
-from .tuning import choose
 from .variants import DatasetVariant
 
 _ITEM_COLD: Final = "item cold"
@@ -37,7 +36,7 @@ class SplitMeasurement:
     """Measures on one split."""
 
     plan: Plan  # what takes part.
-    settings: ColdStartSettings  # how it is measured.
+    settings: ColdStartSettings  # how much is measured.
     variant: DatasetVariant  # the data set.
     final: Round  # its split, and the scenarios that it allows.
     tuning: Sequence[Round]  # splits of the training rows alone, to tune by.

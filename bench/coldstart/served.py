@@ -43,7 +43,7 @@ class ServedModel:
 
     subject: Subject  # the run that the bundle was exported from.
     bundle: Path  # its folder.
-    precision: Precision  # of its encoder.
+    precision: Precision  # precision of the bundle's encoder.
 
     @property
     def name(self) -> str:

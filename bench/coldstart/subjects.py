@@ -32,7 +32,7 @@ class Subject:
     """A trained model."""
 
     name: str  # as it stands in the tables; the same for all seeds.
-    seed: int  # of the split that it was trained on.
+    seed: int  # seed of the split that it was trained on.
     run: Run  # where it comes from.
 
     @property

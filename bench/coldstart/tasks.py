@@ -22,7 +22,7 @@ _NO_PROFILE: Final = ", no profile"
 class Round:
     """One fit of a method and the scenarios to be answered after it."""
 
-    split: Split  # whose training rows are fitted.
+    split: Split  # the split whose training rows are fitted.
     scenarios: tuple[Scenario, ...]  # all of the split.
 
 

@@ -29,7 +29,7 @@ class DatasetVariant:
     facts: bool  # whether facts from a graph are among the items' attributes.
     dataset: Dataset  # the data set.
     encoder: pretrained.Pretrained  # the pretrained encoder.
-    vectors: PretrainedVectors  # of its items and users.
+    vectors: PretrainedVectors  # the untouched encoder's vectors of items and users.
 
     @classmethod
     def of(cls, dataset: Dataset, encoder: pretrained.Pretrained) -> DatasetVariant:

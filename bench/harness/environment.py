@@ -40,17 +40,17 @@ class Environment:
     """The machine, the software and the moment of a measurement."""
 
     created: str  # when it began, ISO 8601, UTC.
-    command_line: str  # that made it, as one could type it.
+    command_line: str  # the command, as one could type it.
     cpu: str  # the model's name.
     flags: tuple[str, ...]  # those of `FLAGS` that the CPU has.
-    cores: int  # that this process may run on.
-    memory_gb: float  # of the machine.
+    cores: int  # number of cores that this process may run on.
+    memory_gb: float  # the machine's memory.
     system: str  # operating system and its version.
-    python: str  # version.
+    python: str  # version of Python.
     packages: tuple[Package, ...]  # those of `PACKAGES` that are installed.
-    commit: str  # of the source tree, with ``+changes`` if it differs from that commit; empty if there is none.
+    commit: str  # commit of the source tree, with ``+changes`` if it differs from that; empty if there is none.
     load_before: float  # load average over 1 minute when the measurement began.
-    load_after: float  # the same at its end; the measurement itself is in it.
+    load_after: float  # load average at its end, the measurement itself included.
     busy_before: float  # share of the CPU that others used just before it began.
     stolen: float  # share of the CPU that the hypervisor gave to other machines meanwhile.
 

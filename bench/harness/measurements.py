@@ -169,10 +169,10 @@ class Bound:
     what: str  # is bounded.
     compared: str  # what with what; empty where `what` says it.
     value: Summary | None  # over the repetitions; None if it could not be measured.
-    bound: float  # that its median must reach.
+    bound: float  # value that the median must reach.
     at_most: bool  # whether it must stay below instead.
     reached: bool  # whether it does.
-    share: float | None  # of the bound that is reached; 1 and above is enough; None if it could not be measured.
+    share: float | None  # share of the bound that is reached, 1 is enough; None if it could not be measured.
     reason: str  # why it could not be measured; empty if it was.
     profile: str  # the section of the measurements that shows what it is made of; empty if it is a figure by itself.
 

@@ -19,7 +19,7 @@ class BundleRecord:
 
     path: str  # its folder.
     model_id: str  # see `Manifest`.
-    sha256: str  # of the manifest, which names every file's: results of equal ones are of the same graphs.
+    sha256: str  # digest of the manifest, which names every file's: equal digests mean the same graphs.
     max_length: int  # tokens a text.
 
     @classmethod
@@ -34,8 +34,8 @@ class RunRecord:
     """A training run whose model was measured."""
 
     path: str  # its folder.
-    data_set: str  # that it was trained on.
-    sha256: str  # of the model's weights: results of equal ones are of the same model.
+    data_set: str  # name of the data set that it was trained on.
+    sha256: str  # digest of the model's weights: equal digests mean the same model.
     max_length: int  # tokens a text.
 
     @classmethod
@@ -59,22 +59,22 @@ class RunRecord:
 class VariantRecord:
     """A variant that took part in `bench latency` or `bench peers`."""
 
-    name: str  # of the variant.
+    name: str  # the variant's name.
     engine: str  # ``pytorch``, ``emberline``, or a peer's environment.
-    precision: str  # of the encoder; ``own`` where a peer chooses.
+    precision: str  # the encoder's precision; ``own`` where a peer chooses.
     path: str  # ``process`` or ``grpc``.
-    threads: int  # that compute.
+    threads: int  # number of threads that compute.
     encoder_mb: float  # the encoder's weights, in files or in PyTorch's parameters.
-    memory_mb: float  # of the processes that hold the model: resident at the end; of `bench peers`, at their peak.
-    cosine_mean: float | None = None  # of its vectors to the reference's, over the texts; None without a reference.
-    cosine_minimum: float | None = None  # the same.
-    gate: str | None = None  # of `bench latency`, the accuracy gate's verdict in the bundle; ``reference`` for PyTorch.
-    packages: Sequence[Mapping[str, str]] = ()  # that run a peer, each with its ``name`` and ``version``.
-    agreement_at_10: float | None = None  # of `bench peers`, of items' neighbours with PyTorch's.
+    memory_mb: float  # memory of the model's processes: resident at the end; in `bench peers`, at their peak.
+    cosine_mean: float | None = None  # mean cosine to the reference's vectors; None without a reference.
+    cosine_minimum: float | None = None  # least cosine, likewise.
+    gate: str | None = None  # `bench latency`: the accuracy gate's verdict in the bundle; ``reference`` for PyTorch.
+    packages: Sequence[Mapping[str, str]] = ()  # packages that run a peer, each with ``name`` and ``version``.
+    agreement_at_10: float | None = None  # `bench peers`: agreement of items' neighbours with PyTorch's.
     #: of `bench peers`, of items that training has not seen, ranked by its vectors through the bundle's towers;
     #: None if nothing was held out.
     item_cold_ndcg_at_10: float | None = None
-    user_cold_ndcg_at_10: float | None = None  # likewise, for users that training has not seen.
+    user_cold_ndcg_at_10: float | None = None  # the same for users that training has not seen.
     #: texts a batch that were fastest for a peer offline; None: its default was, or it has no choice.
     batch: int | None = None
 

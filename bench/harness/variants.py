@@ -27,9 +27,9 @@ class Variant:
     backend: str  # what the worker opens, as ``module:function``.
     options: Mapping[str, Any]  # the function's arguments.
     engine: str  # ``pytorch``, ``emberline`` or a peer's name.
-    precision: str  # of the encoder.
+    precision: str  # the encoder's precision.
     path: str  # ``process`` if the caller shares the model's process, ``grpc`` if a socket lies between them.
-    threads: int  # that compute.
+    threads: int  # number of threads that compute.
     python: str = sys.executable  # the interpreter; another one for a peer with an environment of its own.
     environment: Mapping[str, str] = field(default_factory=dict)  # variables for the process, beside the bench's own.
 

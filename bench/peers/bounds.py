@@ -30,10 +30,10 @@ class Evidence:
     """What the bounds are computed from."""
 
     measured: Measurements  # the measurements.
-    closeness: Mapping[str, Closeness]  # of each variant.
+    closeness: Mapping[str, Closeness]  # by variant.
     settings: PeersSettings  # how much was measured.
-    operations: int  # arithmetic of the mixed texts, all together.
-    count: int  # how many these are.
+    operations: int  # arithmetic of all mixed texts together.
+    count: int  # number of the mixed texts.
 
     def offline(self, name: str) -> Named:
         """A variant, and its texts a second on the mixed texts."""
@@ -45,7 +45,7 @@ class Evidence:
 
 
 def bounds(evidence: Evidence) -> list[Bound]:
-    """All of them: offline, against the machine's peak, served, places.recommending, and over places.growing work."""
+    """All of them: offline, against the machine's peak, served, recommending, and over growing work."""
     found = (_offline, _of_peak, _in_crowds, _alone, _loaded, _recommended, _grown)
     return [bound for some in found for bound in some(evidence)]
 
@@ -136,11 +136,11 @@ def _grown(evidence: Evidence) -> Iterator[Bound]:
     )
     evenness = [min(found) / max(found) for found in speeds]
     compared = f"{' and '.join(f'{count:,}' for count in sizes)} texts"
-    yield Bound.of("places.growing work: slowest / fastest", compared, evenness, 0.9, profile="work")
+    yield Bound.of("growing work: slowest / fastest", compared, evenness, 0.9, profile="work")
     first, last = min(sizes), max(sizes)
     grown = [found[sizes.index(last)] / found[sizes.index(first)] for found in memory]
     compared = f"after {last:,} / after {first:,} texts"
-    yield Bound.of("places.growing work: memory", compared, grown, 1.1, at_most=True, profile="work")
+    yield Bound.of("growing work: memory", compared, grown, 1.1, at_most=True, profile="work")
 
 
 def _ratio(what: str, ours: Named, theirs: Named, bound: float, profile: str, *, at_most: bool = False) -> Bound:

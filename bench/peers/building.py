@@ -38,7 +38,7 @@ class BuildContext:
 
     environments: Path  # the folder of the environments.
     work: Path  # a folder for everything else, which is removed afterwards.
-    threads: int  # that each variant computes with.
+    threads: int  # number of threads of each variant.
     say: Callable[[str], None]  # is told what is being done.
 
 

@@ -32,8 +32,8 @@ SAME_VECTORS: Final = 0.9999
 class Closeness:
     """A variant's vectors against the reference's."""
 
-    cosine_mean: float  # over all texts.
-    cosine_minimum: float  # likewise.
+    cosine_mean: float  # mean cosine over all texts.
+    cosine_minimum: float  # least cosine over all texts.
     #: the share of an item's ten nearest neighbours that are among its ten nearest, or as near, by the reference's
     #: vectors; the mean over all items.
     agreement_at_10: float
@@ -82,7 +82,7 @@ class RankingQuality:
 class RankingEvaluator:
     """Ranks as the accuracy gate and `bench recall` do, but with vectors that anyone made of the texts."""
 
-    model: Predictor  # whose towers read the vectors.
+    model: Predictor  # the model whose towers read the vectors.
     holdout: HoldoutSet  # what is ranked, and for whom.
 
     @classmethod

@@ -1,17 +1,15 @@
-"""This machine's peak in matrix products, fp32 and int8, and how much arithmetic a text costs the encoder.
-
-The peak is the best of several libraries and sizes, each at its best of several runs: whoever is compared with it is
-compared with the fastest product that anything installed here can do, not with a library's own. fp32: NumPy's BLAS,
-PyTorch (oneDNN or MKL) and ONNX Runtime; int8: PyTorch (oneDNN, s8 by s8) and ONNX Runtime (u8 by s8), both with int32
-sums. Weights are constants, as in a model, so that a library may pack them beforehand.
-"""
+"""What machine and encoder can do: the peak in matrix products, a text's arithmetic, the encoder's operators."""
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +17,7 @@ import numpy as np
 from emberline.bench.harness.isolated import Failed, isolated
 from emberline.bench.harness.variants import thread_variables
 from emberline.engine.errors import BenchError
+from emberline.engine.text.tokenizer import TextTokenizer, pad
 
 #: Sizes of (M, K) by (K, N): square ones, and the larger of a small BERT's linear layers with many tokens.
 _SHAPES: Final = ((1024, 1024, 1024), (2048, 2048, 2048), (4096, 384, 1536))
@@ -53,8 +52,8 @@ class Arithmetic:
 class Peak:
     """The fastest matrix product found."""
 
-    giga_operations: float  # a second.
-    library: str  # that made it.
+    giga_operations: float  # billions of operations a second.
+    library: str  # library that made it.
     shape: tuple[int, ...]  # M, K, N.
 
 
@@ -151,3 +150,60 @@ def measure_all(threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
     found = {"fp32": measure(fp32_products(threads)), "int8": measure(int8_products(threads))}
     return {name: asdict(peak) for name, peak in found.items()}
+
+
+#: Operators below this share of the time are one row together.
+_LEAST: Final = 0.01
+#: Runs before those that count: the first ones plan their memory.
+_WARM: Final = 3
+
+
+def operators(encoder: Path, tokenizer: Path, max_length: int, texts: Sequence[str]) -> dict[str, float]:
+    """Profile, in a process of its own.
+
+    Returns:
+        By operator, as ONNX Runtime names it after its optimisations, its share of the time in all of them; the dearest
+        first, and ``others`` for all that take little.
+
+    Raises:
+        BenchError: it failed.
+    """
+    task = {"encoder": str(encoder), "tokenizer": str(tokenizer), "max_length": max_length, "texts": list(texts)}
+    try:
+        found: dict[str, float] = isolated(f"{__name__}:profile", task, thread_variables(1))
+    except Failed as error:
+        raise BenchError(f"the operators of {encoder} cannot be profiled: {error}") from None
+    return found
+
+
+def shares(events: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The operators' shares, out of the events of ONNX Runtime's profile."""
+    spent: dict[str, float] = defaultdict(float)
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            spent[event["args"]["op_name"]] += event["dur"]
+    whole = sum(spent.values())
+    if not whole:
+        raise BenchError("ONNX Runtime's profile has no operator; its format is not the one that is read here")
+    ranked = sorted(((took / whole, name) for name, took in spent.items()), reverse=True)
+    found = {name: share for share, name in ranked if share >= _LEAST}
+    return {**found, "others": 1 - sum(found.values())} if len(found) < len(ranked) else found
+
+
+def profile(encoder: str, tokenizer: str, max_length: int, texts: Sequence[str]) -> dict[str, float]:
+    """The same, in this process."""
+    import onnxruntime as ort
+
+    encodings = TextTokenizer(Path(tokenizer), max_length).encode(texts)
+    with tempfile.TemporaryDirectory() as folder:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = ort.InferenceSession(encoder, options, providers=["CPUExecutionProvider"])
+        for encoding in [*encodings[:_WARM], *encodings]:
+            ids, mask = pad([encoding])
+            session.run(None, {"input_ids": ids, "attention_mask": mask})
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    return shares(events)

@@ -14,9 +14,9 @@ class Peer:
     """What one would use instead of Emberline."""
 
     name: str  # as it stands in the tables.
-    module: str  # in `backends`: opens it, and prepares the model for it.
-    environment: str  # whose packages run it; a file in `pins`.
-    precision: str  # of the encoder.
+    module: str  # module in `backends` that opens it and prepares the model for it.
+    environment: str  # environment whose packages run it; a file in `pins`.
+    precision: str  # the encoder's precision.
     #: of the module's `open_backend`, besides material and threads.
     options: Mapping[str, str] = field(default_factory=dict)
     path: str = "process"  # ``process``, or ``grpc`` for one that is asked over a socket.

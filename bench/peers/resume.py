@@ -27,9 +27,9 @@ from .peak import Peak
 class SectionRecord:
     """A section of the comparison that is finished."""
 
-    name: str  # of it.
+    name: str  # the section's name.
     created: str  # when it began, ISO 8601, UTC.
-    seconds: float  # that it took.
+    seconds: float  # time that it took.
     busy_before: float  # share of the CPU that others used just before it began.
     stolen: float  # share of the CPU that the hypervisor gave to other machines meanwhile.
 
@@ -38,12 +38,12 @@ class SectionRecord:
 class ResumeState:
     """How far a comparison is."""
 
-    sections: list[SectionRecord] = field(default_factory=list)  # that are finished.
-    measured: Measurements = field(default_factory=Measurements)  # in them.
+    sections: list[SectionRecord] = field(default_factory=list)  # sections that are finished.
+    measured: Measurements = field(default_factory=Measurements)  # what they measured.
     #: the best batch size, by the name of a variant whose default is another one.
     batches: dict[str, int] = field(default_factory=dict)
     peaks: dict[str, Peak] = field(default_factory=dict)  # the fastest matrix product of each precision.
-    close: dict[str, Closeness] = field(default_factory=dict)  # to PyTorch's vectors, of every variant.
+    close: dict[str, Closeness] = field(default_factory=dict)  # how close each variant's vectors are to PyTorch's.
     #: rankings by the variants' vectors; empty if there is nothing to rank.
     ranked: dict[str, RankingQuality] = field(default_factory=dict)
     #: who was measured to the end of what they take part in.

@@ -29,8 +29,7 @@ from emberline.engine.records import Floats
 from . import places
 from .building import PRECISIONS, own_variants, write_catalogue
 from .evaluator import SAME_VECTORS, RankingEvaluator, closeness, together
-from .operators import operators
-from .peak import Arithmetic, peaks
+from .peak import Arithmetic, operators, peaks
 from .pool import WorkerPool
 from .registry import BARE
 from .resume import ResumeState, record
@@ -61,9 +60,9 @@ class Comparison:
     sets: Sequence[TextSet]  # text sets, the mixed one first.
     items: Sequence[str]  # texts that ask for their neighbours among each other.
     evaluator: RankingEvaluator | None  # ranks by everyone's vectors; None: there is nothing to rank.
-    arithmetic: Arithmetic  # of the encoder.
+    arithmetic: Arithmetic  # what a text costs the encoder.
     work: Path  # a folder for what is made on the way.
-    threads: int  # that each variant computes with.
+    threads: int  # number of threads of each variant.
 
     def on(self, path: str, engine: str = "") -> list[Variant]:
         """Who is asked in process or over a socket; of one engine or of all."""
@@ -311,5 +310,5 @@ SECTIONS: Final[Mapping[str, Callable[[Sections], None]]] = {
     "servers": Sections.servers,
     "one thread": Sections.one_thread,
     "recommendations": Sections.recommendations,
-    "places.growing work": Sections.growing_work,
+    "growing work": Sections.growing_work,
 }

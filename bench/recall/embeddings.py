@@ -33,10 +33,10 @@ KNOWN: Final = 5
 class SmallerEmbeddings:
     """What is left of the rankings with vectors of one kind and width."""
 
-    kind: VectorKind  # of the vectors' numbers, as in a catalogue.
+    kind: VectorKind  # kind of the vectors' numbers, as in a catalogue.
     dimensions: int  # d, how many numbers of `item_embedding` are searched.
-    vector_bytes: int  # of an item's d numbers.
-    item_bytes: int  # with them, of its `sentence_embedding`.
+    vector_bytes: int  # bytes of an item's d numbers.
+    item_bytes: int  # bytes of them and of the item's `sentence_embedding`.
     recommendations_at_10: float  # agreement of users' recommendations with those by fp32 and all numbers.
     item_cold_ndcg_at_10: float  # mean over the users.
     user_cold_ndcg_at_10: float | None  # the same for users with `KNOWN` known likes; None if no users were held out.

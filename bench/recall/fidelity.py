@@ -21,17 +21,17 @@ class Fidelity:
     """How faithful a variant's vectors and orders are, as `emberline.export.gate.comparison` measures it."""
 
     variant: str  # the variant's name.
-    precision: str  # of the encoder.
+    precision: str  # the encoder's precision.
     texts: int  # items that asked for their neighbours.
-    cosine_mean: float  # of held-out items' and profiles' vectors.
-    cosine_minimum: float  # the same.
-    agreement_at_1: float  # of items' nearest neighbours; at 10 and 100 likewise.
+    cosine_mean: float  # mean cosine of held-out items' and profiles' vectors.
+    cosine_minimum: float  # least cosine of the same vectors.
+    agreement_at_1: float  # agreement of items' nearest neighbours; likewise at 10 and 100.
     agreement_at_10: float
     agreement_at_100: float
     recommendations_at_10: float  # agreement of users' top 10 over the whole catalogue.
-    kendall_tau_mean: float  # of the orders of held-out items.
-    kendall_tau_minimum: float  # the same, the user's that suffers most.
-    calibration_error: float | None  # of the probabilities (ECE); None without interactions.
+    kendall_tau_mean: float  # mean Kendall's τ of the orders of held-out items.
+    kendall_tau_minimum: float  # τ of the user that suffers most.
+    calibration_error: float | None  # calibration error (ECE) of the probabilities; None without interactions.
 
     @classmethod
     def of(cls, precision: str, measured: Mapping[str, Any], holdout: HoldoutSet) -> Fidelity:
@@ -57,12 +57,12 @@ class Drift:
     """How far one output of a variant lies from the reference's, absolute."""
 
     variant: str  # the variant's name.
-    precision: str  # of the encoder.
+    precision: str  # the encoder's precision.
     #: ``score`` in standard deviations of the reference's scores, ``rating`` as a share of the ratings' range, the
     #: others as probabilities.
     output: str
-    mean: float  # over all predictions.
-    maximum: float  # likewise.
+    mean: float  # mean difference over all predictions.
+    maximum: float  # largest difference over all predictions.
     #: of the score, each a share of all values and what they do not exceed; none of the others.
     quantiles: tuple[tuple[float, float], ...] = ()
 

@@ -29,14 +29,14 @@ class VariantRanking:
 
     scenario: str  # its name.
     variant: str  # the variant's name.
-    precision: str  # of the encoder; empty for a baseline.
+    precision: str  # the encoder's precision; empty for a baseline.
     kind: str  # ``reference``, ``precision`` or ``baseline``.
     ndcg_at_10: float  # mean over the users.
     recall_at_10: float  # mean over the users.
     #: as a share of the reference's, with its paired bootstrap interval; None for the reference itself, or where
     #: the reference's is 0.
     ndcg_kept: Interval | None
-    recall_kept: Interval | None  # the same.
+    recall_kept: Interval | None  # the same for Recall@10.
 
 
 def rankings(

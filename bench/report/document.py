@@ -20,7 +20,7 @@ class Column:
     """A table's column."""
 
     title: str  # its name.
-    unit: str = ""  # of its numbers; empty for words.
+    unit: str = ""  # unit of its numbers; empty for words.
     number: bool = True  # whether it holds numbers, which stand to the right.
 
 
@@ -48,7 +48,7 @@ class Picture:
     name: str  # its file's name without ending.
     caption: str  # what one sees in it.
     svg: str  # the plot as an SVG document.
-    png: bytes  # the same as PNG.
+    png: bytes  # the plot as PNG.
 
 
 Block = str | Table | Picture
@@ -68,7 +68,7 @@ class Document:
 
     title: str  # its heading.
     lead: str  # what it says, in a sentence or two.
-    sections: tuple[Section, ...]  # in their order.
+    sections: tuple[Section, ...]  # the sections in their order.
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures, in their order."""

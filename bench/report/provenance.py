@@ -15,7 +15,7 @@ from emberline.engine.errors import BenchError
 class Origin:
     """What a result was measured on."""
 
-    command: str  # that made it.
+    command: str  # the command that made it.
     bundles: Sequence[Mapping[str, Any]]  # records of bundles; see `BundleRecord`.
     runs: Sequence[Mapping[str, Any]]  # records of training runs; see `RunRecord`.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from emberline.bench.harness.measurements import Summary
+from emberline.bench.harness.result import Result
 
-from .document import Cell, Column, Table
+from .document import Cell, Column, Section, Table
 from .wording import DASH, number, span
 
 #: What a column may find in a row: a number, several of which a summary knows; words; or a cell as it shall stand.
@@ -74,3 +75,37 @@ def _figure(value: Value) -> float | None:
     if isinstance(value, Summary):
         return value.median
     return None if value is None or isinstance(value, str | Cell) else float(value)
+
+
+#: The sections of `bench peers` that show what a bounded figure is made of, by a bound's profile.
+TITLES: Final[Mapping[str, str]] = {
+    "parts": "Where a lone request's time goes",
+    "operators": "Where the encoder's time goes",
+    "spent": "What an answer takes of the CPU",
+    "loads": "Requests that arrive by themselves",
+    "work": "Growing work",
+}
+
+
+def verdict(bound: Mapping[str, Any]) -> str:
+    """Whether a bound was reached, or how far it is."""
+    if bound["share"] is None:
+        return f"not measured: {bound['reason']}"
+    if bound["reached"]:
+        return "reached"
+    shown = f"; see “{TITLES[bound['profile']]}”" if bound["profile"] else ""
+    return f"missed, at {100 * bound['share']:.0f} % of the bound{shown}"
+
+
+def bounds(result: Result, note: str = "") -> Section:
+    """All bounds of a result."""
+    shown = table(
+        result["bounds"],
+        words("Bound on", lambda one: one["what"]),
+        words("of", lambda one: one["compared"]),
+        numbers("measured", lambda one: Summary(**one["value"]) if one["value"] else None, "median, range"),
+        numbers("bound", lambda one: f"{'≤' if one['at_most'] else '≥'} {number(one['bound'])}"),
+        words("", lambda one: Cell(verdict(one), best=one["reached"])),
+        note=note,
+    )
+    return Section("Bounds", (shown,))

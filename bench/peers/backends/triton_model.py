@@ -1,4 +1,4 @@
-"""Triton's side: a model of its Python backend that tokenises, runs the ONNX graph and answers each request.
+"""Triton's side: a model of its Python backend that tokenizes, runs the ONNX graph and answers each request.
 
 Copied into the server's model repository; Triton's own Python stub runs it.
 """

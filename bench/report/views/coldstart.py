@@ -12,10 +12,9 @@ from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import Result
 from emberline.bench.report.document import Block, Cell, Document, Picture, Section, Table
 from emberline.bench.report.plots import colour, legend_below, picture, row_picture
-from emberline.bench.report.tables import numbers, table, words
+from emberline.bench.report.tables import bounds, numbers, table, words
 from emberline.bench.report.wording import conditions, left_out, three
 
-from .bounds import bounds
 from .coldstart_tasks import NO_PROFILE, ablations, attributes, bad_data, behaviour, facts, groups, over_seeds
 
 _EXPLAINED: Final = {

@@ -11,7 +11,7 @@ from emberline.bench.harness.result import Result
 from emberline.bench.harness.texts import MIXED
 from emberline.bench.latency.latency import section
 
-from .peers_plots import variant_rows
+from .peers import variant_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,18 @@ class Timed:
 class ParetoRow:
     """A variant in one run."""
 
-    name: str  # of the variant.
+    name: str  # the variant's name.
     run: str  # the command of the run that measured it; rows of one run may be compared.
     engine: str  # ``pytorch``, ``emberline`` or a peer's.
-    precision: str  # of the encoder.
+    precision: str  # the encoder's precision.
     encoder_mb: float | None = None  # the encoder's weights; None: unknown.
-    p50: Timed | None = None  # of one request of one text; None: not measured.
-    p99: Timed | None = None  # likewise.
-    throughput: Timed | None = None  # of all texts at once, likewise.
+    p50: Timed | None = None  # latency of one request of one text; None: not measured.
+    p99: Timed | None = None  # the same at p99.
+    throughput: Timed | None = None  # throughput of all texts at once.
     fastest: str = ""  # the variant, with its batch size, whose throughput it is.
-    agreement: float | None  # at 10, with PyTorch's vectors, by the texts of its run.
+    agreement: float | None  # agreement@10 with PyTorch's vectors, by the texts of its run.
     item_cold: float | None  # NDCG@10, by the vectors of its run; None: not measured.
-    user_cold: float | None  # likewise.
+    user_cold: float | None  # the same for new users.
 
     @property
     def ratio(self) -> float | None:

@@ -65,7 +65,7 @@ def test_keywords_are_stuffed_into_the_first_text():
     assert corrupt(Item("i", {"price": 3.0}), rng) == Item("i", {"price": 3.0})
 
 
-def test_only_cold_items_are_spoilt_and_always_alike(shop):
+def test_only_cold_items_are_corrupted_and_always_alike(shop):
     """Every way changes cold items and no warm one; the same split is corrupted the same way again."""
     found = split(shop, 0)
     again = kinds(shop, found)

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emberline.bench.coldstart.contenders import LIGHTFM, Contender, contenders
+from emberline.bench.coldstart.contenders import LIGHTFM, Contender, choose, contenders
 from emberline.bench.coldstart.entries import enter
 from emberline.bench.coldstart.tasks import by_time_rounds, final_round, tuning_rounds, with_profile
-from emberline.bench.coldstart.tuning import choose
 from emberline.engine.errors import DataError
 from emberline.export.baselines.ease import Ease
 from emberline.export.baselines.material import BaselineData

@@ -10,7 +10,7 @@ from emberline.bench.peers.places import CLIENT_MS, LONE, ONE_THREAD, OPERATORS,
 from emberline.bench.peers.registry import BARE, STANDARD
 from emberline.bench.peers.resume import ResumeFile
 from emberline.bench.peers.settings import PeersSettings
-from emberline.bench.report.views.bounds import TITLES, verdict
+from emberline.bench.report.tables import TITLES, verdict
 from emberline.bench.report.views.peers import view
 from emberline.engine.errors import ConfigError
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from emberline.bench.harness.driver import cpu_seconds
-from emberline.bench.peers.operators import operators, shares
+from emberline.bench.peers.peak import operators, shares
 from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import BenchError
 
