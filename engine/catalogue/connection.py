@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +16,21 @@ from emberline.engine.errors import CatalogueError
 _LOCK_WAIT: Final = 2.0
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, mode: int = 0o600) -> sqlite3.Connection:
     """Open a file for reading and writing, creating it if there is none, and lock it until the connection is closed.
+
+    Args:
+        path: the file.
+        mode: permissions of a new file; SQLite gives its journals the same. By default the file is its owner's alone,
+            because items may be confidential.
 
     Raises:
         CatalogueError: the folder is missing, the file cannot be opened, or another process holds it.
     """
     if not path.parent.is_dir():
         raise CatalogueError(f"{path}: there is no folder {path.parent}; make it or name another file")
+    with suppress(OSError):  # it exists, or cannot be created, which SQLite reports
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode))
     with translated_errors(path):
         # Autocommit: transactions begin and end where this module says.
         connection = sqlite3.connect(path, timeout=_LOCK_WAIT, isolation_level=None, check_same_thread=False)
@@ -30,6 +38,8 @@ def connect(path: Path) -> sqlite3.Connection:
         with translated_errors(path):
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA synchronous = FULL")
+            # A file from elsewhere must not call functions by its schema.
+            connection.execute("PRAGMA trusted_schema = OFF")
             with transaction(connection):  # takes the lock, which the connection then keeps
                 pass
     except BaseException:

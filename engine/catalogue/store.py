@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from emberline.engine.errors import CatalogueError
 from .blobs import from_blobs, to_blobs
 from .connection import connect, connect_read_only, transaction, translated_errors
 from .conversion import check_convertible, compact, convert
+from .identity import FileIdentity
 from .kinds import NUMBERS, VectorKind
 from .rows import StagedRows
 
@@ -73,10 +75,16 @@ class Store:
         self._path = path
         self._connection = connection
         self._meta = meta
+        self._identity = FileIdentity(path)
 
     @classmethod
     def open(cls, path: Path, seed: Path | None, meta: Meta) -> Store:
         """Open a live catalogue's file; see `Catalogue.open`."""
+        if seed is not None and path.exists() and seed.exists() and path.samefile(seed):
+            raise CatalogueError(
+                f"{path} is the bundle's own catalogue, and a bundle never changes; name another file with "
+                "--catalogue PATH, which starts with the bundle's items"
+            )
         connection = connect(path)
         try:
             with translated_errors(path):
@@ -121,7 +129,7 @@ class Store:
         """Create a file that must not exist yet; see `Catalogue.create`."""
         if path.exists():
             raise CatalogueError(f"{path} exists; remove it or name another file")
-        connection = connect(path)
+        connection = connect(path, mode=0o644)  # like the other files of a bundle
         try:
             with translated_errors(path):
                 _create_tables(connection, meta)
@@ -146,7 +154,7 @@ class Store:
             cursor = self._connection.execute(_SELECT)
             while chunk := cursor.fetchmany(_READ_ROWS):
                 ids, texts, documents, embeddings, vectors, biases, updated = zip(*chunk, strict=True)
-                yield StagedRows(
+                rows = StagedRows(
                     ids=ids,
                     texts=texts,
                     documents=documents,
@@ -155,12 +163,14 @@ class Store:
                     biases=np.array(biases, np.float32),
                     updated=np.array(updated, np.float64),
                 )
+                _check_finite(rows, self._path)
+                yield rows
 
     def upsert(self, batch: StagedRows) -> None:
         """Insert or replace items. A replaced item keeps its position. The items are durable on return.
 
         Raises:
-            CatalogueError: the file cannot be written; nothing was stored.
+            CatalogueError: the file cannot be written, or was removed or replaced; nothing was stored.
         """
         rows = zip(
             batch.ids,
@@ -172,21 +182,29 @@ class Store:
             batch.updated.tolist(),
             strict=True,
         )
-        with translated_errors(self._path), transaction(self._connection):
+        with self._change():
             self._connection.executemany(_UPSERT, rows)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete items. The deletion is durable on return.
 
         Raises:
-            CatalogueError: the file cannot be written; nothing was deleted.
+            CatalogueError: the file cannot be written, or was removed or replaced; nothing was deleted.
         """
-        with translated_errors(self._path), transaction(self._connection):
+        with self._change():
             self._connection.executemany("DELETE FROM items WHERE id = ?", [(item_id,) for item_id in ids])
 
     def close(self) -> None:
         """Close and unlock the file."""
         self._connection.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Make the block's changes durable, in the file that the path leads to, before and after."""
+        self._identity.check()
+        with translated_errors(self._path), transaction(self._connection):
+            yield
+        self._identity.check()
 
 
 def _create_tables(connection: sqlite3.Connection, meta: Meta) -> None:
@@ -209,16 +227,22 @@ def _entries(meta: Meta) -> dict[str, str]:
 def _copy(seed: Path, connection: sqlite3.Connection, meta: Meta) -> None:
     """Copy the seed in one transaction. A kill on the way leaves the file empty, and the next start seeds it again."""
     source = connect_read_only(seed)
-    with translated_errors(seed):
-        try:
+    try:
+        with translated_errors(seed):
             _check(seed, source, meta)
-            source.backup(connection)
-        finally:
-            source.close()
+        source.backup(connection)  # an error is that of the file that is written: the seed's SHA-256 was checked
+    finally:
+        source.close()
 
 
 def _check(path: Path, connection: sqlite3.Connection, meta: Meta) -> VectorKind:
     """Check that the vectors of the file may be compared with the model's; returns their number format."""
+    foreign = connection.execute("SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'view')").fetchone()
+    if foreign:
+        raise CatalogueError(
+            f"{path} has the {foreign[0]} {foreign[1]}, which Emberline never makes and which could change what it "
+            "reads and writes; name another file, or restore a copy that has none"
+        )
     try:
         entries = dict(connection.execute("SELECT name, value FROM meta"))
     except sqlite3.OperationalError:
@@ -244,3 +268,12 @@ def _check(path: Path, connection: sqlite3.Connection, meta: Meta) -> VectorKind
             raise CatalogueError(f"{path} has {name} {entries.get(name)}, the bundle has {value}; name another file")
     check_convertible(path, kind, meta.kind)
     return kind
+
+
+def _check_finite(rows: StagedRows, path: Path) -> None:
+    finite = rows.embeddings.finite() & rows.vectors.finite() & np.isfinite(rows.biases)
+    if not finite.all():
+        raise CatalogueError(
+            f"{path} is damaged: a stored number of item {rows.ids[int(np.argmin(finite))]!r} is infinite or not a "
+            "number; restore a copy of it, or delete it to start again with the bundle's items"
+        )
