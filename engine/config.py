@@ -32,6 +32,14 @@ class EngineConfig:
     bundle: Annotated[
         Path, Setting("The folder that `emberline export` wrote.", metavar="BUNDLE", shown_default="none", option=False)
     ]
+    require_signature: Annotated[
+        Path | None,
+        Setting(
+            "Public key (Ed25519, PEM) whose owner must have signed the bundle with `emberline sign`.",
+            metavar="KEY",
+            shown_default="no signature is required",
+        ),
+    ] = None
     precision: Annotated[
         ServedPrecision,
         Setting(

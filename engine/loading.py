@@ -49,7 +49,7 @@ def load(config: EngineConfig) -> EngineComponents:
         DeviceUnavailable: none of the requested devices can run here.
         MissingExtra: ONNX Runtime is not installed.
     """
-    bundle = Bundle.open(config.bundle)
+    bundle = Bundle.open(config.bundle, config.require_signature)
     manifest = bundle.manifest
     tokenizer = TextTokenizer(bundle.layout.tokenizer, manifest.max_length)
     placement = place(bundle, config, lambda: text_lengths(bundle))

@@ -19,6 +19,7 @@ from .items import items
 from .recommend import recommend
 from .score import score
 from .serve import serve
+from .sign import sign
 from .verify import verify
 
 #: Entry points of this group are commands: each is a `typer.Typer` or a function, by the command's name.
@@ -29,6 +30,7 @@ _MAKE: Final = "Make and measure"
 #: The program's own commands, and the panel of the help that lists them.
 _OWN: Final[dict[str, tuple[Callable[..., None], str]]] = {
     "verify": (verify, _MAKE),
+    "sign": (sign, _MAKE),
     "serve": (serve, _ASK),
     "encode": (encode, _ASK),
     "score": (score, _ASK),

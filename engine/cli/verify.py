@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from emberline.engine.bundle import BundleLayout, Manifest, check_file
+from emberline.engine.bundle.signature import check_signature
 from emberline.engine.errors import BundleCorrupt
 
 from .options import AsJson, Bundle
 from .output import print_json, print_table
 
 
-def verify(bundle: Bundle, as_json: AsJson = False) -> None:
+def verify(
+    bundle: Bundle,
+    require_signature: Annotated[
+        Path | None,
+        typer.Option("--require-signature", metavar="KEY", help="Public key whose owner must have signed the bundle."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Check the SHA-256 of a bundle's files and the accuracy gate's verdict on each precision.
 
-    Exit code 1 if a file is missing or altered, or if a precision failed its gate.
+    Exit code 1 if a file is missing or altered, if a precision failed its gate, or if the signature is not that of the
+    key.
     """
     layout = BundleLayout(bundle)
+    if require_signature is not None:
+        check_signature(layout, require_signature)
     manifest = Manifest.read(layout.manifest)
     files = {name: _error(layout, manifest, name) for name in manifest.files}
     verdicts = _verdicts(layout, manifest)

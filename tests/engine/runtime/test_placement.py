@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
@@ -155,7 +155,7 @@ def test_an_engine_needs_the_gates_of_its_sources(make_tiny_bundle: Callable[[],
     report = {"precisions": {"fp16": {"passed": False, "failures": ["agreement"]}, "int8-trt": {"passed": True}}}
     manifest = Manifest.read(layout.manifest)
     graph = manifest.encoders["fp32"]
-    opened = Bundle(layout, replace(manifest, encoders={"fp16": graph, "int8-trt": graph}), report)
+    opened = Bundle(layout, msgspec.structs.replace(manifest, encoders={"fp16": graph, "int8-trt": graph}), report)
     with pytest.raises(GateRefused, match="fp16 did not pass the accuracy gate: agreement"):
         place(opened, config_of(opened, "tensorrt-engine", precision="int8-fp16"), no_lengths)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from emberline.engine.bundle import Bundle, sha256
@@ -225,7 +226,7 @@ def test_unknown_architecture_is_refused(bert_bundle: Bundle) -> None:
 def test_precision_without_a_graph_is_refused(bert_bundle: Bundle) -> None:
     """A precision whose graph the bundle lacks is refused with those that it has."""
     encoders = {name: graph for name, graph in bert_bundle.manifest.encoders.items() if name != "int8-trt"}
-    bundle = replace(bert_bundle, manifest=replace(bert_bundle.manifest, encoders=encoders))
+    bundle = replace(bert_bundle, manifest=msgspec.structs.replace(bert_bundle.manifest, encoders=encoders))
     with pytest.raises(BundleError, match="no encoder in int8-trt, which int8 is built from; it has fp32, fp16"):
         build(bundle, "int8")
 

@@ -1,0 +1,80 @@
+"""An opened bundle, whose files have been checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emberline.engine.errors import BundleCorrupt, BundleError, GateRefused
+
+from .files import check_file
+from .layout import BundleLayout, Precision
+from .manifest import Manifest
+from .signature import check_signature
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files have been checked.
+
+    Attributes:
+        layout: the paths of its files.
+        manifest: its description.
+        report: the accuracy gate's report: ``{"precisions": {NAME: {"passed": bool, "failures": [str], …}}, …}``.
+    """
+
+    layout: BundleLayout
+    manifest: Manifest
+    report: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, root: Path, key: Path | None = None) -> Bundle:
+        """Open a bundle and check every file against the manifest.
+
+        Args:
+            root: the bundle's folder.
+            key: a file with the public key by whose private key the manifest must be signed; None: it need not be.
+
+        Raises:
+            BundleError: the folder is not a bundle, has another schema, a file is missing or altered, or the signature
+                is missing or another's.
+            MissingExtra: a signature is to be checked, and `cryptography` is not installed.
+        """
+        layout = BundleLayout(root)
+        if key is not None:
+            check_signature(layout, key)
+        manifest = Manifest.read(layout.manifest)
+        for name, record in manifest.files.items():
+            check_file(root / name, record)
+        try:
+            report = json.loads(layout.report.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BundleCorrupt(f"{layout.report} cannot be read ({error}); export the bundle again") from error
+        return cls(layout, manifest, report)
+
+    def admit(self, precision: Precision, *, allow_failed_gate: bool = False) -> str:
+        """Check that a precision may be served.
+
+        Returns:
+            The verdict of the accuracy gate, ``passed`` or ``failed``.
+
+        Raises:
+            BundleError: the bundle does not have the precision.
+            GateRefused: the precision failed its gate and `allow_failed_gate` is not set.
+        """
+        if precision not in self.manifest.encoders:
+            available = ", ".join(self.manifest.encoders)
+            raise BundleError(f"{self.layout.root} has no encoder in {precision}; it has {available}")
+        verdict = self.report.get("precisions", {}).get(precision, {})
+        if verdict.get("passed") is True:
+            return "passed"
+        if not allow_failed_gate:
+            why = "; ".join(verdict.get("failures", [])) or f"{self.layout.report.name} has no verdict on it"
+            raise GateRefused(
+                f"{precision} did not pass the accuracy gate: {why}. Serve another precision, or this one anyway with "
+                "--allow-failed-gate"
+            )
+        return "failed"

@@ -1,0 +1,75 @@
+"""The layout of a bundle: which file lies where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+Precision = Literal["fp32", "fp16", "int8", "int8-trt"]
+PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleLayout:
+    """The paths of a bundle's files.
+
+    Attributes:
+        root: the bundle's folder.
+    """
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest. It is written last, so a folder without it is not a bundle."""
+        return self.root / "manifest.json"
+
+    @property
+    def signature(self) -> Path:
+        """The signature of the manifest, which has every other file's SHA-256. Most bundles have none."""
+        return self.root / "manifest.sig"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer, in the format of Hugging Face `tokenizers`."""
+        return self.root / "tokenizer.json"
+
+    def encoder(self, precision: Precision) -> Path:
+        """The encoder's graph: tokens to `sentence_embedding` (B, H)."""
+        return self.root / f"encoder.{precision}.onnx"
+
+    @property
+    def item_tower(self) -> Path:
+        """`sentence_embedding` (B, H) to `item_embedding` (B, D), `item_bias` (B,), `item_attributes` (B, A)."""
+        return self.root / "item_tower.onnx"
+
+    @property
+    def user_tower(self) -> Path:
+        """`history` (B, D), `profile` (B, H) and `history_length` (B,) to `user_embedding` and `user_attributes`."""
+        return self.root / "user_tower.onnx"
+
+    @property
+    def match(self) -> Path:
+        """`user_embedding`, `item_embedding` (B, D), `item_bias` (B,) to `probability`, `rating`, each (B,)."""
+        return self.root / "match.onnx"
+
+    @property
+    def catalogue(self) -> Path:
+        """The seed of the live catalogue: the training data's items with their vectors."""
+        return self.root / "catalogue.sqlite"
+
+    @property
+    def report(self) -> Path:
+        """The measurements and the verdict of the accuracy gate, per precision."""
+        return self.root / "report.json"
+
+    @property
+    def live_catalogue(self) -> Path:
+        """The default path of the live catalogue: beside the bundle, not inside it."""
+        return self.root.parent / f"{self.root.name}.catalogue.sqlite"
+
+    @property
+    def costs(self) -> Path:
+        """The file where an engine stores its measured speed, beside the bundle as well."""
+        return self.root.parent / f"{self.root.name}.costs.json"
