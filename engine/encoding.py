@@ -10,12 +10,12 @@ import numpy as np
 from .batching.batcher import Batcher
 from .batching.planner import Limits
 from .batching.queue import RequestQueue
+from .batching.threads import WorkerThreads
 from .batching.vector_cache import VectorCache
 from .config import EngineConfig
 from .loading import EngineComponents
 from .metrics import Metrics
 from .records import Encoding, Floats, RequestOptions, Timings
-from .threads import WorkerThreads
 from .validation import check_deadline
 
 #: Tokens of a typical text: the default bound of a batch is derived from it, and the encoder's speed before the first.

@@ -17,6 +17,7 @@ from typing import Final, Self
 import numpy as np
 
 from .admission import Admission
+from .batching.threads import WorkerThreads
 from .config import EngineConfig
 from .encoding import EncodingPipeline
 from .loading import EngineComponents, load
@@ -41,7 +42,6 @@ from .records import (
 )
 from .scoring.request import RequestResolver, RequestSchema
 from .scoring.scorer import Scorer
-from .threads import WorkerThreads
 from .validation import check_count, check_id, check_k, check_names, check_trained
 
 #: Scoring up to these sizes runs on the event loop, because the hand-over to a thread would take as long: rows through
