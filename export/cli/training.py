@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +17,6 @@ from .modules import require_export_extra
 
 if TYPE_CHECKING:
     from emberline.export.data.description import Description
-    from emberline.export.training.run import RunFolder
 
 
 @takes_settings(TrainConfig)
@@ -59,8 +57,6 @@ def train(
     typer.echo(read_report.summary(), err=True)
     if not len(dataset.interactions):
         typer.echo(f"{described.name}: {TEXTS_ALONE}", err=True)
-    if again:
-        _remove(RunFolder(run))
     with shown() as progress:
         train_model(
             dataset,
@@ -71,6 +67,7 @@ def train(
             # A description outside a package names a place relative to itself, and its copy lies in the run.
             data_folder=data or (None if described.package else described.folder()),
             resume=resume,
+            again=again,
         )
     RunFolder(run).data.write_text(json.dumps(read_report.as_dict(), indent=2) + "\n", encoding="utf-8")
     metrics = json.loads(RunFolder(run).metrics.read_text(encoding="utf-8"))
@@ -87,9 +84,3 @@ def _description(named: str) -> Description:
 
     path = Path(named)
     return Description.read(path) if path.suffix == ".toml" else Description.builtin(named)
-
-
-def _remove(run: RunFolder) -> None:
-    """Delete a run, but never a folder that is not a run folder."""
-    if run.config.is_file():
-        shutil.rmtree(run.root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from emberline.engine.errors import ConfigError
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
+from emberline.export.pretrained import load
 from emberline.export.progress import Progress, silent
 
 from .alone import possible
@@ -30,6 +32,7 @@ def train(
     *,
     data_folder: Path | None = None,
     resume: bool = False,
+    again: bool = False,
 ) -> TrainedModel:
     """Train a model and leave a run folder.
 
@@ -41,6 +44,7 @@ def train(
         progress: told of every step.
         data_folder: where the data was read from, if not from where its description says.
         resume: go on from the folder's checkpoint; the result is that of an unbroken run.
+        again: delete the run that is in the folder first; a folder that holds none is left as it is.
 
     Raises:
         ConfigError: the folder holds a run already, or is to be resumed with other settings, or has none to resume.
@@ -49,22 +53,35 @@ def train(
     folder = RunFolder(run_dir)
     examples = Examples.of(dataset, split)
     config = possible(config, examples)
-    _prepare(folder, dataset, RunSettings(config, data_folder, split.seed, split.fractions), resume=resume)
+    settings = RunSettings(config, data_folder, split.seed, split.fractions)
+    _check(folder, settings, resume=resume, again=again)
+    # Before the folder is written, so that a start that fails leaves no run behind, nor deletes one.
+    torch.manual_seed(config.seed)
+    source = load(config.encoder, config.max_length)
+    if not resume:
+        _begin(folder, dataset, settings)
     with _threads(config.threads):
-        trainer = Trainer.start(examples, config, folder, progress)
+        trainer = Trainer.start(examples, config, folder, progress, source)
         trainer.run()
         return trainer.finish(dataset, split)
 
 
-def _prepare(folder: RunFolder, dataset: Dataset, settings: RunSettings, *, resume: bool) -> None:
-    if folder.config.exists() and not resume:
+def _check(folder: RunFolder, settings: RunSettings, *, resume: bool, again: bool) -> None:
+    if folder.config.exists() and not (resume or again):
         raise ConfigError(f"{folder.root} holds a run already; resume it with --resume, or train into another folder")
     if resume:
         RunSettings.read(folder.config).require_same(settings)
-        return
-    folder.root.mkdir(parents=True, exist_ok=True)
-    folder.description.write_text(dataset.description.toml, encoding="utf-8")
-    settings.write(folder.config)
+
+
+def _begin(folder: RunFolder, dataset: Dataset, settings: RunSettings) -> None:
+    try:
+        if folder.config.is_file():
+            shutil.rmtree(folder.root)
+        folder.root.mkdir(parents=True, exist_ok=True)
+        folder.description.write_text(dataset.description.toml, encoding="utf-8")
+        settings.write(folder.config)
+    except OSError as error:
+        raise ConfigError(f"{folder.root} cannot be written to ({error.strerror}); choose another folder") from error
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from torch import nn
 from torch.optim import AdamW
 from torch.utils.tensorboard import SummaryWriter
 
-from emberline.export import pretrained
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.precision.recipe import shipped
+from emberline.export.pretrained import Pretrained, encoder_fields
 from emberline.export.progress import Progress
 
 from . import curves, lora, schedule
@@ -67,13 +67,13 @@ class Trainer:
     at: Checkpoint
 
     @classmethod
-    def start(cls, examples: Examples, config: TrainConfig, folder: RunFolder, progress: Progress) -> Trainer:
+    def start(
+        cls, examples: Examples, config: TrainConfig, folder: RunFolder, progress: Progress, source: Pretrained
+    ) -> Trainer:
         """Make everything ready for the first step, or for the one after a folder's checkpoint."""
-        torch.manual_seed(config.seed)
-        source = pretrained.load(config.encoder, config.max_length)
         model = Emberline(
             ModelConfig(
-                encoder=pretrained.encoder_fields(source.encoder),
+                encoder=encoder_fields(source.encoder),
                 item_labels=examples.label_names,
                 item_limits=examples.limit_names,
                 user_labels=examples.label_names,

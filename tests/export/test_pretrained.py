@@ -1,11 +1,27 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from transformers import DistilBertConfig
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    MPNetConfig,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 from emberline.engine.errors import ConfigError, DataError, MissingExtra
 from emberline.export import pretrained
@@ -52,8 +68,8 @@ def test_a_place_with_nothing_is_named(tmp_path: Path) -> None:
 
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
     """A model that is not a BERT is rejected, and the error names its kind."""
-    DistilBertConfig(dim=8, n_heads=2).save_pretrained(tmp_path)
-    with pytest.raises(DataError, match="distilbert model; Emberline trains BERT"):
+    MPNetConfig(hidden_size=8, num_attention_heads=2).save_pretrained(tmp_path)
+    with pytest.raises(DataError, match="mpnet model; Emberline trains BERT"):
         pretrained.load(str(tmp_path))
 
 
@@ -61,3 +77,187 @@ def test_more_tokens_than_the_encoder_reads(tiny_bert: Path) -> None:
     """A maximum length beyond the position embeddings is rejected."""
     with pytest.raises(ConfigError, match="max_length 65 is more than the 64 tokens"):
         pretrained.load(str(tiny_bert), 65)
+
+
+@pytest.fixture
+def encoder_folder(tiny_bert: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny BERT's folder, to be damaged."""
+    return Path(shutil.copytree(tiny_bert, tmp_path / "encoder"))
+
+
+def _cut(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:3000])
+
+
+def _point(name: str) -> Callable[[Path], None]:
+    return lambda folder: (
+        (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n") and None
+    )
+
+
+def _configure(**changes: object) -> Callable[[Path], None]:
+    def configure(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | changes))
+
+    return configure
+
+
+def _weights(change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> Callable[[Path], None]:
+    def rewrite(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+    return rewrite
+
+
+def _without_tokenizer(folder: Path) -> None:
+    for path in folder.glob("token*"):
+        path.unlink()
+
+
+def _slow_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")
+    settings = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "basic"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"subword_tokenizer_type": "character"}))
+
+
+def _token_too_many(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    size = json.loads((folder / "config.json").read_text())["vocab_size"]
+    token = {"id": size, "content": "lamp2", "single_word": False, "lstrip": False, "rstrip": False}
+    tokenizer["added_tokens"].append(token | {"normalized": True, "special": False})
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
+def _nan(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    tensors["encoder.layer.0.output.dense.weight"][0, 0] = torch.nan
+    return tensors
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_point("model.safetensors"), r"model\.safetensors is a pointer of Git LFS .* run `git lfs pull`"),
+        (_point("tokenizer.json"), r"tokenizer\.json is a pointer of Git LFS"),
+        (_point("config.json"), r"config\.json is a pointer of Git LFS"),
+        (_cut, r"model\.safetensors cannot be read .* damaged or half downloaded: fetch it again"),
+        (lambda folder: (folder / "config.json").write_text("{"), r"config\.json is not valid JSON .* fetch it again"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "it has no weights: model.safetensors or"),
+        (_without_tokenizer, r"it has no tokenizer: tokenizer\.json or"),
+        (_slow_tokenizer, "the tokenizer of .*(has no fast form|cannot be loaded)"),
+        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "the tokenizer of .* cannot be loaded"),
+        (_token_too_many, r"makes the token 'lamp2' with the id \d+, but the encoder has \d+ embeddings"),
+        (
+            _configure(intermediate_size=24),
+            r"encoder\.layer\.0\.intermediate.* is \[32\S* .*config\.json makes it \[24",
+        ),
+        (_configure(num_hidden_layers=3), r"lacks 16 of the 53 tensors of its encoder, such as encoder\.layer\.2"),
+        (_configure(num_hidden_layers=1), r"has 16 tensors that config\.json does not know, such as encoder\.layer\.1"),
+        (_configure(hidden_size=15), "describes no BERT|makes it"),
+        (_configure(position_embedding_type="relative_key"), "positions of the type 'relative_key'"),
+        (_configure(is_decoder=True), "is a decoder"),
+        (_weights(_nan), r"encoder\.layer\.0\.output\.dense\.weight holds numbers that are not finite"),
+        (
+            _weights(lambda found: {n: t for n, t in found.items() if "layer.1.output" not in n}),
+            r"lacks 4 of the 37 tensors of its encoder, such as encoder\.layer\.1\.output",
+        ),
+        (
+            _weights(lambda found: {f"other.{n}": t for n, t in found.items() if "word_emb" not in n}),
+            r"has no tensor embeddings\.word_embeddings\.weight",
+        ),
+    ],
+)
+def test_a_folder_that_does_not_fit_is_one_line(
+    encoder_folder: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    """Each is refused with its name, what is wrong and what to do, on one line, before anything is trained."""
+    damage(encoder_folder)
+    with pytest.raises(DataError, match=message) as refused:
+        pretrained.load(str(encoder_folder), 64)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "bert.", "auto_model.", "0.auto_model.", "module.model."])
+def test_prefixes_of_wrapping_modules_are_read_away(encoder_folder: Path, prefix: str) -> None:
+    """Whatever module the weights were saved from, all of them are the encoder's; its head is left alone."""
+    path = encoder_folder / "model.safetensors"
+    weights = {name: torch.randn_like(tensor) for name, tensor in load_file(path).items()}
+    head = {"cls.predictions.bias": torch.zeros(3), f"{prefix}pooler.dense.bias": torch.zeros(16)}
+    save_file({prefix + name: tensor for name, tensor in weights.items()} | head, path)
+    found = pretrained.load(str(encoder_folder), 64).encoder.bert.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in found.items())
+
+
+def test_weights_of_older_kinds_are_read(encoder_folder: Path) -> None:
+    """A PyTorch file with TensorFlow's names of layer norms gives the same weights, and so do parts with an index."""
+    path = encoder_folder / "model.safetensors"
+    weights = load_file(path)
+    expected = pretrained.load(str(encoder_folder), 64).encoder.state_dict()
+
+    def same() -> bool:
+        found = pretrained.load(str(encoder_folder), 64).encoder.state_dict()
+        return all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+    path.unlink()
+    old = {
+        n.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t
+        for n, t in weights.items()
+    }
+    torch.save(old, encoder_folder / "pytorch_model.bin")
+    assert same()
+    (encoder_folder / "pytorch_model.bin").unlink()
+    names = sorted(weights)
+    parts = {"a.safetensors": names[:9], "b.safetensors": names[9:]}
+    for part, of in parts.items():
+        save_file({name: weights[name] for name in of}, encoder_folder / part)
+    index = {"weight_map": {name: part for part, of in parts.items() for name in of}}
+    (encoder_folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert same()
+
+
+SMALL = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("make", "positions"),
+    [
+        (lambda size: BertModel(BertConfig(vocab_size=size, max_position_embeddings=40, **SMALL)), 40),
+        (lambda size: RobertaModel(RobertaConfig(vocab_size=size, max_position_embeddings=42, **SMALL)), 40),
+        (
+            lambda size: XLMRobertaModel(
+                XLMRobertaConfig(vocab_size=size, max_position_embeddings=40, pad_token_id=0, **SMALL)
+            ),
+            39,
+        ),
+        (
+            lambda size: DistilBertModel(
+                DistilBertConfig(
+                    vocab_size=size, max_position_embeddings=40, dim=16, n_layers=2, n_heads=2, hidden_dim=32
+                )
+            ),
+            40,
+        ),
+    ],
+)
+def test_kinds_of_bert_encode_as_their_own_class_does(
+    encoder_folder: Path, make: Callable[[int], PreTrainedModel], positions: int
+) -> None:
+    """RoBERTa, XLM-R and DistilBERT become the BERT that they are: the same vectors and positions."""
+    torch.manual_seed(1)
+    size = json.loads((encoder_folder / "config.json").read_text())["vocab_size"]
+    own = make(size).eval()
+    for parameter in own.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    own.save_pretrained(encoder_folder)
+    loaded = pretrained.load(str(encoder_folder), positions)
+    ids = torch.tensor([[2, 20, 21, 22, 3]])
+    with torch.inference_mode():
+        mean = own(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.mean(1)
+        found = loaded.encoder(ids, torch.ones_like(ids)).sentence_embedding
+        loaded.encoder(torch.full((1, positions), 20), torch.ones(1, positions, dtype=torch.int64))
+    torch.testing.assert_close(found, torch.nn.functional.normalize(mean), atol=1e-5, rtol=1e-5)
+    with pytest.raises(ConfigError, match=f"more than the {positions} tokens"):
+        pretrained.load(str(encoder_folder), positions + 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from emberline.engine.errors import ConfigError
+from emberline.engine.errors import ConfigError, DataError
 from emberline.engine.records import Item
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
@@ -47,6 +47,43 @@ def test_a_run_leaves_its_folder(
     assert metrics["training"]["joint_steps"] == 6
     assert not metrics["training"]["cut"]
     same_model(TrainedModel.load(folder.model), trained)
+
+
+def test_a_start_that_fails_leaves_no_run(
+    dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path, tiny_bert: Path
+) -> None:
+    """An encoder that cannot be loaded claims no folder, and the corrected call works in the same one."""
+    run = tmp_path / "run"
+    with pytest.raises(DataError, match="no pretrained BERT can be loaded"):
+        train(dataset, parts, replace(config, encoder=str(tmp_path / "nowhere")), run)
+    assert not run.exists()
+    train(dataset, parts, config, run)
+    assert RunFolder(run).model.is_dir()
+
+
+def test_again_deletes_a_run_only_when_all_is_loaded(
+    dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path
+) -> None:
+    """A run survives a second start that fails, and one that succeeds takes its place."""
+    run = RunFolder(tmp_path / "run")
+    run.root.mkdir()
+    run.config.write_text("{}")
+    (run.root / "old").touch()
+    with pytest.raises(DataError, match="no pretrained BERT can be loaded"):
+        train(dataset, parts, replace(config, encoder=str(tmp_path)), run.root, again=True)
+    assert (run.root / "old").exists()
+    train(dataset, parts, config, run.root, again=True)
+    assert run.model.is_dir()
+    assert not (run.root / "old").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path
+) -> None:
+    """A file in the run's place is named, and left alone."""
+    (tmp_path / "run").touch()
+    with pytest.raises(ConfigError, match=r"run cannot be written to .*; choose another folder"):
+        train(dataset, parts, config, tmp_path / "run")
 
 
 def test_every_part_learns(unbroken: tuple[TrainedModel, RunFolder], config: TrainConfig) -> None:

@@ -1,0 +1,109 @@
+"""Encoders that are BERT under other names: their settings and their weights' names as BERT has them.
+
+RoBERTa and XLM-R are BERT whose positions count from behind the padding's id and which know one type of token.
+DistilBERT is BERT without types of tokens, with half of the layers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from transformers import BertConfig
+
+from emberline.engine.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class WeightNames:
+    """How a kind of encoder stores the weights of a BERT.
+
+    Attributes:
+        renamed: patterns of its names, and what BERT calls these.
+        skipped_positions: positions at the beginning that no token has.
+        has_types: whether there are embeddings of token types.
+    """
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    skipped_positions: int = 0
+    has_types: bool = True
+
+    def of_bert(self, name: str) -> str:
+        """What BERT calls a weight."""
+        for pattern, new in self.renamed.items():
+            name = re.sub(pattern, new, name)
+        return name
+
+
+_DISTILBERT: Final = {
+    r"^transformer\.layer\.": "encoder.layer.",
+    r"\.attention\.q_lin\.": ".attention.self.query.",
+    r"\.attention\.k_lin\.": ".attention.self.key.",
+    r"\.attention\.v_lin\.": ".attention.self.value.",
+    r"\.attention\.out_lin\.": ".attention.output.dense.",
+    r"\.sa_layer_norm\.": ".attention.output.LayerNorm.",
+    r"\.ffn\.lin1\.": ".intermediate.dense.",
+    r"\.ffn\.lin2\.": ".output.dense.",
+    r"\.output_layer_norm\.": ".output.LayerNorm.",
+}
+#: What DistilBERT calls a BERT's settings.
+_DISTILBERT_FIELDS: Final = {
+    "dim": "hidden_size",
+    "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads",
+    "hidden_dim": "intermediate_size",
+    "activation": "hidden_act",
+    "dropout": "hidden_dropout_prob",
+    "attention_dropout": "attention_probs_dropout_prob",
+}
+#: Read as BERT; `camembert` is RoBERTa.
+KINDS: Final = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert")
+
+
+def as_bert(config: Mapping[str, Any], source: str) -> tuple[BertConfig, WeightNames]:
+    """The BERT that an encoder is, and how its weights are called.
+
+    Args:
+        config: what its config.json holds.
+        source: for the message.
+
+    Raises:
+        DataError: it is of another kind, or does what Emberline's BERT does not.
+    """
+    kind = config.get("model_type")
+    if kind not in KINDS:
+        raise DataError(
+            f"{source} is a {kind} model; Emberline trains BERT models and reads {', '.join(KINDS[1:])} as such: "
+            "pick one of those"
+        )
+    positions = config.get("position_embedding_type", "absolute")
+    if positions != "absolute":
+        raise DataError(
+            f"{source} has positions of the type {positions!r}; Emberline reads encoders with absolute positions: pick "
+            "another"
+        )
+    if config.get("is_decoder"):
+        raise DataError(f"{source} is a decoder; Emberline trains encoders: pick another")
+    fields = {_DISTILBERT_FIELDS.get(name, name) if kind == "distilbert" else name: v for name, v in config.items()}
+    if kind == "distilbert":
+        # Of DistilBERT, config.json may leave out what it takes for granted.
+        taken = {"hidden_size": 768, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 3072}
+        fields = taken | fields | {"type_vocab_size": 1, "layer_norm_eps": 1e-12}
+        return _config(fields, source), WeightNames(_DISTILBERT, has_types=False)
+    if kind == "bert":
+        return _config(fields, source), WeightNames()
+    skipped = int(fields.get("pad_token_id", 1)) + 1
+    fields["max_position_embeddings"] = int(fields.get("max_position_embeddings", 514)) - skipped
+    fields.setdefault("type_vocab_size", 1)
+    return _config(fields, source), WeightNames(skipped_positions=skipped)
+
+
+def _config(fields: Mapping[str, Any], source: str) -> BertConfig:
+    try:
+        return BertConfig(
+            **{name: value for name, value in fields.items() if name not in ("model_type", "architectures")}
+        )
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{source}/config.json describes no encoder ({error}); fetch it again") from error
