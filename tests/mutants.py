@@ -88,11 +88,11 @@ def _mutant(source: str, code: str) -> Mutant:
 
 
 def _meaning(source: str) -> str:
-    """A module without its positions, annotations, and the checks of `zip` that both sides are of one length."""
+    """A module without positions, annotations, and what only forbids: `zip` of unlike lengths, changes of a record."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            node.keywords = [one for one in node.keywords if one.arg != "strict"]
+            node.keywords = [one for one in node.keywords if one.arg not in ("strict", "frozen", "slots")]
         if isinstance(node, ast.arg | ast.AnnAssign):
             node.annotation = ast.Constant(None)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
