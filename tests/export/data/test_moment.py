@@ -29,7 +29,9 @@ def test_everything_before_comes_before_everything_after(make_dataset, rows, sha
     met = set(interactions.item[found.train].tolist())
     assert set(np.flatnonzero(found.warm_items).tolist()) == met
     assert set(np.flatnonzero(found.cold_items).tolist()) == set(interactions.item[later].tolist()) - met
-    assert not (found.cold_users & found.warm_users).any()
+    known = set(interactions.user[found.train].tolist())
+    assert set(np.flatnonzero(found.warm_users).tolist()) == known
+    assert set(np.flatnonzero(found.cold_users).tolist()) == set(interactions.user[later].tolist()) - known
     assert not len(found.validation)
     assert found.seed == NO_SEED
 
@@ -53,3 +55,10 @@ def test_data_without_times_cannot_be_split_by_time(make_dataset):
     """All rows at once have no before and after, and the error says so."""
     with pytest.raises(DataError, match="same time"):
         split_at(make_dataset([(0, 0, 5, 0), (1, 1, 5, 0)], 2, 2))
+
+
+def test_the_share_is_of_the_rows(make_dataset):
+    """Of ten rows, one after the other, eight train at a share of 0.8, and five at 0.5."""
+    dataset = make_dataset([(0, item, 5, 100 - item) for item in range(10)], 1, 10)
+    for share, rows in ((0.8, [2, 3, 4, 5, 6, 7, 8, 9]), (0.5, [5, 6, 7, 8, 9])):
+        assert split_at(dataset, share).train.tolist() == rows

@@ -193,6 +193,13 @@ def test_the_cut_within_a_user(make_dataset: MakeDataset) -> None:
     assert found.train.tolist() == list(range(4, 20))
 
 
+def test_equal_times_stay_in_the_files_order(make_dataset: MakeDataset) -> None:
+    """Of rows at the same time the last ones of the file are the latest."""
+    dataset = make_dataset([(0, item, 5, 7) for item in range(20)], 1, 20)
+    found = split(dataset, 0, Fractions(items=0, users=0))
+    assert (found.train.tolist(), found.test.tolist()) == (list(range(16)), [18, 19])
+
+
 @pytest.mark.parametrize("values", [{"items": 1.0}, {"users": -0.1}, {"validation": 0.5, "test": 0.5}, {"test": -1}])
 def test_fractions_out_of_range(values: dict[str, float]) -> None:
     """Fractions that leave nothing to train on, or make no sense, are refused."""

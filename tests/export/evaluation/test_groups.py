@@ -23,6 +23,12 @@ def test_numbers_become_bands_of_like_size():
     assert grouping.names[groups[0]] == "below 30"
     assert grouping.names[groups[39]] == "49 and above"
     assert grouping.names[groups[15]] == "30 to 40"
+    assert [grouping.names[groups[row]] for row in (9, 10, 19, 20, 28, 29)] == [
+        "below 30",
+        *["30 to 40"] * 2,
+        *["40 to 49"] * 2,
+        "49 and above",
+    ]
 
 
 def test_groups_of_two_attributes_are_pairs_of_values():

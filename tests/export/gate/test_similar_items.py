@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,3 +36,18 @@ def test_who_asks_is_nobody(make_dataset: MakeDataset) -> None:
     assert holdout.dataset.user_texts()[2] == ""
     assert holdout.split.warm_users[2]
     assert not holdout.split.cold_users[2]
+
+
+def test_who_shares_most_labels_is_relevant(make_dataset: MakeDataset) -> None:
+    """Items with more labels in common come before those with fewer, and no item is relevant to itself."""
+    dataset = make_dataset([], users=1, items=30)
+    labels = [{f"two {row % 2}", f"five {row % 5}"} for row in range(30)]
+    items = tuple(
+        replace(item, attributes={"genre": sorted(own)}) for item, own in zip(dataset.items, labels, strict=True)
+    )
+    dataset = replace(dataset, items=items)
+    (asked,) = HoldoutSet.of(dataset, split(dataset, 0)).rankings
+    for (item,), right in zip(asked.history, asked.relevant, strict=True):
+        others = [other for other in range(30) if other != item]
+        best = sorted(others, key=lambda other, own=labels[item]: (-len(labels[other] & own), other))[:10]
+        assert right.tolist() == sorted(best)

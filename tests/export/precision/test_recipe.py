@@ -66,3 +66,21 @@ def test_tensorrt_never_stores_embeddings_in_8_bits() -> None:
     assert Recipe("uint8").stores_embeddings
     assert not Recipe("uint8", embeddings=False).stores_embeddings
     assert not Recipe("int8").stores_embeddings
+
+
+def test_the_general_recipes_are_as_documented() -> None:
+    """16 bits where any BERT needs them: on a CPU for both parts of the feed-forward network, on a GPU for one."""
+    assert RECIPES["int8"] == Recipe("uint8", activations_16bit=frozenset({"ffn_up", "ffn_down"}))
+    assert RECIPES["int8-trt"] == Recipe("int8", activations_16bit=frozenset({"ffn_down"}))
+    names = {f"layer.{number}.attention_in" for number in (3, 4, 5)}
+    assert shipped("minilm")["int8"] == Recipe("uint8", activations_16bit=frozenset(names))
+    assert Recipe("uint8", alpha=1.0).alpha == 1.0
+
+
+def test_16_bit_ranges_always_cover_all(layers: list[LinearGroup]) -> None:
+    """Another method of choosing ranges is for 8-bit activations; the strength of smoothing is for all."""
+    recipe = Recipe("uint8", activations_16bit=frozenset({"ffn_up"}), method="entropy", alpha=0.5)
+    for one in layers:
+        config = recipe.layer_config(one)
+        assert config.is_16bit is (one.kind == "ffn_up")
+        assert (config.method, config.alpha) == ("minmax" if config.is_16bit else "entropy", 0.5)

@@ -85,3 +85,14 @@ def test_too_few_rows_change_nothing() -> None:
     head = _head()
     assert not calibrate(head, np.full(20, 0.9, dtype=np.float32), NO_BIAS[:20], np.arange(20) % 2 == 0)
     assert head.curve.tolist() == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize(("fewest", "enough"), [(49, False), (50, True)])
+def test_fifty_rows_of_either_kind_are_enough(fewest: int, enough: bool) -> None:
+    """It is the rarer of likes and dislikes that counts."""
+    rng = np.random.default_rng(0)
+    raw = rng.random(1000).astype(np.float32)
+    for rare in (True, False):
+        liked = np.full(1000, not rare)
+        liked[:fewest] = rare
+        assert calibrate(_head(), raw, NO_BIAS[:1000], liked) is enough

@@ -12,7 +12,7 @@ from emberline.export.data.split import Fractions, Split, split
 from emberline.export.evaluation.scenarios import user_cold
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.examples import Examples
-from emberline.export.training.measure import DatasetVectors, measure, measure_validation, scores
+from emberline.export.training.measure import DatasetVectors, measure, measure_validation, predictions, scores, users
 from emberline.export.training.trained import TrainedModel
 
 
@@ -61,3 +61,22 @@ def test_a_bert_configuration_is_kept_by_its_fields(trained: TrainedModel) -> No
     config = BertConfig(**trained.model.config.encoder)
     assert config.hidden_size == trained.model.config.hidden == 16
     assert config.num_hidden_layers == 2
+
+
+def test_predictions_know_training_likes_alone(trained: TrainedModel, dataset: Dataset, parts: Split) -> None:
+    """A user is known by what they liked in training: neither by what they disliked nor by any later row."""
+    vectors, rows = DatasetVectors.of(trained, dataset), parts.test[:40]
+    probability, rating = predictions(trained, vectors, dataset, parts, rows)
+    told, train = dataset.interactions.take(rows), dataset.interactions.take(parts.train)
+    for row, (user, item) in enumerate(zip(told.user.tolist(), told.item.tolist(), strict=True)):
+        liked = train.item[(train.user == user) & train.positive]
+        assert len(liked) < (train.user == user).sum()
+        vector = users(trained, vectors, np.array([user]), [liked])
+        expected = trained.match(vector, vectors.embeddings[[item]], vectors.biases[[item]])
+        assert (probability[row], rating[row]) == (pytest.approx(expected[0][0]), pytest.approx(expected[1][0]))
+
+
+def test_validation_ranks_its_own_likes(trained: TrainedModel, dataset: Dataset, parts: Split) -> None:
+    """Likes of the validation rows are what is to be found, so they are not taken for known."""
+    found = measure_validation(trained, DatasetVectors.of(trained, dataset), dataset, parts)
+    assert 0 < found["ndcg@10"] <= 1

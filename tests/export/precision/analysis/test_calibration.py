@@ -51,3 +51,15 @@ def test_statistics_of_centred_inputs() -> None:
     found, direct = seen.statistics().less(centres), wanted.statistics()
     for name in ("low", "high", "mean", "moments", "sample"):
         np.testing.assert_allclose(getattr(found, name), getattr(direct, name), atol=1e-5)
+
+
+def test_samples_and_moments_are_of_evenly_spaced_inputs() -> None:
+    """One input in eight is kept as a sample; of more than twice 8,192 tokens every second counts for the moments."""
+    few = Tally(1, 50)
+    few.add(np.arange(50, dtype=np.float32)[:, None])
+    assert few.statistics().sample[:, 0].tolist() == [0, 8, 16, 24, 32, 40, 48]
+    many = Tally(1, 20_000)
+    many.add(np.tile(np.array([1.0, 3.0], np.float32), 10_000)[:, None])
+    found = many.statistics()
+    assert (found.mean[0], found.moments[0, 0]) == (1.0, 1.0)
+    assert (found.low[0], found.high[0]) == (1.0, 3.0)  # bounds are of all
