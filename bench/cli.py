@@ -37,18 +37,18 @@ _NONE: Final[list[Any]] = []
 
 _Precisions = Annotated[
     list[CpuPrecision],
-    typer.Option("--precision", help="Measure these alone; may be repeated.", show_default="all that the bundle has"),
+    typer.Option("--precision", help="Precision to measure. May be repeated.", show_default="all that the bundle has"),
 ]
 _Device = Annotated[
     Device,
-    option("Runs Emberline's encoder, alone: there is no fallback. PyTorch is timed on the same GPU."),
+    option("Device that runs Emberline's encoder, without a fallback. PyTorch is timed on the same GPU."),
 ]
-_Threads = Annotated[int, option("That each variant computes with; 0: one a core.", least=0)]
-_Repetitions = Annotated[int | None, option("Of each measurement.", shown=str(_LATENCY.repetitions), least=1)]
+_Threads = Annotated[int, option("Number of threads of each variant; 0 means one for each core.", least=0)]
+_Repetitions = Annotated[
+    int | None, option("Number of repetitions of each measurement.", shown=str(_LATENCY.repetitions), least=1)
+]
 #: The exit code where there is no GPU, told apart from a failure.
 _NO_GPU: Final = 3
-
-bench.command()(coldstart)
 
 
 @bench.command()
@@ -56,39 +56,37 @@ def latency(
     bundle: Bundle,
     run: Annotated[
         Path | None,
-        option("The training run of the bundle: PyTorch, the reference, runs its model.", "DIR"),
+        option("Training run of the bundle. Its model in PyTorch is the reference.", "DIR"),
     ] = None,
     out: Out = RESULTS,
     texts: Annotated[
         list[str],
         option(
-            "`mixed`: 10 to 128 tokens, many short and some long; `items`: the bundle's item texts; or a file "
-            "with one text a line. May be repeated.",
+            "Texts to encode: `mixed` (10 to 128 tokens, many short and some long), `items` (the bundle's item texts), "
+            "or a file with one text on each line. May be repeated.",
             "SET",
         ),
     ] = _TEXTS,
     scenario: Annotated[
-        list[str], option(f"One of {', '.join(SCENARIOS)}; may be repeated.", shown="all")
+        list[str], option(f"Scenario to measure: {', '.join(SCENARIOS)}. May be repeated.", shown="all")
     ] = _SCENARIOS,
     precision: _Precisions = _NONE,
     device: _Device = _LATENCY.device,
     threads: _Threads = 0,
     repetitions: _Repetitions = None,
-    bound: Annotated[
-        float, option("Under which p99 has to stay in the search for the highest rate.", "MS")
-    ] = _LATENCY.bound_ms,
-    seed: Annotated[int, option("Of the texts and the arrivals.", least=0)] = _LATENCY.seed,
+    bound: Annotated[float, option("Limit of p99 in the search for the highest rate.", "MS")] = _LATENCY.bound_ms,
+    seed: Annotated[int, option("Seed of the texts and the arrivals.", least=0)] = _LATENCY.seed,
     quick: Annotated[
         bool,
         switch(
             "--quick",
-            "A first impression within about a minute: fewer texts and repetitions, gRPC and load for the "
+            "Give a first impression in about a minute: fewer texts and repetitions, gRPC and load for the "
             "cheapest precision only, no search for the highest rate.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Time Emberline beside PyTorch: one request, many texts, requests that arrive by themselves."""
+    """Compare the latency and throughput of Emberline with PyTorch: single requests, many texts, and load."""
     settings = LatencySettings.quick() if quick else _LATENCY
     settings = replace(
         settings,
@@ -109,15 +107,15 @@ def latency(
 @bench.command()
 def recall(
     bundle: Bundle,
-    run: Annotated[Path, option("The training run of the bundle: its model is the reference.", "DIR")],
+    run: Annotated[Path, option("Training run of the bundle. Its model is the reference.", "DIR")],
     out: Out = RESULTS,
     data: Annotated[
         Path | None,
-        option("The data set's folder, if it has moved.", "DIR", shown="as in training"),
+        option("Folder of the data set, if it has moved.", "DIR", shown="as in training"),
     ] = None,
     precision: _Precisions = _NONE,
     device: _Device = _RECALL.device,
-    seed: Annotated[int, option("Of the bootstrap and the random baseline.", least=0)] = _RECALL.seed,
+    seed: Annotated[int, option("Seed of the bootstrap and of the random baseline.", least=0)] = _RECALL.seed,
     as_json: AsJson = False,
 ) -> None:
     """Measure what each precision keeps of PyTorch's vectors, rankings and scores."""
@@ -130,33 +128,36 @@ def recall(
     finish(bench_recall(bundle, run, settings, precisions=precision, data=data), out, as_json)
 
 
+bench.command()(coldstart)
+
+
 @bench.command()
 def peers(
     bundle: Bundle,
-    run: Annotated[Path, option("The training run of the bundle: all peers get its weights.", "DIR")],
+    run: Annotated[Path, option("Training run of the bundle. All peers get its weights.", "DIR")],
     out: Out = RESULTS,
     environments: Annotated[
         Path | None,
         option(
-            "Where peers' virtual environments are made and kept, some gigabytes.",
+            "Folder for the peers' virtual environments, some gigabytes.",
             "DIR",
-            shown=str(default_folder()).replace(str(Path.home()), "~"),
+            shown=_ENVIRONMENTS,
         ),
     ] = None,
     peer: Annotated[
         list[str],
-        option("Only peers whose names begin so; may be repeated.", "NAME", shown="all"),
+        option("Beginning of the names of the peers to measure. May be repeated.", "NAME", shown="all"),
     ] = _NONE,
     threads: _Threads = 0,
     repetitions: _Repetitions = None,
-    seed: Annotated[int, option("Of texts, arrivals and catalogues.", least=0)] = _PEERS.seed,
+    seed: Annotated[int, option("Seed of texts, arrivals and catalogues.", least=0)] = _PEERS.seed,
     quick: Annotated[
         bool,
-        switch("--quick", "A first impression: fewer texts, repetitions and items; not for publishing."),
+        switch("--quick", "Give a first impression, not for publishing: fewer texts, repetitions and items."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure Emberline beside the servers and libraries that one would use instead of it."""
+    """Compare Emberline with the servers and libraries that could take its place."""
     settings = PeersSettings.quick() if quick else _PEERS
     settings = replace(settings, repetitions=repetitions or settings.repetitions, seed=seed)
     need("emberline bench", "bench", *BENCH)
@@ -172,14 +173,14 @@ def peers(
 @bench.command()
 def gpu(
     bundle: Bundle,
-    run: Annotated[Path, option("The training run of the bundle.", "DIR")],
+    run: Annotated[Path, option("Training run of the bundle.", "DIR")],
     out: Out = Path("gpu-check"),
-    quick: Annotated[bool, switch("--quick", "Latency for a first impression only.")] = False,
+    quick: Annotated[bool, switch("--quick", "Measure latency for a first impression only.")] = False,
     probe: Annotated[bool, switch("--probe", "Only say which GPU there is.")] = False,
 ) -> None:
-    """On a machine with an NVIDIA GPU: build engines, run the tests for it, measure, and write a summary to send back.
+    """On a machine with an NVIDIA GPU: build engines, run the GPU tests, measure, and write a summary to send back.
 
-    Exit codes: 0: all was done; 1: something was not, and the summary says what; 3: there is no GPU.
+    Exit codes: 0 if everything was done, 1 if something failed (the summary says what), 3 if there is no GPU.
     """
     from emberline.engine.bundle import Bundle as Opened
     from emberline.engine.runtime.gpu import find_gpu
@@ -208,12 +209,12 @@ def gpu(
 @bench.command()
 def report(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The folder with the results of the other commands.")
+        Path, typer.Argument(metavar="[DIR]", help="Folder with the results of the other commands.")
     ] = RESULTS,
-    out: Annotated[Path | None, option("Where the report goes.", "DIR", shown="into the same folder")] = None,
+    out: Annotated[Path | None, option("Folder for the report.", "DIR", shown="into the same folder")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the results of a folder on one page: report.html, with report.md and report.json beside it."""
+    """Put the results in a folder on one page: report.html, with report.md and report.json beside it."""
     need("emberline bench", "bench", *BENCH)
     from .report.report import gather, save
 
@@ -234,12 +235,12 @@ def _scenario(name: str) -> Scenario:
 
 def quickstart(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where the run, the bundle, the measurements and the report go.")
+        Path, typer.Argument(metavar="[DIR]", help="Folder for the run, the bundle, the measurements and the report.")
     ] = Path("quickstart"),
-    again: Annotated[bool, switch("--again", "Train anew although there is a finished run in the folder.")] = False,
-    precision: Annotated[CpuPrecision, option("What is served.")] = CpuPrecision.INT8,
+    again: Annotated[bool, switch("--again", "Train again although the folder has a finished run.")] = False,
+    precision: Annotated[CpuPrecision, option("Precision to serve.")] = CpuPrecision.INT8,
 ) -> None:
-    """Train, export, prove, serve, recommend and measure on MovieLens-100K: the whole way in a quarter of an hour."""
+    """Train, export, verify, serve, recommend and measure on MovieLens-100K, in a quarter of an hour."""
     need("emberline quickstart", "bench", *BENCH)
     from .quickstart import quickstart as tour
 

@@ -27,20 +27,20 @@ def coldstart(
     description: Annotated[
         str | None,
         option(
-            "The data set: `ml-100k`, or a description file (docs/data.md).",
+            "Data set: `ml-100k`, or a description file (docs/data.md).",
             "NAME|FILE",
             shown="that of the runs; ml-100k without any",
         ),
     ] = None,
     data: Annotated[
         Path | None,
-        option("The data's folder.", "DIR", shown="the one that the description names"),
+        option("Folder of the data.", "DIR", shown="the one that the description names"),
     ] = None,
     run: Annotated[
         list[str],
         option(
-            "A training run whose model is measured, on the split that it was trained on. May be repeated: runs "
-            "of one name are the seeds of one model, other names make other rows.",
+            "Training run whose model is measured, on the split that it was trained on. May be repeated: runs "
+            "of one name are the seeds of one model, other names make rows of their own.",
             "[NAME=]DIR",
             shown="none: baselines alone",
         ),
@@ -54,14 +54,14 @@ def coldstart(
             shown="none",
         ),
     ] = _NONE,
-    precision: Annotated[CpuPrecision, option("Of the bundles' encoders.")] = CpuPrecision.INT8,
+    precision: Annotated[CpuPrecision, option("Precision of the bundles' encoders.")] = CpuPrecision.INT8,
     train: Annotated[
         bool,
         switch("--train", "Train a model for each seed that no --run is given for, and one for by time."),
     ] = False,
     runs: Annotated[
         Path | None,
-        option("Where trained runs are kept, to be found again.", "DIR", shown="OUT/runs"),
+        option("Folder in which trained runs are kept and found again.", "DIR", shown="OUT/runs"),
     ] = None,
     graph: Annotated[
         Path | None,
@@ -82,11 +82,9 @@ def coldstart(
     ] = "",
     budget: Annotated[
         float,
-        option("Of its steps that each training of --ablate makes, above 0 and at most 1.", "SHARE"),
+        option("Share of the training's steps that each training of --ablate makes, above 0 and at most 1.", "SHARE"),
     ] = 1.0,
-    bad_data: Annotated[
-        bool, switch("--bad-data/--no-bad-data", "Whether new items are measured with bad data, too.")
-    ] = True,
+    bad_data: Annotated[bool, switch("--bad-data/--no-bad-data", "Measure new items with bad data as well.")] = True,
     setting: Annotated[
         list[str],
         option("A setting of docs/training.md for what is trained here. May be repeated.", "NAME=VALUE"),
@@ -94,20 +92,20 @@ def coldstart(
     seeds: Annotated[
         str | None,
         option(
-            "Each draws other cold items and users.",
+            "Seeds of the splits; each draws other cold items and users.",
             "N,…",
             shown=f"those of the runs; {_SEEDS} without any",
         ),
     ] = None,
-    known: Annotated[str, option("How many likes of new users are known.", "N,…")] = ",".join(map(str, SETTINGS.known)),
+    known: Annotated[str, option("Numbers of known likes of new users.", "N,…")] = ",".join(map(str, SETTINGS.known)),
     tune: Annotated[
         bool,
-        switch("--tune/--no-tune", "Whether settings of baselines are chosen on held-out training rows."),
+        switch("--tune/--no-tune", "Choose the settings of baselines on held-out training rows."),
     ] = SETTINGS.tune,
     out: Out = RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what the model is worth to new items and new users, beside baselines tuned on what both may know."""
+    """Measure the model on new items and new users, beside baselines that are tuned on the same data."""
     need("emberline bench", "bench", *BENCH)
     need("emberline bench", "export", *EXPORT)
     from emberline.bench.report.report import finish

@@ -29,7 +29,7 @@ def switch(name: str, help_: str) -> Any:
     return typer.Option(name, help=help_)
 
 
-Out = Annotated[Path, option("Where the results go.", "DIR")]
+Out = Annotated[Path, option("Folder for the results.", "DIR")]
 
 
 class CpuPrecision(StrEnum):
