@@ -9,8 +9,9 @@ from typing import Annotated, Final, Literal, get_args
 from .bundle import BundleLayout
 from .catalogue.kinds import VectorKind
 from .devices import AUTO, DEVICES, parse_devices
+from .errors import ConfigError
 from .machine import CpuBudget, cpu_budget
-from .settings import Setting, check, explained
+from .settings import Setting, SettingRefused, check, explained
 
 #: A bundle's precisions, and those that only engines built ahead of time have.
 ServedPrecision = Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]
@@ -156,7 +157,10 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        parse_devices(self.device)
+        try:
+            parse_devices(self.device)
+        except ConfigError as error:
+            raise SettingRefused("EngineConfig", "device", str(error).removeprefix("device ")) from None
 
     @property
     def live_catalogue(self) -> Path:

@@ -125,6 +125,10 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """
         try:
             raw: Any = msgspec.json.decode(path.read_bytes())
+        except NotADirectoryError:
+            raise BundleError(
+                f"{path.parent} is a file; a bundle is the folder that `emberline export` wrote"
+            ) from None
         except FileNotFoundError:
             raise BundleError(
                 f"{path.parent} is not a bundle: it has no {path.name}; make one with `emberline export`"

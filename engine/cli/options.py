@@ -22,9 +22,27 @@ SERVER: Final = ServerConfig(engine=EngineConfig(bundle=Path())).listen
 RETRIES: Final = 6
 #: Default time to wait for an answer, in seconds.
 TIMEOUT: Final = 30.0
+_LAST_PORT: Final = 65_535
+
+
+def _address(given: str) -> str:
+    if "//" in given:
+        raise typer.BadParameter(f"{given!r} is a URL; write HOST:PORT, for instance 127.0.0.1:50051")
+    port = given.rpartition(":")[2]
+    if port.isdecimal() and int(port) > _LAST_PORT:
+        raise typer.BadParameter(f"{given!r} has a port above {_LAST_PORT}; write the one that the server listens on")
+    return given
+
 
 Server = Annotated[
-    str, typer.Option("--server", metavar="HOST:PORT", envvar="EMBERLINE_SERVER", help="Address of the server.")
+    str,
+    typer.Option(
+        "--server",
+        metavar="HOST:PORT",
+        envvar="EMBERLINE_SERVER",
+        help="Address of the server.",
+        callback=_address,
+    ),
 ]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time to wait for an answer.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -75,9 +93,17 @@ def attributes(texts: Sequence[str], lists: Sequence[str] = ()) -> dict[str, Val
 def user(
     profile: str, about: Sequence[str] | None, like: Sequence[str] | None, like_text: Sequence[str] | None
 ) -> User:
-    """Make a user from the options. In the history, items given by text follow those of the catalogue."""
+    """Make a user from the options. In the history, items given by text follow those of the catalogue.
+
+    Raises:
+        typer.BadParameter: there is a profile and attributes, or an attribute has no name or no ``=``.
+    """
     from emberline.engine import User, by_id, by_text
 
+    if profile and about:
+        raise typer.BadParameter(
+            "--about gives the user's attributes in place of a --profile; give one of the two", param_hint="--about"
+        )
     history = (*map(by_id, like or ()), *map(by_text, like_text or ()))
     return User(profile, attributes(about or ()), history)
 
@@ -85,7 +111,7 @@ def user(
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE, for instance year=1979")
     return name.strip(), value
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -14,6 +15,7 @@ from emberline import __version__
 from emberline.engine.errors import EmberlineError, MissingExtra
 
 from .encode import encode
+from .failures import UsageError, failure
 from .info import info
 from .items import items
 from .recommend import recommend
@@ -40,15 +42,19 @@ _OWN: Final[dict[str, tuple[Callable[..., None], str]]] = {
 
 
 def main() -> None:
-    """Run the program. An error of Emberline becomes one line on standard error and exit code 1."""
+    """Run the program. An error becomes one line on standard error; see `failure` for the exit code."""
     # gRPC also writes its errors to standard error; one line is enough.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Under `python -c` the program would be called "-c", in usage texts and in what a result says of its making.
+    sys.argv[0] = str(Path(sys.argv[0]).with_name("emberline"))
     arguments = sys.argv[1:]
     try:
-        program(arguments[0] if arguments else "")()
-    except EmberlineError as error:
-        typer.echo(f"emberline: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+        code = program(arguments[0] if arguments else "")(prog_name="emberline", standalone_mode=False)
+    except (EmberlineError, UsageError) as error:
+        line, code = failure(error)
+        if line:
+            typer.echo(line, err=True)
+    sys.exit(code)
 
 
 def program(first: str) -> typer.Typer:

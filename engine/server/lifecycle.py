@@ -15,6 +15,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from emberline.engine.bundle import BundleLayout, Manifest
 from emberline.engine.engine import Engine
 from emberline.engine.errors import ConfigError
 from emberline.engine.wire.limits import MessageLimits
@@ -137,6 +138,8 @@ class Server:
     @classmethod
     async def start(cls, config: ServerConfig) -> Self:
         """Bind, load and serve; see `serve` for the errors."""
+        # Before the port: who names a wrong folder should not read of a port first.
+        Manifest.read(BundleLayout(config.engine.bundle).manifest)
         transport = grpc.aio.server(
             options=(
                 # Otherwise two servers could share a port, and each would get half of the requests.
@@ -150,7 +153,7 @@ class Server:
             # Far above the slots of `Service`, which rejects with a reason and leaves Health and Info out.
             maximum_concurrent_rpcs=_TRANSPORT_CALLS * config.max_calls,
         )
-        # First, so that a port in use is reported before the seconds that loading takes.
+        # Then, so that a port in use is reported before the seconds that loading takes.
         port = _bind(transport, config.listen)
         try:
             engine = await Engine.start(config.engine)

@@ -58,8 +58,8 @@ def test_encode_reads_a_text_a_line_and_writes_arrays(emberline: Emberline, tmp_
     [
         ([], b"", 1, "emberline: standard input has no text"),
         ([], b"a\n\xff\n", 1, "emberline: standard input:2 is not UTF-8"),
-        (["a", " "], b"", 1, r"emberline: inputs\[1\].text: is empty"),
-        (["a", "--output", "nonsense"], b"", 1, "nonsense"),
+        (["a", " "], b"", 2, "emberline: TEXT: is empty"),
+        (["a", "--output", "nonsense"], b"", 2, "emberline: --output: 'nonsense' is not known"),
         (["a", "--out", "x.txt"], b"", 2, "neither .npy nor .npz"),
         (["a", "--out", "x.npy", "--output", "item_bias", "--output", "item_embedding"], b"", 2, "name a .npz file"),
         (["a", "--out", "/nowhere/x.npy"], b"", 1, "emberline: /nowhere/x.npy cannot be written"),
@@ -107,7 +107,7 @@ def test_recommend_applies_conditions_and_explains(emberline: Emberline) -> None
 def test_recommend_names_a_field_that_no_item_has(emberline: Emberline) -> None:
     """A mistyped condition is an error and not an empty answer."""
     result = emberline("recommend", "--where", "genre=Horror")
-    assert result.code == 1
+    assert result.code == 2
     assert "no item has an attribute 'genre'; their attributes: genres, title, year" in result.err
 
 

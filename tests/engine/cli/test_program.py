@@ -87,7 +87,7 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
 def test_a_setting_out_of_its_range_is_one_line(emberline: Emberline, tmp_path: Path) -> None:
     """The settings' own check speaks, before anything is loaded."""
     result = emberline("serve", tmp_path, "--max-batch", 0)
-    assert (result.code, result.err) == (1, "emberline: --max-batch is 0; it must be at least 1\n")
+    assert (result.code, result.err) == (2, "emberline: --max-batch is 0; it must be at least 1\n")
 
 
 def test_an_unknown_option_is_a_usage_error(emberline: Emberline) -> None:

@@ -1,0 +1,68 @@
+"""What a user is told of an error: one line on standard error, and the exit code.
+
+The exit code is 2 if the command line or a setting is wrong, whatever finds that: the parser, a setting's range or the
+server. It is 1 if the command itself failed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import typer
+
+from emberline.engine.errors import ConfigError, InvalidInput, UnknownItem
+
+FAILED: Final = 1
+USAGE: Final = 2
+
+#: Typer's base class of errors in the command line; the module that it lies in differs between Typer's versions.
+UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+
+#: What the fields of requests are called on the command line.
+_OPTIONS: Final = (
+    (re.compile(r"k"), "-k"),
+    (re.compile(r"diversity"), "--diversity"),
+    (re.compile(r"outputs\b.*"), "--output"),
+    (re.compile(r"filters\b.*"), "--where"),
+    (re.compile(r"exclude_ids\b.*"), "--exclude"),
+    (re.compile(r"user\.profile\b.*"), "--profile"),
+    (re.compile(r"user\.attributes\b.*"), "--about"),
+    (re.compile(r"user\.history\[\d+\]\.text"), "--like-text"),
+    (re.compile(r"user\.history\b.*"), "--like"),
+    (re.compile(r"candidates\[\d+\]\.text"), "--text"),
+    (re.compile(r"candidates\[\d+\]\.id|ids\[\d+\]"), "ID"),
+    (re.compile(r"inputs\[\d+\]\.text"), "TEXT"),
+)
+
+
+def failure(error: Exception) -> tuple[str, int]:
+    """Return the line and the exit code of an error of the command line or of Emberline.
+
+    The line is empty where the help was shown instead.
+    """
+    if isinstance(error, UsageError):
+        return _usage(error), USAGE
+    code = USAGE if isinstance(error, ConfigError | InvalidInput) else FAILED
+    return f"emberline: {_flat(_message(error))}", code
+
+
+def _usage(error: Exception) -> str:
+    message = getattr(error, "format_message", error.__str__)()
+    if not message.strip():
+        return ""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "emberline"
+    return f"emberline: {_flat(message).rstrip('.')}; see `{command} --help`"
+
+
+def _message(error: Exception) -> str:
+    """The message of an error, with the option in place of the request's field."""
+    if not isinstance(error, InvalidInput | UnknownItem):
+        return str(error)
+    option = next((option for field, option in _OPTIONS if field.fullmatch(error.field)), error.field)
+    return option + str(error).removeprefix(error.field)
+
+
+def _flat(message: str) -> str:
+    return " ".join(message.split())
