@@ -1,4 +1,7 @@
-"""Shows the progress of training and export on standard error: bars on a terminal, plain lines elsewhere."""
+"""Shows the progress of training and export on standard error: bars on a terminal, plain lines elsewhere.
+
+Bars fit 80 columns and show the total loss alone. Lines, which end in logs, name its parts as well.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emberline.export.progress import Progress as Listener
 
+#: The total of the losses, among a step's values.
+_LOSS: Final = "loss"
 #: Seconds between two lines of one stage without a terminal, so that progress does not fill a log.
 _PAUSE: Final = 10.0
 
@@ -34,9 +39,10 @@ def shown(console: Console | None = None) -> Iterator[Listener]:
 def _bars(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        # Of a stage that has ended, the time that it took.
+        TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[values]}", style="dim"),
         console=console,
     )
@@ -53,7 +59,7 @@ class _Bars:
             self._finish()
             self._stage = stage
             self._task = self._bars.add_task(stage, total=total, values="")
-        self._bars.update(self._task, completed=step, total=total, values=_text(values))
+        self._bars.update(self._task, completed=step, total=total, values=_text(_shown(values)))
 
     def _finish(self) -> None:
         total = self._bars.tasks[self._task].total
@@ -73,6 +79,11 @@ class _Lines:
             return
         self._stage, self._said = stage, now
         self._console.print(f"{stage} {step}/{total} {_text(values)}".rstrip(), highlight=False, soft_wrap=True)
+
+
+def _shown(values: Mapping[str, float]) -> Mapping[str, float]:
+    """The total loss, if there is one: its parts would push bar, count and time off a terminal of usual width."""
+    return {_LOSS: values[_LOSS]} if _LOSS in values else values
 
 
 def _text(values: Mapping[str, float]) -> str:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from emberline.export.model import TextEncoder
+from emberline.export.progress import Progress, silent
 
 from .encoding import encode
 from .examples import Examples, Indexes
@@ -31,15 +32,29 @@ class Bank:
     profiles: Tensor
 
     @classmethod
-    def encode(cls, examples: Examples, profiles: Profiles, encoder: TextEncoder, tokenizer: Tokenizer) -> Bank:
-        """Encode everything."""
+    def encode(
+        cls,
+        examples: Examples,
+        profiles: Profiles,
+        encoder: TextEncoder,
+        tokenizer: Tokenizer,
+        progress: Progress = silent,
+    ) -> Bank:
+        """Encode everything; the stage ``encoding`` counts texts."""
         columns = range(len(examples.items))
         labels = frozenset(examples.view.description.item.labels)
         whole = [item_text(examples, column) for column in columns]
         without = [item_text(examples, column, labels) or whole[column] for column in columns]
-        items = encode(encoder, tokenizer, whole)
-        hidden = encode(encoder, tokenizer, without) if without != whole else items.clone()
-        return cls(items, hidden, encode(encoder, tokenizer, profiles.texts))
+        parts = [whole, profiles.texts] if without == whole else [whole, without, profiles.texts]
+        total, done = sum(1 for texts in parts for text in texts if text), 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            progress("encoding", done, total, {})
+
+        items, *hidden, known = (encode(encoder, tokenizer, texts, advance=advance) for texts in parts)
+        return cls(items, hidden[0] if hidden else items.clone(), known)
 
     def state(self) -> dict[str, Tensor]:
         """All of it, for a checkpoint."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from tokenizers import Tokenizer
@@ -28,7 +28,13 @@ def tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def encode(encoder: TextEncoder, tokenizer: Tokenizer, texts: Sequence[str], batch: int = 32) -> Tensor:
+def encode(
+    encoder: TextEncoder,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    batch: int = 32,
+    advance: Callable[[int], None] | None = None,
+) -> Tensor:
     """Encode texts, those of like length together. Empty texts give zeros: nothing is known.
 
     Args:
@@ -36,6 +42,7 @@ def encode(encoder: TextEncoder, tokenizer: Tokenizer, texts: Sequence[str], bat
         tokenizer: cuts to the maximal length.
         texts: N texts.
         batch: how many are encoded together; large ones fall out of a CPU's cache.
+        advance: told after each batch how many texts it had.
 
     Returns:
         (N, H).
@@ -48,5 +55,7 @@ def encode(encoder: TextEncoder, tokenizer: Tokenizer, texts: Sequence[str], bat
         rows = order[start : start + batch]
         ids, mask = tokens(tokenizer, [texts[row] for row in rows])
         vectors[rows] = encoder(ids, mask).sentence_embedding
+        if advance is not None:
+            advance(len(rows))
     encoder.train(training)
     return vectors

@@ -96,8 +96,7 @@ class Trainer:
             if config.pair_task and config.alignment:
                 progress("teacher", 0, 1, {})
                 teacher = teach(examples, config)
-            progress("encoding", 0, 1, {})
-            bank = Bank.encode(examples, profiles, model.encoder, source.tokenizer)
+            bank = Bank.encode(examples, profiles, model.encoder, source.tokenizer, progress)
             start(model, table, teacher, examples.popularity, len(examples.users))
             at = Checkpoint(stage=0, step=0, seconds=0.0, cut=False, tensors={}, curves=[])
         else:
@@ -250,9 +249,10 @@ class Trainer:
         if stage.joint and self.at.step:
             self.average.give(self._averaged())
         if stage.encoder and self.at.step:
-            self.progress("encoding", 0, 1, {})
             objective = self.objective
-            self.bank = Bank.encode(objective.examples, objective.profiles, self.model.encoder, objective.tokenizer)
+            self.bank = Bank.encode(
+                objective.examples, objective.profiles, self.model.encoder, objective.tokenizer, self.progress
+            )
         self.at.stage += 1
         self.at.step = 0
         self._enter(None)
