@@ -86,19 +86,21 @@ def export(
         ),
     ] = None,
     profiles: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="MIN:OPT:MAX[,…]",
             help="Shapes of the engines, each BATCHxTOKENS; `data` takes them from the lengths of the bundle's texts.",
+            show_default="data",
         ),
-    ] = "data",
+    ] = None,
     library: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             help="Library that builds the engines: tensorrt-rtx needs no GPU, tensorrt builds on this machine's GPU.",
+            show_default="tensorrt-rtx",
         ),
-    ] = "tensorrt-rtx",
+    ] = None,
     triton: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write a model repository for NVIDIA Triton.", show_default=False),
@@ -112,15 +114,23 @@ def export(
     With --tensorrt or --triton, build engines for GPUs or a model repository for Triton from a bundle (docs/gpu.md).
     """
     if tensorrt is not None or triton is not None:
-        for option, value in (("--objective", objective), ("--search-minutes", search_minutes)):
+        for option, value in (
+            ("--objective", objective),
+            ("--search-minutes", search_minutes),
+            ("--activations-16bit", activations_16bit),
+            ("--force", force or None),
+        ):
             if value is not None:
                 raise ConfigError(f"{option} is for the export of a run: emberline export RUN BUNDLE {option} …")
         if bundle is not None:
             raise ConfigError("--tensorrt and --triton take only a bundle: emberline export BUNDLE --tensorrt fp16")
-        go_further(source, precision, tensorrt, gpu, profiles, library, triton, as_json=as_json)
+        go_further(
+            source, precision, tensorrt, gpu, profiles or "data", library or "tensorrt-rtx", triton, as_json=as_json
+        )
         return
-    if gpu is not None:
-        raise ConfigError("--gpu is for engines: emberline export BUNDLE --tensorrt fp16 --gpu sm86")
+    for option, value in (("--gpu", gpu), ("--profiles", profiles), ("--library", library)):
+        if value is not None:
+            raise ConfigError(f"{option} is for engines: emberline export BUNDLE --tensorrt fp16 {option} {value}")
     if bundle is None:
         raise ConfigError("the folder to write is missing: emberline export RUN BUNDLE")
     run = source

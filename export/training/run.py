@@ -180,7 +180,7 @@ def load_run(root: Path) -> Run:
     settings = RunSettings.read(folder.config)
     if not folder.model.is_dir():
         raise DataError(
-            f"{root} is not finished: it has no {folder.model.name}; resume it with `emberline train --resume`"
+            f"{root} is not finished: it has no {folder.model.name}; resume it with `emberline train {root} --resume`"
         )
     metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
     return Run(folder, TrainedModel.load(folder.model), Description.read(folder.description), settings, metrics)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import os
 import re
@@ -154,3 +155,24 @@ def test_own_commands_do_not_load_others(monkeypatch: pytest.MonkeyPatch, emberl
     """What cannot be loaded costs those nothing who do not ask for it."""
     _add(monkeypatch, EmberlineError("must not be loaded"))
     assert emberline("items", "--help").code == 0
+
+
+#: Options of other programs that texts of ours name.
+_FOREIGN = {"--help", "--no-deps", "--force-reinstall", "--model-repository"}
+
+
+def _texts(folder: str) -> Iterator[tuple[Path, str]]:
+    for path in sorted((Path(__file__).parents[3] / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield path, node.value
+
+
+@pytest.mark.parametrize("folder", ["engine", "export", "bench/report"])
+def test_every_option_that_a_text_names_exists(folder: str) -> None:
+    """No message advises an option that no command has."""
+    parameters = [parameter for command in COMMANDS.values() for parameter in command.params]
+    known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
+    for path, text in _texts(folder):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]", text):
+            assert option in known | _FOREIGN, f"{path}: {option}"
