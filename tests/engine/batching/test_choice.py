@@ -73,3 +73,30 @@ def test_one_fast_batch_decides_nothing(pair: tuple[Named, Named]) -> None:
 def test_a_single_session_is_always_chosen() -> None:
     """With one session there is no choice."""
     assert _work(SessionChoice([Named(1.0)]), 100) == {1.0: 100}
+
+
+def test_the_order_of_the_first_requests(pair: tuple[Named, Named]) -> None:
+    """Each session is tried twice, the likely faster first; then the faster one works, and every 16th the other."""
+    choice = SessionChoice(pair)
+    taken = []
+    for _ in range(48):
+        session = choice.session()
+        assert isinstance(session, Named)
+        choice.learn(session, session.ratio)
+        taken.append(session.ratio)
+    assert taken[:4] == [0.7, 0.7, 1.0, 1.0]
+    assert [place for place, ratio in enumerate(taken, 1) if ratio == 1.0] == [3, 4, 16, 32, 48]
+
+
+def test_the_last_three_times_count(pair: tuple[Named, Named]) -> None:
+    """Two slow batches in a row are the middle of three, and the other session takes over; one is not."""
+    choice = SessionChoice(pair)
+    _work(choice, 8)
+    choice.learn(pair[0], 9.0)
+    assert choice.session() is pair[0]
+    choice.learn(pair[0], 9.0)
+    assert choice.session() is pair[1]
+    choice.learn(pair[0], 0.1)  # of 9, 9 and 0.1 the middle is still 9
+    assert choice.session() is pair[1]
+    choice.learn(pair[0], 0.1)
+    assert choice.session() is pair[0]

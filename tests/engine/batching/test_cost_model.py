@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 
 from emberline.engine.batching.cost_model import CostModel, Sample, fit
 
@@ -68,3 +69,31 @@ def test_in_an_ample_batch_the_call_is_a_fortieth(call: float, tokens: int) -> N
 def test_short_batches_weigh_as_much_as_long_ones() -> None:
     """Errors count as shares of what was measured: of 1 s and 2 s for the same batch the best single value is 1.2 s."""
     assert fit([Sample(1, 1, 1.0), Sample(1, 1, 2.0)]).batch(1, 1) == pytest.approx(1.2)
+
+
+@given(
+    st.lists(
+        st.builds(Sample, st.integers(1, 32), st.integers(1, 128), st.floats(1e-4, 1)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_the_fit_is_the_best_without_negative_coefficients(samples: list[Sample]) -> None:
+    """No other coefficients are off by less, in the squares of relative errors, than those of scipy's solver."""
+    relative = np.array([[1.0, one.texts * one.length, one.texts * one.length**2] for one in samples])
+    relative /= np.array([[one.seconds] for one in samples])
+    _, least = nnls(relative, np.ones(len(samples)))
+    found = fit(samples)
+    error = float(np.linalg.norm(relative @ [found.call, found.token, found.square] - 1.0))
+    assert error <= least + 1e-5
+
+
+def test_times_that_do_not_grow_are_those_of_calls() -> None:
+    """If longer batches took less time, a constant is the best that is not negative; the same for each part."""
+    flat = fit([Sample(1, 8, 1.2), Sample(1, 64, 1.1), Sample(1, 128, 1.0)])
+    assert (flat.token, flat.square) == (0.0, 0.0)
+    assert 1.0 < flat.call < 1.2
+    bent = fit([Sample(1, length, 0.1 + 0.01 * length - 2e-5 * length**2) for length in (8, 32, 64, 128)])
+    assert bent.square == 0.0
+    assert bent.call > 0
+    assert bent.token > 0

@@ -266,12 +266,20 @@ def mmr_losses(vectors: Floats, scores: Floats, selected: Sequence[int], diversi
     return losses
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(0.05, 1.0), st.sampled_from(VECTOR_KINDS))
-@example(seed=7, k=2, diversity=0.45262866, kind="int8")
-def test_diversity_is_maximal_marginal_relevance(seed: int, k: int, diversity: float, kind: VectorKind) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    k=st.integers(1, 12),
+    diversity=st.floats(0.05, 1.0),
+    kind=st.sampled_from(VECTOR_KINDS),
+    spread=st.sampled_from([0.125, 1.0]),
+)
+@example(seed=7, k=2, diversity=0.45262866, kind="int8", spread=1.0)
+def test_diversity_is_maximal_marginal_relevance(
+    seed: int, k: int, diversity: float, kind: VectorKind, spread: float
+) -> None:
     """Each selected item has the highest marginal relevance of the paper, within the precision of float32."""
     generator = np.random.default_rng(seed)
-    snapshot = catalogue(generator.standard_normal((12, 4)).tolist(), kind=kind)
+    snapshot = catalogue((spread * generator.standard_normal((12, 4))).tolist(), kind=kind)
     user = np.array([1.0, 0.5, -1.0], np.float32)
     vectors = snapshot.vectors[:].astype(np.float64)
     scores = vectors @ user / TEMPERATURE + snapshot.biases

@@ -53,3 +53,30 @@ def test_an_unexpected_error_is_logged_and_not_shown(caplog: pytest.LogCaptureFi
 def test_a_message_fits_into_a_header() -> None:
     """A huge value in a message does not make the status itself undeliverable."""
     assert len(status_of(InvalidInput("field", "ü" * 100_000)).message.encode()) < 2100
+
+
+@pytest.mark.parametrize(("size", "cut"), [(2048, False), (2049, True)])
+def test_only_a_message_beyond_the_limit_is_cut(size: int, cut: bool) -> None:
+    """2,048 bytes are sent whole; of more, as many, and a sign that there was more."""
+    message = status_of(DeadlineExceeded("x" * size)).message
+    assert message == ("x" * 2048 + "…" if cut else "x" * size)
+
+
+def test_a_failed_batch_is_not_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    """The batcher has logged it once; what else is the server's own fault is logged here, bad input is not."""
+    with caplog.at_level(logging.ERROR):
+        status_of(InferenceFailed("out of luck"))
+        status_of(InvalidInput("k", "is 0"))
+    assert not caplog.records
+    with caplog.at_level(logging.ERROR):
+        status_of(CatalogueError("the disk is full"))
+    assert len(caplog.records) == 1
+
+
+def test_only_an_overload_has_a_hint() -> None:
+    """The whole metadata is the error's name, and for an overload when to come back."""
+    assert status_of(Overloaded(1, 1, 2.0)).metadata == (
+        ("emberline-error", "Overloaded"),
+        ("grpc-retry-pushback-ms", "2000"),
+    )
+    assert status_of(InvalidInput("k", "is 0")).metadata == (("emberline-error", "InvalidInput"),)

@@ -5,8 +5,9 @@ import pytest
 
 from emberline.engine.records import Floats
 from emberline.export.precision.analysis.calibration import Statistics
-from emberline.export.precision.analysis.grid import Grid, nearest, weight_scales
-from emberline.export.precision.analysis.smoothing import ALPHAS, input_grid, noise, smooth
+from emberline.export.precision.analysis.grid import Grid, nearest, product_scales, weight_scales
+from emberline.export.precision.analysis.ranges import input_range
+from emberline.export.precision.analysis.smoothing import ALPHAS, ROOMS, input_grid, noise, smooth
 
 WIDE = 3
 
@@ -107,3 +108,72 @@ def test_behind_a_gelu_little_room_is_left_below_zero(weight: Floats) -> None:
     below = [input_grid(seen, divisors, "uint8", is_16bit=False).zero_point for divisors in (plain, narrow)]
     assert below[1] < 0.5 * below[0]
     assert _output_error(inputs, weight, narrow, seen) < 0.7 * _output_error(inputs, weight, plain, seen)
+
+
+def _estimate(seen: Statistics, weight: Floats, divisors: Floats, is_16bit: bool) -> float:
+    """What quantising so is expected to cost, written out: the inputs' noise and a fifth of the weights' rounding."""
+    smoothed = weight.astype(np.float64) * divisors[:, None]
+    low, high = float((seen.low / divisors).min()), float((seen.high / divisors).max())
+    margin = 2.0 if is_16bit else 1.15
+    step = margin * (max(high, 0) - min(low, 0)) / 255
+    step = step / 254 if is_16bit else step
+    scales = product_scales(np.asarray(smoothed, np.float32))
+    wrong = (np.rint(smoothed / scales) * scales - smoothed) / divisors[:, None]
+    rounding = sum(float(column @ seen.moments @ column) for column in wrong.T)
+    return step**2 / 12 * float((smoothed**2).sum()) + 0.2 * rounding
+
+
+@pytest.mark.parametrize("is_16bit", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_choice_is_what_the_estimate_says(seed: int, is_16bit: bool) -> None:
+    """Of all strengths, and for inputs that are not centred of all rooms too, the one with the least estimate."""
+    rng = np.random.default_rng(seed)
+    inputs = (rng.standard_normal((500, 24)) * np.exp(rng.normal(0, 1, 24)) + rng.normal(1, 0.5, 24)).astype(np.float32)
+    wide = inputs.astype(np.float64)
+    seen = Statistics(inputs.min(axis=0), inputs.max(axis=0), wide.mean(axis=0), wide.T @ wide / len(wide), inputs)
+    weight = (rng.standard_normal((24, 16)) * np.exp(rng.normal(0, 0.5, 24))[:, None]).astype(np.float32)
+
+    def divided(alpha: float, room: float) -> Floats:
+        widest = np.maximum(-seen.low.astype(np.float64) / room, seen.high)
+        found = widest**alpha / np.abs(weight).max(axis=1).astype(np.float64) ** (1 - alpha)
+        return np.asarray(found / np.exp(np.log(found).mean()), np.float32)
+
+    def cost(alpha: float, room: float) -> float:
+        return _estimate(seen, weight, divided(alpha, room), is_16bit)
+
+    alpha = min(ALPHAS, key=lambda one: cost(one, 1.0))
+    divisors, taken = smooth(seen, weight, is_16bit=is_16bit, centred=True)
+    assert taken == alpha
+    np.testing.assert_allclose(divisors, divided(alpha, 1.0), rtol=1e-3)
+    room = min(ROOMS, key=lambda one: cost(alpha, one))
+    divisors, taken = smooth(seen, weight, is_16bit=is_16bit, centred=False)
+    assert taken == min(ALPHAS, key=lambda one: cost(one, room))
+    np.testing.assert_allclose(divisors, divided(taken, room), rtol=1e-3)
+
+
+def test_what_is_tried_is_a_share() -> None:
+    """Strengths are above 0 and up to 1, rooms likewise, beginning with as much below zero as above."""
+    assert list(ALPHAS) == sorted(ALPHAS)
+    assert list(ROOMS) == sorted(ROOMS, reverse=True)
+    assert (ROOMS[0], ALPHAS[-1]) == (1.0, 1.0)
+    assert ALPHAS[0] > 0.25
+    assert 0.05 < ROOMS[-1] < 0.1
+    assert len(set(ALPHAS)) == len(set(ROOMS)) == 8
+
+
+def test_margins_are_beyond_what_was_seen(seen: Statistics) -> None:
+    """Ranges of all that was seen have a margin of 15 %, with 16 bits of 100 %; ranges that clip have none."""
+    plain = np.ones(32, np.float32)
+    width = float(seen.high.max() - seen.low.min())
+    assert input_grid(seen, plain, "uint8", is_16bit=False).scale == pytest.approx(1.15 * width / 255)
+    assert input_grid(seen, plain, "uint8", is_16bit=True).scale == pytest.approx(2 * width / 255)
+    low, high = input_range(seen, plain, "percentile")
+    clipped = input_grid(seen, plain, "uint8", is_16bit=False, method="percentile")
+    assert clipped.scale == pytest.approx((high - low) / 255)
+
+
+def test_noise_is_a_twelfth_of_a_step_squared() -> None:
+    """With 16 bits the steps are those of the rest, 254 times as fine."""
+    grid = Grid(np.float32(0.5), 3)
+    assert noise(grid, is_16bit=False) == pytest.approx(0.25 / 12)
+    assert noise(grid, is_16bit=True) == pytest.approx((0.5 / 254) ** 2 / 12)
