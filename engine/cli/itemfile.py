@@ -1,4 +1,4 @@
-"""Items from a file, read as training reads them."""
+"""Reading of items from a file, with the code that reads training data."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from emberline.engine.tables.toml_table import read_toml
 if TYPE_CHECKING:
     from emberline.engine import Item
 
-#: A number as it is written for machines; 007 is none, since a number would lose its zeros.
+#: A number in its usual form. 007 is a text, because a number would lose the zeros.
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
-#: What a record says, by column, after its place.
+#: The source of a record, and its values by column.
 Row = tuple[str, dict[str, Any]]
 
 
@@ -39,9 +39,9 @@ class ItemFile:
 
     Attributes:
         path: JSON Lines, or a table whose first line names its columns.
-        entity: what its columns mean; None: they are attributes, and `id` is the id.
-        attributes: what the model knows; `text` is not what is encoded in place of the attributes if it is among them.
-        note: told how the file is read where it leaves a choice.
+        entity: schema of the columns; None: all columns are attributes, except `id` and `text`.
+        attributes: attributes of the model. If `text` is one of them, it is not encoded in place of the attributes.
+        note: called with a sentence for each assumption about the file.
     """
 
     path: Path
@@ -50,35 +50,35 @@ class ItemFile:
     note: Note
 
     def items(self) -> Iterator[tuple[str, Item]]:
-        """The items, each after its place, as ``items.jsonl:3``.
+        """Yield the items, each after its source, e.g. ``items.jsonl:3``.
 
         Raises:
-            DataError: the file cannot be read, or a record is no item.
+            DataError: the file cannot be read, or a record is not an item.
         """
         table = self._is_table()
         if self.entity is not None:
             decimals = self._decimals(table, self.entity)
-            for place, row in self._rows(table, self.note):
-                yield place, self._described(place, row, self.entity, decimals)
+            for source, row in self._rows(table, self.note):
+                yield source, self._described(source, row, self.entity, decimals)
             return
         numeric = self._numeric() if table else {}
-        for place, row in self._rows(table, self.note):
+        for source, row in self._rows(table, self.note):
             if table:
                 row = {name: float(value) if value and numeric[name] else value for name, value in row.items()}
-            yield place, self._plain(place, row)
+            yield source, self._plain(source, row)
 
     def _is_table(self) -> bool:
         suffix = format_suffix(self.path)
         if suffix == ".parquet":
-            raise DataError(f"{self.path}: training alone reads Parquet; write the items as JSON Lines or CSV")
+            raise DataError(f"{self.path}: only training reads Parquet; write the items as JSON Lines or CSV")
         if suffix in (".csv", ".tsv", *ATOMIC_SUFFIXES):
             return True
         if suffix == ".jsonl":
             return False
         dialect = self.entity.dialect if self.entity else LOOK
         first = next((line for line in read_lines(self.path, _silent, dialect.encoding) if line.strip()), "")
-        wanted = self.entity.id if self.entity else "id"
-        return not first.lstrip().startswith(("{", "[")) and wanted in re.split(r"[,;\t|\"\s]+", first)
+        id_column = self.entity.id if self.entity else "id"
+        return not first.lstrip().startswith(("{", "[")) and id_column in re.split(r"[,;\t|\"\s]+", first)
 
     def _rows(self, table: bool, note: Note) -> Iterator[Row]:
         entity = self.entity
@@ -88,7 +88,7 @@ class ItemFile:
             names, rows = read_rows(self.path, columns, dialect, note)
             for row in rows:
                 if wrong := misfit(self.path, row, names):
-                    raise DataError(f"{wrong}; mend the row")
+                    raise DataError(f"{wrong}; correct the row")
                 yield f"{self.path}:{row[0]}", dict(zip(names, row[1], strict=False))
             return
         for number, line in enumerate(read_lines(self.path, note, dialect.encoding), start=1):
@@ -96,70 +96,70 @@ class ItemFile:
                 yield f"{self.path}:{number}", _object(f"{self.path}:{number}", line)
 
     def _decimals(self, table: bool, entity: Entity) -> dict[str, str]:
-        """The decimal mark of each column of numbers."""
-        asked = [field.column for field in entity.columns if field.kind == "number"]
-        if entity.dialect.decimal or not asked:
-            return dict.fromkeys(asked, entity.dialect.decimal or ".")
-        found: dict[str, set[str]] = {column: set() for column in asked}
+        """Return the decimal mark of each column of numbers."""
+        columns = [field.column for field in entity.columns if field.kind == "number"]
+        if entity.dialect.decimal or not columns:
+            return dict.fromkeys(columns, entity.dialect.decimal or ".")
+        texts: dict[str, set[str]] = {column: set() for column in columns}
         for _, row in self._rows(table, _silent):
-            for column, values in found.items():
+            for column, values in texts.items():
                 if isinstance(value := row.get(column), str):
                     values.add(value)
-        return {column: cells.likely_decimal(values) for column, values in found.items()}
+        return {column: cells.likely_decimal(values) for column, values in texts.items()}
 
     def _numeric(self) -> dict[str, bool]:
-        """Whether all that a column of a table has is numbers."""
-        found: dict[str, bool] = {}
+        """Return whether each column of a table has only numbers."""
+        numeric: dict[str, bool] = {}
         for _, row in self._rows(True, _silent):
             for name, value in row.items():
-                found[name] = found.get(name, True) and (not value or _NUMBER.fullmatch(value) is not None)
-        return found | {"id": False, "text": False}
+                numeric[name] = numeric.get(name, True) and (not value or _NUMBER.fullmatch(value) is not None)
+        return numeric | {"id": False, "text": False}
 
-    def _described(self, place: str, row: Mapping[str, Any], entity: Entity, decimals: Mapping[str, str]) -> Item:
+    def _described(self, source: str, row: Mapping[str, Any], entity: Entity, decimals: Mapping[str, str]) -> Item:
         from emberline.engine import Item
 
         attributes: dict[str, Any] = {}
         for field in entity.columns:
-            found = _cell(place, field.column, row.get(field.column))
+            raw = _cell(source, field.column, row.get(field.column))
             value: str | float | list[str] | None
             if field.kind == "list":
-                value = cells.entries(found, field.separator, field.missing, html=field.html)
-            elif isinstance(found, list):
-                raise DataError(f'{place}: {field.column} is a list; write kind = "list" in the data-set description')
+                value = cells.entries(raw, field.separator, field.missing, html=field.html)
+            elif isinstance(raw, list):
+                raise DataError(f'{source}: {field.column} is a list; write kind = "list" in the data-set description')
             else:
-                value = given = cells.text(found, field.missing, html=field.html)
-                if field.kind == "number" and given is not None:
-                    value = cells.number(given, decimals[field.column])
+                value = text = cells.text(raw, field.missing, html=field.html)
+                if field.kind == "number" and text is not None:
+                    value = cells.number(text, decimals[field.column])
                     if value is None:
-                        self.note(f"{place}: {field.column} {given!r} is not a number, and is left out")
+                        self.note(f"{source}: {field.column} {text!r} is not a number, and is left out")
             if value is not None:
                 attributes[field.name] = value
-        return Item(_id(place, row.get(entity.id)), attributes)
+        return Item(_id(source, row.get(entity.id)), attributes)
 
-    def _plain(self, place: str, row: dict[str, Any]) -> Item:
+    def _plain(self, source: str, row: dict[str, Any]) -> Item:
         from emberline.engine import Item
 
-        item_id = _id(place, row.pop("id", None))
+        item_id = _id(source, row.pop("id", None))
         text = "" if "text" in self.attributes else row.pop("text", "")
         if not isinstance(text, str | None):
-            raise DataError(f"{place} has a 'text' that is not a text; correct it or leave it out")
+            raise DataError(f"{source} has a 'text' that is not a text; correct it or leave it out")
         nested = row.get("attributes")
         if isinstance(nested, Mapping):
             del row["attributes"]
             if row:
                 raise DataError(
-                    f"{place} has attributes both in 'attributes' and outside it ({', '.join(row)}); use one way"
+                    f"{source} has attributes both in 'attributes' and outside it ({', '.join(row)}); use one way"
                 )
             row = dict(nested)
-        found = {name: _value(place, name, value) for name, value in row.items()}
-        return Item(item_id, {name: value for name, value in found.items() if value is not None}, text or "")
+        values = {name: _value(source, name, value) for name, value in row.items()}
+        return Item(item_id, {name: value for name, value in values.items() if value is not None}, text or "")
 
 
 def described_items(path: Path) -> Entity:
-    """What a data-set description says of the file of items.
+    """Read the schema of the file of items from a data-set description.
 
     Raises:
-        DataError: it cannot be read, or a key is wrong.
+        DataError: the description cannot be read, or a key is wrong.
     """
     root, _ = read_toml(path)
     return Entity.parse(root.table("item"), Dialect.parse(root.table("data")))
@@ -167,53 +167,53 @@ def described_items(path: Path) -> Entity:
 
 @contextmanager
 def as_file(path: Path) -> Iterator[Path]:
-    """A file's own path; of the standard input, ``-``, that of a file that has what came in while the context lasts."""
+    """Yield the path of a file; for standard input, ``-``, that of a temporary copy."""
     if str(path) != "-":
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
-        # A table is looked at before it is read, which a pipe allows only once.
-        kept = Path(folder, "standard input")
-        with kept.open("wb") as file:
+        # Tables are examined before they are read, and a pipe can be read only once.
+        copy = Path(folder, "standard input")
+        with copy.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         try:
-            yield kept
+            yield copy
         except DataError as error:
             raise DataError(str(error).replace(f"{folder}/", "")) from error.__cause__
 
 
-def _object(place: str, line: str) -> dict[str, Any]:
+def _object(source: str, line: str) -> dict[str, Any]:
     try:
         return parse_object(line)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{place} is not valid JSON ({error.msg} at column {error.colno}); write one item per line"
+            f"{source} is not valid JSON ({error.msg} at column {error.colno}); write one item per line"
         ) from None
     except ValueError:
-        raise DataError(f"{place} is not a JSON object; write an item as {{'id': …, 'title': …}}") from None
+        raise DataError(f"{source} is not a JSON object; write an item as {{'id': …, 'title': …}}") from None
 
 
-def _id(place: str, value: object) -> str:
-    found = cells.text(value) if isinstance(value := _cell(place, "id", value), str) else None
-    if found is None:
-        raise DataError(f"{place} has no id; give the item one, as a text")
-    return found
+def _id(source: str, value: object) -> str:
+    item_id = cells.text(value) if isinstance(value := _cell(source, "id", value), str) else None
+    if item_id is None:
+        raise DataError(f"{source} has no id; give the item one, as a text")
+    return item_id
 
 
-def _value(place: str, name: str, value: object) -> str | float | list[str] | None:
-    """An attribute: numbers stay such, and what training leaves out is none."""
+def _value(source: str, name: str, value: object) -> str | float | list[str] | None:
+    """Return the value of an attribute. Numbers stay numbers, and missing values are None, as in training."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    found = _cell(place, name, value)
-    return cells.entries(found, ",") if isinstance(found, list) else cells.text(found)
+    raw = _cell(source, name, value)
+    return cells.entries(raw, ",") if isinstance(raw, list) else cells.text(raw)
 
 
-def _cell(place: str, name: str, value: object) -> cells.Cell:
+def _cell(source: str, name: str, value: object) -> cells.Cell:
     try:
         return cell(value)
     except ValueError as error:
-        raise DataError(f"{place}: {name} holds {error}; write a text, a number or a list of texts") from None
+        raise DataError(f"{source}: {name} holds {error}; write a text, a number or a list of texts") from None
 
 
 def _silent(sentence: str) -> None:  # a Note
-    """Tell nobody: the file is only looked at."""
+    """Ignore a note, while the file is only examined."""

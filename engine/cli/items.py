@@ -47,8 +47,8 @@ def upsert(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The data-set description that the model was trained by: the FILE is read as its `item` table says, "
-            "with its columns, kinds and names.",
+            help="The data-set description that the model was trained with. Its `item` table gives the columns of the "
+            "FILE, with their kinds and names.",
         ),
     ] = None,
     item_id: Annotated[
@@ -85,14 +85,14 @@ def upsert(
     entity = described_items(description) if description else None
     inserted = replaced = 0
     with (
-        as_file(file or Path()) as kept,
+        as_file(file or Path()) as path,
         Client(server, timeout=timeout, retries=RETRIES) as client,
         progress("items upserted") as advance,
     ):
         info = client.info()
-        one = Item(item_id, attributes(set_ or (), list_ or ()), text)
+        single = Item(item_id, attributes(set_ or (), list_ or ()), text)
         described = (
-            iter([(f"--id {item_id}", one)]) if item_id else ItemFile(kept, entity, info.item_fields, _note).items()
+            iter([(f"--id {item_id}", single)]) if item_id else ItemFile(path, entity, info.item_fields, _note).items()
         )
         size = min(_PART, info.max_inputs)
         while part := list(islice(described, size)):
@@ -112,7 +112,7 @@ def _note(sentence: str) -> None:
 
 
 def _upsert(client: Client, part: list[tuple[str, Item]]) -> tuple[int, int]:
-    # Training keeps one of equal rows, too; those that contradict each other are refused by the server.
+    # As in training, equal rows count once. The server rejects rows with one id that differ.
     last: dict[str, Item] = {}
     unique = []
     for place, item in part:

@@ -1,1 +1,1 @@
-"""Text files of rows and the records in them, read alike for training and for the live catalogue."""
+"""Files of items and users. Training and the live catalogue read them with the same code."""

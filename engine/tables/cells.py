@@ -1,4 +1,4 @@
-"""A table's cells as texts, numbers and lists of texts."""
+"""Conversion of a table's cells to texts, numbers and lists of texts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Final
 
 from .html import without_tags
 
-#: What a text file gives: a text, texts where its format knows lists, or nothing.
+#: The value of a cell: a text, several texts if the format has lists, or nothing.
 Cell = str | list[str] | None
 
-#: Marks between groups of thousands, beside the comma or point that is not the decimal mark.
+#: Separators of thousands, in addition to the comma or point that is not the decimal mark.
 _SPACES: Final = " \u00a0\u202f\u2009'’"
 _GROUPED: Final = {
     ".": re.compile(rf"[+-]?[1-9]\d{{0,2}}([,{_SPACES}]\d{{3}})+(\.\d+)?"),
@@ -22,39 +22,39 @@ _GROUPED: Final = {
 
 
 def text(cell: str | None, missing: Sequence[str] = (), *, html: bool = False) -> str | None:
-    """A text without white space around it; None if there is none.
+    """Return a text without surrounding white space; None if it is empty or missing.
 
     Args:
-        cell: as the file has it.
-        missing: texts that stand for none.
-        html: whether to take tags out and to resolve entities.
+        cell: content of the cell.
+        missing: texts that stand for a missing value.
+        html: whether to remove tags and resolve entities.
     """
     if cell is None:
         return None
-    found = (without_tags(cell) if html else cell).strip()
-    return None if not found or found in missing else found
+    stripped = (without_tags(cell) if html else cell).strip()
+    return None if not stripped or stripped in missing else stripped
 
 
 def entries(cell: Cell, separator: str, missing: Sequence[str] = (), *, html: bool = False) -> list[str] | None:
-    """Different texts in the file's order; None if there is none.
+    """Return the distinct texts of a list, in the file's order; None if there is none.
 
     Args:
-        cell: texts, or one text that is cut at the separator.
-        separator: between the entries of a text.
-        missing: entries that stand for none.
-        html: whether to take tags out and to resolve entities.
+        cell: texts, or one text to split at the separator.
+        separator: separator of the entries in a text.
+        missing: entries that stand for a missing value.
+        html: whether to remove tags and resolve entities.
     """
     parts = cell.split(separator) if isinstance(cell, str) else cell or ()
-    found = (text(part, missing, html=html) for part in parts)
-    return list(dict.fromkeys(part for part in found if part is not None)) or None
+    values = (text(part, missing, html=html) for part in parts)
+    return list(dict.fromkeys(value for value in values if value is not None)) or None
 
 
 def number(cell: str, decimal: str = ".") -> float | None:
-    """A finite number, perhaps with a currency sign and with marks between thousands; None if it is something else.
+    """Parse a finite number, which may have a currency sign and separators of thousands; None for any other text.
 
     Args:
-        cell: a text that is not empty.
-        decimal: the decimal mark, ``.`` or ``,``.
+        cell: content of the cell, not empty.
+        decimal: decimal mark, ``.`` or ``,``.
     """
     plain = cell.strip(_SPACES)
     if not plain.isascii() or "$" in plain:
@@ -63,17 +63,17 @@ def number(cell: str, decimal: str = ".") -> float | None:
         plain = re.sub(rf"[{_SPACES}{',' if decimal == '.' else '.'}]", "", plain)
     elif decimal == "," and "." in plain:
         return None
-    if "_" in plain:  # Python's own mark between digits, which no file means
+    if "_" in plain:  # a separator of digits in Python only
         return None
     try:
-        found = float(plain.replace(",", ".") if decimal == "," else plain)
+        value = float(plain.replace(",", ".") if decimal == "," else plain)
     except ValueError:
         return None
-    return found if math.isfinite(found) else None
+    return value if math.isfinite(value) else None
 
 
 def likely_decimal(cells: Iterable[str]) -> str:
-    """The decimal mark by which more of some cells are numbers; a point if they do not tell."""
+    """Return the decimal mark with which more of the cells are numbers; a point if both are equal."""
     comma = point = 0
     for cell in cells:
         if "," in cell or "." in cell:

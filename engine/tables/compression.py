@@ -1,4 +1,4 @@
-"""Compressed files, recognised by their first bytes."""
+"""Reading of compressed files, which are recognised by their first bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO, Final, cast
 
 from emberline.engine.errors import DataError
 
-#: Suffixes that say how a file is compressed; the one before them says its format.
+#: Suffixes of compressed files; the suffix before them gives the format.
 SUFFIXES: Final = (".gz", ".zst", ".bz2", ".xz")
 
 _GZIP: Final = b"\x1f\x8b"
@@ -23,16 +23,16 @@ _XZ: Final = b"\xfd7zXZ\x00"
 
 
 def format_suffix(path: Path) -> str:
-    """The suffix that says a file's format, in lower case: ``.csv`` of ``items.csv.gz``."""
+    """Return the suffix of a file's format, in lower case: ``.csv`` for ``items.csv.gz``."""
     plain = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
     return plain.suffix.lower()
 
 
 def open_bytes(path: Path) -> AbstractContextManager[IO[bytes]]:
-    """Open a file for reading, without its compression if it has one.
+    """Open a file for reading, and decompress it if it is compressed.
 
     Raises:
-        DataError: the file is compressed by Zstandard, for which a package is missing.
+        DataError: the file is compressed with Zstandard, and the package for it is not installed.
     """
     with path.open("rb") as file:
         start = file.read(6)
@@ -52,15 +52,15 @@ def _open_zstandard(path: Path) -> AbstractContextManager[IO[bytes]]:
         from .zstd import Frames
     except ImportError:
         raise DataError(
-            f"{path} is compressed by Zstandard: pip install zstandard, or decompress it first (zstd -d {path.name})"
+            f"{path} is compressed with Zstandard: pip install zstandard, or decompress it first (zstd -d {path.name})"
         ) from None
     return io.BufferedReader(Frames(path))
 
 
-#: What reading a damaged compressed file raises.
+#: Errors that reading a damaged compressed file can raise.
 DAMAGED: Final = (EOFError, OSError, lzma.LZMAError, zlib.error)
 
 
 def damaged(error: Exception) -> bool:
-    """Whether an error says that a compressed file is cut off or damaged."""
+    """Return whether an error means that a compressed file is truncated or damaged."""
     return isinstance(error, EOFError | gzip.BadGzipFile | lzma.LZMAError | zlib.error)

@@ -1,7 +1,7 @@
-"""Text files with a header and one row a line: RecBole's atomic files, TSV and CSV.
+"""Text files with a header and one row per line: RecBole's atomic files, TSV and CSV.
 
-They are parsed here rather than by a data frame's reader: only so is the line that a message names the right one, in a
-CSV file whose quoted cells contain line breaks too, and only so is a row with a missing cell seen at all.
+They are parsed here and not by a data-frame library, for two reasons: messages name the right line even if quoted cells
+of a CSV file contain line breaks, and rows with a missing cell are noticed.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from .compression import format_suffix
 from .dialect import Dialect
 from .lines import Note, check_columns, read_lines
 
-#: RecBole's types of columns, written behind the column's name in the header.
+#: RecBole's column types, which follow the column's name in the header.
 ATOMIC_TYPES: Final = ("token", "token_seq", "float", "float_seq")
 ATOMIC_SUFFIXES: Final = (".inter", ".item", ".user")
 
-#: The line where a row begins, and its cells.
+#: The line on which a row begins, and its cells.
 Row = tuple[int, list[str]]
 
-#: In the order in which they are preferred.
+#: Delimiters in the order of preference.
 _DELIMITERS: Final = ",;\t|"
-#: Lines that show what stands between cells.
+#: Number of lines from which the delimiter is guessed.
 _SAMPLE: Final = 50
-#: A cell may be an article's text; what the module allows by itself is 128 KiB. A C long holds this everywhere.
+#: Maximum size of a cell. The csv module's default, 128 KiB, is too small for articles; this fits into every C long.
 _CELL: Final = 2**31 - 1
-#: Spreadsheets write the delimiter in front of the header, for themselves.
-_SAID: Final = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)
+#: A line before the header in which some spreadsheets name the delimiter.
+_DELIMITER_LINE: Final = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)
 
 
 def read_rows(path: Path, columns: Sequence[str], dialect: Dialect, note: Note) -> tuple[list[str], Iterator[Row]]:
-    """Open an atomic file, a TSV or a CSV file, by its suffix; anything else is read as CSV.
+    """Open an atomic file, a TSV or a CSV file, by its suffix. Other suffixes are read as CSV.
 
     Args:
         path: the file.
-        columns: that it has to have.
-        dialect: what is known of how it is written.
-        note: told how it is read where it leaves a choice.
+        columns: required columns.
+        dialect: known properties of the file.
+        note: called with a sentence for each assumption about the file.
 
     Returns:
-        The names of its columns, and its rows.
+        The names of the columns, and the rows.
 
     Raises:
-        DataError: the file cannot be read, lacks a column or has one of them twice.
+        DataError: the file cannot be read, lacks a required column or has it twice.
     """
     suffix = format_suffix(path)
     lines = read_lines(path, note, dialect.encoding)
@@ -61,7 +61,7 @@ def read_rows(path: Path, columns: Sequence[str], dialect: Dialect, note: Note) 
         rows = _parse(path, lines, columns, dialect.delimiter, note)
     line, header = next(rows, (0, None))
     if header is None:
-        raise DataError(f"{path}: the file has blank lines only; it needs a header and rows")
+        raise DataError(f"{path}: the file has only blank lines; it needs a header and rows")
     names = [cell.strip() for cell in header]
     if suffix in ATOMIC_SUFFIXES:
         names = [_untyped(path, line, name) for name in names]
@@ -70,9 +70,9 @@ def read_rows(path: Path, columns: Sequence[str], dialect: Dialect, note: Note) 
 
 
 def misfit(path: Path, row: Row, names: Sequence[str]) -> str:
-    """What is wrong with a row that has another number of cells than the header; empty if nothing is.
+    """Describe the mismatch between a row and the header; empty if the numbers of cells agree.
 
-    Cells too many that are empty are left by spreadsheets, and are no fault.
+    Additional empty cells, which spreadsheets leave, are not a mismatch.
     """
     line, cells = row
     if len(cells) == len(names) or (len(cells) > len(names) and not any(cells[len(names) :])):
@@ -90,21 +90,21 @@ def _split(lines: Iterator[str]) -> Iterator[Row]:
 def _parse(
     path: Path, lines: Iterator[str], columns: Sequence[str], delimiter: str | None, note: Note
 ) -> Iterator[Row]:
-    """The rows by RFC 4180: a cell in double quotes may hold delimiters, line breaks and "" for "."""
+    """Parse rows by RFC 4180: a cell in double quotes may contain delimiters, line breaks and "" for "."""
     csv.field_size_limit(_CELL)
     sample = list(islice(lines, _SAMPLE))
     skipped = 0
-    if delimiter is None and sample and (said := _SAID.fullmatch(sample[0])):
-        delimiter, sample, skipped = said[1], sample[1:], 1
+    if delimiter is None and sample and (match := _DELIMITER_LINE.fullmatch(sample[0])):
+        delimiter, sample, skipped = match[1], sample[1:], 1
     elif delimiter is None:
         delimiter = _likely_delimiter(sample, columns)
         if delimiter != ",":
-            note(f"{path.name}: cells are separated by {delimiter!r}; that is a guess: `delimiter` says it for certain")
+            note(f"{path.name}: cells are separated by {delimiter!r}; that is a guess: set `delimiter` if it is wrong")
     yield from _rows(path, chain(sample, lines), delimiter, skipped, note)
 
 
 def _rows(path: Path, lines: Iterator[str], delimiter: str, number: int, note: Note) -> Iterator[Row]:
-    """The rows, and of those with a quote where none may be, what a lenient reader makes of them."""
+    """Parse rows strictly, and rows with a misplaced quote leniently."""
     taken: list[str] = []
     stray: list[int] = []
 
@@ -123,7 +123,7 @@ def _rows(path: Path, lines: Iterator[str], delimiter: str, number: int, note: N
             break
         except csv.Error as error:
             if "expected after" not in str(error):
-                # A quote that is never closed swallows the rest of the file: there is no row to go on from.
+                # A quote that is never closed swallows the rest of the file, so there is no next row.
                 raise DataError(f"{path}:{line}: not CSV: {error}; double or close the quotes of this row") from error
             cells = _lenient(taken, lines, delimiter)
             stray.append(line)
@@ -133,26 +133,26 @@ def _rows(path: Path, lines: Iterator[str], delimiter: str, number: int, note: N
             yield line, cells
     if stray:
         note(
-            f"{path.name}: {len(stray):,} rows have a single quote within a quoted cell; it is left out (e.g. "
+            f"{path.name}: {len(stray):,} rows have an unescaped quote within a quoted cell, which is left out (e.g. "
             f"{path.name}:{stray[0]})"
         )
 
 
 def _lenient(taken: list[str], lines: Iterator[str], delimiter: str) -> list[str]:
-    """The row that some lines begin; lines that it needs more are taken, too."""
+    """Parse the row that begins with these lines leniently. Further lines that it needs are taken as well."""
     before = list(taken)
 
-    def going_on() -> Iterator[str]:
+    def continued() -> Iterator[str]:
         yield from before
         for line in lines:
             taken.append(line)
             yield line
 
-    return next(csv.reader(going_on(), delimiter=delimiter), [])
+    return next(csv.reader(continued(), delimiter=delimiter), [])
 
 
 def _likely_delimiter(sample: Sequence[str], columns: Sequence[str]) -> str:
-    """What makes the most of the columns that a file has to have, and then the most rows as long as its header."""
+    """Guess the delimiter: the one with the most required columns, and then the most rows as long as the header."""
 
     def fit(delimiter: str) -> tuple[int, int]:
         rows = [row for row in csv.reader(sample, delimiter=delimiter) if row]
@@ -164,11 +164,11 @@ def _likely_delimiter(sample: Sequence[str], columns: Sequence[str]) -> str:
 
 
 def _untyped(path: Path, line: int, cell: str) -> str:
-    """A column's name without its type, as the header of an atomic file has it."""
+    """Return a column's name without its type, which the header of an atomic file has."""
     name, _, kind = cell.rpartition(":")
     if not name or kind not in ATOMIC_TYPES:
         raise DataError(
-            f"{path}:{line}: the header has {cell!r}, but in an atomic file it is name:type, with a type of "
-            f"{', '.join(ATOMIC_TYPES)}"
+            f"{path}:{line}: the header has {cell!r}; a column of an atomic file is name:type, where the type is one "
+            f"of {', '.join(ATOMIC_TYPES)}"
         )
     return name

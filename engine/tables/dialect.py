@@ -1,4 +1,4 @@
-"""What a description may say of a text file; what it leaves open is looked up in the file."""
+"""Dialects: the properties of a text file that a description may set. All others are detected in the file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .toml_table import TomlTable
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a text file is written; None: look at the file.
+    """The properties of a text file; None: detect it.
 
     Attributes:
-        delimiter: the character between the cells of a .csv file.
-        encoding: as Python calls it, e.g. ``cp1252``.
-        decimal: the mark between a number's whole part and its fraction, ``.`` or ``,``.
+        delimiter: character between the cells of a .csv file.
+        encoding: Python's name of the encoding, e.g. ``cp1252``.
+        decimal: decimal mark, ``.`` or ``,``.
     """
 
     delimiter: str | None = None
@@ -28,11 +28,11 @@ class Dialect:
         """Read the three keys of a table.
 
         Args:
-            table: may have other keys.
-            default: holds where the table says nothing.
+            table: the table, which may have other keys.
+            default: values of the keys that the table does not have.
 
         Raises:
-            DataError: a key's value is none that it can have.
+            DataError: a key has an invalid value.
         """
         default = default or cls()
         delimiter = table.optional_text("delimiter")
@@ -40,14 +40,14 @@ class Dialect:
             table.fail("delimiter", f'is {delimiter!r}; it must be one character, e.g. ";" or "\\t"')
         encoding = table.optional_text("encoding")
         if encoding is not None and not _is_text_encoding(encoding):
-            table.fail("encoding", f'is {encoding!r}, which Python does not know; say e.g. "cp1252" or "utf-8"')
+            table.fail("encoding", f'is {encoding!r}, which Python does not know; write e.g. "cp1252" or "utf-8"')
         decimal = table.optional_text("decimal")
         if decimal not in (None, ".", ","):
             table.fail("decimal", f'is {decimal!r}; it must be "." or ","')
         return cls(delimiter or default.delimiter, encoding or default.encoding, decimal or default.decimal)
 
 
-#: Nothing is known: look at the file.
+#: Nothing is set: detect everything.
 LOOK: Final = Dialect()
 
 

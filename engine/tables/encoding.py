@@ -1,4 +1,4 @@
-"""How a file's bytes become text: looked up in the file where nobody says it."""
+"""Detection of a file's encoding, for files whose encoding is not set."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-#: Bytes of lines that are not UTF-8 which the guess is made of.
+#: Maximum number of bytes for a guess, from lines that are not UTF-8.
 _SAMPLE: Final = 1 << 16
-#: Byte order marks; the longer ones first, as UTF-16's begins UTF-32's.
+#: Byte order marks; longer ones first, because UTF-32's begins with UTF-16's.
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -19,26 +19,26 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: In a Latin script most letters are ASCII; above this share of other bytes the text is in another script.
+#: Most letters of a Latin script are ASCII. A text with a larger share of other bytes is in another script.
 _LATIN: Final = 0.4
-#: Encodings of other scripts, which are told apart by the frequencies of their letters.
+#: Encodings of other scripts, which are distinguished by the frequencies of letters.
 _SCRIPTS: Final = ("cp932", "big5", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp874")
-#: Where all characters that are not ASCII have two high bytes: first bytes of kana, and of Korea's syllables.
+#: In encodings with two high bytes for each character that is not ASCII: first bytes of kana, and of Korean syllables.
 _RUNS: Final = re.compile(rb"[\x80-\xff]+")
 _KANA: Final = frozenset((0xA4, 0xA5))
 _HANGUL: Final = range(0xB0, 0xC9)
-#: Signs that stand beside letters only where a text is read in the wrong encoding.
+#: Signs that occur next to letters only if a text is decoded with the wrong encoding.
 _ODD: Final = frozenset("³¹¿¯£¥·¸²º¼½¾¡¢¤¦§¨©«¬\xad®°±´µ¶»")
 
 
 @dataclass(frozen=True, slots=True)
-class FoundEncoding:
-    """How a file is encoded.
+class DetectedEncoding:
+    """The encoding of a file.
 
     Attributes:
-        name: of the encoding, for `bytes.decode`.
-        guessed: whether nothing in the file proves it.
-        mixed: whether some lines are not in this encoding; it is UTF-8 then, and they are read as cp1252.
+        name: name of the encoding, for `bytes.decode`.
+        guessed: whether the encoding is a guess.
+        mixed: whether the file is UTF-8, but some lines are not; these are decoded as cp1252.
     """
 
     name: str
@@ -47,25 +47,25 @@ class FoundEncoding:
 
     @property
     def wide(self) -> bool:
-        """Whether a character has several bytes even in ASCII, so that bytes cannot be cut into lines."""
+        """Whether even ASCII characters have several bytes, so that lines cannot be split in bytes."""
         return self.name.startswith(("utf-16", "utf-32"))
 
 
-def find_encoding(start: bytes, lines: Iterable[bytes]) -> FoundEncoding:
-    """Find out how a file is encoded.
+def detect_encoding(start: bytes, lines: Iterable[bytes]) -> DetectedEncoding:
+    """Detect the encoding of a file.
 
     Args:
-        start: its first bytes, a few hundred.
-        lines: all of its lines.
+        start: first few hundred bytes of the file.
+        lines: all lines of the file.
     """
     for mark, name in _MARKS:
         if start.startswith(mark):
             if name != "utf-8":
-                return FoundEncoding(name)
+                return DetectedEncoding(name)
             break
     zeros = [start[offset::2].count(0) for offset in (0, 1)]
     if max(zeros) > len(start) // 4:
-        return FoundEncoding("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le", guessed=True)
+        return DetectedEncoding("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le", guessed=True)
     good = 0
     others: dict[bytes, None] = {}
     size = bad = 0
@@ -81,14 +81,14 @@ def find_encoding(start: bytes, lines: Iterable[bytes]) -> FoundEncoding:
                 others[line] = None
                 size += len(line)
     if not bad:
-        return FoundEncoding("utf-8")
+        return DetectedEncoding("utf-8")
     if good >= bad:
-        return FoundEncoding("utf-8", guessed=True, mixed=True)
-    return FoundEncoding(_guess(b"".join(others)), guessed=True)
+        return DetectedEncoding("utf-8", guessed=True, mixed=True)
+    return DetectedEncoding(_guess(b"".join(others)), guessed=True)
 
 
 def _guess(sample: bytes) -> str:
-    """The encoding of bytes that are not UTF-8."""
+    """Guess the encoding of bytes that are not UTF-8."""
     high = sum(byte > 127 for byte in sample)
     letters = sum(chr(byte).isalpha() for byte in sample if byte <= 127)
     if high <= _LATIN * (high + letters) or high < 4:
@@ -107,7 +107,7 @@ def _guess(sample: bytes) -> str:
 
 
 def _oddness(sample: bytes, name: str) -> int:
-    """How many characters of a text look wrong if it is read in an encoding."""
+    """Count the characters that look wrong if a text is decoded with an encoding."""
     text = sample.decode(name, errors="replace")
     odd = sum(
         (second in _ODD and first.isalpha()) or (first in _ODD and second.islower()) for first, second in pairwise(text)
@@ -116,7 +116,7 @@ def _oddness(sample: bytes, name: str) -> int:
 
 
 def decode_mixed(line: bytes) -> str:
-    """Decode a line of UTF-8 in which some bytes are cp1252."""
+    """Decode a line of UTF-8 with some bytes in cp1252."""
     parts = []
     while line:
         try:
@@ -130,7 +130,7 @@ def decode_mixed(line: bytes) -> str:
 
 
 def decode_latin(line: bytes) -> str:
-    """Decode cp1252; the five bytes that it leaves free are read as ISO 8859-1."""
+    """Decode cp1252, and ISO 8859-1 if the line has one of the five bytes that cp1252 does not define."""
     try:
         return line.decode("cp1252")
     except UnicodeDecodeError:

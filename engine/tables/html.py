@@ -1,4 +1,4 @@
-"""The words of a text that is HTML."""
+"""Extraction of the words from HTML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 from typing import Final
 
-#: Tags that part no words; all others stand for white space.
+#: Tags that do not separate words; all others count as white space.
 _INLINE: Final = frozenset(
     tag
     for tags in (
@@ -15,18 +15,18 @@ _INLINE: Final = frozenset(
     )
     for tag in tags.split()
 )
-#: What is written between these is for machines.
-_UNREAD: Final = ("script", "style", "template")
+#: Elements whose content is not text.
+_IGNORED: Final = ("script", "style", "template")
 _MARKUP: Final = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]*)?/?>|<!--|&(#\d+|#x[0-9a-fA-F]+|[a-zA-Z]{2,8});")
 
 
 def has_markup(text: str) -> bool:
-    """Whether a text has tags or entities of HTML."""
+    """Return whether a text has HTML tags or entities."""
     return _MARKUP.search(text) is not None
 
 
 def without_tags(text: str) -> str:
-    """A text's words without tags, entities resolved; what was escaped twice is resolved twice."""
+    """Remove tags and resolve entities; entities that were escaped twice are resolved twice."""
     for _ in range(2):
         if not has_markup(text):
             break
@@ -41,10 +41,10 @@ class _Words(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
-        self._unread = 0
+        self._ignored = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        self._unread += tag in _UNREAD
+        self._ignored += tag in _IGNORED
         if tag not in _INLINE:
             self.parts.append(" ")
 
@@ -53,11 +53,11 @@ class _Words(HTMLParser):
             self.parts.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _UNREAD and self._unread:
-            self._unread -= 1
+        if tag in _IGNORED and self._ignored:
+            self._ignored -= 1
         if tag not in _INLINE:
             self.parts.append(" ")
 
     def handle_data(self, data: str) -> None:
-        if not self._unread:
+        if not self._ignored:
             self.parts.append(data)

@@ -1,4 +1,4 @@
-"""JSONL files: one JSON object a line."""
+"""JSON Lines: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .cells import Cell
 
 
 def parse_object(line: str) -> dict[str, Any]:
-    """Read a line.
+    """Parse a line.
 
     Raises:
-        ValueError: it is not JSON, or JSON of something else.
+        ValueError: the line is not a JSON object.
     """
     try:
         values = json.loads(line)
@@ -24,16 +24,16 @@ def parse_object(line: str) -> dict[str, Any]:
 
 
 def cell(value: object) -> Cell:
-    """What a table's cell holds if JSON gives a value: ``true`` is a text, and what is null is not there.
+    """Convert a JSON value to a cell: ``true`` becomes a text, and null a missing value.
 
     Raises:
-        ValueError: it is an object, a list within a list, or half a character.
+        ValueError: the value is an object, a nested list, or has a lone surrogate.
     """
     match value:
         case None:
             return None
         case str():
-            value.encode()  # half of a surrogate pair, which JSON can escape, is no text: a ValueError
+            value.encode()  # raises for a lone surrogate, which JSON can escape
             return value
         case bool():
             return str(value).lower()

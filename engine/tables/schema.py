@@ -1,4 +1,4 @@
-"""What a data-set description says about a file of items or users: which columns it has and what they mean."""
+"""The schema of a file of items or users, from a data-set description."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class AttributeField:
     """An attribute of an item or a user.
 
     Attributes:
-        name: as it is rendered to text, e.g. ``year``.
-        column: as the file calls it, e.g. ``release_year``.
-        kind: a text, a number, or several texts.
-        separator: between the texts of a list in a text file; Parquet and JSONL may have real lists.
-        missing: texts that stand for no value, e.g. ``unknown``.
-        html: whether its texts are HTML, of which the words are read.
+        name: name in the rendered text, e.g. ``year``.
+        column: name of the column in the file, e.g. ``release_year``.
+        kind: type of the values: a text, a number, or several texts.
+        separator: separator of a list's texts in a text file; Parquet and JSON Lines may have real lists.
+        missing: texts that stand for a missing value, e.g. ``unknown``.
+        html: whether the texts are HTML, from which the words are extracted.
     """
 
     name: str
@@ -36,19 +36,19 @@ class AttributeField:
         """Read the table of an attribute.
 
         Raises:
-            DataError: a key is unknown or of the wrong type, or does not go with the kind.
+            DataError: a key is unknown, has the wrong type, or does not fit the kind.
         """
-        asked = table.optional_text("kind") or "text"
+        name_of_kind = table.optional_text("kind") or "text"
         kinds: dict[str, Kind] = {"text": "text", "number": "number", "list": "list"}
-        if asked not in kinds:
-            table.fail("kind", f"is {asked!r}; it must be one of {', '.join(kinds)}")
-        kind = kinds[asked]
+        if name_of_kind not in kinds:
+            table.fail("kind", f"is {name_of_kind!r}; it must be one of {', '.join(kinds)}")
+        kind = kinds[name_of_kind]
         separator = table.optional_text("separator")
         if separator is not None and kind != "list":
             table.fail("separator", f'is for the kind "list" alone; {name!r} is of the kind {kind!r}')
         strip = table.optional_text("strip")
         if strip not in (None, "html"):
-            table.fail("strip", f'is {strip!r}; the one thing that can be taken out is "html"')
+            table.fail("strip", f'is {strip!r}; the only thing that can be stripped is "html"')
         if strip and kind == "number":
             table.fail("strip", f'is for texts and lists; {name!r} is of the kind "number"')
         column = table.optional_text("column") or name
@@ -62,12 +62,12 @@ class Entity:
     """The file of items, or of users.
 
     Attributes:
-        file: its name in the data folder; empty if there is none, which only users may do.
-        id: the column with the unique id.
-        columns: the attributes that the file gives.
-        labels: names of attributes whose values are labels, to be predicted and explained by.
-        joined: names of attributes that come from the graph.
-        dialect: how a text file is written.
+        file: name of the file in the data folder; empty if there is none, which is allowed for users only.
+        id: column with the unique id.
+        columns: attributes in the file.
+        labels: names of the attributes whose values are labels, which are predicted and used in explanations.
+        joined: names of the attributes that come from the graph.
+        dialect: properties of a text file.
     """
 
     file: str
@@ -79,19 +79,19 @@ class Entity:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The attributes' names, in the order in which they are rendered."""
+        """Names of the attributes, in the order of the rendered text."""
         return tuple(field.name for field in self.columns) + self.joined
 
     @classmethod
     def parse(cls, table: TomlTable, default: Dialect) -> Entity:
-        """Read the keys that files of items and of users share; the table may have more.
+        """Read the keys that items and users share. The table may have other keys.
 
         Args:
-            table: ``[item]`` or ``[user]``.
-            default: how the data set's files are written where the table does not say it.
+            table: the table ``[item]`` or ``[user]``.
+            default: dialect of the data set's files, for the keys that the table does not have.
 
         Raises:
-            DataError: a key is missing or of the wrong type.
+            DataError: a key is missing or has the wrong type.
         """
         fields = table.table("fields")
         return cls(

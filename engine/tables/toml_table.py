@@ -1,4 +1,4 @@
-"""A table of a TOML file, read key by key: wrong types, missing keys and keys that nobody knows are errors."""
+"""Checked reading of a TOML table: wrong types, missing keys and unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ class TomlTable:
     """Checked access to one table.
 
     Args:
-        values: as `tomllib` gives them.
+        values: values as `tomllib` returns them.
         source: the file, for messages.
-        name: the table's name, e.g. ``item.fields.title``; empty for the top level.
+        name: name of the table, e.g. ``item.fields.title``; empty for the top level.
     """
 
     def __init__(self, values: Mapping[str, Any], source: str, name: str = "") -> None:
         self._values = dict(values)
         self._source = source
         self._name = name
-        self._asked: set[str] = set()
+        self._read: set[str] = set()
 
     def keys(self) -> list[str]:
-        """The table's keys in the file's order."""
+        """Return the keys of the table, in the file's order."""
         return list(self._values)
 
     def text(self, key: str) -> str:
-        """A text that must be there."""
+        """Return a required text."""
         value = self._take(key)
         if value is None:
             self.fail(key, 'is missing; it must be a text, e.g. "…"')
         return self._checked_text(key, value)
 
     def optional_text(self, key: str) -> str | None:
-        """A text, or None if the key is not there."""
+        """Return a text, or None without the key."""
         value = self._take(key)
         return None if value is None else self._checked_text(key, value)
 
     def optional_count(self, key: str) -> int | None:
-        """A whole number from 1, or None if the key is not there."""
+        """Return an integer of at least 1, or None without the key."""
         value = self._take(key)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             self.fail(key, f"must be a whole number from 1, not {value!r}")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of different texts; empty if the key is not there."""
+        """Return a list of distinct texts, which is empty without the key."""
         value = self._take(key)
         if value is None:
             return ()
         if not isinstance(value, list):
             self.fail(key, f'must be a list of texts, e.g. ["a", "b"], not {value!r}')
-        found = tuple(self._checked_text(key, entry) for entry in value)
-        if len(set(found)) < len(found):
-            self.fail(key, f"names something twice: {', '.join(found)}")
-        return found
+        entries = tuple(self._checked_text(key, entry) for entry in value)
+        if len(set(entries)) < len(entries):
+            self.fail(key, f"names something twice: {', '.join(entries)}")
+        return entries
 
     def table(self, key: str) -> TomlTable:
-        """A table within this one; an empty one if the key is not there."""
+        """Return a table within this one, which is empty without the key."""
         value = self._take(key)
         name = f"{self._name}.{key}" if self._name else key
         if value is not None and not isinstance(value, dict):
@@ -69,26 +69,26 @@ class TomlTable:
         return TomlTable(value or {}, self._source, name)
 
     def close(self) -> None:
-        """Refuse keys that nobody asked for: a misspelt key would otherwise change nothing, silently.
+        """Reject keys that were not read, because a misspelt key would otherwise be ignored silently.
 
         Raises:
-            DataError: there is one.
+            DataError: the table has such a key.
         """
         for key in self._values:
-            if key not in self._asked:
-                self.fail(key, f"is unknown here; the known keys are {', '.join(sorted(self._asked))}")
+            if key not in self._read:
+                self.fail(key, f"is unknown here; the known keys are {', '.join(sorted(self._read))}")
 
     def fail(self, key: str, reason: str) -> NoReturn:
-        """Refuse a key's value.
+        """Reject the value of a key.
 
         Raises:
             DataError: always.
         """
-        where = f"[{self._name}] {key}" if self._name else key
-        raise DataError(f"{self._source}: {where} {reason}")
+        path = f"[{self._name}] {key}" if self._name else key
+        raise DataError(f"{self._source}: {path} {reason}")
 
     def _take(self, key: str) -> Any:  # tomllib's values have any type; the callers check it
-        self._asked.add(key)
+        self._read.add(key)
         return self._values.get(key)
 
     def _checked_text(self, key: str, value: object) -> str:
@@ -101,13 +101,13 @@ def read_toml(path: Path) -> tuple[TomlTable, str]:
     """Read a data-set description.
 
     Returns:
-        Its top level, and its text.
+        The top-level table, and the text of the file.
 
     Raises:
-        DataError: it cannot be read, or is not TOML.
+        DataError: the file cannot be read, or is not TOML.
     """
     try:
-        # Editors of Windows put a byte order mark in front, which TOML does not know.
+        # Some editors write a byte order mark, which TOML does not allow.
         text = path.read_text(encoding="utf-8-sig")
         return TomlTable(tomllib.loads(text), str(path)), text
     except OSError as error:

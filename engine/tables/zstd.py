@@ -1,4 +1,4 @@
-"""Files compressed by Zstandard; needs the package `zstandard`, until Python's own `compression.zstd` is everywhere."""
+"""Reading of files that are compressed with Zstandard, by the package `zstandard`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from typing import Any, Final
 
 import zstandard
 
-#: Bytes that are decompressed at a time.
+#: Number of compressed bytes that are read at a time.
 _PART: Final = 1 << 16
 
 
 class Frames(io.RawIOBase):
-    """The content of a file's frames.
-
-    The package's own reader takes a file that is cut off for a whole one.
-    """
+    """The decompressed content of a file. Unlike the package's own reader, it detects a truncated file."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
@@ -24,14 +21,14 @@ class Frames(io.RawIOBase):
         self._content = b""
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True: the file can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from its beginning; returns how many bytes there were.
+        """Fill a buffer from its beginning; returns the number of bytes.
 
         Raises:
-            EOFError: the file is damaged or cut off.
+            EOFError: the file is damaged or truncated.
         """
         while not self._content:
             packed = self._frame.unused_data if self._frame.eof else b""

@@ -183,7 +183,7 @@ def test_items_go_in_from_a_table(emberline: Emberline, address: str, tmp_path: 
     assert _attributes(address, "t1", "t2") == expected
     (tmp_path / "items.csv").write_text("id,title\nt1,a,b\n")
     short = emberline("items", "upsert", tmp_path / "items.csv")
-    assert "items.csv:2: 3 cells where the header has 2; mend the row" in short.err
+    assert "items.csv:2: 3 cells where the header has 2; correct the row" in short.err
 
 
 def test_a_description_says_what_columns_mean(emberline: Emberline, address: str, tmp_path: Path) -> None:

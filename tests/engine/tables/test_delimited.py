@@ -24,7 +24,7 @@ def test_the_delimiter_is_found_and_told(tmp_path: Path, delimiter: str) -> None
     text = f"title{delimiter}id\nTea, green, loose{delimiter}1\n"
     rows, notes = _read(tmp_path / "a.csv", text)
     assert rows == [["Tea, green, loose", "1"]]
-    assert notes == [f"a.csv: cells are separated by {delimiter!r}; that is a guess: `delimiter` says it for certain"]
+    assert notes == [f"a.csv: cells are separated by {delimiter!r}; that is a guess: set `delimiter` if it is wrong"]
     assert _read(tmp_path / "a.csv", text, Dialect(delimiter=delimiter)) == (rows, [])
 
 
@@ -62,7 +62,7 @@ def test_stray_quotes_cost_no_row(tmp_path: Path) -> None:
         (5, ["3", '12" disc']),
         (6, ["4", 'a b" c"']),
     ]
-    assert notes == ["a.csv: 2 rows have a single quote within a quoted cell; it is left out (e.g. a.csv:2)"]
+    assert notes == ["a.csv: 2 rows have an unescaped quote within a quoted cell, which is left out (e.g. a.csv:2)"]
 
 
 def test_empty_cells_too_many_are_no_fault(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lines of text files: encodings, line ends and compression, looked up in the file."""
+"""Lines of text files: encodings, line ends and compression, detected in the file."""
 
 from __future__ import annotations
 
@@ -91,12 +91,14 @@ def test_every_line_end_ends_a_line(tmp_path: Path, end: str) -> None:
     [(".gz", gzip.compress), (".zst", zstandard.compress), (".bz2", bz2.compress), (".xz", lzma.compress)],
 )
 def test_compressed_files_are_read(tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes]) -> None:
-    """What a file is compressed by is known from its first bytes, whatever its name; what is cut off is refused."""
+    """A compressed file is recognised by its first bytes, whatever its name; a truncated one is refused."""
     packed = compress((GERMAN * 50).encode())
     for name in (f"a.csv{suffix}", "a.csv"):
         path = tmp_path / name
         path.write_bytes(packed)
         assert "".join(_read(path)[0]) == GERMAN * 50
         path.write_bytes(packed[: len(packed) // 2])
-        with pytest.raises(DataError, match=rf"{name}: the compressed file is damaged or cut off .* fetch it again"):
+        with pytest.raises(
+            DataError, match=rf"{name}: the compressed file is damaged or truncated .* download it again"
+        ):
             _read(path)

@@ -98,7 +98,7 @@ def test_malformed_rows_are_counted(tmp_path: Path, name: str, content: str, pla
     ("name", "content", "message"),
     [
         ("a.csv", "", r"a\.csv: the file is empty"),
-        ("a.csv", "\n\n", r"a\.csv: the file has blank lines only"),
+        ("a.csv", "\n\n", r"a\.csv: the file has only blank lines"),
         ("a.csv", "id,title\n", r"a\.csv: the file has no usable row"),
         ("a.csv", "id,title\n1\n", r"no usable row\. 1 × malformed_row \(a\.csv:2: 1 cells"),
         ("a.csv", "id,name\n1,A\n", r"a\.csv: there is no column 'title'; the columns are 'id', 'name'"),
@@ -108,7 +108,7 @@ def test_malformed_rows_are_counted(tmp_path: Path, name: str, content: str, pla
         (
             "a.item",
             "id:token\ttitle\n1\tA\n",
-            r"a\.item:1: the header has 'title', but in an atomic file it is name:type",
+            r"a\.item:1: the header has 'title'; a column of an atomic file is name:type",
         ),
         ("a.item", "id:token\ttitle:str\n1\tA\n", r"'title:str'.* token, token_seq, float, float_seq"),
         ("a.parquet", "id,title\n1,A\n", r"a\.parquet: not a Parquet file that can be read"),
