@@ -97,13 +97,17 @@ def verdict(bound: Mapping[str, Any]) -> str:
     return f"missed, at {100 * bound['share']:.0f} % of the bound{shown}"
 
 
-def bounds(result: Result, note: str = "") -> Section:
-    """All bounds of a result."""
+def bounds(result: Result, note: str = "", write: Callable[[float], str] = number) -> Section:
+    """All bounds of a result; `write` says how measured values are written."""
+
+    def measured(one: Mapping[str, Any]) -> Summary | None:
+        return Summary(**one["value"]) if one["value"] else None
+
     shown = table(
         result["bounds"],
         words("Bound on", lambda one: one["what"]),
         words("of", lambda one: one["compared"]),
-        numbers("measured", lambda one: Summary(**one["value"]) if one["value"] else None, "median, range"),
+        numbers("measured", measured, "median, range", write=write),
         numbers("bound", lambda one: f"{'≤' if one['at_most'] else '≥'} {number(one['bound'])}"),
         words("", lambda one: Cell(verdict(one), best=one["reached"])),
         note=note,

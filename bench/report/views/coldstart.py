@@ -43,7 +43,7 @@ _DRAWN: Final = ("popularity", "popularity in the user's group", "ALS", "EASE", 
 def view(result: Result) -> Document:
     """Bounds first, then the overview, then every scenario, task and trial."""
     measured, settings = Measurements.of(result), result["settings"]
-    sections = [bounds(result)] if result["bounds"] else []
+    sections = [bounds(result, write=three)] if result["bounds"] else []
     sections += [_overview(result, measured), *(_scenario(result, measured, one) for one in result["scenarios"])]
     for tasks in (groups, attributes, behaviour, facts, bad_data, ablations):
         sections += tasks(result, measured)
