@@ -72,6 +72,7 @@ def write_bundle(
     written = [precision for precision in PRECISIONS if precision == "fp32" or precision in precisions]
     dataset, split = run.data()
     holdout = HoldoutSet.of(dataset, split)
+    holdout.require_texts()
     search_texts = SearchTexts.of(holdout) if request is not None else None
     recipes, thresholds = dict(recipes or shipped(run.settings.training.encoder)), thresholds or Thresholds()
     trained, config = run.trained, run.trained.model.config

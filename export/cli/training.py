@@ -11,6 +11,7 @@ import typer
 from emberline.engine.cli.options import AsJson
 from emberline.engine.cli.output import print_json, print_table
 from emberline.engine.cli.settings import GivenSettings, takes_settings
+from emberline.engine.errors import ExportError
 from emberline.export.training.config import TrainConfig
 
 from .modules import require_export_extra
@@ -44,8 +45,11 @@ def train(
     """Train the multitask model, and measure it on items and users that were held out."""
     config = settings.make(TrainConfig)
     require_export_extra("emberline train")
+    from emberline.export.data.coverage import Coverage
     from emberline.export.data.reader import read
     from emberline.export.data.split import split
+    from emberline.export.gate.holdout import HoldoutSet
+    from emberline.export.pretrained import tokenizer_of
     from emberline.export.training.alone import TEXTS_ALONE
     from emberline.export.training.loop import train as train_model
     from emberline.export.training.run import RunFolder
@@ -54,13 +58,20 @@ def train(
 
     described = _description(description)
     dataset, read_report = read(described, data, strict=strict)
+    coverage = Coverage.of(dataset, tokenizer_of(config.encoder), config.max_length)
+    read_report = coverage.added_to(read_report)
     typer.echo(read_report.summary(), err=True)
+    parts = split(dataset, config.seed)
+    try:
+        HoldoutSet.of(dataset, parts).require_texts()
+    except ExportError as error:
+        typer.echo(f"WARNING: `emberline export` will refuse this model: {error}", err=True)
     if not len(dataset.interactions):
         typer.echo(f"{described.name}: {TEXTS_ALONE}", err=True)
     with shown() as progress:
         train_model(
             dataset,
-            split(dataset, config.seed),
+            parts,
             config,
             run,
             progress,

@@ -97,3 +97,9 @@ def _inspect_texts(
             first[text] = row
     findings.add(Fault.NO_ATTRIBUTES, entities.path, len(empty), islice(empty, EXAMPLES))
     findings.add(Fault.SAME_CONTENT, entities.path, len(same), islice(same, EXAMPLES))
+    if 2 * (len(same) + len(empty)) > len(items):
+        findings.warn(
+            f"{entities.path.name}: of {len(items):,} items {len(first):,} have a text of their own, {len(same):,} "
+            f"repeat another's and {len(empty):,} have none: a model cannot tell those apart; name attributes "
+            "that differ in [item.fields]"
+        )

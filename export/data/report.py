@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -82,6 +82,7 @@ class ReadReport:
         problems: in the order in which they were found.
         notes: how the files were read where they left a choice.
         warnings: what makes the data set hardly worth training on until it is mended.
+        texts: how much of the texts the encoder reads, if that was measured.
     """
 
     name: str
@@ -94,6 +95,7 @@ class ReadReport:
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    texts: Mapping[str, object] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -107,6 +109,7 @@ class ReadReport:
             "positives": self.positives,
             "warnings": list(self.warnings),
             "notes": list(self.notes),
+            "texts": dict(self.texts),
             "problems": [
                 {
                     "fault": problem.fault.title,

@@ -62,6 +62,18 @@ class HoldoutSet:
             rankings.append(user_cold(dataset, split, KNOWN))
         return cls(dataset, split, tuple(rankings), recommendations, split.item_cold)
 
+    def require_texts(self) -> None:
+        """Make sure that calibration has something to read.
+
+        Raises:
+            DataError: no text that training has seen differs from all that are measured.
+        """
+        if not self.seen_texts():
+            raise DataError(
+                f"{self.dataset.description.name}: the items have no texts, or all the same ones; nothing could tell "
+                "them apart, and no model of them could be exported. Name attributes that differ in [item.fields]"
+            )
+
     def seen_texts(self) -> list[str]:
         """The distinct texts that training has seen and that are not measured: calibration may read these."""
         items = self.dataset.item_texts()

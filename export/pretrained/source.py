@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer
+from transformers import BertConfig
 
 from emberline.engine.errors import ConfigError, DataError
 from emberline.export.model import TextEncoder
 
-from .architectures import as_bert
+from .architectures import WeightNames, as_bert
 from .folder import TOKENIZERS, WEIGHTS, hub_folder, read_json, require_files
 from .minilm import MINILM, minilm_folder
 from .tokenizer import load_tokenizer
@@ -60,9 +61,8 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
         DataError: there is nothing to load there, it is of an unknown kind, or its parts do not fit together.
         ConfigError: the encoder cannot read `max_length` tokens.
     """
-    folder = minilm_folder() if source == MINILM else _folder(source)
-    require_files(folder, source, "config.json", ("config.json",))
-    config, names = as_bert(read_json(folder / "config.json", source), source)
+    folder = _folder(source)
+    config, names = _described(folder, source)
     require_files(folder, source, "weights", WEIGHTS)
     require_files(folder, source, "tokenizer", TOKENIZERS)
     if max_length > config.max_position_embeddings:
@@ -80,8 +80,28 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
     return Pretrained(encoder, tokenizer)
 
 
+def tokenizer_of(source: str = MINILM) -> Tokenizer:
+    """Load the tokenizer of a pretrained encoder, as its files have it.
+
+    Raises:
+        MissingExtra: see `load`.
+        DataError: see `load`.
+    """
+    folder = _folder(source)
+    config, _ = _described(folder, source)
+    require_files(folder, source, "tokenizer", TOKENIZERS)
+    return load_tokenizer(folder, source, config.vocab_size)
+
+
 def _folder(source: str) -> Path:
+    if source == MINILM:
+        return minilm_folder()
     return Path(source) if Path(source).is_dir() else hub_folder(source)
+
+
+def _described(folder: Path, source: str) -> tuple[BertConfig, WeightNames]:
+    require_files(folder, source, "config.json", ("config.json",))
+    return as_bert(read_json(folder / "config.json", source), source)
 
 
 def cutting(tokenizer: Tokenizer, max_length: int) -> Tokenizer:

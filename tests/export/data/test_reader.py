@@ -235,6 +235,14 @@ def test_an_empty_list_is_shown_as_one(write: Write) -> None:
     assert [problem.examples for problem in report.problems] == [("items.jsonl:1: tags []",)]
 
 
+def test_items_that_cannot_be_told_apart_are_shouted(write: Write) -> None:
+    """When most items have the same text or none, the report begins with a warning that counts them."""
+    items = ITEMS.splitlines()[0] + "\n" + "".join(f"{item},Lamp,1,a\n" for item in ("tea", "mug", "pot")) + "cup,,,\n"
+    _, report = _read(write({"items.csv": items}))
+    (warning,) = report.warnings
+    assert "of 4 items 1 have a text of their own, 2 repeat another's and 1 have none" in warning
+
+
 def test_examples_are_few(write: Write) -> None:
     """Of a fault that occurs often the report keeps the count and the first few places."""
     _, report = _read(write({"ratings.csv": RATINGS + "eve,mug,5,1\n" * 100}))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emberline.engine.errors import ExportError
+from emberline.engine.errors import DataError, ExportError
 from emberline.export.data.split import Fractions, split
 from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.gate.predictions import predict
@@ -17,6 +17,18 @@ def test_data_without_held_out_items_cannot_be_gated(small_run: Run) -> None:
     dataset, _ = small_run.data()
     with pytest.raises(ExportError, match=r"nothing was held out .* train with a split that holds items out"):
         HoldoutSet.of(dataset, split(dataset, 0, Fractions(items=0.0)))
+
+
+@pytest.mark.parametrize("attributes", [{}, {"title": "The same"}])
+def test_items_without_texts_of_their_own_are_refused(small_run: Run, attributes: dict[str, str]) -> None:
+    """Where calibration has nothing to read, the error says so in words, at training as at export."""
+    dataset, parts = small_run.data()
+    items = tuple(replace(item, attributes=attributes) for item in dataset.items)
+    users = tuple(replace(user, attributes={}) for user in dataset.users)
+    holdout = HoldoutSet.of(replace(dataset, items=items, users=users), parts)
+    with pytest.raises(DataError, match=r"the items have no texts, or all the same ones; .* \[item\.fields\]"):
+        holdout.require_texts()
+    HoldoutSet.of(dataset, parts).require_texts()
 
 
 def test_users_need_not_be_held_out(small_run: Run) -> None:
