@@ -126,7 +126,7 @@ def test_what_is_trained_is_found_again(run, runs, described, training, capsys):
         (["--ablate", "no luck"], "no ablation 'no luck'"),
         (["--setting", "luck=1"], "--setting luck=1"),
         (["--description", "moon"], "no built-in data set 'moon'"),
-        (["--run", "/nowhere"], "/nowhere is no run"),
+        (["--run", "/nowhere"], "/nowhere is not a run folder"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
