@@ -30,7 +30,7 @@ class Begun(asyncio.Queue[list[int]]):
 
     async def get(self) -> list[int]:
         """The numbers of the next batch."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await super().get()
 
 
@@ -47,7 +47,7 @@ class FakeSession:
     def run(self, ids: Integers, mask: Integers) -> Floats:
         """Encode a batch."""
         self._loop.call_soon_threadsafe(self.begun.put_nowait, ids[:, 0].tolist())
-        assert self.gate.acquire(timeout=20), "the test forgot to let it go on"
+        assert self.gate.acquire(timeout=60), "the test forgot to let it go on"
         if POISON in ids[:, 0]:
             raise RuntimeError("out of luck")
         return self.vectors(ids, mask)
