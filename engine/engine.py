@@ -146,7 +146,7 @@ class Engine:
         with self._admitted(options) as timings:
             check_count(len(request.candidates), self._config.max_inputs, "candidates")
             check_names(request.outputs, SCORE_OUTPUTS, "outputs")
-            check_trained(request.outputs, self._manifest.tasks)
+            check_trained(request.outputs, self._manifest.tasks, probability=self._manifest.probability)
             snapshot = self._catalogue.snapshot()
             resolver = RequestResolver(snapshot, self._schema)
             user = resolver.user(request.user, "user")
@@ -172,7 +172,7 @@ class Engine:
             check_count(len(request.filters), self._config.max_filters, "filters", least=0)
             check_count(len(request.exclude_ids), self._config.max_excluded, "exclude_ids", least=0)
             check_names(request.outputs, SCORE_OUTPUTS, "outputs")
-            check_trained(request.outputs, self._manifest.tasks)
+            check_trained(request.outputs, self._manifest.tasks, probability=self._manifest.probability)
             snapshot = self._catalogue.snapshot()
             resolver = RequestResolver(snapshot, self._schema)
             user = resolver.user(request.user, "user")

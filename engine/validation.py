@@ -116,14 +116,20 @@ def check_names(names: Sequence[str], known: Sequence[str], field: str) -> None:
             raise InvalidInput(f"{field}[{index}]", f"{name!r} is not known; these are: {', '.join(known)}")
 
 
-def check_trained(names: Sequence[str], tasks: Mapping[str, float]) -> None:
+def check_trained(names: Sequence[str], tasks: Mapping[str, float], *, probability: bool = True) -> None:
     """Check that the outputs of a score request were trained: without its task, a head's numbers are meaningless.
 
     Args:
         names: names of the requested outputs.
         tasks: the bundle's tasks with their weights; 0 where a task was off.
+        probability: whether probabilities could be calibrated.
     """
     for index, name in enumerate(names):
+        if name == "probability" and not probability:
+            raise InvalidInput(
+                f"outputs[{index}]",
+                "'probability' could not be calibrated, because the model was trained on likes alone; ask for score",
+            )
         if name != "score" and not tasks["user"]:
             raise InvalidInput(
                 f"outputs[{index}]",

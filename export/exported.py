@@ -48,7 +48,7 @@ class ExportedModel:
     def encode(self, texts: Sequence[str]) -> Floats:
         """See `Predictor.encode`."""
         known = [row for row, text in enumerate(texts) if text]
-        vectors = np.zeros((len(texts), self._config.hidden), np.float32)
+        vectors = np.zeros((len(texts), self._config.embedding), np.float32)
         if known:
             vectors[known] = encode(self._encoder, self._tokenizer.encode([texts[row] for row in known]))
         return vectors

@@ -49,7 +49,7 @@ def manifest(
         encoders={str(precision): graph for precision, graph in encoders.items()},
         graphs=graphs,
         max_length=config.max_length,
-        hidden=config.hidden,
+        hidden=config.embedding,
         dimensions=config.dimensions,
         temperature=config.temperature,
         tasks={"user": training.user_task, "item": training.item_task, "pair": training.pair_task},
@@ -60,6 +60,7 @@ def manifest(
         user_labels=config.user_labels,
         rating_range=config.rating_range,
         positive=str(description.interaction.positive),
+        probability=bool(run.metrics.get("training", {}).get("dislikes", True)),
         versions={"emberline": __version__} | {name: version(name) for name in _PACKAGES},
     )
 

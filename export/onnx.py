@@ -22,7 +22,7 @@ from transformers import BertConfig, PretrainedConfig
 
 from emberline.engine.bundle import BundleLayout, GraphSpec, TensorSpec
 
-from .model import Emberline, ModelConfig, TextEncoder
+from .model import Emberline, ModelConfig, TextEncoder, word_rows
 
 #: Old enough for every runtime that reads bundles, new enough for LayerNormalization and per-channel QuantizeLinear.
 OPSET: Final = 18
@@ -37,7 +37,7 @@ def encoder_graph(config: ModelConfig, file: str) -> GraphSpec:
     return GraphSpec(
         file,
         (TensorSpec("input_ids", "int64", tokens), TensorSpec("attention_mask", "int64", tokens)),
-        (TensorSpec("sentence_embedding", "float32", ("batch", config.hidden)),),
+        (TensorSpec("sentence_embedding", "float32", ("batch", config.embedding)),),
     )
 
 
@@ -47,7 +47,7 @@ def head_graphs(config: ModelConfig, layout: BundleLayout) -> dict[str, GraphSpe
     def spec(name: str, *shape: int) -> TensorSpec:
         return TensorSpec(name, "float32", ("batch", *shape))
 
-    hidden, width = config.hidden, config.dimensions
+    hidden, width = config.embedding, config.dimensions
     item = (spec("item_embedding", width), spec("item_bias"), spec("item_attributes", len(config.item_labels)))
     user = (spec("user_embedding", width), spec("user_attributes", len(config.user_labels)))
     return {
@@ -73,6 +73,7 @@ def export_graphs(model: Emberline, layout: BundleLayout) -> None:
     """
     # The kind of attention is fixed when BERT is built, and Optimum changes the configuration of what it exports.
     written_out = TextEncoder(BertConfig(**model.config.encoder, attn_implementation="eager")).eval()
+    written_out.words = word_rows(model.config)
     written_out.load_state_dict(model.encoder.state_dict())
     heads: Mapping[str, nn.Module] = {
         "item_tower": _ItemHead(model),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emberline.engine.bundle import PRECISIONS, BundleLayout, Precision
-from emberline.engine.errors import ConfigError
+from emberline.engine.errors import ConfigError, ExportError
 from emberline.engine.text.tokenizer import TextTokenizer
 
 from .exported import ExportedModel
@@ -28,6 +28,7 @@ from .search.search import gate_threshold, search, trial_log_path
 from .search.texts import SearchTexts
 from .seed import write_seed
 from .training.run import Run
+from .training.verdict import verdicts, weak
 
 
 def write_bundle(
@@ -39,6 +40,7 @@ def write_bundle(
     request: SearchRequest | None = None,
     thresholds: Thresholds | None = None,
     replace: bool = False,
+    allow_weak_model: bool = False,
     progress: Progress = silent,
 ) -> Path:
     """Export a run, measure what each precision loses, and write everything as a bundle.
@@ -55,18 +57,24 @@ def write_bundle(
         thresholds: what each precision must reach; None: the defaults. A precision that does not is written with a
             verdict by which the engine rejects it. The objective of a search replaces the threshold of ``int8``.
         replace: whether an existing bundle may be replaced.
+        allow_weak_model: whether a model is exported that is worth less than a simple baseline.
         progress: receives the stages ``onnx``, ``searching``, ``quantising``, ``gate`` and ``catalogue``.
 
     Returns:
         The folder of the bundle.
 
     Raises:
-        ExportError: the folder exists and must not be replaced, a graph is not what its name says, or the run held
-            nothing out to measure on.
+        ExportError: the folder exists and must not be replaced, the model is worth less than a simple baseline, a graph
+            is not what its name says, or the run held nothing out to measure on.
         ConfigError: a recipe names layers that the encoder does not have, or a search is requested without int8.
         DataError: the data of the run no longer exists, or has too few items for a search.
     """
     require_free(out, replace=replace)  # before minutes of work
+    if (why := weak(run.metrics)) and not allow_weak_model:
+        raise ExportError(
+            f"the model is worth less than a simple baseline: {why}. Train it longer or on more data, or export it all "
+            "the same with --allow-weak-model"
+        )
     if request is not None and "int8" not in precisions:
         raise ConfigError("an objective is for int8, which is not among the precisions; add it, or drop the objective")
     written = [precision for precision in PRECISIONS if precision == "fp32" or precision in precisions]
@@ -105,7 +113,9 @@ def write_bundle(
 
         outcome = judge(trained, load, details, layout, holdout, thresholds, progress)
         layout.report.write_text(
-            json.dumps({**outcome.report, **search_report}, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+            json.dumps({**outcome.report, **search_report, "model": verdicts(run.metrics)}, indent=2, allow_nan=False)
+            + "\n",
+            encoding="utf-8",
         )
         progress("catalogue", 0, 1, {})
         write_seed(layout.catalogue, load("fp32"), dataset, outcome.vectors.items, fingerprint(layout))

@@ -43,14 +43,24 @@ def closeness(found: Floats, reference: Floats, items: int) -> Closeness:
     """Compare.
 
     Args:
-        found: (N, H).
-        reference: (N, H).
+        found: (N, H), or (N, H + W) with the numbers of a wide part.
+        reference: (N, H + W); as many of its numbers are compared as were found.
         items: the first so many are items, which ask for their neighbours among each other.
     """
-    ours, theirs = _unit(found), _unit(reference)
+    ours, theirs = _unit(found), _unit(reference[:, : found.shape[1]])
     cosines = (ours * theirs).sum(axis=1)
     agreed = agreement(_near(ours[:items]), _near(theirs[:items]), min(_K, items - 1))
     return Closeness(float(cosines.mean()), float(cosines.min()), agreed)
+
+
+def completed(found: Floats, reference: Floats) -> Floats:
+    """Vectors (N, H) of an encoder alone with the reference's wide part, (N, H + W), as towers read them."""
+    width = found.shape[1]
+    if width == reference.shape[1]:
+        return found
+    length = np.linalg.norm(reference[:, :width], axis=1, keepdims=True)
+    whole: Floats = np.concatenate([_unit(found) * length, reference[:, width:]], axis=1)
+    return whole
 
 
 def together(*texts: Sequence[str]) -> tuple[str, ...]:

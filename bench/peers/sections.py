@@ -28,7 +28,7 @@ from emberline.engine.records import Floats
 
 from . import places
 from .building import PRECISIONS, own_variants, write_catalogue
-from .evaluator import SAME_VECTORS, RankingEvaluator, closeness, together
+from .evaluator import SAME_VECTORS, RankingEvaluator, closeness, completed, together
 from .peak import Arithmetic, operators, peaks
 from .pool import WorkerPool
 from .registry import BARE
@@ -204,7 +204,7 @@ class Sections:
                 pool.take_out(worker, f"{said}, so that its times say nothing")
                 continue
             if comparison.evaluator:
-                by_text: Mapping[str, Floats] = dict(zip(texts, vectors, strict=True))
+                by_text: Mapping[str, Floats] = dict(zip(texts, completed(vectors, reference), strict=True))
                 state.ranked[name] = comparison.evaluator.rank(by_text)
 
     def _choose_batches(self, pool: WorkerPool) -> None:

@@ -87,6 +87,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         rating_range: lowest and highest rating; equal if the data has no ratings.
         positive: condition for a like, in words, e.g. ``rating >= 4``.
         versions: versions of the packages that made the bundle.
+        probability: whether probabilities could be calibrated; without dislikes in the data they could not.
     """
 
     schema: int
@@ -109,6 +110,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rating_range: tuple[_Finite, _Finite]
     positive: str
     versions: Mapping[str, str]
+    probability: bool = True
 
     def write(self, path: Path) -> None:
         """Write the manifest as JSON."""

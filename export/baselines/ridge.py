@@ -20,7 +20,7 @@ from .material import BaselineData, Mask
 from .spaces import FittedSpace, Matrix, Space, dense
 
 #: Values up to which a sparse matrix is unfolded: solved directly, not by iteration, it is exact and many times faster.
-_UNFOLDED: Final = 20_000_000
+_UNFOLDED: Final = 120_000_000
 
 
 @dataclass(frozen=True, slots=True)

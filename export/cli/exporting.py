@@ -105,6 +105,10 @@ def export(
         Path | None,
         typer.Option(metavar="DIR", help="Write a model repository for NVIDIA Triton.", show_default=False),
     ] = None,
+    allow_weak_model: Annotated[
+        bool,
+        typer.Option("--allow-weak-model", help="Export a model that is worth less than a simple baseline."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export a run to ONNX, quantise it, and measure what each precision loses against PyTorch.
@@ -151,6 +155,7 @@ def export(
             recipes=_recipes(activations_16bit),
             request=request,
             replace=force,
+            allow_weak_model=allow_weak_model,
             progress=progress,
         )
     opened = Bundle.open(bundle)

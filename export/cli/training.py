@@ -53,6 +53,7 @@ def train(
     from emberline.export.training.alone import TEXTS_ALONE
     from emberline.export.training.loop import train as train_model
     from emberline.export.training.run import RunFolder
+    from emberline.export.training.verdict import VERDICT, verdicts
 
     from .progress import shown
 
@@ -85,8 +86,18 @@ def train(
     if as_json:
         print_json({"run": str(run), "data": read_report.as_dict(), "metrics": metrics})
         return
-    rows = [(part, name, f"{value:.4g}") for part, values in metrics.items() for name, value in values.items()]
+    compared = verdicts(metrics)
+    rows = [
+        (part, name, value if isinstance(value, str) else f"{value:.4g}")
+        for part, values in metrics.items()
+        for name, value in values.items()
+        if not part.startswith(VERDICT)
+    ]
     print_table({"measured on": "left", "": "left", "value": "right"}, rows)
+    for one in compared.values():
+        typer.echo(one["in words"])
+    if not metrics["training"]["dislikes"]:
+        typer.echo("Every row is a like, so probabilities cannot be calibrated; the bundle will refuse `probability`.")
     typer.echo(f"{run} is trained; next: emberline export {run} BUNDLE")
 
 

@@ -7,11 +7,12 @@ Shapes: B texts, users or items; L tokens; H the encoder's width; D the towers' 
 """
 
 from .config import ModelConfig
-from .emberline import CONFIG, WEIGHTS, Emberline
+from .emberline import CONFIG, WEIGHTS, Emberline, word_rows
 from .encoder import TextEncoder
 from .items import LABEL, LIMIT, ItemTower
 from .match import MatchHead
 from .users import PROFILE
+from .words import WordRows
 
 __all__ = [
     "CONFIG",
@@ -24,4 +25,6 @@ __all__ = [
     "MatchHead",
     "ModelConfig",
     "TextEncoder",
+    "WordRows",
+    "word_rows",
 ]

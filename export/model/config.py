@@ -26,6 +26,11 @@ class ModelConfig:
             of which an encoder that learnt what matters puts many close together; below that of the same text through
             an encoder in another precision.
         sharpness: how quickly memory fades below that cosine.
+        word_pieces: P, how many word pieces the encoder also reads by themselves; 0: it has no wide part.
+        word_places: S, among which the pairs of them have theirs.
+        word_rows: R, of the pieces and the pairs.
+        word_scale: what the wide part's numbers are multiplied by in the item tower: within `sentence_embedding` they
+            are small, so that cosines tell of the whole text.
     """
 
     encoder: Mapping[str, Any]
@@ -40,8 +45,22 @@ class ModelConfig:
     memory: int = 0
     nearness: float = 0.995
     sharpness: float = 1000.0
+    word_pieces: int = 0
+    word_places: int = 0
+    word_rows: int = 0
+    word_scale: float = 1.0
 
     @property
     def hidden(self) -> int:
-        """H, the width of `sentence_embedding`."""
+        """H, the encoder's width."""
         return int(self.encoder["hidden_size"])
+
+    @property
+    def wide(self) -> int:
+        """W, how many numbers of `sentence_embedding` come from the wide part: D + 1, or 0."""
+        return self.dimensions + 1 if self.word_pieces else 0
+
+    @property
+    def embedding(self) -> int:
+        """H + W, the width of `sentence_embedding`."""
+        return self.hidden + self.wide

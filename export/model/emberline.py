@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import BertConfig
@@ -18,6 +19,7 @@ from .encoder import TextEncoder
 from .items import ItemTower
 from .match import MatchHead
 from .users import UserTower
+from .words import WordRows
 
 #: The files of a saved model.
 WEIGHTS: Final = "weights.safetensors"
@@ -31,9 +33,28 @@ class Emberline(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = TextEncoder(BertConfig(**config.encoder))
+        self.encoder.words = word_rows(config)
         self.item_tower = ItemTower(config)
         self.user_tower = UserTower(config)
         self.match = MatchHead(config)
+
+    def widen(self, words: WordRows, scale: float) -> None:
+        """Give the encoder a wide part.
+
+        Args:
+            words: what it is; its rows are divided by the scale.
+            scale: see `ModelConfig.word_scale`.
+        """
+        places, rows = len(words.pairs), words.row_embeddings.num_embeddings
+        self.config = replace(
+            self.config, word_pieces=words.count - 1, word_places=places, word_rows=rows, word_scale=scale
+        )
+        self.encoder.words = words
+        with torch.no_grad():
+            words.row_embeddings.weight[:, :-1] /= scale
+        tower = self.item_tower
+        tower.wide, tower.word_scale = self.config.wide, scale
+        tower.keys = tower.keys.new_zeros(len(tower.keys), self.config.embedding)
 
     def similarity(self, user_embedding: Tensor, item_embedding: Tensor, item_bias: Tensor) -> Tensor:
         """The ranking score ``s(u, i) = z_u·z_i / τ + b_i`` of every user with every item.
@@ -70,3 +91,11 @@ class Emberline(nn.Module):
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise DataError(f"{folder} holds no trained model ({error}); train one with `emberline train`") from error
         return model.eval()
+
+
+def word_rows(config: ModelConfig) -> WordRows | None:
+    """The wide part that a model's shape has room for; None: it has none."""
+    if not config.wide:
+        return None
+    vocabulary = int(config.encoder["vocab_size"])
+    return WordRows(vocabulary, config.word_pieces, config.word_places, config.word_rows, config.wide)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from transformers import BertConfig, BertModel, PreTrainedModel
 from transformers.utils import ModelOutput
+
+from .words import WordRows
 
 
 @dataclass
@@ -14,14 +17,18 @@ class TextEncoding(ModelOutput):  # type: ignore[misc]  # transformers has no ty
     """What the encoder gives.
 
     Attributes:
-        sentence_embedding: (B, H), of unit length.
+        sentence_embedding: (B, H + W), of unit length.
     """
 
     sentence_embedding: Tensor | None = None
 
 
 class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no types that mypy can follow
-    """BERT, the mean over the tokens that are not padding, unit length."""
+    """BERT, the mean over the tokens that are not padding, unit length.
+
+    Attributes:
+        words: the wide part, whose W numbers follow the H of BERT's; None: there is none, and W is 0.
+    """
 
     config_class = BertConfig
     base_model_prefix = "bert"
@@ -30,6 +37,7 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
         self.bert = BertModel(config, add_pooling_layer=False)
+        self.words: WordRows | None = None
         self.post_init()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> TextEncoding:
@@ -42,6 +50,19 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
         states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, H)
         mask = attention_mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
         mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)  # (B, H)
-        # Not F.normalize: it leaves the output without a static width in the ONNX graph.
-        norm = mean.pow(2).sum(-1, keepdim=True).clamp(min=1e-12).sqrt()
-        return TextEncoding(sentence_embedding=mean / norm)
+        sentence = _unit(mean)
+        if self.words is not None:
+            sentence = _unit(torch.cat([sentence, self.words(input_ids, attention_mask)], dim=-1))
+        return TextEncoding(sentence_embedding=sentence)
+
+    @property
+    def width(self) -> int:
+        """H + W."""
+        wide = 0 if self.words is None else self.words.row_embeddings.embedding_dim - 1
+        return int(self.config.hidden_size) + wide
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    # Not F.normalize: it leaves the output without a static width in the ONNX graph.
+    norm = vectors.pow(2).sum(-1, keepdim=True).clamp(min=1e-12).sqrt()
+    return vectors / norm

@@ -36,6 +36,7 @@ class ItemTower(nn.Module):
         self.dimensions = config.dimensions
         self.labels = len(config.item_labels)
         self.nearness, self.sharpness = config.nearness, config.sharpness
+        self.hidden, self.wide, self.word_scale = config.hidden, config.wide, config.word_scale
         described = self.labels + len(config.item_limits)
         self.text = nn.Linear(config.hidden, config.dimensions + 1)
         self.described = linear(described, config.dimensions + 1, bias=False, zero=True)
@@ -43,8 +44,24 @@ class ItemTower(nn.Module):
         self.register_buffer("emphasis", torch.tensor(emphasis), persistent=False)
         self.scale = math.sqrt(config.hidden)
         self.attributes = Residual(config.hidden, config.tower_width, described)
-        self.register_buffer("keys", torch.zeros(config.memory, config.hidden))
+        self.register_buffer("keys", torch.zeros(config.memory, config.embedding))
         self.register_buffer("values", torch.zeros(config.memory, config.dimensions + 1))
+
+    def parts(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """The encoder's vector, (B, H) of unit length, and what the wide part says, (B, W), of (B, H + W).
+
+        Together they are of unit length: the first's own length undoes what that took from both.
+        """
+        deep, wide = sentence_embedding[:, : self.hidden], sentence_embedding[:, self.hidden :]
+        norm = deep.pow(2).sum(-1, keepdim=True).clamp(min=1e-12).sqrt()
+        return deep / norm, self.word_scale * wide / norm
+
+    def whole(self, deep: Tensor, wide: Tensor | None) -> Tensor:
+        """The `sentence_embedding` (B, H + W) that `parts` takes apart; without a wide part, the encoder's vector."""
+        if wide is None:
+            return deep
+        both = torch.cat([deep, wide / self.word_scale], dim=-1)
+        return both / both.pow(2).sum(-1, keepdim=True).clamp(min=1e-12).sqrt()
 
     def recall(self, sentence_embedding: Tensor) -> Tensor:
         """What the memory adds to what the text says, (B, D + 1): about nothing for an item that is not remembered.
@@ -52,7 +69,7 @@ class ItemTower(nn.Module):
         A softmax over the cosines with the M remembered items, with one place more for "none of them".
 
         Args:
-            sentence_embedding: (B, H), of unit length.
+            sentence_embedding: (B, H + W), of unit length. With the wide part it tells apart what the encoder blurs.
         """
         near = self.sharpness * (sentence_embedding @ self.keys.T - self.nearness)  # (B, M)
         weights = torch.softmax(torch.cat([near, torch.zeros_like(near[:, :1])], dim=-1), dim=-1)  # (B, M + 1)
@@ -63,31 +80,37 @@ class ItemTower(nn.Module):
         logits: Tensor = self.attributes(sentence_embedding * self.scale)
         return logits
 
-    def read(self, sentence_embedding: Tensor, told: Tensor | None = None) -> Tensor:
+    def read(self, sentence_embedding: Tensor, told: Tensor | None = None, wide: Tensor | None = None) -> Tensor:
         """Vector and bias by what the text alone says, (B, D + 1).
 
         Args:
             sentence_embedding: (B, H).
             told: (B, A + N) which labels the item has and which limits it passes, from 0 to 1; None: as predicted.
+            wide: (B, D + 1) what the wide part says; None: there is none.
         """
         if told is None:
             told = self.describe(sentence_embedding).sigmoid()
         placed: Tensor = self.text(sentence_embedding) + self.described(self.emphasis * told)
-        return placed
+        return placed if wide is None else placed + wide
 
-    def rank(self, sentence_embedding: Tensor, told: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def rank(
+        self, sentence_embedding: Tensor, told: Tensor | None = None, wide: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Give `item_embedding` (B, D) and `item_bias` (B,), what ranking needs; for the arguments see `read`."""
-        both = self.read(sentence_embedding, told)  # (B, D + 1)
+        both = self.read(sentence_embedding, told, wide)  # (B, D + 1)
         if len(self.keys):
-            both = both + self.recall(sentence_embedding)
+            both = both + self.recall(self.whole(sentence_embedding, wide))
         return both[:, : self.dimensions], both[:, self.dimensions]
 
     def forward(self, sentence_embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give `item_embedding` (B, D), `item_bias` (B,) and the logits of `item_attributes` (B, A).
 
         Args:
-            sentence_embedding: (B, H).
+            sentence_embedding: (B, H + W).
         """
+        wide = None
+        if self.wide:
+            sentence_embedding, wide = self.parts(sentence_embedding)
         logits = self.describe(sentence_embedding)
-        vector, bias = self.rank(sentence_embedding, logits.sigmoid())
+        vector, bias = self.rank(sentence_embedding, logits.sigmoid(), wide)
         return vector, bias, logits[:, : self.labels]

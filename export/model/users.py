@@ -28,6 +28,7 @@ class UserTower(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.hidden = config.hidden
         self.body = Residual(config.dimensions + config.hidden + 1, config.tower_width, config.dimensions)
         self.attributes = linear(config.dimensions, len(config.user_labels))
         # Items' vectors are about √τ long.
@@ -46,20 +47,28 @@ class UserTower(nn.Module):
             self.spread.copy_(PROFILE / deviation.clamp(min=1e-3))
 
     def inputs(self, history: Tensor, profile: Tensor, history_length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the body reads of history (B, D), profile (B, H) and length (B, 1); see `forward`.
+        """What the body reads of history (B, D), profile (B, H + W) and length (B, 1); see `forward`.
 
         The mean is scaled with the root of the length: likes add up, but each says less than the one before.
         """
         length = history_length.unsqueeze(-1)
+        profile = self.deep(profile)
         there = profile.pow(2).sum(dim=-1, keepdim=True)  # 1, or 0 without a profile
         return self.scale * history * length.sqrt(), (profile - self.centre * there) * self.spread, torch.log1p(length)
+
+    def deep(self, profile: Tensor) -> Tensor:
+        """The encoder's vector (B, H), of unit length, of (B, H + W): the wide part knows nothing of profiles."""
+        if profile.shape[-1] == self.hidden:
+            return profile
+        profile = profile[:, : self.hidden]
+        return profile / profile.pow(2).sum(dim=-1, keepdim=True).clamp(min=1e-12).sqrt()
 
     def forward(self, history: Tensor, profile: Tensor, history_length: Tensor) -> tuple[Tensor, Tensor]:
         """Give `user_embedding` (B, D) and the logits of `user_attributes` (B, C).
 
         Args:
             history: (B, D) mean of the liked items' `item_embedding`; zeros without any.
-            profile: (B, H) sentence embedding of the profile text; zeros without one.
+            profile: (B, H + W) sentence embedding of the profile text; zeros without one.
             history_length: (B,) float32, how many liked items there are.
         """
         return self.read(*self.inputs(history, profile, history_length))

@@ -7,6 +7,7 @@ of it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import KFold
 from torch import Tensor
 
 from emberline.export.model import Emberline
 
-from .examples import Examples, Floats, Indexes
-from .start import PENALTY, text_inputs
+from .blending import Choice
+from .examples import Examples, Indexes
+from .placement import Blend, Said, put, solve
 from .table import ItemTable
 from .teacher import Teacher
 
@@ -31,57 +32,159 @@ Matrix = NDArray[np.float64]
 ASKED: Final = 1000
 #: Of the regression of the teacher's opinions on the users' vectors, as a share of their mean square.
 SHRINKAGE: Final = 0.01
-#: How much what everybody thinks of an item counts beside what each user thinks, both of unit deviation. The teacher's
-#: mean opinion of an item says little of how many met it; what is found for a new one is one of both. Found, as the
-#: penalty, on inner splits of MovieLens-100K.
-POPULARITY: Final = 0.3
-#: Of the cross-validation by which is foreseen what texts will say of new items.
+#: Where no items are set aside: of the cross-validation by which is foreseen what texts will say of new ones.
 FOLDS: Final = 10
+#: Penalty, at least, of the map that joint steps go on from: what dropout does to it grows with its weights.
+STEADY: Final = 24.0
 #: Slope of the scores of new items against opinions of unit deviation, at least.
 FLATTEST: Final = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What users would like of new items.
+
+    Attributes:
+        asked: some of the trained users.
+        inputs: (asked, D + 1) their vectors by the temperature, and 1.
+        root: (D + 1, D + 1) of `ItemTable`.
+        rows: (n, D + 1) vectors and biases of n items by which users' scores are the teacher's opinions, in units of
+            their deviation.
+        scores: (asked, n) of the items as they are known.
+    """
+
+    asked: Indexes
+    inputs: Matrix
+    root: Matrix
+    rows: Matrix
+    scores: Matrix
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls,
+        model: Emberline,
+        table: ItemTable,
+        teacher: Teacher,
+        examples: Examples,
+        profiles: Tensor,
+        popularity: float,
+    ) -> Aim:
+        """Ask the users.
+
+        Args:
+            model: in evaluation mode.
+            table: of n items.
+            teacher: of n items and u users.
+            examples: what is known of them.
+            profiles: (u, H).
+            popularity: how much what everybody thinks of an item counts beside what each user thinks, both of unit
+                deviation. The teacher's mean opinion of an item says little of how many met it.
+        """
+        asked = np.random.default_rng(0).permutation(len(examples.users))[:ASKED]
+        users = known_users(model, table, examples, profiles)[asked]  # (asked, D)
+        scores = model.similarity(users, table.vectors, table.biases).numpy().astype(np.float64)  # (asked, n)
+        vectors = users.numpy() / model.config.temperature
+        inputs = np.concatenate([vectors, np.ones((len(vectors), 1), dtype=np.float32)], axis=1).astype(np.float64)
+        moments = inputs.T @ inputs / len(inputs)
+        moments += SHRINKAGE * np.trace(moments) / len(moments) * np.eye(len(moments))
+        opinions = _standard((teacher.users[asked] @ teacher.items.T).astype(np.float64))
+        opinions += popularity * _standard(np.log1p(examples.popularity.astype(np.float64)))
+        rows = np.linalg.solve(moments, inputs.T @ opinions / len(inputs)).T  # (n, D + 1)
+        return cls(asked, inputs, np.asarray(np.linalg.cholesky(moments)), np.asarray(rows), scores)
+
+    def scale(self, examples: Examples, foreseen: Matrix, columns: Indexes) -> tuple[float, float]:
+        """Slope and offset by which opinions become scores that stand beside those of the other items.
+
+        They are the most likely ones where each of some items in turn is new, and half of a user's other likes are
+        still to come.
+
+        Args:
+            examples: who likes what.
+            foreseen: (columns, D + 1) where texts put items that they were not fitted to.
+            columns: these items.
+        """
+        opinions = self.inputs @ foreseen.T  # (asked, columns)
+        liked = np.zeros(self.scores.shape)
+        for row, user in enumerate(self.asked):
+            liked[row, examples.likes[user]] = 1.0
+        others = logsumexp(np.where(liked > 0, -np.inf, self.scores), axis=1, keepdims=True)  # (asked, 1)
+        others = np.maximum(others, self.scores.min())  # of who likes everything, nothing is left
+        here = liked[:, columns]
+        chances = here + 0.5 * liked.sum(axis=1, keepdims=True)
+        total = max(1.0, float(here.sum()))
+
+        def loss(found: Matrix) -> tuple[float, Matrix]:
+            new = found[0] * opinions + found[1]
+            slope = chances * expit(new - others) - here
+            value = (chances * np.logaddexp(new, others) - here * new).sum()
+            return float(value / total), np.asarray([(slope * opinions).sum(), slope.sum()]) / total
+
+        first = np.asarray([self.scores.std(), self.scores.mean()])
+        # Where texts foresee nothing, chance may have it that the opposite of an opinion is likelier than itself.
+        slope, offset = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=[(FLATTEST, None), (None, None)]).x
+        return float(slope), float(offset)
+
+
 @torch.no_grad()
 def take_aim(
-    model: Emberline, table: ItemTable, teacher: Teacher, examples: Examples, items: Floats, profiles: Tensor
+    model: Emberline,
+    table: ItemTable,
+    teacher: Teacher,
+    examples: Examples,
+    said: Said,
+    profiles: Tensor,
+    choice: Choice,
 ) -> None:
-    """Set a table's `aim` and `root`.
+    """Set a table's `aim` and `root`, and let the model's texts put the items there, without a wide part.
 
     Args:
         model: in evaluation mode.
         table: of n items.
         teacher: of n items and u users.
         examples: what is known of them.
-        items: (n, H) of the complete texts.
+        said: what the n items' texts say.
         profiles: (u, H).
+        choice: how texts put items.
     """
-    asked = np.random.default_rng(0).permutation(len(examples.users))[:ASKED]
-    users = known_users(model, table, examples, profiles)[asked]  # (asked, D)
-    scores = model.similarity(users, table.vectors, table.biases).numpy().astype(np.float64)  # (asked, n)
-    vectors = users.numpy() / model.config.temperature
-    inputs = np.concatenate([vectors, np.ones((len(vectors), 1), dtype=np.float32)], axis=1).astype(np.float64)
-    moments = inputs.T @ inputs / len(inputs)
-    moments += SHRINKAGE * np.trace(moments) / len(moments) * np.eye(len(moments))
-
-    opinions = _standard((teacher.users[asked] @ teacher.items.T).astype(np.float64))
-    opinions += POPULARITY * _standard(np.log1p(examples.popularity.astype(np.float64)))
-    rows = np.linalg.solve(moments, inputs.T @ opinions / len(inputs)).T  # (n, D + 1)
-    known = np.flatnonzero(examples.known)
-    read = text_inputs(model.item_tower, items, examples)[known]
-    folds = KFold(min(FOLDS, len(known)), shuffle=True, random_state=0)
-    foreseen = rows.copy()
-    foreseen[known] = cross_val_predict(Ridge(alpha=PENALTY), read, rows[known], cv=folds)
-    slope, offset = _scale(inputs @ foreseen.T, scores, examples, asked)
-    rows *= slope
+    found = Aim.of(model, table, teacher, examples, profiles, choice.popularity)
+    blend = Blend(0.0, max(choice.blend.penalty, STEADY))
+    columns, foreseen = foresee(said, found.rows, examples, blend)
+    slope, offset = found.scale(examples, foreseen, columns)
+    rows = slope * found.rows
     rows[:, -1] += offset
     table.aim.copy_(torch.from_numpy(rows.astype(np.float32)))
-    table.root.copy_(torch.from_numpy(np.linalg.cholesky(moments).astype(np.float32)))
+    table.root.copy_(torch.from_numpy(found.root.astype(np.float32)))
+    # Not to the items aside: the map that steps go on from is compared by them.
+    rest = np.flatnonzero(examples.known & ~examples.aside)
+    put(model, solve(said.at(rest), table.aim.numpy()[rest], [blend])[0])
+
+
+def foresee(said: Said, rows: Matrix, examples: Examples, blend: Blend) -> tuple[Indexes, Matrix]:
+    """Where texts put items that the regression was not fitted to: those aside, or else all known ones by folds.
+
+    Returns:
+        The items, and (items, D + 1) of each.
+    """
+    known = np.flatnonzero(examples.known)
+    targets = rows.astype(np.float32)
+    if examples.aside.any():
+        rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
+        found = solve(said.at(rest), targets[rest], [blend])[0].of(said.at(aside))
+        return aside, found.astype(np.float64)
+    foreseen = rows[known].copy()
+    if len(known) > 1:
+        for rest, part in KFold(min(FOLDS, len(known)), shuffle=True, random_state=0).split(known):
+            fitted = solve(said.at(known[rest]), targets[known[rest]], [blend])[0]
+            foreseen[part] = fitted.of(said.at(known[part]))
+    return known, foreseen
 
 
 @torch.no_grad()
 def known_users(model: Emberline, table: ItemTable, examples: Examples, profiles: Tensor) -> Tensor:
-    """(u, D) vectors of the trained users, by all that is known of them; for the arguments see `take_aim`."""
-    history = torch.stack([table.vectors[liked].mean(dim=0) for liked in examples.likes])
+    """(u, D) vectors of the trained users, by all that is known of them; for the arguments see `Aim.of`."""
+    nothing = torch.zeros(table.vectors.shape[1])
+    history = torch.stack([table.vectors[liked].mean(dim=0) if len(liked) else nothing for liked in examples.likes])
     length = torch.tensor([float(len(liked)) for liked in examples.likes])
     found: Tensor = model.user_tower(history, profiles, length)[0]
     return found
@@ -91,33 +194,3 @@ def _standard(values: Matrix) -> Matrix:
     """The values, of zero mean and unit deviation."""
     found: Matrix = (values - values.mean()) / max(float(values.std()), 1e-9)
     return found
-
-
-def _scale(opinions: Matrix, scores: Matrix, examples: Examples, asked: Indexes) -> tuple[float, float]:
-    """Slope and offset by which opinions become scores that stand beside those of the other items.
-
-    They are the most likely ones where every item in turn is new, and half of a user's other likes are still to come.
-
-    Args:
-        opinions: (asked, n) of items as new ones: foreseen by texts that were not fitted to them.
-        scores: (asked, n) of the items as they are known.
-        examples: who likes what.
-        asked: the users.
-    """
-    liked = np.zeros(scores.shape)
-    for row, user in enumerate(asked):
-        liked[row, examples.likes[user]] = 1.0
-    others = logsumexp(np.where(liked > 0, -np.inf, scores), axis=1, keepdims=True)  # (asked, 1)
-    others = np.maximum(others, scores.min())  # of who likes everything, nothing is left
-    chances = liked + 0.5 * liked.sum(axis=1, keepdims=True)
-
-    def loss(found: Matrix) -> tuple[float, Matrix]:
-        new = found[0] * opinions + found[1]
-        slope = chances * expit(new - others) - liked
-        value = (chances * np.logaddexp(new, others) - liked * new).sum()
-        return float(value / liked.sum()), np.asarray([(slope * opinions).sum(), slope.sum()]) / liked.sum()
-
-    first = np.asarray([scores.std(), scores.mean()])
-    # Where texts foresee nothing, chance may have it that the opposite of an opinion is more likely than itself.
-    slope, offset = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=[(FLATTEST, None), (None, None)]).x
-    return float(slope), float(offset)

@@ -23,6 +23,7 @@ from .config import TrainConfig
 from .encoding import encode
 from .examples import Examples
 from .start import ECHO, text_inputs
+from .texts import item_texts
 
 #: Told before training on such a catalogue.
 TEXTS_ALONE: Final = (
@@ -32,6 +33,11 @@ TEXTS_ALONE: Final = (
 #: Power of the deviations by which directions are divided: 0 leaves them, 1 makes them alike. Found, like the next, on
 #: inner splits of MovieLens-100K with its interactions put aside.
 WHITENING: Final = 0.5
+#: Width of the vectors, by how many items there are: among many, few directions tell too few of them apart; with more,
+#: what is known of a new user by a like or two is lost among them.
+NARROW: Final = 64
+WIDE: Final = 128
+MANY: Final = 4096
 #: A profile's size beside that of a like, which says more.
 PROFILE: Final = 0.5
 
@@ -63,6 +69,19 @@ def possible(config: TrainConfig, examples: Examples) -> TrainConfig:
         # No attribute to predict either: the encoder stays as it is, or as the warm-up leaves it.
         config = replace(config, tower_steps=0, joint_steps=0)
     return config
+
+
+def sized(config: TrainConfig, examples: Examples) -> TrainConfig:
+    """The settings that depend on the size of the data.
+
+    Vectors get their width, where it is left open, and there are no more joint steps than the characters that they may
+    read allow.
+    """
+    lengths = [len(text) for text in item_texts(examples)]
+    read = config.items * float(np.mean(lengths)) if lengths else 0.0  # characters a step
+    steps = round(config.joint_text / read) if read else config.joint_steps
+    width = config.dimensions or (WIDE if len(lengths) >= MANY else NARROW)
+    return replace(config, dimensions=width, joint_steps=min(config.joint_steps, steps))
 
 
 @torch.no_grad()

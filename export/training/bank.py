@@ -14,7 +14,7 @@ from emberline.export.progress import Progress, silent
 
 from .encoding import encode
 from .examples import Examples, Indexes
-from .texts import item_text
+from .texts import item_text, item_texts
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Bank:
         """Encode everything; the stage ``encoding`` counts texts."""
         columns = range(len(examples.items))
         labels = frozenset(examples.view.description.item.labels)
-        whole = [item_text(examples, column) for column in columns]
+        whole = item_texts(examples)
         without = [item_text(examples, column, labels) or whole[column] for column in columns]
         parts = [whole, profiles.texts] if without == whole else [whole, without, profiles.texts]
         total, done = sum(1 for texts in parts for text in texts if text), 0

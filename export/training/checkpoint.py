@@ -13,7 +13,7 @@ import torch
 from emberline.engine.errors import DataError
 
 #: Of the file, and of what is in `tensors`; raised when either changes.
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 @dataclass(slots=True)

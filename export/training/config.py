@@ -26,7 +26,10 @@ class TrainConfig:
         str, Setting("The encoder: `minilm`, a local folder, or the name of a BERT on the hub.", metavar="NAME|DIR")
     ] = "minilm"
     max_length: Annotated[int, Setting("Maximum number of tokens in a text; longer texts are cut.", at_least=1)] = 128
-    dimensions: Annotated[int, Setting("Width of the users' and items' vectors.", at_least=1)] = 64
+    dimensions: Annotated[
+        int,
+        Setting("Width of the users' and items' vectors; 0 takes 64, or 128 for 4,096 items and more.", at_least=0),
+    ] = 0
     tower_width: Annotated[int, Setting("Width of the towers' hidden layer.", at_least=1, option=False)] = 256
     temperature: Annotated[
         float,
@@ -156,11 +159,19 @@ class TrainConfig:
     joint_steps: Annotated[
         int,
         Setting(
-            "Steps on encoder and towers together; the time grows in proportion.",
+            "Maximum number of steps on encoder and towers together; the time grows in proportion.",
             at_least=0,
             flag="--steps",
         ),
     ] = 400
+    joint_text: Annotated[
+        int,
+        Setting(
+            "Maximum number of characters of items' texts that the joint steps read: longer texts get fewer steps.",
+            at_least=1,
+            option=False,
+        ),
+    ] = 900_000
     final_steps: Annotated[
         int,
         Setting("Steps on the towers alone, over the trained encoder's vectors.", at_least=0, option=False),

@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from emberline.export.model import TextEncoder
+from emberline.export.model import TextEncoder, WordRows
 
 
 def tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -49,7 +49,7 @@ def encode(
     """
     training = encoder.training
     encoder.eval()
-    vectors = torch.zeros(len(texts), encoder.config.hidden_size)
+    vectors = torch.zeros(len(texts), encoder.width)
     order = sorted((row for row, text in enumerate(texts) if text), key=lambda row: len(texts[row]))
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
@@ -59,3 +59,11 @@ def encode(
             advance(len(rows))
     encoder.train(training)
     return vectors
+
+
+@torch.no_grad()
+def wide_numbers(words: WordRows, tokenizer: Tokenizer, texts: Sequence[str], batch: int = 256) -> Tensor:
+    """What a wide part says of texts, (N, W); zeros for an empty text."""
+    parts = [torch.zeros(0, words.row_embeddings.embedding_dim - 1)]
+    parts += [words(*tokens(tokenizer, texts[start : start + batch])) for start in range(0, len(texts), batch)]
+    return torch.cat(parts)

@@ -6,7 +6,8 @@ part of a history.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,15 @@ from emberline.export.data.split import Split, train_view
 
 Indexes = NDArray[np.int64]
 Floats = NDArray[np.float32]
+
+#: Nats that all labels together say at most, as they count in training: what some twenty genres say.
+SAID = 8.0
+#: Items that have to have a label: from fewer it is not learnt.
+LEAST = 5
+
+#: Share of the liked columns that is put aside; where that would be fewer than the second, none are.
+ASIDE = 0.125
+FEWEST = 20
 
 #: Bands that an item's numbers are cut into.
 BANDS = 10
@@ -39,6 +49,10 @@ class Examples:
         limit_names: N limits of the items' numbers, as ``field>limit``.
         limits: (n, N) zeros and ones: which the items' numbers lie above.
         rating_range: lowest and highest rating; equal if the data has none.
+        later: of each trained user, the liked columns of the validation rows, by which alone scores are calibrated.
+        rare: labels that fewer than `LEAST` columns have, which are left out.
+        aside: (n,) known columns whose texts the encoder is not trained on: by them is found what its training, and
+            each way to put items by their texts, is worth for items that it has not seen.
     """
 
     view: Dataset
@@ -53,6 +67,9 @@ class Examples:
     limit_names: tuple[str, ...]
     limits: Floats
     rating_range: tuple[float, float]
+    later: tuple[Indexes, ...]
+    rare: int
+    aside: NDArray[np.bool_]
 
     @property
     def has_negatives(self) -> bool:
@@ -70,9 +87,20 @@ class Examples:
         return np.concatenate([self.labels, self.limits], axis=1)
 
     @property
+    def label_weight(self) -> float:
+        """What losses that are sums over labels and limits are multiplied by, 1 at most.
+
+        Of thousands of labels they would count for more than all else: together they say as much as `SAID`.
+        """
+        shares = np.clip(self.told.mean(axis=0, dtype=np.float64), 1e-9, 1 - 1e-9)
+        entropy = -(shares * np.log(shares) + (1 - shares) * np.log1p(-shares)).sum()
+        return float(min(1.0, SAID / max(float(entropy), 1e-9)))
+
+    @property
     def known(self) -> NDArray[np.bool_]:
         """(n,) whether there is a row of each column: an item that people met and did not like is known, too."""
-        return np.bincount(np.concatenate(self.rated), minlength=len(self.items)) > 0
+        rated = np.concatenate([*self.rated, np.empty(0, dtype=np.int64)])
+        return np.bincount(rated, minlength=len(self.items)) > 0
 
     @property
     def popularity(self) -> Floats:
@@ -90,6 +118,19 @@ class Examples:
         weights = popularity**-propensity
         return np.asarray(weights / np.average(weights, weights=popularity), dtype=np.float32)
 
+    def without(self, columns: Indexes) -> Examples:
+        """The same users and columns, without a row of some of these; users may be left without any."""
+        gone = np.zeros(len(self.items), dtype=np.bool_)
+        gone[columns] = True
+        kept = [~gone[rated] for rated in self.rated]
+        return replace(
+            self,
+            likes=tuple(likes[~gone[likes]] for likes in self.likes),
+            rated=tuple(rated[some] for rated, some in zip(self.rated, kept, strict=True)),
+            liked=tuple(liked[some] for liked, some in zip(self.liked, kept, strict=True)),
+            ratings=tuple(ratings[some] for ratings, some in zip(self.ratings, kept, strict=True)),
+        )
+
     @classmethod
     def of(cls, dataset: Dataset, split: Split) -> Examples:
         """Take the examples out of a split's training rows."""
@@ -103,7 +144,9 @@ class Examples:
         users, first = np.unique(user, return_index=True)
         per_user = np.split(order, first[1:])[: len(users)]  # without any rows, there is an empty part
         kept = [(index, found) for index, found in zip(users, per_user, strict=True) if rows.positive[found].any()]
-        names = tuple(sorted({name for found in view.item_labels() for name in found}))
+        labels = view.item_labels()
+        counts = Counter(name for index in items for name in set(labels[index]))
+        names = tuple(sorted(name for name, count in counts.items() if count >= LEAST))
         ratings = rows.rating[~np.isnan(rows.rating)]
         attributes = [view.items[index].attributes for index in items]
         edges = limits(attributes, BANDS)
@@ -121,4 +164,27 @@ class Examples:
             limit_names=limit_names,
             limits=label_matrix([passed(found, edges) for found in attributes], limit_names),
             rating_range=(float(ratings.min()), float(ratings.max())) if len(ratings) else (0.0, 0.0),
+            later=_later(dataset, split, column, [int(index) for index, _ in kept]),
+            rare=len(counts) - len(names),
+            aside=_aside(column[rows.item[rows.positive]], len(items), split.seed),
         )
+
+
+def _later(dataset: Dataset, split: Split, column: Indexes, users: list[int]) -> tuple[Indexes, ...]:
+    """What each of some users liked in the validation rows, as columns."""
+    rows = dataset.interactions.take(split.validation)
+    rows = rows.take(rows.positive)
+    order = np.argsort(rows.user, kind="stable")
+    sorted_users, items = rows.user[order], column[rows.item[order]]
+    first, last = (np.searchsorted(sorted_users, users, side=side) for side in ("left", "right"))
+    return tuple(items[start:end] for start, end in zip(first, last, strict=True))
+
+
+def _aside(liked: Indexes, count: int, seed: int) -> NDArray[np.bool_]:
+    """(count,) some of the columns that somebody likes, drawn by seed; a split by time has none."""
+    pool = np.unique(liked)
+    drawn = np.zeros(count, dtype=np.bool_)
+    size = round(ASIDE * len(pool))
+    if size >= FEWEST:
+        drawn[np.random.default_rng([max(0, seed), 1]).permutation(pool)[:size]] = True
+    return drawn

@@ -15,7 +15,7 @@ from emberline.export.data.split import Split
 from emberline.export.pretrained import load
 from emberline.export.progress import Progress, silent
 
-from .alone import possible
+from .alone import possible, sized
 from .config import TrainConfig
 from .examples import Examples
 from .run import RunFolder, RunSettings
@@ -61,7 +61,7 @@ def train(
     if not resume:
         _begin(folder, dataset, settings)
     with _threads(config.threads):
-        trainer = Trainer.start(examples, config, folder, progress, source)
+        trainer = Trainer.start(examples, sized(config, examples), folder, progress, source)
         trainer.run()
         return trainer.finish(dataset, split)
 

@@ -91,7 +91,10 @@ class Objective:
         fresh = None if columns is None else self._encode(model, bank, batch, columns, rng)
         parts = {} if batch is None else self._match(model, table, bank, batch, fresh, rng)
         if self.config.item_task and self.examples.label_names + self.examples.limit_names:
-            parts["attributes"] = (self.config.item_task, self._attributes(model, bank, fresh, rng))
+            parts["attributes"] = (
+                self.config.item_task * self.examples.label_weight,
+                self._attributes(model, bank, fresh, rng),
+            )
         told = {name: float(loss.detach()) for name, (_, loss) in parts.items()}
         if self.uncertainty is None:
             total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
@@ -172,7 +175,7 @@ class Objective:
             parts |= self._behaviour(model, batch, place, _slowed(user, slight), _slowed(item, slight), bias.detach())
             if self.examples.label_names:
                 loss = losses.attributes(next_labels, self._next_labels(batch))
-                parts["next attributes"] = (self.config.user_task * NEXT, loss)
+                parts["next attributes"] = (self.config.user_task * NEXT * self.examples.label_weight, loss)
         return parts
 
     def _alignment(self, table: ItemTable, fresh: Fresh, texts: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class ItemTable(nn.Module):
 
 
 @torch.no_grad()
-def remember(tower: ItemTower, bank: Bank, table: ItemTable, popularity: Floats) -> None:
+def remember(tower: ItemTower, bank: Bank, table: ItemTable, popularity: Floats, wide: Tensor | None = None) -> None:
     """Make the table the item tower's memory.
 
     Args:
@@ -51,7 +51,8 @@ def remember(tower: ItemTower, bank: Bank, table: ItemTable, popularity: Floats)
         bank: of the trained encoder.
         table: what shall be remembered.
         popularity: (n,) if there are more than M items, the most popular are remembered.
+        wide: (n, D + 1) what the wide part says of the items; None: there is none.
     """
     chosen: Indexes = np.sort(np.argsort(-popularity, kind="stable")[: len(tower.keys)])
-    tower.keys.copy_(bank.items[chosen])
-    tower.values.copy_((table() - tower.read(bank.items))[chosen])
+    tower.keys.copy_(tower.whole(bank.items, wide)[chosen])
+    tower.values.copy_((table() - tower.read(bank.items, wide=wide))[chosen])

@@ -25,6 +25,11 @@ def item_text(examples: Examples, column: int, left_out: Container[str] = ()) ->
     return _rendered(examples, _item(examples, column), left_out)
 
 
+def item_texts(examples: Examples) -> list[str]:
+    """The complete texts of all n items."""
+    return [item_text(examples, column) for column in range(len(examples.items))]
+
+
 def varied_texts(
     examples: Examples, columns: Indexes, config: TrainConfig, rng: np.random.Generator
 ) -> tuple[list[str], list[bool]]:
@@ -55,16 +60,16 @@ def varied_texts(
 def _spoilt(examples: Examples, item: Item, config: TrainConfig, rng: np.random.Generator) -> Item:
     """The item with words of other items in its first text, with typing errors, with both or with neither."""
     if rng.random() < config.stray_words:
-        words = _stray_words(examples, rng)
+        words = _stray_words(examples, rng, len(words_of(item)))
         item = with_first_text(item, lambda text: _scattered(text, words, rng), examples.view.description.item.labels)
     if rng.random() < config.typing_errors:
         item = misspelt(item, MISTYPED, rng)
     return item
 
 
-def _stray_words(examples: Examples, rng: np.random.Generator) -> list[str]:
-    """Words of other items, each of an item of its own; fewer if some of these have none."""
-    columns = rng.integers(len(examples.items), size=int(rng.integers(1, STRAY + 1)))
+def _stray_words(examples: Examples, rng: np.random.Generator, own: int) -> list[str]:
+    """Words of other items, each of an item of its own, at most as many as the text's own; fewer if some have none."""
+    columns = rng.integers(len(examples.items), size=int(rng.integers(1, min(STRAY, max(1, own)) + 1)))
     found = [words_of(_item(examples, column)) for column in columns]
     return [words[int(rng.integers(len(words)))] for words in found if words]
 

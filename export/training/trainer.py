@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import time
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +21,33 @@ from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.precision.recipe import shipped
-from emberline.export.pretrained import Pretrained, encoder_fields
+from emberline.export.pretrained import Pretrained, encoder_fields, load
 from emberline.export.progress import Progress
 
 from . import curves, lora, schedule
-from .aim import known_users, take_aim
+from .aim import known_users
 from .alone import place
 from .average import Average
 from .bank import Bank, Profiles
+from .blending import Choice
 from .calibration import calibrate
 from .checkpoint import Checkpoint
 from .config import TrainConfig
+from .encoding import encode
 from .examples import Examples, Indexes
 from .measure import DatasetVectors, measure, measure_validation, predictions
 from .noise import RENEWED, QuantisationNoise, seen_texts
 from .objective import Objective
 from .prior import GroupPrior
 from .run import RunFolder
-from .start import fit_text, start
+from .settle import Settler
+from .start import start
 from .table import ItemTable, remember
 from .teacher import Teacher, teach
 from .trained import TrainedModel
 from .turn import turn
 from .uncertainty import Uncertainty
+from .verdict import VERDICT, Verdict, judge
 from .warmup import WarmUp
 
 #: Gradients are cut to this norm; the first joint steps would otherwise throw the encoder about.
@@ -65,6 +70,9 @@ class Trainer:
     noise: QuantisationNoise
     optimizer: AdamW
     at: Checkpoint
+    settler: Settler | None
+    before: dict[str, Any] = field(default_factory=dict)
+    placing: dict[str, object] = field(default_factory=dict)
 
     @classmethod
     def start(
@@ -110,13 +118,24 @@ class Trainer:
             noise.resume(at.tensors["noise"])
             model.load_state_dict(at.tensors["model"])
             table.load_state_dict(at.tensors["table"])
+        settler = None
+        if teacher is not None:
+            if resumed is None:
+                progress("choosing", 0, 1, {})
+            chosen = None if resumed is None else Choice.restored(resumed.tensors["choice"])
+            parts = examples, profiles, source.tokenizer
+            settler = Settler.start(model, bank, parts, teacher, config, chosen)
         prior = GroupPrior.of(examples, config.seed) if config.pair_task else None
         uncertainty = Uncertainty() if config.task_weights == "uncertainty" else None
         if resumed is not None and uncertainty is not None:
             uncertainty.load_state_dict(resumed.tensors["uncertainty"])
         objective = Objective(examples, config, profiles, source.tokenizer, prior, uncertainty)
         optimizer = AdamW(model.parameters())  # until a stage is entered
-        trainer = cls(config, folder, progress, model, table, bank, objective, teacher, average, noise, optimizer, at)
+        trainer = cls(
+            config, folder, progress, model, table, bank, objective, teacher, average, noise, optimizer, at, settler
+        )
+        if resumed is not None:
+            trainer.before, trainer.placing = resumed.tensors["before"], resumed.tensors["placing"]
         trainer._enter(resumed)
         return trainer
 
@@ -166,13 +185,26 @@ class Trainer:
                 if any(stage.encoder and stage.steps for stage in schedule.stages(self.config))
                 else 0,
                 "calibrated": calibrated,
+                "dislikes": self.objective.examples.has_negatives or not len(self.objective.examples.users),
             },
+            **({"placement": self.placing} if self.placing else {}),
+            **{f"{VERDICT}{one.part}": one.as_dict() for one in self._verdicts(trained, vectors, dataset, split)},
         }
         if self.at.curves:
             curves.draw(self.at.curves, self.folder.curves)
         self.folder.metrics.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
         _write_model(trained, self.folder.model)
         return trained
+
+    def _verdicts(
+        self, trained: TrainedModel, vectors: DatasetVectors, dataset: Dataset, split: Split
+    ) -> list[Verdict]:
+        if self.config.texts_alone:
+            return []
+        self.progress("verdict", 0, 1, {})
+        source = load(self.config.encoder, self.config.max_length)
+        untouched = encode(source.encoder, source.tokenizer, dataset.item_texts()).numpy()
+        return judge(trained, vectors, untouched, dataset, split)
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -185,6 +217,9 @@ class Trainer:
             "noise": self.noise.state(),
             "optimizer": self.optimizer.state_dict(),
             "bank": self.bank.state(),
+            "choice": [] if self.settler is None else self.settler.choice.state(),
+            "before": self.before,
+            "placing": self.placing,
             "teacher": {name: torch.from_numpy(factors) for name, factors in teacher.items()},
         }
         self.at.write(self.folder.checkpoint)
@@ -229,13 +264,14 @@ class Trainer:
 
     def _columns(self) -> Indexes:
         """The next items to encode: all of them in a new order, then all again."""
-        count = len(self.bank.items)
+        learnt = np.flatnonzero(~self.objective.examples.aside)
+        count = len(learnt)
         size = min(self.config.items, count)
         first = self.at.step * size
         epochs = range(first // count, (first + size - 1) // count + 1)
         orders = [np.random.default_rng([self.config.seed, epoch]).permutation(count) for epoch in epochs]
         begin = first - epochs[0] * count
-        return np.unique(np.concatenate(orders)[begin : begin + size])
+        return np.unique(learnt[np.concatenate(orders)[begin : begin + size]])
 
     def _done(self, stage: schedule.Stage) -> bool:
         if stage.joint and self.at.step < stage.steps and self.at.seconds > 60 * self.config.max_minutes:
@@ -253,6 +289,8 @@ class Trainer:
             self.bank = Bank.encode(
                 objective.examples, objective.profiles, self.model.encoder, objective.tokenizer, self.progress
             )
+        if stage.joint and self.before and self.settler is not None:
+            self._keep_the_better(self.settler)
         self.at.stage += 1
         self.at.step = 0
         self._enter(None)
@@ -266,8 +304,14 @@ class Trainer:
             if self.config.texts_alone:
                 place(model, self.bank, examples, self.objective.tokenizer)
             else:
+                wide = None
+                if self.settler is not None:
+                    self.progress("placing", 0, 1, {})
+                    self.placing |= self.settler.settle(model, table, self.bank)
                 turn(model, table, known_users(model, table, examples, self.objective.profiles.vectors(self.bank)))
-                remember(model.item_tower, self.bank, table, examples.popularity)
+                if self.settler is not None:
+                    wide = self.settler.wide(model)
+                remember(model.item_tower, self.bank, table, examples.popularity, wide)
             return
         stage = stages[self.at.stage]
         if resumed is None and self.config.lora_rank and stage.encoder:
@@ -276,11 +320,24 @@ class Trainer:
         if resumed is not None:
             self.optimizer.load_state_dict(resumed.tensors["optimizer"])
             return
-        profiles = self.objective.profiles.vectors(self.bank)
-        model.user_tower.settle(profiles)
-        if stage.joint and self.teacher is not None:
-            take_aim(model, table, self.teacher, examples, self.bank.items.numpy(), profiles)
-            fit_text(model, self.bank, table, examples)
+        model.user_tower.settle(self.objective.profiles.vectors(self.bank))
+        if stage.joint and self.settler is not None:
+            self.settler.aim(model, table, self.bank)
+            if stage.steps:
+                state = {"model": model.state_dict(), "table": table.state_dict(), "bank": self.bank.state()}
+                self.before = copy.deepcopy(state)
+
+    def _keep_the_better(self, settler: Settler) -> None:
+        """Go back to where the joint stage began, unless items aside are better placed by what the encoder learnt."""
+        before = Bank(**self.before["bank"])
+        trained, untouched = settler.compare(self.model, self.table, self.bank, before)
+        kept = not untouched > trained
+        self.placing |= {"encoder": "trained" if kept else "untouched", "trained": trained, "untouched": untouched}
+        if not kept:
+            self.model.load_state_dict(self.before["model"])
+            self.table.load_state_dict(self.before["table"])
+            self.bank = before
+        self.before = {}
 
     def _averaged(self) -> nn.Module:
         """What is averaged over steps: all that learns from the encoder's gradients."""

@@ -31,6 +31,9 @@ def turn(model: Emberline, table: ItemTable, users: Tensor) -> None:
     for linear in (item.text, item.described):
         linear.weight[:width] = axes.T @ linear.weight[:width]
     item.text.bias[:width] = axes.T @ item.text.bias[:width]
+    if model.encoder.words is not None:
+        rows = model.encoder.words.row_embeddings.weight
+        rows[:, :width] = rows[:, :width] @ axes
     body = user.body
     for reading in (body.linear, body.hidden):  # a history is made of items' vectors
         reading.weight[:, :width] = reading.weight[:, :width] @ axes

@@ -37,6 +37,10 @@ from emberline.engine.records import ItemReference, RequestOptions
             lambda: validation.check_trained(("score", "rating"), {"user": 0.0}),
             r"outputs\[1\]: 'rating' comes from behaviour prediction, .* trained without; ask for score",
         ),
+        (
+            lambda: validation.check_trained(("score", "probability"), {"user": 1.0}, probability=False),
+            r"outputs\[1\]: 'probability' could not be calibrated, .* likes alone; ask for score",
+        ),
         (lambda: validation.check_vector(np.zeros(3, np.float32), 4, "v"), r"v: has shape \[3\]; .* have \[4\]"),
         (lambda: validation.check_vector(np.zeros((1, 4), np.float32), 4, "v"), r"v: has shape \[1, 4\]"),
         (lambda: validation.check_vector(np.array([0, math.inf], np.float32), 2, "v"), r"v: is inf at position 1"),

@@ -100,7 +100,7 @@ def test_exporting_again_gives_the_same_model(exported: Path, small_run: Run, tm
 def test_the_report_tells_how_each_precision_was_made(exported: Path) -> None:
     """Layers, smoothing, calibration, kernels and size are in the report, beside what was measured."""
     report = Bundle.open(exported).report
-    assert set(report) == {"precisions", "reference", "thresholds", "machine"}
+    assert set(report) == {"precisions", "reference", "thresholds", "machine", "model"}
     int8 = report["precisions"]["int8"]
     assert int8["bytes"] == BundleLayout(exported).encoder("int8").stat().st_size
     assert set(int8["details"]["activations_16bit"]) == {
@@ -218,3 +218,12 @@ def test_an_objective_is_for_int8(small_run: Run, tmp_path: Path) -> None:
             precisions=["fp16"],
             request=SearchRequest(SearchObjective("agreement", 0.9)),
         )
+
+
+def test_a_model_worse_than_a_baseline_is_not_exported_in_silence(small_run: Run, tmp_path: Path) -> None:
+    """A weak model is refused with the verdict and the option that exports it all the same."""
+    verdict = {"queries": 500, "ratio": 0.8, "in words": "new items 0.160, best simple baseline 0.200: 20 % worse"}
+    poor = replace(small_run, metrics={"verdict on new items": verdict})
+    with pytest.raises(ExportError, match=r"20 % worse.*--allow-weak-model"):
+        write_bundle(poor, tmp_path / "bundle", precisions=["fp32"])
+    assert not (tmp_path / "bundle").exists()

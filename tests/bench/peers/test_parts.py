@@ -16,7 +16,7 @@ from emberline.bench.harness.driver import peak_mb
 from emberline.bench.harness.texts import growing_texts, three_sets
 from emberline.bench.peers.backends.base import batch_size, by_length
 from emberline.bench.peers.building import write_catalogue
-from emberline.bench.peers.evaluator import closeness, together
+from emberline.bench.peers.evaluator import closeness, completed, together
 from emberline.bench.peers.peak import Arithmetic, fp32_products, int8_products, measure
 from emberline.bench.peers.weights import write_checkpoint
 from emberline.engine.bundle import Bundle, BundleLayout
@@ -50,6 +50,17 @@ def test_every_library_makes_its_products(products):
         first[library] = shape
         assert product() is not None
     assert {"PyTorch", "ONNX Runtime"} <= set(first)
+
+
+def test_an_encoder_alone_is_completed_by_the_wide_part_of_the_reference():
+    """A peer's vectors become those that the towers read, and are compared by what they have."""
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(12, 7)).astype(np.float32)
+    reference /= np.linalg.norm(reference, axis=1, keepdims=True)
+    alone = reference[:, :4] / np.linalg.norm(reference[:, :4], axis=1, keepdims=True)
+    np.testing.assert_allclose(completed(alone, reference), reference, atol=1e-6)
+    assert completed(reference, reference) is reference
+    assert closeness(alone, reference, 12).cosine_minimum > 0.9999
 
 
 def test_closeness_is_of_directions_and_neighbours():

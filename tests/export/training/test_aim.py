@@ -3,11 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.aim import take_aim
+from emberline.export.training.blending import CAUTIOUS
 from emberline.export.training.config import TrainConfig
-from emberline.export.training.examples import Examples
+from emberline.export.training.examples import Examples, Floats
+from emberline.export.training.placement import Said
 from emberline.export.training.start import start
 from emberline.export.training.table import ItemTable
 from emberline.export.training.teacher import Teacher, teach
@@ -33,8 +36,12 @@ def aimed(model: Emberline, examples: Examples, config: TrainConfig) -> tuple[It
     start(model, table, teacher, examples.popularity, len(examples.users))
     rng = np.random.default_rng(0)
     items = rng.standard_normal((len(examples.items), 16)).astype(np.float32)
-    take_aim(model, table, teacher, examples, items, torch.zeros(len(examples.users), 16))
+    take_aim(model, table, teacher, examples, _said(examples, items), torch.zeros(len(examples.users), 16), CAUTIOUS)
     return table, teacher
+
+
+def _said(examples: Examples, items: Floats) -> Said:
+    return Said(items, examples.told, csr_matrix((len(items), 1), dtype=np.float32))
 
 
 def _users(model: Emberline, table: ItemTable, examples: Examples) -> torch.Tensor:
@@ -84,6 +91,7 @@ def test_what_many_like_is_liked_where_the_teacher_has_no_opinion(model: Emberli
     )
     table = ItemTable(count, WIDTH)
     start(model, table, None, examples.popularity, len(examples.users))
-    take_aim(model, table, silent, examples, np.zeros((count, 16), np.float32), torch.zeros(len(examples.users), 16))
+    said = _said(examples, np.zeros((count, 16), np.float32))
+    take_aim(model, table, silent, examples, said, torch.zeros(len(examples.users), 16), CAUTIOUS)
     scores = model.similarity(_users(model, table, examples), table.aim[:, :WIDTH], table.aim[:, WIDTH]).numpy()
     assert np.corrcoef(scores.mean(axis=0), np.log1p(examples.popularity))[0, 1] > 0.95

@@ -15,7 +15,7 @@ DOCUMENT = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encodi
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("dimensions", 0),
+        ("dimensions", -1),
         ("temperature", 0.0),
         ("user_task", -1.0),
         ("joint_steps", -1),

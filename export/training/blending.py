@@ -1,0 +1,168 @@
+"""Choosing how texts put items, by what that is worth for items that were left out.
+
+One rule for every data set: ranked among themselves for users who did not know of them, the items left out in turn
+shall be found by those who like them. Nothing that the split holds out takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emberline.export.evaluation.metrics import ndcg
+
+from .config import TrainConfig
+from .examples import Examples, Floats, Indexes
+from .placement import Blend, Said, solve
+from .teacher import Teacher, teach
+
+#: What is tried: weights of the words beside the encoder's vector, penalties, and shares of popularity in the opinions.
+WORDS: Final = (0.0, 1.0, 3.0, 10.0)
+PENALTIES: Final = (1.0, 3.0, 10.0, 30.0)
+POPULARITY: Final = (0.0, 0.1, 0.2, 0.4, 0.8)
+#: In how many parts items are left out.
+FOLDS: Final = 3
+#: Items that a choice is fitted to and measured on, and users that it is measured by, at most.
+FITTED: Final = 4096
+MEASURED: Final = 1024
+ASKED: Final = 1000
+_K: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen.
+
+    Attributes:
+        blend: how the regression is solved.
+        popularity: how much what everybody thinks of an item counts beside what each user thinks.
+        ndcg: NDCG@10 of items left out; NaN where nothing could be measured.
+    """
+
+    blend: Blend
+    popularity: float
+    ndcg: float
+
+    def state(self) -> list[float]:
+        """For a checkpoint."""
+        return [self.blend.words, self.blend.penalty, self.popularity, self.ndcg]
+
+    @classmethod
+    def restored(cls, state: Sequence[float]) -> Choice:
+        """The choice that `state` gave."""
+        words, penalty, popularity, found = state
+        return cls(Blend(words, penalty), popularity, found)
+
+
+#: Where there is too little to choose by.
+CAUTIOUS: Final = Choice(Blend(1.0, 3.0), 0.2, float("nan"))
+
+
+def choose(examples: Examples, said: Said, config: TrainConfig) -> Choice:
+    """Choose by cross-validation over the items that somebody likes, with a teacher for each fold.
+
+    Args:
+        examples: what is learnt from.
+        said: what the items' texts say to the untouched encoder.
+        config: the teacher's settings.
+    """
+    liked = np.flatnonzero(examples.popularity > 0)
+    if len(liked) < FOLDS * FOLDS:
+        return CAUTIOUS
+    rng = np.random.default_rng([config.seed, 2])
+    folds = np.array_split(rng.permutation(liked), FOLDS)
+    worth: dict[tuple[Blend, float], list[float]] = {}
+    for fold in folds:
+        for key, value in _fold(examples, said, config, fold, rng).items():
+            worth.setdefault(key, []).append(value)
+    if not worth:
+        return CAUTIOUS
+    means = {key: float(np.mean(values)) for key, values in worth.items()}
+    blend, popularity = max(means, key=lambda key: (means[key], -key[0].words, key[0].penalty))
+    return Choice(blend, popularity, means[blend, popularity])
+
+
+def _fold(
+    examples: Examples, said: Said, config: TrainConfig, fold: Indexes, rng: np.random.Generator
+) -> dict[tuple[Blend, float], float]:
+    """NDCG@10 of the items of a fold, by blend and popularity; nothing if nobody could be asked."""
+    rest = examples.without(fold)
+    candidates = fold[:MEASURED]
+    right = liked_among(examples, np.flatnonzero([len(likes) > 0 for likes in rest.likes]), candidates)
+    users = rng.permutation(right.users)[:ASKED]
+    if not len(users):
+        return {}
+    teacher = teach(rest, config)
+    fitted = rng.permutation(np.flatnonzero(rest.popularity > 0))[:FITTED]
+    targets = opinions(teacher, rest, fitted, users)  # (fitted, D + 1)
+    blends = [Blend(words, penalty) for words, penalty in product(WORDS, PENALTIES)]
+    some = right.of(users)
+    found = {}
+    for blend, placement in zip(blends, solve(said.at(fitted), targets, blends), strict=True):
+        foreseen = placement.of(said.at(candidates))  # (candidates, D + 1)
+        taste = teacher.users[users] @ foreseen[:, :-1].T
+        for popularity in POPULARITY:
+            found[blend, popularity] = top(taste + popularity * foreseen[:, -1], some)
+    return found
+
+
+def opinions(teacher: Teacher, examples: Examples, items: Indexes, users: Indexes) -> Floats:
+    """(n, D + 1) factors by which users' opinions of n items have unit deviation, and their popularity, likewise."""
+    factors = teacher.items[items]
+    spread = float((teacher.users[users] @ factors.T).std())
+    popular = np.log1p(examples.popularity[items])
+    popular = (popular - popular.mean()) / max(float(popular.std()), 1e-9)
+    return np.concatenate([factors / max(spread, 1e-9), popular[:, None]], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Who likes which of C candidates.
+
+    Attributes:
+        users: (Q,) ascending; each likes at least one.
+        liked: (Q, C).
+    """
+
+    users: Indexes
+    liked: NDArray[np.bool_]
+
+    def of(self, users: Indexes) -> NDArray[np.bool_]:
+        """(q, C) of some of the users."""
+        return self.liked[np.searchsorted(self.users, users)]
+
+
+def liked_among(examples: Examples, users: Indexes, candidates: Indexes) -> Right:
+    """Who of some users likes which of some items."""
+    place = np.full(len(examples.items), -1)
+    place[candidates] = np.arange(len(candidates))
+    liked = np.zeros((len(users), len(candidates)), dtype=np.bool_)
+    for row, user in enumerate(users):
+        found = place[examples.likes[user]]
+        liked[row, found[found >= 0]] = True
+    some = liked.any(axis=1)
+    return Right(users[some], liked[some])
+
+
+def top(scores: Floats, right: NDArray[np.bool_]) -> float:
+    """Mean NDCG@10 of scores (Q, C), of which those that are right (Q, C) are known."""
+    return float(top_by_user(scores, right).mean())
+
+
+def top_by_user(scores: Floats, right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(Q,) NDCG@10 of each query, as `top` has its mean."""
+    width = min(_K, scores.shape[1])
+    best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+    hits = np.take_along_axis(right, np.take_along_axis(best, order, axis=1), axis=1)
+    return ndcg(hits, right.sum(axis=1), _K)
+
+
+def best_of(worth: Sequence[float]) -> int:
+    """The place of the best of some values; of equal ones the first."""
+    return int(np.argmax(np.asarray(worth)))

@@ -1,0 +1,252 @@
+"""What training ends with: the best way to put items by their texts, as items that were set aside tell it.
+
+Ways are the regressions in closed form, over the encoder as it is, the map that gradient steps left, and the mean of
+the two. What steps gave is kept only where it is better there: else the closed form stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from emberline.export.model import Emberline
+
+from .aim import Aim, Matrix, foresee, known_users, take_aim
+from .bank import Bank, Profiles
+from .blending import PENALTIES, WORDS, Choice, choose, liked_among, top_by_user
+from .config import TrainConfig
+from .encoding import wide_numbers
+from .examples import Examples, Floats, Indexes
+from .newness import ASKED, shelf
+from .pieces import Pieces, token_ids
+from .placement import Blend, Placement, Said, place, placed, solve
+from .start import emphasised
+from .table import ItemTable
+from .teacher import Teacher
+from .texts import item_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to put items.
+
+    Attributes:
+        blend: of the closed form; None: the map that gradient steps left, alone.
+        mixed: whether the two are mixed.
+        users: (Q,) NDCG@10 of the items aside, by user who likes some of them; empty where none are aside.
+    """
+
+    blend: Blend | None
+    mixed: bool
+    users: NDArray[np.float64]
+
+    @property
+    def ndcg(self) -> float:
+        """The mean over the users; NaN without any."""
+        return float(self.users.mean()) if len(self.users) else float("nan")
+
+    def beats(self, other: Way) -> bool:
+        """Whether it is better by more than the standard error of the difference."""
+        difference = self.users - other.users
+        return bool(difference.mean() > difference.std() / max(1.0, len(difference)) ** 0.5)
+
+    def told(self) -> dict[str, object]:
+        """As it stands in a run's metrics."""
+        name = "trained map" if self.blend is None else "mean of both" if self.mixed else "closed form"
+        blend = {} if self.blend is None else {"words": self.blend.words, "penalty": self.blend.penalty}
+        worth = {} if np.isnan(self.ndcg) else {"ndcg@10 of items aside": self.ndcg}
+        return {"way": name, **blend, **worth}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What ways are judged by: the model as it stands, and what it was trained on."""
+
+    model: Emberline
+    table: ItemTable
+    teacher: Teacher
+    examples: Examples
+    profiles: Tensor
+    choice: Choice
+
+    def aim(self) -> Aim:
+        """What users would like of new items, as they are now."""
+        parts = self.model, self.table, self.teacher, self.examples, self.profiles
+        return Aim.of(*parts, self.choice.popularity)
+
+    def ways(self, said: Said, trained: Placement | None = None) -> list[Way]:
+        """All ways with what they are worth, the one to take first, then the best first.
+
+        That is the closed form with the blend of the choice, unless another is clearly better: differences between
+        ways within the error of so few items say nothing.
+
+        Args:
+            said: what the items' texts say.
+            trained: the map that gradient steps left; None: the closed forms alone are tried.
+        """
+        examples = self.examples
+        if not examples.aside.any():
+            return [Way(self.choice.blend, mixed=False, users=np.empty(0))]
+        rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
+        asked, right = self._asked()
+        rows = self.aim().rows.astype(np.float32)
+        blends = [Blend(*one) for one in product(WORDS, PENALTIES)]
+        closed = solve(said.at(rest), rows[rest], blends)
+        there = said.at(aside)
+        found = [
+            Way(blend, mixed=False, users=self._worth(one.of(there), asked, right))
+            for blend, one in zip(blends, closed, strict=True)
+        ]
+        if trained is not None:
+            slope = _slope(trained.of(there), closed[0].of(there))
+            for blend, one in zip(blends, closed, strict=True):
+                mean = one.mixed(trained.scaled(slope, 0.0))
+                found.append(Way(blend, mixed=True, users=self._worth(mean.of(there), asked, right)))
+            found.append(Way(None, mixed=False, users=self._worth(trained.of(there), asked, right)))
+        ranked = sorted(found, key=lambda way: -way.ndcg)
+        chosen = next(way for way in found if way.blend == self.choice.blend)
+        first = ranked[0] if ranked[0].beats(chosen) else chosen
+        return [first, *(way for way in ranked if way is not first)]
+
+    def settle(self, said: Said, pieces: Pieces) -> Mapping[str, object]:
+        """Let the model put items in the best way; a wide part comes with it where words help.
+
+        Returns:
+            What was chosen.
+        """
+        examples = self.examples
+        trained = placed(self.model, said.words.shape[1])
+        ways = self.ways(said, trained)
+        way = ways[0]
+        closed = next(one.ndcg for one in ways if one.blend == self.choice.blend and not one.mixed)
+        told = {**way.told(), **({} if np.isnan(closed) else {"closed form": closed})}
+        if way.blend is None:
+            return told
+        aim = self.aim()
+        known = np.flatnonzero(examples.known)
+        found = solve(said.at(known), aim.rows[known].astype(np.float32), [way.blend])[0]
+        columns, foreseen = foresee(said, aim.rows, examples, way.blend)
+        if way.mixed:
+            slope = _slope(trained.of(said.at(columns)), foreseen.astype(np.float32))
+            found = found.mixed(trained.scaled(slope, 0.0))
+            foreseen = (foreseen + slope * trained.of(said.at(columns))) / 2
+        slope, offset = aim.scale(examples, foreseen, columns)
+        if examples.aside.any():
+            offset += self._raise(slope * foreseen, columns, offset)
+        place(self.model, found.scaled(slope, offset), pieces, said)
+        return told
+
+    def _raise(self, foreseen: Matrix, columns: Indexes, offset: float) -> float:
+        """What the scores of new items, of rows (columns, D + 1), are to be raised by beyond an offset."""
+        examples = self.examples
+        asked = np.random.default_rng(0).permutation(len(examples.users))[:ASKED]
+        users = known_users(self.model, self.table, examples.without(columns), self.profiles)[torch.from_numpy(asked)]
+        known = self.model.similarity(users, self.table.vectors, self.table.biases).detach().numpy()
+        new = users.numpy() @ foreseen[:, :-1].T / self.model.config.temperature + foreseen[:, -1] + offset
+        laid_out = shelf(examples, asked, known, new.astype(np.float32), columns)
+        return 0.0 if laid_out is None else laid_out.offset()
+
+    def _asked(self) -> tuple[Tensor, NDArray[np.bool_]]:
+        """Users, as they were without the items aside, and which of these they like."""
+        examples = self.examples
+        right = liked_among(examples, np.arange(len(examples.users)), np.flatnonzero(examples.aside))
+        rest = examples.without(np.flatnonzero(examples.aside))
+        users = known_users(self.model, self.table, rest, self.profiles)
+        return users[torch.from_numpy(right.users)], right.liked
+
+    def _worth(self, rows: Floats, users: Tensor, right: NDArray[np.bool_]) -> NDArray[np.float64]:
+        scores = users.numpy() @ rows[:, :-1].T / self.model.config.temperature + rows[:, -1]
+        return top_by_user(scores, right)
+
+
+def _slope(one: Floats, other: Floats) -> float:
+    """What the spread of the one's vectors is to be multiplied by to be that of the other's."""
+    return float(other[:, :-1].std() / max(float(one[:, :-1].std()), 1e-9))
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """How a training puts items by their texts, from its first aim to what it ends with.
+
+    Attributes:
+        examples: the items, n of them, and who likes what.
+        profiles: the users' different profiles.
+        tokenizer: of the encoder.
+        pieces: word pieces and pairs that the wide part knows.
+        words: (n, features) of the items' texts.
+        teacher: of n items and u users.
+        choice: how texts put items, chosen before the encoder is trained.
+    """
+
+    examples: Examples
+    profiles: Profiles
+    tokenizer: Tokenizer
+    pieces: Pieces
+    words: csr_matrix
+    teacher: Teacher
+    choice: Choice
+
+    @classmethod
+    def start(
+        cls,
+        model: Emberline,
+        bank: Bank,
+        parts: tuple[Examples, Profiles, Tokenizer],
+        teacher: Teacher,
+        config: TrainConfig,
+        choice: Choice | None = None,
+    ) -> Settler:
+        """Read the items' words, and choose how texts put items unless that is known.
+
+        Args:
+            model: whose item tower says what labels count.
+            bank: of the untouched encoder, where there is something to choose.
+            parts: examples, profiles and tokenizer.
+            teacher: of the examples.
+            config: the settings of the teachers by which is chosen.
+            choice: what was chosen before.
+        """
+        examples, profiles, tokenizer = parts
+        texts = token_ids(tokenizer, item_texts(examples))
+        pieces = Pieces.of(texts, int(model.config.encoder["vocab_size"]))
+        words = pieces.features(texts)
+        if choice is None:
+            said = Said(bank.items.numpy(), emphasised(model.item_tower, examples), words)
+            choice = choose(examples, said, config)
+        return cls(examples, profiles, tokenizer, pieces, words, teacher, choice)
+
+    def aim(self, model: Emberline, table: ItemTable, bank: Bank) -> None:
+        """Set the table's aim, and let texts put the items there."""
+        profiles = self.profiles.vectors(bank)
+        take_aim(model, table, self.teacher, self.examples, self.said(model, bank), profiles, self.choice)
+
+    def compare(self, model: Emberline, table: ItemTable, bank: Bank, before: Bank) -> tuple[float, float]:
+        """NDCG@10 of the items aside, as they are best placed over the trained encoder, and over the untouched one."""
+        known = self._known(model, table, bank)
+        learnt = known.ways(self.said(model, bank), placed(model, self.words.shape[1]))
+        return max(way.ndcg for way in learnt), known.ways(self.said(model, before))[0].ndcg
+
+    def settle(self, model: Emberline, table: ItemTable, bank: Bank) -> Mapping[str, object]:
+        """Let the model put items in the best way; see `Known.settle`."""
+        return self._known(model, table, bank).settle(self.said(model, bank), self.pieces)
+
+    def wide(self, model: Emberline) -> Tensor | None:
+        """(n, D + 1) what the model's wide part says of the items; None: it has none."""
+        if model.encoder.words is None:
+            return None
+        return model.config.word_scale * wide_numbers(model.encoder.words, self.tokenizer, item_texts(self.examples))
+
+    def said(self, model: Emberline, bank: Bank) -> Said:
+        """What the items' texts say to an encoder."""
+        return Said(bank.items.numpy(), emphasised(model.item_tower, self.examples), self.words)
+
+    def _known(self, model: Emberline, table: ItemTable, bank: Bank) -> Known:
+        return Known(model, table, self.teacher, self.examples, self.profiles.vectors(bank), self.choice)

@@ -1,0 +1,140 @@
+"""What training ends with is never beaten by the closed form, on data with many labels and long texts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emberline.export import pretrained
+from emberline.export.data.description import Description
+from emberline.export.data.reader import read
+from emberline.export.data.records import Dataset
+from emberline.export.data.split import split
+from emberline.export.model import Emberline, ModelConfig
+from emberline.export.training.bank import Bank, Profiles
+from emberline.export.training.config import TrainConfig
+from emberline.export.training.examples import LEAST, SAID, Examples
+from emberline.export.training.loop import train
+from emberline.export.training.run import load_run
+from emberline.export.training.settle import Settler
+from emberline.export.training.start import start
+from emberline.export.training.table import ItemTable
+from emberline.export.training.teacher import teach
+
+LABELS, ITEMS, USERS, TASTES = 300, 240, 60, 6
+TOML = """\
+name = "catalogue"
+
+[data]
+path = "."
+
+[item]
+file = "items.csv"
+id = "id"
+labels = ["tags"]
+
+[item.fields]
+title = { kind = "text" }
+story = { kind = "text" }
+tags = { kind = "list", separator = "|" }
+
+[interaction]
+file = "likes.csv"
+user = "user"
+item = "item"
+positive = "any"
+"""
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """240 items of six tastes, with 300 labels of which many are rare, and texts of some forty words; all is liked."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefgh"), 4)) for _ in range(120)]
+    items, likes = ["id,title,story,tags"], ["user,item"]
+    for item in range(ITEMS):
+        taste = item % TASTES
+        own = [words[20 * taste + int(one)] for one in rng.integers(20, size=12)]
+        others = [words[int(one)] for one in rng.integers(120, size=28)]
+        tags = {int(one) for one in rng.integers(LABELS, size=3)} | {taste}
+        items.append(f"{item},{own[0]} {own[1]},{' '.join(own + others)},{'|'.join(f't{tag}' for tag in tags)}")
+    for user in range(USERS):
+        for item in rng.permutation(ITEMS)[:80]:
+            if rng.random() < (0.9 if item % TASTES == user % TASTES else 0.05):
+                likes.append(f"{user},{item}")
+    (folder / "items.csv").write_text("\n".join(items) + "\n", encoding="utf-8")
+    (folder / "likes.csv").write_text("\n".join(likes) + "\n", encoding="utf-8")
+    (folder / "catalogue.toml").write_text(TOML, encoding="utf-8")
+    return read(Description.read(folder / "catalogue.toml"))[0]
+
+
+@pytest.fixture(scope="module")
+def learnt(catalogue: Dataset) -> Examples:
+    """What may be learnt from."""
+    return Examples.of(catalogue, split(catalogue, 0))
+
+
+@pytest.fixture(scope="module")
+def run(catalogue: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over the catalogue."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    base = catalogue.description.folder()
+    train(catalogue, split(catalogue, 0), replace(config, joint_steps=8), folder, data_folder=base)
+    return folder
+
+
+def _entropy(examples: Examples) -> float:
+    shares = examples.told.mean(axis=0).clip(1e-9, 1 - 1e-9)
+    return float(-(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)).sum())
+
+
+def test_rare_labels_are_left_out_and_counted(learnt: Examples) -> None:
+    """Labels of too few items have no output, and it is known how many there were."""
+    assert learnt.rare > 0
+    assert len(learnt.label_names) + learnt.rare <= LABELS
+    assert learnt.labels.sum(axis=0).min() >= LEAST
+
+
+def test_many_labels_weigh_no_more_than_some_twenty(learnt: Examples) -> None:
+    """What all labels say together counts as what some twenty say; few labels count as they are."""
+    many = replace(learnt, labels=np.tile(learnt.labels, (1, 9)))
+    few = replace(learnt, labels=learnt.labels[:, :2])
+    assert many.label_weight * _entropy(many) == pytest.approx(SAID, rel=1e-3)
+    assert few.label_weight == 1.0
+
+
+def test_items_aside_are_liked_and_reach_no_step(learnt: Examples) -> None:
+    """An eighth of the liked items is put aside, the same ones every time."""
+    assert learnt.aside.sum() == round(0.125 * (learnt.popularity > 0).sum())
+    assert not learnt.aside[learnt.popularity == 0].any()
+
+
+def test_what_is_shipped_is_not_beaten_by_the_closed_form(run: Path) -> None:
+    """The way that training ended with is worth as much as the best closed form, for items that were set aside."""
+    found = load_run(run).metrics["placement"]
+    assert found["ndcg@10 of items aside"] >= found["closed form"]
+
+
+def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConfig) -> None:
+    """Where gradient steps left nonsense, the best way is not theirs, and is worth what the closed form is."""
+    source = pretrained.load(config.encoder, config.max_length)
+    torch.manual_seed(0)
+    names = learnt.label_names
+    fields = pretrained.encoder_fields(source.encoder)
+    model = Emberline(ModelConfig(fields, names, names, (0.0, 0.0), dimensions=8, tower_width=16)).eval()
+    model.encoder.load_state_dict(source.encoder.state_dict())
+    table = ItemTable(len(learnt.items), config.dimensions)
+    teacher = teach(learnt, config)
+    start(model, table, teacher, learnt.popularity, len(learnt.users))
+    profiles = Profiles.among(learnt)
+    bank = Bank.encode(learnt, profiles, model.encoder, source.tokenizer)
+    settler = Settler.start(model, bank, (learnt, profiles, source.tokenizer), teacher, config)
+    torch.nn.init.normal_(model.item_tower.text.weight, std=100.0)
+    found = settler.settle(model, table, bank)
+    assert found["way"] != "trained map"
+    assert found["ndcg@10 of items aside"] >= found["closed form"]
