@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from emberline.bench.harness.measurements import P50, P99, THROUGHPUT, Measurements
@@ -123,3 +125,57 @@ def test_one_thread_is_compared_with_one_thread():
     alone = [(ONE_THREAD, name, {THROUGHPUT: speed}) for name, speed in ((INT8, 150.0), (FP32, 90.0))]
     found = bound(evidence({INT8: 999.0, FP32: 1.0}, rows=alone), "one thread")
     assert (found.value.median, found.bound, found.reached) == (pytest.approx(150 / 90), 1.5, True)
+
+
+def everything():
+    """A row in every section that bounds are taken of."""
+    work = [(growing(count), "int8", {THROUGHPUT: 50.0, MEMORY: 200.0}) for count in (100, 1000)]
+    asked = [(recommending(count), SERVED, {P50: 3.0}) for count in (1_682, 200_000)]
+    return [(LONE, SERVED, {P50: 5.0}), (LOAD, SERVED, {P99: 30.0}), *asked, *work]
+
+
+def test_every_bound_is_what_was_promised():
+    """What is asked for, in which direction, and where the reader finds what it is made of."""
+    found = [(one.what, one.bound, one.at_most, one.profile) for one in bounds(evidence({}, rows=everything()))]
+    offline = "offline, mixed texts: texts/s"
+    assert found == [
+        (offline, 2.0, False, "operators"),
+        (f"{offline}, the best against the best peer that agrees as well", 1.2, False, "operators"),
+        (offline, 2.5, False, "operators"),
+        (f"{offline}, one thread", 1.5, False, "operators"),
+        ("offline, mixed texts: arithmetic", 0.85, False, "operators"),
+        ("offline, mixed texts: arithmetic", 0.65, False, "operators"),
+        *[("8 clients: texts/s, against offline in process", 0.80, False, "spent")] * 2,
+        *[("8 clients: texts/s", 1.3, False, "spent"), ("8 clients: p99", 1.0, True, "spent")] * 2,
+        *[("lone request: p50, against tokenizing and running alone", 1.3, True, "parts")] * 2,
+        ("70 % load: p99", 6.0, True, "loads"),
+        ("Recommend by history ids: p50, ms", 3.0, True, "parts"),
+        ("Recommend by history ids: p50, ms", 30.0, True, "parts"),
+        ("growing work: slowest / fastest", 0.9, False, "work"),
+        ("growing work: memory", 1.1, True, "work"),
+    ]
+
+
+def test_a_bound_itself_is_reached():
+    """Exactly 3 ms of at most 3 ms, and six times the lone p50, are enough; the least bit more is not."""
+    rows = everything()
+    assert all(
+        bound(evidence({}, rows=rows), what).reached for what in ("Recommend", "70 % load", "growing work: slowest")
+    )
+    rows[1] = (LOAD, SERVED, {P99: 30.01})
+    assert not bound(evidence({}, rows=rows), "70 % load").reached
+
+
+def test_a_catalogue_of_ten_thousand_is_small():
+    """Up to there 3 ms are allowed, beyond 30."""
+    for count, most in ((10_000, 3.0), (10_001, 30.0)):
+        found = evidence({}, rows=[(recommending(count), SERVED, {P50: 5.0})])
+        settings = PeersSettings(clients=(8,), catalogues=(count,), work=(100, 1000))
+        assert bound(replace(found, settings=settings), "Recommend").bound == most
+
+
+def test_agreement_may_be_lower_by_rounding_alone():
+    """A peer half a thousandth below counts as agreeing as well, one that is further away does not."""
+    for agreement, rival in ((0.9495, "peer int8"), (0.9494, "no peer")):
+        found = evidence({INT8: 300.0, "peer int8": 200.0}, {INT8: 0.95, "peer int8": agreement})
+        assert best_of_both(found) == (INT8, rival)
