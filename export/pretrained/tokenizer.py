@@ -10,9 +10,11 @@ from transformers.utils import logging
 
 from emberline.engine.errors import DataError
 
+from .prompt import default_prompt, prompted
+
 
 def load_tokenizer(folder: Path, source: str, embeddings: int) -> Tokenizer:
-    """Load a folder's tokenizer.
+    """Load a folder's tokenizer, which neither cuts nor pads, and puts the folder's default prompt before every text.
 
     Args:
         folder: where it lies.
@@ -45,4 +47,7 @@ def load_tokenizer(folder: Path, source: str, embeddings: int) -> Tokenizer:
             f"the tokenizer of {source} makes the token {last!r} with the id {number}, but the encoder has "
             f"{embeddings} embeddings; use the tokenizer that it came with, or save it after resize_token_embeddings()"
         )
-    return tokenizer
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    prompt = default_prompt(folder, source)
+    return prompted(tokenizer, prompt, source) if prompt else tokenizer

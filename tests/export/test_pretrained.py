@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertModel,
@@ -17,6 +18,7 @@ from transformers import (
     DistilBertModel,
     MPNetConfig,
     PreTrainedModel,
+    PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
     XLMRobertaConfig,
@@ -53,8 +55,6 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
 
 def test_a_tokenizer_cuts_and_does_not_pad() -> None:
     """A short text is not padded, although MiniLM's file asks for it, and a long one is truncated."""
-    from tokenizers import Tokenizer
-
     tokenizer = pretrained.cutting(Tokenizer.from_file(str(pretrained.minilm_folder() / "tokenizer.json")), 16)
     assert len(tokenizer.encode("title: Alien").ids) == 5
     assert len(tokenizer.encode("alien " * 100).ids) == 16
@@ -261,3 +261,57 @@ def test_kinds_of_bert_encode_as_their_own_class_does(
     torch.testing.assert_close(found, torch.nn.functional.normalize(mean), atol=1e-5, rtol=1e-5)
     with pytest.raises(ConfigError, match=f"more than the {positions} tokens"):
         pretrained.load(str(encoder_folder), positions + 1)
+
+
+def _unigram(folder: Path) -> int:
+    """Give a folder the tokenizer of XLM-R's kind, and return how many tokens it has."""
+    letters = "abcdefghijklmnopqrstuvwxyz:;,蓝牙耳机"
+    pieces = [
+        ("<s>", 0.0),
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", 0.0),
+        ("▁", -2.0),
+        ("▁tea", -1.0),
+        ("▁query", -1.0),
+    ]
+    made = Tokenizer(models.Unigram([*pieces, *((letter, -3.0) for letter in letters)], unk_id=3))
+    made.normalizer = normalizers.NFKC()
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    special = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>"}
+    PreTrainedTokenizerFast(tokenizer_object=made, **special).save_pretrained(folder)
+    return len(pieces) + len(letters)
+
+
+def test_a_bert_with_a_unigram_tokenizer_is_read(tmp_path: Path) -> None:
+    """Multilingual encoders are of this kind: Chinese has tokens of its own, and none is unknown."""
+    size = _unigram(tmp_path)
+    BertModel(BertConfig(vocab_size=size, pad_token_id=1, max_position_embeddings=40, **SMALL)).save_pretrained(
+        tmp_path
+    )
+    loaded = pretrained.load(str(tmp_path), 16)
+    ids = loaded.tokenizer.encode("tea 蓝牙耳机").ids
+    assert (ids[0], ids[1], ids[-1]) == (0, 5, 2)
+    assert 3 not in ids
+    assert len(loaded.tokenizer.encode("tea " * 30).ids) == 16
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+def test_a_default_prompt_stands_before_every_text(encoder_folder: Path, kind: str) -> None:
+    """The folder's own prompt is part of the tokenizer's file, so that serving reads texts as training did."""
+    if kind == "unigram":
+        size = _unigram(encoder_folder)
+        BertModel(BertConfig(vocab_size=size, max_position_embeddings=40, **SMALL)).save_pretrained(encoder_folder)
+    plain = pretrained.load(str(encoder_folder), 16).tokenizer
+    settings = encoder_folder / "config_sentence_transformers.json"
+    settings.write_text(json.dumps({"prompts": {"q": "query: "}, "default_prompt_name": None}))
+    assert pretrained.load(str(encoder_folder), 16).tokenizer.to_str() == plain.to_str()
+    settings.write_text(json.dumps({"prompts": {"q": "query: "}, "default_prompt_name": "q"}))
+    prompted = pretrained.load(str(encoder_folder), 16).tokenizer
+    saved = Tokenizer.from_str(prompted.to_str())
+    for text in ("tea", "title: tea, green; b", "x y " * 40):
+        assert saved.encode(text).ids == plain.encode("query: " + text).ids
+    settings.write_text(json.dumps({"prompts": {}, "default_prompt_name": "q"}))
+    with pytest.raises(DataError, match="has no prompt 'q', its default_prompt_name"):
+        pretrained.load(str(encoder_folder), 16)
