@@ -20,7 +20,7 @@ class Kiln:
     fuel: Annotated[Literal["wood", "gas"], Setting("What burns.")] = "wood"
     vented: Annotated[bool, Setting("Whether it is vented.")] = False
     log: Annotated[Path | None, Setting("File of the log.")] = None
-    door: str = "north"
+    side: str = "north"
 
     def __post_init__(self) -> None:
         check(self)
