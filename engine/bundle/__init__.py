@@ -1,8 +1,8 @@
 """The bundle: a folder with a trained model that is ready to serve, and the measured accuracy of each precision.
 
 This package defines the layout and the manifest, which `export` writes and the engine reads. A bundle never changes
-after export. Opening a bundle checks the schema, that every file which is read is in the manifest and inside the
-folder, every file's SHA-256, and, where a key is required, the signature.
+after export. Opening a bundle checks the schema, the SHA-256 of every file, that every file that is read is listed in
+the manifest and lies inside the folder, and, if a key is required, the signature.
 """
 
 from .bundle import Bundle

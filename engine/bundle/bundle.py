@@ -36,12 +36,12 @@ class Bundle:
 
         Args:
             root: the bundle's folder.
-            key: a file with the public key by whose private key the manifest must be signed; None: it need not be.
+            key: file with the public key that the signature must belong to; None: no signature is required.
 
         Raises:
-            BundleError: the folder is not a bundle, has another schema, a file is missing or altered, or the signature
-                is missing or another's.
-            MissingExtra: a signature is to be checked, and `cryptography` is not installed.
+            BundleError: the folder is not a bundle or has another schema, a file is missing or altered, or the
+                signature is missing or does not belong to the key.
+            MissingExtra: a signature is required, and `cryptography` is not installed.
         """
         layout = BundleLayout(root)
         if key is not None:

@@ -1,4 +1,4 @@
-"""The files of a bundle: their SHA-256, and that they lie inside its folder."""
+"""Checks of a bundle's files: their SHA-256, and that they lie inside the folder."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def check_file(path: Path, record: FileRecord) -> None:
     """
     if not path.is_file():
         raise BundleCorrupt(f"{path} is missing, the manifest lists it; copy the bundle again or export it again")
-    target = path.resolve()
-    if not target.is_relative_to(path.parent.resolve()):
+    resolved = path.resolve()
+    if not resolved.is_relative_to(path.parent.resolve()):
         raise BundleCorrupt(
-            f"{path} is a link to {target}, outside the bundle, where it could change; copy the file itself"
+            f"{path} is a link to {resolved}, outside the bundle, where it could change; copy the file itself"
         )
     if path.stat().st_size != record.bytes or (digest := sha256(path)) != record.sha256:
         detail = (

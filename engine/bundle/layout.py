@@ -1,4 +1,4 @@
-"""The layout of a bundle: which file lies where."""
+"""The layout of a bundle: the paths of its files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BundleLayout:
 
     @property
     def signature(self) -> Path:
-        """The signature of the manifest, which has every other file's SHA-256. Most bundles have none."""
+        """The signature of the manifest, which lists the SHA-256 of all other files. Most bundles have none."""
         return self.root / "manifest.sig"
 
     @property

@@ -1,7 +1,7 @@
-"""Signatures of bundles: Ed25519 over the bytes of the manifest, which has every other file's SHA-256.
+"""Signatures of bundles: Ed25519 over the bytes of the manifest, which lists the SHA-256 of all other files.
 
-A SHA-256 shows damage. A signature shows who made the bundle: whoever can write to the folder can write a new manifest,
-and cannot sign it.
+A SHA-256 detects damage. A signature proves who made the bundle: an attacker who can write to the folder can write a
+new manifest, but cannot sign it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def sign(layout: BundleLayout, key: Path) -> Path:
 
     Args:
         layout: the bundle.
-        key: a file with the private key: Ed25519, PEM, without a password.
+        key: file with the private key, Ed25519 in PEM without a password.
 
     Returns:
-        The file of the signature.
+        The path of the signature.
 
     Raises:
         BundleError: the folder has no manifest.

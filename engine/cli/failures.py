@@ -1,7 +1,7 @@
-"""What a user is told of an error: one line on standard error, and the exit code.
+"""The report of an error to the user: one line on standard error, and the exit code.
 
-The exit code is 2 if the command line or a setting is wrong, whatever finds that: the parser, a setting's range or the
-server. It is 1 if the command itself failed.
+The exit code is 2 if the command line or a setting is wrong, whether the parser, the range of a setting or the server
+detects it. It is 1 if the command itself failed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from emberline.engine.errors import ConfigError, InvalidInput, UnknownItem
 FAILED: Final = 1
 USAGE: Final = 2
 
-#: Typer's base class of errors in the command line; the module that it lies in differs between Typer's versions.
+#: Typer's base class of usage errors; its module differs between versions of Typer.
 UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 
-#: What the fields of requests are called on the command line.
+#: The options that stand for the fields of requests.
 _OPTIONS: Final = (
     (re.compile(r"k"), "-k"),
     (re.compile(r"diversity"), "--diversity"),
@@ -39,7 +39,7 @@ _OPTIONS: Final = (
 def failure(error: Exception) -> tuple[str, int]:
     """Return the line and the exit code of an error of the command line or of Emberline.
 
-    The line is empty where the help was shown instead.
+    The line is empty if the help was shown instead.
     """
     if isinstance(error, UsageError):
         return _usage(error), USAGE
@@ -57,7 +57,7 @@ def _usage(error: Exception) -> str:
 
 
 def _message(error: Exception) -> str:
-    """The message of an error, with the option in place of the request's field."""
+    """Return the message of an error, with the option in place of the request's field."""
     if not isinstance(error, InvalidInput | UnknownItem):
         return str(error)
     option = next((option for field, option in _OPTIONS if field.fullmatch(error.field)), error.field)

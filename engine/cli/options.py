@@ -25,13 +25,13 @@ TIMEOUT: Final = 30.0
 _LAST_PORT: Final = 65_535
 
 
-def _address(given: str) -> str:
-    if "//" in given:
-        raise typer.BadParameter(f"{given!r} is a URL; write HOST:PORT, for instance 127.0.0.1:50051")
-    port = given.rpartition(":")[2]
+def _address(text: str) -> str:
+    if "//" in text:
+        raise typer.BadParameter(f"{text!r} is a URL; write HOST:PORT, for instance 127.0.0.1:50051")
+    port = text.rpartition(":")[2]
     if port.isdecimal() and int(port) > _LAST_PORT:
-        raise typer.BadParameter(f"{given!r} has a port above {_LAST_PORT}; write the one that the server listens on")
-    return given
+        raise typer.BadParameter(f"{text!r} has a port above {_LAST_PORT}; write the one that the server listens on")
+    return text
 
 
 Server = Annotated[

@@ -51,8 +51,8 @@ def verify(
         rows = [(name, error or "as exported") for name, error in files.items()]
         rows += [(name, _sentence(verdict)) for name, verdict in verdicts.items()]
         print_table({manifest.model_id: "left", "": "left"}, rows)
-    if spoilt := [name for name, error in files.items() if error]:
-        typer.echo(f"emberline: {bundle} is damaged: {', '.join(spoilt)}; copy it again or export it again", err=True)
+    if damaged := [name for name, error in files.items() if error]:
+        typer.echo(f"emberline: {bundle} is damaged: {', '.join(damaged)}; copy it again or export it again", err=True)
     elif not passed:
         failed = ", ".join(name for name, verdict in verdicts.items() if verdict.get("passed") is not True)
         typer.echo(f"emberline: {bundle}: the accuracy gate rejects {failed}; serve another precision", err=True)
