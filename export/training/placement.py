@@ -77,7 +77,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class ItemPlacement:
     """A linear map of what texts say to D + 1 numbers.
 
     Attributes:
@@ -97,23 +97,23 @@ class Placement:
         found = said.deep @ self.deep + said.told @ self.told + said.words @ self.words + self.offset
         return np.asarray(found, dtype=np.float32)
 
-    def mixed(self, other: Placement) -> Placement:
+    def mixed(self, other: ItemPlacement) -> ItemPlacement:
         """The mean of this and another placement."""
-        return Placement(
+        return ItemPlacement(
             _mean(self.deep, other.deep),
             _mean(self.told, other.told),
             _mean(self.words, other.words),
             _mean(self.offset, other.offset),
         )
 
-    def scaled(self, slope: float, offset: float) -> Placement:
+    def scaled(self, slope: float, offset: float) -> ItemPlacement:
         """The placement with all its numbers times a slope, and an offset to the last of them, the bias."""
         moved = slope * self.offset
         moved[-1] += offset
-        return Placement(slope * self.deep, slope * self.told, slope * self.words, moved.astype(np.float32))
+        return ItemPlacement(slope * self.deep, slope * self.told, slope * self.words, moved.astype(np.float32))
 
 
-def solve(said: Said, target: Floats, blends: Sequence[Blend]) -> list[Placement]:
+def solve(said: Said, target: Floats, blends: Sequence[Blend]) -> list[ItemPlacement]:
     """Fit a placement for each of some blends.
 
     Args:
@@ -136,22 +136,22 @@ def solve(said: Said, target: Floats, blends: Sequence[Blend]) -> list[Placement
         deep = (DEEP**2 * (said.deep.T @ dual)).astype(np.float32)
         told = (said.told.T @ dual).astype(np.float32)
         words = (blend.words * (said.words.T @ dual)).astype(np.float32)
-        unmoved = Placement(deep, told, words, np.zeros(len(mean), np.float32))
+        unmoved = ItemPlacement(deep, told, words, np.zeros(len(mean), np.float32))
         found.append(replace(unmoved, offset=(mean - unmoved.of(said).mean(axis=0)).astype(np.float32)))
     return found
 
 
 @torch.no_grad()
-def placed(model: Emberline, features: int) -> Placement:
+def placed(model: Emberline, features: int) -> ItemPlacement:
     """The placement by which a model without a wide part puts items, silent about that many pieces and pairs."""
     tower = model.item_tower
     told = tower.described.weight.T.numpy().copy()
     deep = tower.text.weight.T.numpy().copy()
-    return Placement(deep, told, np.zeros((features, deep.shape[1]), np.float32), tower.text.bias.numpy().copy())
+    return ItemPlacement(deep, told, np.zeros((features, deep.shape[1]), np.float32), tower.text.bias.numpy().copy())
 
 
 @torch.no_grad()
-def put(model: Emberline, placement: Placement) -> None:
+def put(model: Emberline, placement: ItemPlacement) -> None:
     """Let a model put items by a placement, but for its words."""
     tower = model.item_tower
     tower.text.weight.copy_(torch.from_numpy(placement.deep.T))
@@ -160,7 +160,7 @@ def put(model: Emberline, placement: Placement) -> None:
 
 
 @torch.no_grad()
-def place(model: Emberline, placement: Placement, pieces: Pieces, said: Said) -> None:
+def place(model: Emberline, placement: ItemPlacement, pieces: Pieces, said: Said) -> None:
     """Let a model put items by a placement; where its words say something, the model gets a wide part.
 
     Args:

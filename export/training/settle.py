@@ -27,7 +27,7 @@ from .encoding import wide_numbers
 from .examples import Examples, Floats, Indexes
 from .newness import ASKED, shelf
 from .pieces import Pieces, token_ids
-from .placement import Blend, Placement, Said, place, placed, solve
+from .placement import Blend, ItemPlacement, Said, place, placed, solve
 from .start import emphasised
 from .table import ItemTable
 from .teacher import Teacher
@@ -82,7 +82,7 @@ class Known:
         parts = self.model, self.table, self.teacher, self.examples, self.profiles
         return Aim.of(*parts, self.choice.popularity)
 
-    def ways(self, said: Said, trained: Placement | None = None) -> list[Way]:
+    def ways(self, said: Said, trained: ItemPlacement | None = None) -> list[Way]:
         """All ways with what they are worth, the one to take first, then the best first.
 
         That is the closed form with the blend of the choice, unless another is clearly better: differences between
