@@ -159,8 +159,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         }
         for name, (graph, file) in graphs.items():
             if graph is None or graph.file != file.name:
-                found = "is missing" if graph is None else f"names the file {graph.file}"
-                raise BundleCorrupt(f"{path}: the graph {name} {found}, not {file.name}; export the bundle again")
+                problem = "is missing" if graph is None else f"names the file {graph.file}"
+                raise BundleCorrupt(f"{path}: the graph {name} {problem}, not {file.name}; export the bundle again")
         for file in (*(file for _, file in graphs.values()), layout.tokenizer, layout.catalogue, layout.report):
             if file.name not in self.files:
                 raise BundleCorrupt(

@@ -11,10 +11,10 @@ from emberline.engine.errors import CatalogueError
 
 
 class FileIdentity:
-    """Remembers which files a catalogue consists of: its own, and SQLite's log beside it once there is one."""
+    """Remembers the files of a catalogue: its own, and SQLite's log once it exists."""
 
     def __init__(self, path: Path) -> None:
-        """Remember the files that are there now.
+        """Remember the files that exist now.
 
         Args:
             path: the catalogue's file, which is open.
@@ -37,12 +37,12 @@ class FileIdentity:
             self._compare(self._log, self._log_file)
 
     def _compare(self, path: Path, expected: tuple[int, int] | None) -> None:
-        found = _identity(path)
-        if found != expected:
+        actual = _identity(path)
+        if actual != expected:
             raise CatalogueError(
-                f"{path} was {'removed' if found is None else 'replaced'} while the server had it open, so this change "
-                "would be lost; stop the server, put a copy of the catalogue there (`emberline catalogue restore`), "
-                "and start it again"
+                f"{path} was {'removed' if actual is None else 'replaced'} while the server had it open, so this "
+                "change would be lost; stop the server, put a copy of the catalogue there (`emberline catalogue "
+                "restore`), and start it again"
             )
 
 

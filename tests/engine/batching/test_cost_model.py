@@ -83,8 +83,8 @@ def test_the_fit_is_the_best_without_negative_coefficients(samples: list[Sample]
     relative = np.array([[1.0, one.texts * one.length, one.texts * one.length**2] for one in samples])
     relative /= np.array([[one.seconds] for one in samples])
     _, least = nnls(relative, np.ones(len(samples)))
-    found = fit(samples)
-    error = float(np.linalg.norm(relative @ [found.call, found.token, found.square] - 1.0))
+    fitted = fit(samples)
+    error = float(np.linalg.norm(relative @ [fitted.call, fitted.token, fitted.square] - 1.0))
     assert error <= least + 1e-5
 
 

@@ -116,17 +116,17 @@ def shop(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("line", "code", "said"), CASES, ids=[line for line, _, _ in CASES])
+@pytest.mark.parametrize(("line", "code", "expected"), CASES, ids=[line for line, _, _ in CASES])
 def test_a_mistake_leads_to_the_next_step(
-    emberline: Emberline, monkeypatch: pytest.MonkeyPatch, shop: Path, line: str, code: str, said: str
+    emberline: Emberline, monkeypatch: pytest.MonkeyPatch, shop: Path, line: str, code: str, expected: str
 ) -> None:
     """The last line on standard error names the thing, the reason and the next step, and nothing is left behind."""
     monkeypatch.chdir(shop)
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     before = sorted(shop.iterdir())
     result = emberline(*shlex.split(line))
-    told = result.err.splitlines()[-1]
-    assert told.startswith("emberline: ")
-    assert re.search(said, told), told
+    message = result.err.splitlines()[-1]
+    assert message.startswith("emberline: ")
+    assert re.search(expected, message), message
     assert (result.code, result.out) == (int(code), "")
     assert sorted(shop.iterdir()) == before

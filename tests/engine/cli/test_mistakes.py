@@ -169,9 +169,9 @@ def server(shop: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize(("line", "code", "said"), CASES, ids=[line for line, _, _ in CASES])
+@pytest.mark.parametrize(("line", "code", "expected"), CASES, ids=[line for line, _, _ in CASES])
 def test_a_mistake_leads_to_the_next_step(
-    emberline: Emberline, monkeypatch: pytest.MonkeyPatch, shop: Path, server: str, line: str, code: str, said: str
+    emberline: Emberline, monkeypatch: pytest.MonkeyPatch, shop: Path, server: str, line: str, code: str, expected: str
 ) -> None:
     """One line on standard error names the thing, the reason and the next step; the exit code names the fault."""
     monkeypatch.chdir(shop)
@@ -179,9 +179,9 @@ def test_a_mistake_leads_to_the_next_step(
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     result = emberline(*shlex.split(line.replace("SERVER", server)))
     # gRPC logs here too, as it was loaded before the program could silence it.
-    (told,) = (line for line in result.err.splitlines() if "add_port.cc" not in line)
-    assert told.startswith("emberline: ")
-    assert re.search(said, told), told
+    (message,) = (line for line in result.err.splitlines() if "add_port.cc" not in line)
+    assert message.startswith("emberline: ")
+    assert re.search(expected, message), message
     assert result.code == int(code)
     assert bool(result.out) == (line in _SHOWN)
 
