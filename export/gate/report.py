@@ -21,7 +21,7 @@ from .comparison import compare, quality
 from .holdout import HoldoutSet
 from .predictions import Predictions, predict
 from .thresholds import Threshold, Thresholds
-from .verdict import verdict
+from .verdict import doubts, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,15 @@ def _judged(
     predictions: Predictions, reference: Predictions, holdout: HoldoutSet, threshold: Threshold
 ) -> dict[str, Any]:
     if fault := predictions.fault():
-        return {"passed": False, "failures": [fault], "measured": {}}
+        return {"passed": False, "failures": [fault], "doubts": [], "measured": {}}
     measured = compare(predictions, reference, holdout)
     failures = verdict(measured, threshold)
-    return {"passed": not failures, "failures": failures, "measured": measured}
+    return {
+        "passed": not failures,
+        "failures": failures,
+        "doubts": doubts(measured, threshold),
+        "measured": measured,
+    }
 
 
 def _machine() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from emberline.engine.bundle import PRECISIONS, Precision
 from emberline.engine.errors import ConfigError
 from emberline.export.gate.predictions import HEADS
 from emberline.export.gate.thresholds import Threshold, Thresholds
-from emberline.export.gate.verdict import verdict
+from emberline.export.gate.verdict import doubts, verdict
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "export.md"
 MEASURED = {
@@ -19,7 +19,7 @@ MEASURED = {
     "recommendations@10": 0.96,
     "kendall_tau": {"mean": 0.98, "min": 0.5},
     "ndcg@10": {
-        "item cold": {"value": 0.3, "ratio": 0.99, "interval": [0.98, 1.0]},
+        "item cold": {"value": 0.3, "ratio": 0.99, "interval": [0.985, 0.994]},
         "user cold": {"value": 0.0, "ratio": None, "interval": None},
     },
     "drift": {"probability": {"mean": 0.001, "worst": 0.1}, "rating": {"mean": 0.002, "worst": 0.1}},
@@ -53,6 +53,31 @@ def test_what_reaches_all_passes() -> None:
 def test_each_failure_is_a_sentence_with_both_figures(changes: dict[str, object], failure: str) -> None:
     """A failure names the measure, its value and its limit."""
     assert verdict(MEASURED, _threshold(**changes)) == [failure]
+
+
+@pytest.mark.parametrize(
+    ("interval", "reach"),
+    [([0.967, 0.997], "from 0.9670 to 0.9970"), ([0.967, None], "from 0.9670 upwards")],
+)
+def test_a_ratio_below_its_limit_by_chance_passes_and_says_so(interval: list[float | None], reach: str) -> None:
+    """With few queries a precision is not rejected for noise: the interval of its NDCG reaches the threshold."""
+    noisy = {**MEASURED, "ndcg@10": {"item cold": {"value": 0.3, "ratio": 0.9843, "interval": interval}}}
+    threshold = _threshold(ndcg=0.985)
+    assert verdict(noisy, threshold) == []
+    assert doubts(noisy, threshold) == [
+        "NDCG@10 (item cold) as a share of PyTorch's is 0.9843, below 0.985, but its interval is "
+        f"{reach}: too few held-out queries to tell"
+    ]
+
+
+def test_a_ratio_below_its_limit_for_certain_fails() -> None:
+    """An interval that lies below the threshold leaves no doubt; neither does a ratio that reaches it."""
+    worse = {**MEASURED, "ndcg@10": {"item cold": {"value": 0.3, "ratio": 0.9843, "interval": [0.981, 0.9849]}}}
+    assert verdict(worse, _threshold(ndcg=0.985)) == [
+        "NDCG@10 (item cold) as a share of PyTorch's is 0.9843, below 0.985"
+    ]
+    assert doubts(worse, _threshold(ndcg=0.985)) == []
+    assert doubts(MEASURED, _threshold()) == []
 
 
 def test_what_is_no_number_fails() -> None:
