@@ -11,7 +11,7 @@ import typer
 from emberline.engine.errors import DataError
 
 from .lines import lines
-from .options import RETRIES, SERVER, AsJson, Server
+from .options import RETRIES, SERVER, AsJson, AsTsv, Server
 from .output import print_footer, print_json, print_table
 from .progress import progress
 
@@ -51,6 +51,7 @@ def encode(
         typer.Option(metavar="SECONDS", help="Time limit for all texts together.", show_default="no limit"),
     ] = None,
     as_json: AsJson = False,
+    as_tsv: AsTsv = False,
 ) -> None:
     """Encode texts into vectors. One pass through the encoder gives all outputs of a text."""
     if out and out.suffix not in (".npy", ".npz"):
@@ -67,7 +68,7 @@ def encode(
     if as_json:
         print_json(encoded)
     else:
-        _print(inputs, encoded)
+        _print(inputs, encoded, as_tsv=as_tsv)
 
 
 def _encode(
@@ -115,15 +116,19 @@ def _write(path: Path, encoded: EncodeResult) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _print(texts: list[str], encoded: EncodeResult) -> None:
+def _print(texts: list[str], encoded: EncodeResult, *, as_tsv: bool) -> None:
     columns = {"text": "left", "tokens": "right"} | dict.fromkeys(encoded.outputs, "left")
     rows = []
     for index, text in enumerate(texts):
         tokens = f"{encoded.tokens[index]}{' (truncated)' if encoded.truncated[index] else ''}"
         arrays = [array[index].reshape(-1) for array in encoded.outputs.values()]
-        rows.append((_short(text), tokens, *map(_numbers, arrays)))
-    print_table(columns, rows)
-    print_footer(encoded.timings, encoded.provenance)
+        if as_tsv:
+            rows.append((text, tokens, *(" ".join(map(str, array.tolist())) for array in arrays)))
+        else:
+            rows.append((_short(text), tokens, *map(_numbers, arrays)))
+    print_table(columns, rows, as_tsv=as_tsv)
+    if not as_tsv:
+        print_footer(encoded.timings, encoded.provenance)
 
 
 def _short(text: str, width: int = 40) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from .options import SERVER, TIMEOUT, AsJson, Server, Timeout
+from .options import SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout
 from .output import print_json, print_table
 
 
-def info(server: Server = SERVER, timeout: Timeout = TIMEOUT, as_json: AsJson = False) -> None:
-    """Show a server's model, precision, device, limits and labels."""
+def info(server: Server = SERVER, timeout: Timeout = TIMEOUT, as_json: AsJson = False, as_tsv: AsTsv = False) -> None:
+    """Show a server's model, precision, device and why it is that one, limits and labels."""
     from emberline.engine import Client
 
     with Client(server, timeout=timeout) as client:
@@ -17,8 +17,9 @@ def info(server: Server = SERVER, timeout: Timeout = TIMEOUT, as_json: AsJson = 
     if as_json:
         print_json(record)
         return
+    shown = asdict(record) | {"uptime": f"{record.uptime:.0f} s", "device_notes": "; ".join(record.device_notes)}
     rows = [
         (name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else value)
-        for name, value in (asdict(record) | {"uptime": f"{record.uptime:.0f} s"}).items()
+        for name, value in shown.items()
     ]
-    print_table({"": "left", server: "left"}, rows)
+    print_table({"": "left", server: "left"}, rows, as_tsv=as_tsv)

@@ -14,7 +14,7 @@ from emberline.engine.errors import DataError, InvalidInput
 from emberline.engine.text.rendering import render
 
 from .itemfile import ItemFile, as_file, described_items
-from .options import RETRIES, SERVER, TIMEOUT, AsJson, Server, Timeout, attributes
+from .options import RETRIES, SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout, attributes
 from .output import print_json, print_table
 from .progress import progress
 
@@ -149,6 +149,7 @@ def get(
     server: Server = SERVER,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
+    as_tsv: AsTsv = False,
 ) -> None:
     """Show items of the live catalogue. Exit code 1 if an id is unknown."""
     from emberline.engine import Client
@@ -187,7 +188,7 @@ def get(
             (stored.item.id, stored.item.text or render(stored.item.attributes, fields), _when(stored.updated))
             for stored in result.items
         ]
-        print_table({"id": "left", "item": "left", "updated": "left"}, rows)
+        print_table({"id": "left", "item": "left", "updated": "left"}, rows, as_tsv=as_tsv)
     _end(result.unknown_ids)
 
 

@@ -46,6 +46,7 @@ Server = Annotated[
 ]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time to wait for an answer.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+AsTsv = Annotated[bool, typer.Option("--tsv", help="Print the table as lines with tabs, for other programs.")]
 Bundle = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="The folder that `emberline export` wrote.", show_default=False)
 ]

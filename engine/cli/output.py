@@ -21,13 +21,19 @@ def print_json(document: object) -> None:
     typer.echo(json.dumps(_plain(document), indent=2, ensure_ascii=False))
 
 
-def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[object]], *, as_tsv: bool = False) -> None:
     """Print a table.
 
     Args:
         columns: alignment of each column, ``left`` or ``right``, by its heading.
         rows: cells of each row.
+        as_tsv: print a line a row with tabs between cells, for other programs. Otherwise cells wrap to fit the
+            terminal, or 80 columns.
     """
+    if as_tsv:
+        for row in (columns, *rows):
+            typer.echo("\t".join(" ".join(str(cell).split()) for cell in row))
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading, side in columns.items():
         table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")

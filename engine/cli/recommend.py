@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +10,11 @@ import typer
 from emberline.engine.text.rendering import render
 
 from .conditions import condition
-from .options import SERVER, TIMEOUT, About, AsJson, Like, LikeText, Profile, Server, Timeout, user
+from .options import SERVER, TIMEOUT, About, AsJson, AsTsv, Like, LikeText, Profile, Server, Timeout, user
 from .output import print_footer, print_json, print_table
 
 if TYPE_CHECKING:
-    from emberline.engine import Reason, RecommendResult
+    from emberline.engine import Client, Reason, RecommendResult
 
 
 def recommend(
@@ -43,7 +43,7 @@ def recommend(
             help="From 0, ranking by score alone, to 1: the weight of dissimilarity to the items ranked before."
         ),
     ] = 0.0,
-    reasons: Annotated[bool, typer.Option("--reasons", help="Explain why each item is result.")] = False,
+    reasons: Annotated[bool, typer.Option("--reasons", help="Explain why each item is recommended.")] = False,
     output: Annotated[
         list[str] | None,
         typer.Option(
@@ -53,6 +53,7 @@ def recommend(
     server: Server = SERVER,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
+    as_tsv: AsTsv = False,
 ) -> None:
     """Recommend items of the catalogue to a known or new user, described by a profile, liked items, both or neither."""
     from emberline.engine import Client
@@ -70,14 +71,22 @@ def recommend(
             reasons=reasons,
             outputs=output or (),
         )
-        fields = () if as_json else client.info().item_fields
-    if as_json:
-        print_json(result)
-    else:
-        _print(result, fields)
+        if as_json:
+            print_json(result)
+            return
+        fields = client.info().item_fields
+        liked = dict.fromkeys(item.reason.because_of for item in result.items if item.reason)
+        names = _names(client, [item_id for item_id in liked if item_id], fields)
+    _print(result, fields, names, as_tsv=as_tsv)
 
 
-def _print(result: RecommendResult, fields: Sequence[str]) -> None:
+def _names(client: Client, ids: Sequence[str], fields: Sequence[str]) -> dict[str, str]:
+    """What people call the liked items, by id: the value of the first field that an item's text begins with."""
+    stored = client.get_items(ids).items if ids and fields else ()
+    return {one.item.id: str(one.item.attributes.get(fields[0], one.item.id)) for one in stored}
+
+
+def _print(result: RecommendResult, fields: Sequence[str], names: Mapping[str, str], *, as_tsv: bool) -> None:
     scores = [
         name
         for name in ("score", "probability", "rating")
@@ -91,16 +100,17 @@ def _print(result: RecommendResult, fields: Sequence[str]) -> None:
     for rank, item in enumerate(result.items, 1):
         row = [rank, item.id, *(f"{getattr(item, name):.3f}" for name in scores), render(item.attributes, fields)]
         if item.reason:
-            row.append(_sentence(item.reason))
+            row.append(_sentence(item.reason, names))
         rows.append(row)
-    print_table(columns, rows)
-    print_footer(result.timings, result.provenance, f"{result.considered} items considered")
+    print_table(columns, rows, as_tsv=as_tsv)
+    if not as_tsv:
+        print_footer(result.timings, result.provenance, f"{result.considered} items considered")
 
 
-def _sentence(reason: Reason) -> str:
+def _sentence(reason: Reason, names: Mapping[str, str]) -> str:
     parts = []
     if reason.because_of:
-        parts.append(f"like {reason.because_of} ({reason.nearness:.2f})")
+        parts.append(f"like {names.get(reason.because_of, reason.because_of)} ({reason.nearness:.2f})")
     if reason.shared_attributes:
         parts.append(f"both {', '.join(reason.shared_attributes)}")
     if reason.predicted_likes:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import SERVER, TIMEOUT, About, AsJson, Like, LikeText, Profile, Server, Timeout, user
+from .options import SERVER, TIMEOUT, About, AsJson, AsTsv, Like, LikeText, Profile, Server, Timeout, user
 from .output import print_footer, print_json, print_table
 
 
@@ -30,6 +30,7 @@ def score(
     server: Server = SERVER,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
+    as_tsv: AsTsv = False,
 ) -> None:
     """Score items for one user: the ranking score, the probability of a like, and the predicted rating."""
     from emberline.engine import Client, by_id, by_text
@@ -52,5 +53,6 @@ def score(
         )
         return
     rows = zip(names, *([f"{number:.3f}" for number in scores] for scores in result.outputs.values()), strict=True)
-    print_table({"item": "left"} | dict.fromkeys(result.outputs, "right"), rows)
-    print_footer(result.timings, result.provenance)
+    print_table({"item": "left"} | dict.fromkeys(result.outputs, "right"), rows, as_tsv=as_tsv)
+    if not as_tsv:
+        print_footer(result.timings, result.provenance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from emberline.engine.bundle import BundleLayout, Manifest, check_file
 from emberline.engine.bundle.signature import check_signature
 from emberline.engine.errors import BundleCorrupt
 
-from .options import AsJson, Bundle
+from .options import AsJson, AsTsv, Bundle
 from .output import print_json, print_table
 
 
@@ -23,6 +24,7 @@ def verify(
         typer.Option("--require-signature", metavar="KEY", help="Public key whose owner must have signed the bundle."),
     ] = None,
     as_json: AsJson = False,
+    as_tsv: AsTsv = False,
 ) -> None:
     """Check the SHA-256 of a bundle's files and the accuracy gate's verdict on each precision.
 
@@ -49,8 +51,8 @@ def verify(
         )
     else:
         rows = [(name, error or "as exported") for name, error in files.items()]
-        rows += [(name, _sentence(verdict)) for name, verdict in verdicts.items()]
-        print_table({manifest.model_id: "left", "": "left"}, rows)
+        rows += [(name, gate_sentence(verdict)) for name, verdict in verdicts.items()]
+        print_table({manifest.model_id: "left", "": "left"}, rows, as_tsv=as_tsv)
     if damaged := [name for name, error in files.items() if error]:
         typer.echo(f"emberline: {bundle} is damaged: {', '.join(damaged)}; copy it again or export it again", err=True)
     elif not passed:
@@ -78,7 +80,8 @@ def _verdicts(layout: BundleLayout, manifest: Manifest) -> dict[str, dict[str, A
     return {precision: verdicts.get(precision, missing) for precision in manifest.encoders}
 
 
-def _sentence(verdict: dict[str, Any]) -> str:
+def gate_sentence(verdict: Mapping[str, Any]) -> str:
+    """Say in words what the accuracy gate found of a precision."""
     if verdict.get("passed") is True:
-        return "passed its accuracy gate"
+        return "; ".join(("passed its accuracy gate", *verdict.get("doubts", ())))
     return f"failed its accuracy gate: {'; '.join(verdict.get('failures', []))}"

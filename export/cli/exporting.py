@@ -11,6 +11,7 @@ import typer
 from emberline.engine.bundle import PRECISIONS, Precision
 from emberline.engine.cli.options import AsJson
 from emberline.engine.cli.output import print_json, print_table
+from emberline.engine.cli.verify import gate_sentence
 from emberline.engine.errors import ConfigError
 from emberline.export.precision.recipe import RECIPES, Recipe
 from emberline.export.search.objective import MEASURES, MINUTES, SearchObjective, SearchRequest
@@ -171,7 +172,7 @@ def export(
                 f"{verdict['bytes'] / 1e6:.1f}",
                 # A graph that returns invalid numbers was not measured.
                 f"{verdict['measured']['agreement@10']:.4f}" if verdict["measured"] else "–",
-                "passed" if verdict["passed"] else f"failed: {'; '.join(verdict['failures'])}",
+                gate_sentence(verdict),
             )
             for name, verdict in verdicts.items()
         ],

@@ -264,3 +264,35 @@ def test_a_server_that_is_not_there_is_one_line(emberline: Emberline) -> None:
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("emberline: 127.0.0.1:1 cannot be reached")
     assert result.err.count("\n") == 1
+
+
+def test_a_reason_names_the_liked_item_by_its_title(emberline: Emberline) -> None:
+    """Nobody knows ids by heart; the JSON has them for programs."""
+    asked = ("recommend", "--like", "the-thing", "-k", 1, "--reasons")
+    assert "like The Thing (" in emberline(*asked).out
+    assert emberline(*asked, "--json").json["items"][0]["reason"]["because_of"] == "the-thing"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("recommend", "--like", "alien", "--reasons", "--output", "probability", "--output", "rating"),
+        ("score", "alien", "scream", "--text", ALIEN * 4),
+        ("encode", ALIEN * 4, "--output", "item_embedding", "--output", "sentence_embedding"),
+        ("items", "get", "alien", "scream"),
+        ("info",),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_tables_fit_80_columns_and_pipes_get_tabs(
+    emberline: Emberline, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """On a terminal cells wrap and no line is longer; with --tsv a row is a line, whatever the width."""
+    monkeypatch.setenv("COLUMNS", "80")
+    table = emberline(*command)
+    assert table.code == 0
+    assert max(map(len, table.out.splitlines())) <= 80
+    lines = emberline(*command, "--tsv").out.splitlines()
+    assert len(lines) >= 2
+    assert len({line.count("\t") for line in lines}) == 1
+    assert lines[0].count("\t") >= 1
