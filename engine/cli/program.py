@@ -16,6 +16,7 @@ from emberline.engine.errors import EmberlineError, MissingExtra
 
 from .encode import encode
 from .failures import UsageError, failure
+from .health import health
 from .info import info
 from .items import items
 from .recommend import recommend
@@ -38,6 +39,7 @@ _OWN: Final[dict[str, tuple[Callable[..., None], str]]] = {
     "score": (score, _ASK),
     "recommend": (recommend, _ASK),
     "info": (info, _ASK),
+    "health": (health, _ASK),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from emberline.engine.config import EngineConfig
 from emberline.engine.server.config import ServerConfig
 
+from .logs import configure
 from .options import Bundle
 from .settings import GivenSettings, takes_settings
 
@@ -27,5 +27,5 @@ def serve(bundle: Bundle, settings: GivenSettings) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from emberline.engine.server import lifecycle
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(config.log_level, config.log_format)
     raise typer.Exit(lifecycle.serve(config))

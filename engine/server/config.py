@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from emberline.engine.config import EngineConfig
 from emberline.engine.settings import Setting, check, explained, refuse
 
 _PORTS = range(65_536)
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 
 
 @explained
@@ -83,6 +86,11 @@ class ServerConfig:
         float,
         Setting("Time without a request after which a stream is closed, in seconds.", above=0),
     ] = 300.0
+
+    log_level: Annotated[LogLevel, Setting("Least severe messages that are logged, on standard error.")] = "warning"
+    log_format: Annotated[
+        LogFormat, Setting("Form of the log: lines for people, or one JSON object a line for log collectors.")
+    ] = "text"
 
     def __post_init__(self) -> None:
         host, _, port = self.listen.rpartition(":")

@@ -138,6 +138,17 @@ info --server 127.0.0.1:1                             | 1 | 127.0.0.1:1 cannot b
 info --timeout x                                      | 2 | Invalid value for '--timeout'
 info --timeout -1                                     | 2 | timeout is -1.0; it must be more than 0
 info --jsn                                            | 2 | No such option: --jsn .*--json
+
+health x                                              | 2 | unexpected extra argument
+health --server ''                                    | 2 | the server is ''; it must be HOST:PORT
+health --server localhost                             | 2 | the server is 'localhost'; it must be HOST:PORT
+health --server :50051                                | 2 | the server is ':50051'; it must be HOST:PORT
+health --server 127.0.0.1:99999                       | 2 | a port above 65535
+health --server http://127.0.0.1:1                    | 2 | is a URL; write HOST:PORT
+health --server 127.0.0.1:1 --timeout 0.1             | 1 | not ready within 0.1 s; check that a server runs there
+health --timeout x                                    | 2 | Invalid value for '--timeout'
+health --timeout 0                                    | 2 | timeout is 0.0; it must be more than 0
+health --json                                         | 2 | No such option: --json
 """
 
 CASES = [tuple(map(str.strip, line.split("|", 2))) for line in WALK.splitlines() if line.strip()]
@@ -198,5 +209,6 @@ def test_each_command_is_walked_with_ten_mistakes() -> None:
         "items delete",
         "items get",
         "info",
+        "health",
     ):
         assert sum(line.split("--")[0].strip().startswith(command) for line, _, _ in CASES) >= 10, command

@@ -45,7 +45,7 @@ def test_every_command_and_every_option_is_explained(path: str) -> None:
 
 def test_the_commands_are_there() -> None:
     """The program's own, and those of the packages that it does not know."""
-    own = {"serve", "encode", "score", "recommend", "items", "info", "verify", "sign"}
+    own = {"serve", "encode", "score", "recommend", "items", "info", "health", "verify", "sign"}
     assert own | {"train", "export", "quickstart", "bench"} == {path.split()[1] for path in COMMANDS if " " in path}
     assert {"emberline items upsert", "emberline items delete", "emberline items get"} < COMMANDS.keys()
 
@@ -65,6 +65,8 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
         "device": "cuda",
         "mode": "latency",
         "catalogue_vectors": "int8",
+        "log_level": "debug",
+        "log_format": "json",
         "catalogue": str(tmp_path / "x"),
         "listen": "127.0.0.1:7",
         "metrics_port": "8",
