@@ -52,7 +52,7 @@ verify spoilt                                         | 1 | spoilt is damaged: m
 verify bundle                                         | 1 | the accuracy gate rejects int8; serve another precision
 verify bundle bundle                                  | 2 | unexpected extra argument
 verify bundle --jsn                                   | 2 | No such option: --jsn .*--json
-verify bundle --server SERVER                         | 2 | No such option: --server; see `emberline verify --help`
+verify bundle --server SERVER                         | 2 | No such option: --server .*see `emberline verify --help`
 verify --bundle bundle                                | 2 | No such option: --bundle
 
 encode                                                | 1 | standard input has no text; give one per line, or as an arg
