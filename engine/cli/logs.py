@@ -16,7 +16,7 @@ def configure(level: LogLevel, form: LogFormat) -> None:
     """Set up the log of this process."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 class JsonFormatter(logging.Formatter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -27,25 +28,29 @@ def test_where_no_server_listens_nothing_is_healthy(emberline: Emberline) -> Non
     assert result.err.startswith("emberline: 127.0.0.1:1 was not ready within 0.2 s")
 
 
-@pytest.fixture
-def _restored() -> Iterator[None]:
+@contextmanager
+def _own_log() -> Iterator[None]:
+    """A root logger as a new process has it; pytest's handlers come back at the end."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before, level
+    root.handlers.clear()
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = before, level
 
 
-@pytest.mark.usefixtures("_restored")
 def test_a_log_in_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Messages with line breaks and tracebacks stay on one line; what is below the level is left out."""
-    configure("info", "json")
     log = logging.getLogger("emberline.test")
-    log.debug("not this")
-    log.info("loaded %s\nin two lines", "ü")
-    try:
-        raise ValueError("no")
-    except ValueError:
-        log.exception("failed")
+    with _own_log():
+        configure("info", "json")
+        log.debug("not this")
+        log.info("loaded %s\nin two lines", "ü")
+        try:
+            raise ValueError("no")
+        except ValueError:
+            log.exception("failed")
     first, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert first.items() >= {"level": "info", "logger": "emberline.test", "message": "loaded ü\nin two lines"}.items()
     assert "error" not in first
@@ -53,10 +58,10 @@ def test_a_log_in_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -
     assert second["error"].endswith("ValueError: no")
 
 
-@pytest.mark.usefixtures("_restored")
 def test_a_log_for_people_is_a_line_with_level_and_logger(capsys: pytest.CaptureFixture[str]) -> None:
     """The default."""
-    configure("warning", "text")
-    logging.getLogger("emberline.test").info("not this")
-    logging.getLogger("emberline.test").warning("look")
+    with _own_log():
+        configure("warning", "text")
+        logging.getLogger("emberline.test").info("not this")
+        logging.getLogger("emberline.test").warning("look")
     assert capsys.readouterr().err.endswith(" WARNING emberline.test: look\n")
