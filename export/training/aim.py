@@ -30,8 +30,11 @@ Matrix = NDArray[np.float64]
 
 #: Users who are asked, at most: of more, nothing new would be learnt.
 ASKED: Final = 1000
-#: Of the regression of the teacher's opinions on the users' vectors, as a share of their mean square.
+#: Of the regression of the teacher's opinions on the users' vectors, as shares of their mean square: that of the joint
+#: steps, and those among which items aside choose at the end. Where users' tastes have many directions, most of them
+#: are faint, and much shrinkage hides what they say.
 SHRINKAGE: Final = 0.01
+SHRINKAGES: Final = (SHRINKAGE, 0.001, 0.0001)
 #: Where no items are set aside: of the cross-validation by which is foreseen what texts will say of new ones.
 FOLDS: Final = 10
 #: Penalty, at least, of the map that joint steps go on from: what dropout does to it grows with its weights.
@@ -69,6 +72,7 @@ class Aim:
         examples: Examples,
         profiles: Tensor,
         popularity: float,
+        shrinkage: float = SHRINKAGE,
     ) -> Aim:
         """Ask the users.
 
@@ -78,6 +82,7 @@ class Aim:
             teacher: of n items and u users.
             examples: what is known of them.
             profiles: (u, H).
+            shrinkage: of the regression on the users' vectors.
             popularity: how much what everybody thinks of an item counts beside what each user thinks, both of unit
                 deviation. The teacher's mean opinion of an item says little of how many met it.
         """
@@ -87,7 +92,7 @@ class Aim:
         vectors = users.numpy() / model.config.temperature
         inputs = np.concatenate([vectors, np.ones((len(vectors), 1), dtype=np.float32)], axis=1).astype(np.float64)
         moments = inputs.T @ inputs / len(inputs)
-        moments += SHRINKAGE * np.trace(moments) / len(moments) * np.eye(len(moments))
+        moments += shrinkage * np.trace(moments) / len(moments) * np.eye(len(moments))
         opinions = _standard((teacher.users[asked] @ teacher.items.T).astype(np.float64))
         opinions += popularity * _standard(np.log1p(examples.popularity.astype(np.float64)))
         rows = np.linalg.solve(moments, inputs.T @ opinions / len(inputs)).T  # (n, D + 1)

@@ -138,7 +138,7 @@ class TrainConfig:
             at_least=0,
             option=False,
         ),
-    ] = 4096
+    ] = 16_384
     warm_up_steps: Annotated[
         int,
         Setting(

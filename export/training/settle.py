@@ -19,7 +19,7 @@ from torch import Tensor
 
 from emberline.export.model import Emberline
 
-from .aim import Aim, Matrix, foresee, known_users, take_aim
+from .aim import SHRINKAGES, Aim, Matrix, foresee, known_users, take_aim
 from .bank import Bank, Profiles
 from .blending import PENALTIES, WORDS, Choice, choose, liked_among, top_by_user
 from .config import TrainConfig
@@ -77,10 +77,20 @@ class Known:
     profiles: Tensor
     choice: Choice
 
-    def aim(self) -> Aim:
-        """What users would like of new items, as they are now."""
-        parts = self.model, self.table, self.teacher, self.examples, self.profiles
-        return Aim.of(*parts, self.choice.popularity)
+    def aim(self, said: Said) -> Aim:
+        """What users would like of new items, as they are now, shrunk as items aside are best placed."""
+        parts = self.model, self.table, self.teacher, self.examples, self.profiles, self.choice.popularity
+        found = [Aim.of(*parts, shrinkage) for shrinkage in SHRINKAGES]
+        if not self.examples.aside.any():
+            return found[0]
+        rest, aside = np.flatnonzero(self.examples.known & ~self.examples.aside), np.flatnonzero(self.examples.aside)
+        asked, right = self._asked()
+        # The targets side by side: the products of the items are then taken once.
+        rows = np.concatenate([one.rows for one in found], axis=1).astype(np.float32)
+        foreseen = solve(said.at(rest), rows[rest], [self.choice.blend])[0].of(said.at(aside))
+        parted = np.split(foreseen, len(found), axis=1)
+        worth = [float(self._worth(part, asked, right).mean()) for part in parted]
+        return found[int(np.argmax(worth))]
 
     def ways(self, said: Said, trained: ItemPlacement | None = None) -> list[Way]:
         """All ways with what they are worth, the one to take first, then the best first.
@@ -97,7 +107,7 @@ class Known:
             return [Way(self.choice.blend, mixed=False, users=np.empty(0))]
         rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
         asked, right = self._asked()
-        rows = self.aim().rows.astype(np.float32)
+        rows = self.aim(said).rows.astype(np.float32)
         blends = [Blend(*one) for one in product(WORDS, PENALTIES)]
         closed = solve(said.at(rest), rows[rest], blends)
         there = said.at(aside)
@@ -130,7 +140,7 @@ class Known:
         told = {**way.told(), **({} if np.isnan(closed) else {"closed form": closed})}
         if way.blend is None:
             return told
-        aim = self.aim()
+        aim = self.aim(said)
         known = np.flatnonzero(examples.known)
         found = solve(said.at(known), aim.rows[known].astype(np.float32), [way.blend])[0]
         columns, foreseen = foresee(said, aim.rows, examples, way.blend)
