@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from msgspec import to_builtins
+
 from emberline.engine.bundle import TensorSpec
 from emberline.engine.runtime.tensorrt.library import Library
 from emberline.engine.runtime.tensorrt.profiles import Profile
@@ -62,7 +64,8 @@ class BuildResult:
 
     def to_json(self) -> dict[str, Any]:
         """The result, ready for JSON."""
-        return asdict(self)
+        built: dict[str, Any] = to_builtins(asdict(self))
+        return built
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> BuildResult:

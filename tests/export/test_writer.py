@@ -57,7 +57,7 @@ def test_a_bundle_can_be_opened_and_served(exported: Path) -> None:
 def test_the_manifest_describes_the_run(exported: Path, small_run: Run) -> None:
     """The manifest has what the engine needs to know about the model and its data."""
     manifest = Bundle.open(exported).manifest
-    assert manifest.model_id == f"small-{manifest.model_id[-8:]}"
+    assert manifest.model_id == f"films-{manifest.model_id[-8:]}"
     assert (manifest.hidden, manifest.dimensions, manifest.max_length) == (32, 8, 64)
     assert manifest.item_fields == ("title", "genres")
     assert manifest.user_fields == ("age",)

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from msgspec import to_builtins
+
 from emberline.engine.bundle import Bundle, Precision, TensorSpec, sha256
 from emberline.engine.errors import BundleCorrupt, BundleError, SchemaMismatch
 
@@ -102,7 +104,7 @@ class EngineManifest:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the manifest as it is written to JSON."""
-        return {**asdict(self), "profiles": [str(profile) for profile in self.profiles]}
+        return {**to_builtins(asdict(self)), "profiles": [str(profile) for profile in self.profiles]}
 
     @classmethod
     def read(cls, path: Path) -> EngineManifest:

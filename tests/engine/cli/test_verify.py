@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from emberline.engine.bundle import BundleLayout, FileRecord, Manifest, sha256
 
@@ -19,8 +20,8 @@ def bundle(make_tiny_bundle: Callable[[], Path]) -> Path:
     layout.report.write_text(json.dumps({"precisions": {name: {"passed": True} for name in ("fp32", "int8")}}))
     manifest = Manifest.read(layout.manifest)
     record = FileRecord(sha256(layout.report), layout.report.stat().st_size)
-    fields = {name: getattr(manifest, name) for name in manifest.__dataclass_fields__}
-    Manifest(**{**fields, "files": {**manifest.files, layout.report.name: record}}).write(layout.manifest)
+    files = {**manifest.files, layout.report.name: record}
+    structs.replace(manifest, files=files).write(layout.manifest)
     return layout.root
 
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -6,6 +5,7 @@ from typing import Literal
 import numpy as np
 import onnxruntime
 import pytest
+from msgspec import structs
 
 from emberline.engine.bundle import Bundle, GraphSpec
 from emberline.engine.errors import BundleCorrupt, DeviceUnavailable
@@ -56,7 +56,7 @@ def test_a_graph_that_is_not_the_manifests_is_refused(encoder: tuple[Path, Graph
     """A graph with other inputs than the manifest says is not run."""
     path, graph = encoder
     with pytest.raises(BundleCorrupt, match=r"has the inputs .* its manifest says"):
-        OrtSession(path, replace(graph, inputs=graph.inputs[:1]), device="cpu")
+        OrtSession(path, structs.replace(graph, inputs=graph.inputs[:1]), device="cpu")
 
 
 def test_a_file_that_is_no_graph_is_named(encoder: tuple[Path, GraphSpec], tmp_path: Path) -> None:

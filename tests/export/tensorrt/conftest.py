@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from msgspec import structs
 from transformers import BertConfig
 
 from emberline.engine.bundle import Bundle, BundleLayout, FileRecord, Manifest, Precision, sha256
@@ -69,7 +69,7 @@ def write_bert_bundle(root: Path, encoder: TextEncoder) -> Bundle:
         if path.is_file() and path not in (layout.manifest, layout.encoder("int8"))
     }
     manifest = Manifest.read(layout.manifest)
-    replace(manifest, files=files, encoders=graphs, hidden=config.hidden).write(layout.manifest)
+    structs.replace(manifest, files=files, encoders=graphs, hidden=config.hidden).write(layout.manifest)
     return Bundle.open(root)
 
 

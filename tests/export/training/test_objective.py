@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from emberline.export.pretrained import load
 from emberline.export.progress import silent
 from emberline.export.training.batches import draw
 from emberline.export.training.config import TrainConfig
@@ -46,7 +47,13 @@ COUNTS = {
 @pytest.fixture
 def trainer(examples: Examples, config: TrainConfig, tmp_path: Path) -> Trainer:
     """A training before its first step, of random towers and items, so that every loss has something to learn."""
-    started = Trainer.start(examples, replace(config, **WEIGHTS), RunFolder(tmp_path / "run"), silent)
+    started = Trainer.start(
+        examples,
+        replace(config, **WEIGHTS),
+        RunFolder(tmp_path / "run"),
+        silent,
+        load(config.encoder, config.max_length),
+    )
     started.model.train().requires_grad_(True)
     torch.manual_seed(1)
     heads = [one for name, one in started.model.named_parameters() if not name.startswith("encoder.")]
