@@ -148,9 +148,12 @@ def export(
 
     from .progress import shown
 
+    loaded = load_run(run)
+    for warning in loaded.folder.data_warnings():
+        typer.echo(f"WARNING: trained on data of which was said: {warning}", err=True)
     with shown() as progress:
         write_bundle(
-            load_run(run),
+            loaded,
             bundle,
             precisions=precisions,
             recipes=_recipes(activations_16bit),

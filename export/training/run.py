@@ -54,6 +54,13 @@ class RunFolder:
         """What was read, and what was odd or left out."""
         return self.root / "data.json"
 
+    def data_warnings(self) -> list[str]:
+        """What the report of the data warned of; empty if the run was not trained from the command line."""
+        if not self.data.is_file():
+            return []
+        found = json.loads(self.data.read_text(encoding="utf-8"))
+        return [str(warning) for warning in found.get("warnings", [])]
+
     @property
     def checkpoint(self) -> Path:
         """Where training stands."""

@@ -10,7 +10,7 @@ from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train
-from emberline.export.training.run import load_run
+from emberline.export.training.run import RunFolder, load_run
 
 
 def test_a_run_can_be_loaded_with_its_data(
@@ -28,6 +28,14 @@ def test_a_run_can_be_loaded_with_its_data(
     np.testing.assert_array_equal(split.train, parts.train)
     np.testing.assert_array_equal(split.cold_items, parts.cold_items)
     assert run.metrics["training"]["joint_steps"] == config.joint_steps
+
+
+def test_warnings_of_the_data_are_kept(tmp_path: Path) -> None:
+    """What was warned of before training can be said again at export; a run without a report has nothing to say."""
+    folder = RunFolder(tmp_path)
+    assert folder.data_warnings() == []
+    folder.data.write_text('{"warnings": ["6% of the tokens are unknown"], "notes": []}')
+    assert folder.data_warnings() == ["6% of the tokens are unknown"]
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
