@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from .client.asynchronous import AsyncClient
     from .client.blocking import Client
     from .client.references import by_id, by_text, by_vector
+    from .client.tls import Tls
     from .errors import (
         ConfigError,
         DeadlineExceeded,
         EmberlineError,
         InvalidInput,
         Overloaded,
+        PermissionDenied,
         ServerUnreachable,
         ShuttingDown,
+        Unauthenticated,
         UnknownItem,
     )
     from .records import (
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     )
 
 # In the order of their loading time: the clients load gRPC.
-_MODULES = ("records", "errors", "client.references", "client.blocking", "client.asynchronous")
+_MODULES = ("records", "errors", "client.references", "client.tls", "client.blocking", "client.asynchronous")
 
 __all__ = [
     "AsyncClient",
@@ -58,6 +61,7 @@ __all__ = [
     "Item",
     "ItemReference",
     "Overloaded",
+    "PermissionDenied",
     "Reason",
     "RecommendResult",
     "Recommendation",
@@ -65,6 +69,8 @@ __all__ = [
     "ServerUnreachable",
     "ShuttingDown",
     "StoredItem",
+    "Tls",
+    "Unauthenticated",
     "UnknownItem",
     "UpsertResult",
     "User",

@@ -6,6 +6,8 @@ EmberlineError
 ├── Overloaded          the queue is full; retry later
 ├── DeadlineExceeded    the client's deadline passed before the work was done
 ├── ShuttingDown        the server drains and accepts no new requests
+├── Unauthenticated     a call has no token that the server knows
+├── PermissionDenied    a call may not be made: its token lacks the scope, or the server does not offer it
 ├── InferenceFailed     the model failed on a batch
 ├── BundleError         a bundle cannot be used
 │   ├── BundleCorrupt       a file is missing or is not what the manifest says
@@ -75,6 +77,20 @@ class ShuttingDown(EmberlineError):
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down; send the request to another replica")
+
+
+class Unauthenticated(EmberlineError):
+    """A call has no token that the server knows."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server wants a token that it knows, as `authorization: Bearer TOKEN`; pass it with --token-file, "
+            "EMBERLINE_TOKEN or Client(token=…)"
+        )
+
+
+class PermissionDenied(EmberlineError):
+    """A call may not be made: its token lacks the scope, or the server does not offer it."""
 
 
 class InferenceFailed(EmberlineError):

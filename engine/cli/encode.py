@@ -10,13 +10,14 @@ import typer
 
 from emberline.engine.errors import DataError
 
+from .connection import connect
 from .lines import lines
-from .options import RETRIES, SERVER, AsJson, AsTsv, Server
+from .options import RETRIES, SERVER, AsJson, AsTsv, Server, TlsCa, TokenFile
 from .output import print_footer, print_json, print_table
 from .progress import progress
 
 if TYPE_CHECKING:
-    from emberline.engine import EncodeResult
+    from emberline.engine import Client, EncodeResult
     from emberline.engine.records import Floats
 
 
@@ -46,6 +47,8 @@ def encode(
         ),
     ] = None,
     server: Server = SERVER,
+    tls_ca: TlsCa = None,
+    token_file: TokenFile = None,
     timeout: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Time limit for all texts together.", show_default="no limit"),
@@ -62,7 +65,7 @@ def encode(
     inputs = list(texts) if texts else [line for _, line in lines(None)]
     if not inputs:
         raise DataError("standard input has no text; give one per line, or as an argument")
-    encoded = _encode(server, inputs, outputs, as_users, timeout)
+    encoded = _encode(connect(server, tls_ca, token_file, retries=RETRIES), inputs, outputs, as_users, timeout)
     if out:
         _write(out, encoded)
     if as_json:
@@ -72,13 +75,13 @@ def encode(
 
 
 def _encode(
-    server: str, texts: list[str], outputs: tuple[str, ...], as_users: bool, timeout: float | None
+    connected: Client, texts: list[str], outputs: tuple[str, ...], as_users: bool, timeout: float | None
 ) -> EncodeResult:
-    from emberline.engine import Client, User
+    from emberline.engine import User
 
     inputs = [User(profile=text) for text in texts] if as_users else texts
     parts: list[EncodeResult] = []
-    with Client(server, retries=RETRIES) as client, progress("texts encoded") as advance:
+    with connected as client, progress("texts encoded") as advance:
         for part in client.encode_stream(inputs, outputs, priority=0, timeout=timeout):
             parts.append(part)
             advance(len(part.tokens))

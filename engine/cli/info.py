@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from .options import SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout
+from .connection import connect
+from .options import SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout, TlsCa, TokenFile
 from .output import print_json, print_table
 
 
-def info(server: Server = SERVER, timeout: Timeout = TIMEOUT, as_json: AsJson = False, as_tsv: AsTsv = False) -> None:
+def info(
+    server: Server = SERVER,
+    tls_ca: TlsCa = None,
+    token_file: TokenFile = None,
+    timeout: Timeout = TIMEOUT,
+    as_json: AsJson = False,
+    as_tsv: AsTsv = False,
+) -> None:
     """Show a server's model, precision, device and why it is that one, limits and labels."""
-    from emberline.engine import Client
-
-    with Client(server, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, timeout=timeout) as client:
         record = client.info()
     if as_json:
         print_json(record)

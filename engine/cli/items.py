@@ -13,8 +13,9 @@ import typer
 from emberline.engine.errors import DataError, InvalidInput
 from emberline.engine.text.rendering import render
 
+from .connection import connect
 from .itemfile import ItemFile, as_file, described_items
-from .options import RETRIES, SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout, attributes
+from .options import RETRIES, SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout, TlsCa, TokenFile, attributes
 from .output import print_json, print_table
 from .progress import progress
 
@@ -66,6 +67,8 @@ def upsert(
     ] = None,
     text: Annotated[str, typer.Option(metavar="TEXT", help="The text to encode in place of the attributes.")] = "",
     server: Server = SERVER,
+    tls_ca: TlsCa = None,
+    token_file: TokenFile = None,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +77,7 @@ def upsert(
     A file is sent in parts of up to 256 items. Each part is stored as a whole or not at all. An error names the line;
     the parts before it stay stored.
     """
-    from emberline.engine import Client, Item
+    from emberline.engine import Item
 
     if bool(item_id) == bool(file):
         raise typer.BadParameter("give either a FILE (- for standard input) or one item with --id")
@@ -86,7 +89,7 @@ def upsert(
     inserted = replaced = 0
     with (
         as_file(file or Path()) as path,
-        Client(server, timeout=timeout, retries=RETRIES) as client,
+        connect(server, tls_ca, token_file, timeout=timeout, retries=RETRIES) as client,
         progress("items upserted") as advance,
     ):
         info = client.info()
@@ -129,11 +132,16 @@ def _upsert(client: Client, part: list[tuple[str, Item]]) -> tuple[int, int]:
 
 
 @items.command()
-def delete(ids: _Ids, server: Server = SERVER, timeout: Timeout = TIMEOUT, as_json: AsJson = False) -> None:
+def delete(
+    ids: _Ids,
+    server: Server = SERVER,
+    tls_ca: TlsCa = None,
+    token_file: TokenFile = None,
+    timeout: Timeout = TIMEOUT,
+    as_json: AsJson = False,
+) -> None:
     """Delete items. On return they are no longer recommended. Exit code 1 if an id is unknown."""
-    from emberline.engine import Client
-
-    with Client(server, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, timeout=timeout) as client:
         result = client.delete_items(ids)
     if as_json:
         print_json(result)
@@ -147,16 +155,16 @@ def get(
     ids: _Ids,
     vectors: Annotated[bool, typer.Option("--vectors", help="Include the vectors; needs --json.")] = False,
     server: Server = SERVER,
+    tls_ca: TlsCa = None,
+    token_file: TokenFile = None,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
     as_tsv: AsTsv = False,
 ) -> None:
     """Show items of the live catalogue. Exit code 1 if an id is unknown."""
-    from emberline.engine import Client
-
     if vectors and not as_json:
         raise typer.BadParameter("vectors are for programs; add --json", param_hint="--vectors")
-    with Client(server, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, timeout=timeout) as client:
         result = client.get_items(ids, vectors=vectors)
         fields = () if as_json else client.info().item_fields
     if as_json:

@@ -44,6 +44,24 @@ Server = Annotated[
         callback=_address,
     ),
 ]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        envvar="EMBERLINE_TOKEN_FILE",
+        help="File with the bearer token for the server; EMBERLINE_TOKEN can hold the token itself.",
+    ),
+]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        metavar="PEM",
+        envvar="EMBERLINE_TLS_CA",
+        help="Encrypt the connection, and trust the authorities in this file.",
+    ),
+]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time to wait for an answer.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 AsTsv = Annotated[bool, typer.Option("--tsv", help="Print the table as lines with tabs, for other programs.")]

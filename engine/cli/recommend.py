@@ -10,7 +10,22 @@ import typer
 from emberline.engine.text.rendering import render
 
 from .conditions import condition
-from .options import SERVER, TIMEOUT, About, AsJson, AsTsv, Like, LikeText, Profile, Server, Timeout, user
+from .connection import connect
+from .options import (
+    SERVER,
+    TIMEOUT,
+    About,
+    AsJson,
+    AsTsv,
+    Like,
+    LikeText,
+    Profile,
+    Server,
+    Timeout,
+    TlsCa,
+    TokenFile,
+    user,
+)
 from .output import print_footer, print_json, print_table
 
 if TYPE_CHECKING:
@@ -51,16 +66,16 @@ def recommend(
         ),
     ] = None,
     server: Server = SERVER,
+    tls_ca: TlsCa = None,
+    token_file: TokenFile = None,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
     as_tsv: AsTsv = False,
 ) -> None:
     """Recommend items of the catalogue to a known or new user, described by a profile, liked items, both or neither."""
-    from emberline.engine import Client
-
     filters = [condition(text) for text in where or ()]
     person = user(profile, about, like, like_text)
-    with Client(server, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, timeout=timeout) as client:
         result = client.recommend(
             person,
             k,

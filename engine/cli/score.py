@@ -6,7 +6,22 @@ from typing import Annotated
 
 import typer
 
-from .options import SERVER, TIMEOUT, About, AsJson, AsTsv, Like, LikeText, Profile, Server, Timeout, user
+from .connection import connect
+from .options import (
+    SERVER,
+    TIMEOUT,
+    About,
+    AsJson,
+    AsTsv,
+    Like,
+    LikeText,
+    Profile,
+    Server,
+    Timeout,
+    TlsCa,
+    TokenFile,
+    user,
+)
 from .output import print_footer, print_json, print_table
 
 
@@ -28,18 +43,20 @@ def score(
         ),
     ] = None,
     server: Server = SERVER,
+    tls_ca: TlsCa = None,
+    token_file: TokenFile = None,
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
     as_tsv: AsTsv = False,
 ) -> None:
     """Score items for one user: the ranking score, the probability of a like, and the predicted rating."""
-    from emberline.engine import Client, by_id, by_text
+    from emberline.engine import by_id, by_text
 
     candidates = [*map(by_id, ids or ()), *map(by_text, text or ())]
     if not candidates:
         raise typer.BadParameter("name items by id, or give their texts with --text", param_hint="ID")
     person = user(profile, about, like, like_text)
-    with Client(server, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, timeout=timeout) as client:
         result = client.score(person, candidates, output or ("score", "probability"))
     names = [*(ids or ()), *(text or ())]
     if as_json:

@@ -31,15 +31,16 @@ from emberline.engine.records import (
     UpsertResult,
     User,
 )
-from emberline.proto import emberline_pb2 as pb
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
 from .arguments import listed
 from .bulk import Window, parts_of
 from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
-from .failures import from_rpc, from_status, is_silence, unfinished
+from .failures import from_rpc, is_answer, is_silence
 from .retries import Attempts
+from .streams import AsyncStream
+from .tls import Tls
 
 Answer = TypeVar("Answer")
 
@@ -53,18 +54,29 @@ class AsyncClient:
         address: address of the server, ``HOST:PORT``.
         timeout: seconds for a call, all attempts included.
         retries: maximum number of retries of a call; see `Client`.
+        tls: how the connection is encrypted; None: not at all.
+        token: a bearer token that is sent with each call; see `Client`.
 
     Raises:
         ConfigError: a setting is out of its range.
     """
 
-    def __init__(self, address: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float = TIMEOUT,
+        retries: int | None = None,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        def open_channel() -> grpc.aio.Channel:
+            if tls is None:
+                return grpc.aio.insecure_channel(address, options=options(address))
+            return grpc.aio.secure_channel(address, tls.credentials(), options=(*options(address), *tls.options))
+
         self._connection: Connection[grpc.aio.Channel, EmberlineStub] = Connection(
-            address,
-            timeout,
-            retries,
-            lambda: grpc.aio.insecure_channel(address, options=options(address)),
-            EmberlineStub,
+            address, timeout, retries, open_channel, EmberlineStub, token
         )
 
     async def __aenter__(self) -> Self:
@@ -105,37 +117,19 @@ class AsyncClient:
         window = Window(
             listed(outputs, "outputs"), priority, in_flight, self._connection.retries, self._connection.address
         )
-        outbox: asyncio.Queue[pb.EncodeStreamRequest | None] = asyncio.Queue()
-
-        async def sent() -> AsyncIterator[pb.EncodeStreamRequest]:
-            while (request := await outbox.get()) is not None:
-                yield request
-
         seconds = math.inf if timeout is None else self._connection.seconds(timeout)
-        ends = until(seconds, time.monotonic())
-        stream = self._connection.stub.EncodeStream(sent(), timeout=deadline(seconds))
+        stream = AsyncStream(self._connection, seconds)
 
         async def take() -> Iterable[EncodeResult]:
-            try:
-                answer = await stream.read()
-            except grpc.RpcError as error:
-                # A stream that expires before it starts ends with an internal error of gRPC's asyncio.
-                if time.monotonic() >= ends:
-                    raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.address) from None
-                raise from_rpc(error, self._connection.address) from None
-            if time.monotonic() >= ends:  # the answer came before gRPC noticed that the deadline had passed
-                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.address)
-            if answer is grpc.aio.EOF:
-                raise unfinished(self._connection.address)
-            retry = window.receive(answer)
+            retry = window.receive(await stream.receive(window.unanswered))
             if retry:
                 await asyncio.sleep(retry.pause)
-                outbox.put_nowait(retry.request)
+                stream.send(retry.request)
             return window.ready()
 
         try:
             async for chunk in parts_of(inputs, part):
-                outbox.put_nowait(window.send(chunk))
+                stream.send(window.send(chunk))
                 while window.full:
                     for result in await take():
                         yield result
@@ -143,8 +137,7 @@ class AsyncClient:
                 for result in await take():
                     yield result
         finally:
-            outbox.put_nowait(None)
-            stream.cancel()
+            stream.close()
 
     async def score(
         self,
@@ -233,14 +226,14 @@ class AsyncClient:
         while True:
             send = getattr(self._connection.stub, call.method)
             try:
-                message = await send(call.request, timeout=deadline(attempts.left))
+                message = await send(call.request, timeout=deadline(attempts.left), metadata=self._connection.metadata)
             except grpc.RpcError as failure:
                 if is_silence(failure):
                     self._connection.unanswered()
                 else:
-                    self._connection.answered()
+                    self._connection.answered(by_server=is_answer(failure))
                 error = from_rpc(failure, self._connection.address)
             else:
                 self._connection.answered()
                 return call.read(message)
-            await asyncio.sleep(attempts.pause(error))
+            await asyncio.sleep(attempts.pause(error, reached=self._connection.reached))

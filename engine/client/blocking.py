@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from queue import SimpleQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -31,15 +30,16 @@ from emberline.engine.records import (
     UpsertResult,
     User,
 )
-from emberline.proto import emberline_pb2 as pb
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
 from .arguments import listed
 from .bulk import Window, parts
 from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
-from .failures import from_rpc, from_status, is_silence, unfinished
+from .failures import from_rpc, is_answer, is_silence
 from .retries import Attempts
+from .streams import BlockingStream
+from .tls import Tls
 
 Answer = TypeVar("Answer")
 
@@ -53,16 +53,33 @@ class Client:
     Args:
         address: address of the server, ``HOST:PORT``.
         timeout: seconds for a call, all attempts included.
-        retries: maximum number of retries when the server is overloaded, shutting down or unreachable. The pause before
-            a retry is the one that the server asks for, or grows from a tenth of a second.
+        retries: maximum number of retries when the server is overloaded, shutting down or unreachable; 0: none. The
+            pause before a retry is the one that the server asks for, or grows from a tenth of a second. By default, a
+            client that the server has answered before retries when the server leaves, so that calls survive its
+            restart; nothing else is retried.
+        tls: how the connection is encrypted; None: not at all.
+        token: a bearer token that is sent with each call. Without `tls` it can be read on the way.
 
     Raises:
-        ConfigError: a setting is out of its range.
+        ConfigError: a setting is out of its range, or a file of `tls` cannot be read.
     """
 
-    def __init__(self, address: str, *, timeout: float = TIMEOUT, retries: int = 0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float = TIMEOUT,
+        retries: int | None = None,
+        tls: Tls | None = None,
+        token: str = "",
+    ) -> None:
+        def open_channel() -> grpc.Channel:
+            if tls is None:
+                return grpc.insecure_channel(address, options=options(address))
+            return grpc.secure_channel(address, tls.credentials(), options=(*options(address), *tls.options))
+
         self._connection: Connection[grpc.Channel, EmberlineStub] = Connection(
-            address, timeout, retries, lambda: grpc.insecure_channel(address, options=options(address)), EmberlineStub
+            address, timeout, retries, open_channel, EmberlineStub, token
         )
 
     def __enter__(self) -> Self:
@@ -123,36 +140,25 @@ class Client:
         window = Window(
             listed(outputs, "outputs"), priority, in_flight, self._connection.retries, self._connection.address
         )
-        outbox: SimpleQueue[pb.EncodeStreamRequest | None] = SimpleQueue()
         seconds = math.inf if timeout is None else self._connection.seconds(timeout)
-        ends = until(seconds, time.monotonic())
-        stream = self._connection.stub.EncodeStream(iter(outbox.get, None), timeout=deadline(seconds))
+        stream = BlockingStream(self._connection, seconds)
 
         def take() -> Iterator[EncodeResult]:
-            try:
-                answer = next(stream)
-            except grpc.RpcError as error:
-                raise from_rpc(error, self._connection.address) from None
-            except StopIteration:
-                raise unfinished(self._connection.address) from None
-            if time.monotonic() >= ends:  # the answer came before gRPC noticed that the deadline had passed
-                raise from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "", self._connection.address)
-            retry = window.receive(answer)
+            retry = window.receive(stream.receive(window.unanswered))
             if retry:
                 time.sleep(retry.pause)
-                outbox.put(retry.request)
+                stream.send(retry.request)
             return window.ready()
 
         try:
             for chunk in parts(inputs, part):
-                outbox.put(window.send(chunk))
+                stream.send(window.send(chunk))
                 while window.full:
                     yield from take()
             while window:
                 yield from take()
         finally:
-            outbox.put(None)
-            stream.cancel()
+            stream.close()
 
     def score(
         self,
@@ -277,14 +283,14 @@ class Client:
         while True:
             send = getattr(self._connection.stub, call.method)
             try:
-                message = send(call.request, timeout=deadline(attempts.left))
+                message = send(call.request, timeout=deadline(attempts.left), metadata=self._connection.metadata)
             except grpc.RpcError as failure:
                 if is_silence(failure):
                     self._connection.unanswered()
                 else:
-                    self._connection.answered()
+                    self._connection.answered(by_server=is_answer(failure))
                 error = from_rpc(failure, self._connection.address)
             else:
                 self._connection.answered()
                 return call.read(message)
-            time.sleep(attempts.pause(error))
+            time.sleep(attempts.pause(error, reached=self._connection.reached))

@@ -14,7 +14,7 @@ from emberline.engine.wire.encode import request_to_message, result_from_message
 from emberline.proto import emberline_pb2 as pb
 
 from .failures import from_status, shifted
-from .retries import pause
+from .retries import allowed, pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Window:
         outputs: requested outputs.
         priority: priority of each part.
         size: maximum number of parts in the window, which bounds the memory of client and server.
-        retries: maximum number of times that a part is sent again.
+        retries: maximum number of times that a part is sent again; None: see `retries.allowed`.
         address: address of the server, for errors.
     """
 
-    def __init__(self, outputs: tuple[str, ...], priority: int, size: int, retries: int, address: str) -> None:
+    def __init__(self, outputs: tuple[str, ...], priority: int, size: int, retries: int | None, address: str) -> None:
         self._outputs = outputs
         self._priority = priority
         self._size = size
@@ -90,10 +90,14 @@ class Window:
             return None
         error = from_status(grpc.StatusCode[answer.error.code], answer.error.message, self._address)
         seconds = pause(error, part.attempts)
-        if seconds is None or part.attempts == self._retries:
+        if seconds is None or part.attempts >= allowed(error, self._retries, reached=True):
             raise shifted(error, part.start)
         part.attempts += 1
         return PartRetry(part.request, seconds)
+
+    def unanswered(self) -> list[pb.EncodeStreamRequest]:
+        """Return the requests that a new stream must carry, because the last one ended before they were answered."""
+        return [part.request for part in self._parts.values() if part.result is None]
 
     def ready(self) -> Iterator[EncodeResult]:
         """Yield the results of the oldest parts that have been answered, which leave the window."""

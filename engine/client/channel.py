@@ -39,7 +39,7 @@ _OPTIONS: Final = (
 )
 
 
-def check(address: str, timeout: float, retries: int) -> None:
+def check(address: str, timeout: float, retries: int | None) -> None:
     """Check a client's settings.
 
     Raises:
@@ -49,7 +49,7 @@ def check(address: str, timeout: float, retries: int) -> None:
     if not host or not port.isdecimal():
         raise ConfigError(f"the server is {address!r}; it must be HOST:PORT, for instance 127.0.0.1:50051")
     check_timeout(timeout)
-    if retries < 0:
+    if retries is not None and retries < 0:
         raise ConfigError(f"retries is {retries}; it must be 0 or more")
 
 
@@ -88,20 +88,29 @@ class Connection(Generic[C, S]):
     Attributes:
         address: address of the server, HOST:PORT.
         timeout: default timeout of a call, in seconds.
-        retries: maximum number of retries of a call.
+        retries: maximum number of retries of a call; None: see `retries.allowed`.
+        reached: whether the server has answered a call.
+        metadata: metadata of each call.
     """
 
     def __init__(
-        self, address: str, timeout: float, retries: int, open_channel: Callable[[], C], stub: Callable[[C], S]
+        self,
+        address: str,
+        timeout: float,
+        retries: int | None,
+        open_channel: Callable[[], C],
+        stub: Callable[[C], S],
+        token: str = "",
     ) -> None:
         """Open the channel.
 
         Args:
             address: address of the server, HOST:PORT.
             timeout: default timeout of a call, in seconds.
-            retries: maximum number of retries of a call.
+            retries: maximum number of retries of a call; None: see `retries.allowed`.
             open_channel: opens a channel to the server.
             stub: makes the contract's stub for a channel.
+            token: a bearer token that is sent with each call; empty: none.
         """
         check(address, timeout, retries)
         self.address = address
@@ -113,6 +122,8 @@ class Connection(Generic[C, S]):
         self._stub = stub(self._channel)
         self._unanswered = 0
         self._closed = False
+        self.reached = False
+        self.metadata = bearer(token)
 
     @property
     def channel(self) -> C:
@@ -147,9 +158,14 @@ class Connection(Generic[C, S]):
         check_timeout(timeout)
         return timeout
 
-    def answered(self) -> None:
-        """Record that the server has answered a call."""
+    def answered(self, *, by_server: bool = True) -> None:
+        """Record that a call has ended before its deadline.
+
+        Args:
+            by_server: whether the server ended it, and not gRPC because the server cannot be reached.
+        """
         self._unanswered = 0
+        self.reached |= by_server
 
     def unanswered(self) -> None:
         """Record that a call timed out without an answer. After two in a row the channel is replaced."""
@@ -164,6 +180,19 @@ class Connection(Generic[C, S]):
         """Reject further calls; returns the channel, which the caller must close."""
         self._closed = True
         return self._channel
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata that a token is sent in; none for an empty one.
+
+    Raises:
+        ConfigError: the token has characters that a header cannot have.
+    """
+    if not token:
+        return ()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigError("the token has spaces, line breaks or characters beyond ASCII; pass the token alone")
+    return (("authorization", f"Bearer {token}"),)
 
 
 def until(timeout: float, now: float) -> float:

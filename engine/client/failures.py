@@ -16,8 +16,10 @@ from emberline.engine.errors import (
     InferenceFailed,
     InvalidInput,
     Overloaded,
+    PermissionDenied,
     ServerUnreachable,
     ShuttingDown,
+    Unauthenticated,
     UnknownItem,
 )
 
@@ -29,6 +31,8 @@ _INPUT: Final = re.compile(r"^inputs\[(\d+)\]")
 _ITEM: Final = re.compile(r"no item (?P<id>(['\"]).*\2) in the catalogue", re.DOTALL)
 #: Part of gRPC's message when a message is too large, on either side.
 _TOO_LARGE: Final = "larger than max"
+#: Message of gRPC's asyncio when it could not read or write, because the connection is gone.
+_CUT_OFF: Final = "Internal error from Core"
 #: Seconds to wait if an overloaded server does not say how long.
 _RETRY_AFTER: Final = 0.1
 
@@ -84,6 +88,12 @@ def from_status(
         case grpc.StatusCode.CANCELLED:
             # A client's own cancellation does not end here, so the other side has cancelled the call.
             return ServerUnreachable(f"{address} ended the call without an answer ({details}); it may be stopping")
+        case grpc.StatusCode.INTERNAL if details == _CUT_OFF:
+            return ServerUnreachable(f"{address} went away while the stream was open; send the rest again")
+        case grpc.StatusCode.UNAUTHENTICATED:
+            return _raised(Unauthenticated, details)
+        case grpc.StatusCode.PERMISSION_DENIED:
+            return _raised(PermissionDenied, details)
         case grpc.StatusCode.UNIMPLEMENTED:
             return EmberlineError(
                 f"{address} does not know this call; another version of Emberline, or another program, runs there"
@@ -96,11 +106,16 @@ def from_status(
             return EmberlineError(f"{address} failed ({code.name}): {details}")
 
 
+def is_answer(error: grpc.RpcError | grpc.aio.AioRpcError) -> bool:
+    """Return whether the server itself ended a call: its own errors have a name."""
+    call: Any = error
+    return "emberline-error" in dict(call.trailing_metadata() or ())
+
+
 def is_silence(error: grpc.RpcError | grpc.aio.AioRpcError) -> bool:
     """Return whether a call timed out without an answer. The server's own answers name their error."""
     call: Any = error
-    metadata = dict(call.trailing_metadata() or ())
-    return call.code() is grpc.StatusCode.DEADLINE_EXCEEDED and "emberline-error" not in metadata
+    return call.code() is grpc.StatusCode.DEADLINE_EXCEEDED and not is_answer(error)
 
 
 def unfinished(address: str) -> EmberlineError:

@@ -13,6 +13,8 @@ from .channel import until
 #: Seconds before the first retry at an unreachable server. Each further pause is twice as long, up to the limit.
 _FIRST_PAUSE: Final = 0.1
 _MAX_PAUSE: Final = 5.0
+#: Retries by default of a call to a server that left: together they span some 15 seconds, enough for a restart.
+_DEPARTURE_RETRIES: Final = 8
 
 
 def pause(error: EmberlineError, attempt: int) -> float | None:
@@ -35,15 +37,29 @@ def pause(error: EmberlineError, attempt: int) -> float | None:
     return float(least * random.uniform(1.0, 1.5))
 
 
+def allowed(error: EmberlineError, retries: int | None, reached: bool) -> int:
+    """Return how often a call may be sent again after an error.
+
+    Args:
+        error: error of the last attempt.
+        retries: maximum number of retries that the caller has set; None: the default, by which a call survives the
+            restart of a server that has answered this client before, and nothing else is sent again.
+        reached: whether the server has answered this client before.
+    """
+    if retries is not None:
+        return retries
+    return _DEPARTURE_RETRIES if reached and isinstance(error, ServerUnreachable | ShuttingDown) else 0
+
+
 class Attempts:
     """The attempts of one call, bounded in number and by one deadline.
 
     Args:
         timeout: seconds for all attempts, pauses included.
-        retries: maximum number of retries.
+        retries: maximum number of retries; None: see `allowed`.
     """
 
-    def __init__(self, timeout: float, retries: int) -> None:
+    def __init__(self, timeout: float, retries: int | None) -> None:
         self._deadline = until(timeout, time.monotonic())
         self._retries = retries
         self._failed = 0
@@ -60,13 +76,18 @@ class Attempts:
             raise DeadlineExceeded("the timeout passed before the call was sent; allow more time (timeout)")
         return seconds
 
-    def pause(self, error: EmberlineError) -> float:
+    def progressed(self) -> None:
+        """Begin to count anew, because a stream got on since its last failure."""
+        self._failed = 0
+
+    def pause(self, error: EmberlineError, *, reached: bool = False) -> float:
         """Return the seconds to wait before the next attempt.
 
         Args:
             error: error of the last attempt; raised if another would not help or no time is left.
+            reached: whether the server has answered this client before.
         """
-        seconds = pause(error, self._failed) if self._failed < self._retries else None
+        seconds = pause(error, self._failed) if self._failed < allowed(error, self._retries, reached) else None
         if seconds is None or time.monotonic() + seconds >= self._deadline:
             raise error
         self._failed += 1

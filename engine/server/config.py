@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from emberline.engine.config import EngineConfig
@@ -29,11 +30,44 @@ class ServerConfig:
     listen: Annotated[
         str,
         Setting(
-            "Address to listen on; port 0 takes a free port. The connection is neither encrypted nor authenticated: "
-            "listen beyond this machine only behind a proxy that does both.",
+            "Address to listen on; port 0 takes a free port. Beyond this machine it needs `tls_certificate`, and "
+            "`tokens` or `tls_client_ca`, or a proxy that encrypts and authenticates.",
             metavar="HOST:PORT",
         ),
     ] = "127.0.0.1:50051"
+    tls_certificate: Annotated[
+        Path | None,
+        Setting(
+            "Certificate of the server, PEM, with those of the authorities between. It is read again when it changes.",
+            metavar="PEM",
+            shown_default="no encryption",
+        ),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        Setting("Private key of `tls_certificate`, PEM, without a password.", metavar="PEM", shown_default="none"),
+    ] = None
+    tls_client_ca: Annotated[
+        Path | None,
+        Setting(
+            "Authorities, PEM, one of which must have signed the certificate of each client.",
+            metavar="PEM",
+            shown_default="clients need no certificate",
+        ),
+    ] = None
+    tokens: Annotated[
+        Path | None,
+        Setting(
+            "TOML file with the bearer tokens of clients and their scopes. It is read again when it changes.",
+            metavar="FILE",
+            shown_default="everybody may call",
+        ),
+    ] = None
+    read_only: Annotated[bool, Setting("Reject changes of the catalogue.")] = False
+    no_reflection: Annotated[bool, Setting("Do not describe the contract to programs such as grpcurl.")] = False
+    ignore_priorities: Annotated[
+        bool, Setting("Treat priorities above 0 as 0, so that no client overtakes the others.")
+    ] = False
     metrics_port: Annotated[
         int | None,
         Setting(
@@ -97,6 +131,25 @@ class ServerConfig:
         if not host or not port.isdecimal() or int(port) not in _PORTS:
             refuse(self, "listen", "it must be HOST:PORT, for instance 127.0.0.1:50051")
         check(self)
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            refuse(
+                self,
+                "tls_key",
+                "a certificate needs its key, and the other way round; give tls_certificate and tls_key",
+            )
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            refuse(
+                self, "tls_client_ca", "clients show certificates only to servers that do; give tls_certificate, too"
+            )
+
+    @property
+    def exposure(self) -> str:
+        """What others could do from beyond this machine, in words; empty: nothing that they should not."""
+        if self.host.strip("[]") in ("localhost", "::1") or self.host.startswith("127."):
+            return ""
+        read = "" if self.tls_certificate else "read what is sent (set tls_certificate and tls_key)"
+        call = "" if self.tokens or self.tls_client_ca else "call everything (set tokens or tls_client_ca)"
+        return " and ".join(filter(None, (read, call)))
 
     @property
     def host(self) -> str:

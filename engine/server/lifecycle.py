@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import time
@@ -20,10 +21,15 @@ from emberline.engine.engine import Engine
 from emberline.engine.errors import ConfigError
 from emberline.engine.wire.limits import MessageLimits
 
+from .access import AccessInterceptor
 from .config import ServerConfig
 from .health import Health
 from .metrics_server import MetricsServer
 from .service import SERVICE, Service
+from .tls import TlsFiles, credentials
+from .tokens import Tokens
+
+_log: Final = logging.getLogger(__name__)
 
 _SERVICES: Final = (
     SERVICE,
@@ -131,6 +137,7 @@ class Server:
             max_calls=config.max_calls,
             stream_requests=config.stream_requests,
             stream_idle_seconds=config.stream_idle_seconds,
+            ignore_priorities=config.ignore_priorities,
         )
         self._health = Health()
         self._metrics_server: MetricsServer | None = None
@@ -152,9 +159,12 @@ class Server:
             ),
             # Far above the slots of `Service`, which rejects with a reason and leaves Health and Info out.
             maximum_concurrent_rpcs=_TRANSPORT_CALLS * config.max_calls,
+            interceptors=_interceptors(config),
         )
         # Then, so that a port in use is reported before the seconds that loading takes.
-        port = _bind(transport, config.listen)
+        port = _bind(transport, config)
+        if config.exposure:
+            _log.warning("%s is reachable from other machines, which can %s", config.listen, config.exposure)
         try:
             engine = await Engine.start(config.engine)
             server = cls(config, transport, f"{config.host}:{port}", engine)
@@ -207,26 +217,37 @@ class Server:
 
     async def _open(self) -> None:
         if self._config.metrics_port is not None:
-            self._metrics_server = MetricsServer(
+            self._metrics_server = await MetricsServer.start(
                 self._engine.metrics.registry, self._config.host, self._config.metrics_port
             )
             self.metrics_port = self._metrics_server.port
         self._transport.add_generic_rpc_handlers((self._service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._transport)
-        reflection.enable_server_reflection(_SERVICES, self._transport)
+        if not self._config.no_reflection:
+            reflection.enable_server_reflection(_SERVICES, self._transport)
         await self._health.begin(SERVICE)
         await self._transport.start()
 
     async def _close(self) -> None:
         await self._engine.drain()
         if self._metrics_server:
-            await asyncio.to_thread(self._metrics_server.close)
+            await self._metrics_server.close()
 
 
-def _bind(transport: grpc.aio.Server, listen: str) -> int:
+def _interceptors(config: ServerConfig) -> tuple[grpc.aio.ServerInterceptor, ...]:
+    if config.tokens is None and not config.read_only:
+        return ()
+    tokens = None if config.tokens is None else Tokens(config.tokens)
+    return (AccessInterceptor(tokens, read_only=config.read_only),)
+
+
+def _bind(transport: grpc.aio.Server, config: ServerConfig) -> int:
     try:
-        return transport.add_insecure_port(listen)
+        if config.tls_certificate is None or config.tls_key is None:
+            return transport.add_insecure_port(config.listen)
+        files = TlsFiles(config.tls_certificate, config.tls_key, config.tls_client_ca)
+        return transport.add_secure_port(config.listen, credentials(files))
     except RuntimeError as error:
         raise ConfigError(
-            f"cannot listen on {listen}: the port is in use, or the host is not this machine's; set another one"
+            f"cannot listen on {config.listen}: the port is in use, or the host is not this machine's; set another one"
         ) from error

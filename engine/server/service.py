@@ -54,7 +54,14 @@ class Service:
     """Answers the calls of `emberline.v1.Emberline`."""
 
     def __init__(
-        self, engine: Engine, *, limits: MessageLimits, max_calls: int, stream_requests: int, stream_idle_seconds: float
+        self,
+        engine: Engine,
+        *,
+        limits: MessageLimits,
+        max_calls: int,
+        stream_requests: int,
+        stream_idle_seconds: float,
+        ignore_priorities: bool = False,
     ) -> None:
         """Set the engine; nothing is served yet.
 
@@ -64,11 +71,13 @@ class Service:
             max_calls: maximum number of calls in flight.
             stream_requests: maximum number of requests in flight per stream.
             stream_idle_seconds: seconds after which a stream without requests ends.
+            ignore_priorities: whether priorities above 0 count as 0.
         """
         self.slots = CallSlots(max_calls)
         self._engine = engine
         self._limits = limits
         self._stream_requests = stream_requests
+        self._ignore_priorities = ignore_priorities
         self._stream_idle_seconds = stream_idle_seconds
         self._draining = asyncio.Event()
         self._calls: Mapping[str, _Call] = {
@@ -107,7 +116,7 @@ class Service:
             try:
                 with nullcontext() if call.free else self.slots.call():
                     request, priority = await self._read(call, raw)
-                    return await call.answer(request, RequestOptions(_deadline(context), priority))
+                    return await call.answer(request, self._options(_deadline(context), priority))
             except asyncio.CancelledError:
                 status = _CANCELLED
                 raise
@@ -128,6 +137,9 @@ class Service:
 
         return read() if len(raw) <= _LARGE else await asyncio.to_thread(read)
 
+    def _options(self, deadline: float | None, priority: int) -> RequestOptions:
+        return RequestOptions(deadline, min(priority, 0) if self._ignore_priorities else priority)
+
     async def _encode(self, request: EncodeRequest, options: RequestOptions) -> pb.EncodeResponse:
         return encode.result_to_message(await self._engine.encode(request, options))
 
@@ -144,7 +156,7 @@ class Service:
         async def answer(raw: bytes) -> pb.EncodeStreamResponse:
             arrived = time.monotonic()
             (name, request, priority), _ = await self._read(part, raw)
-            response = await self._encode(request, RequestOptions(deadline, priority))
+            response = await self._encode(request, self._options(deadline, priority))
             self._engine.metrics.request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
             return pb.EncodeStreamResponse(id=name, response=response)
 

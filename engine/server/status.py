@@ -15,7 +15,9 @@ from emberline.engine.errors import (
     InferenceFailed,
     InvalidInput,
     Overloaded,
+    PermissionDenied,
     ShuttingDown,
+    Unauthenticated,
     UnknownItem,
 )
 
@@ -29,6 +31,8 @@ CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     UnknownItem: grpc.StatusCode.NOT_FOUND,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
     StreamIdle: grpc.StatusCode.ABORTED,
 }

@@ -65,7 +65,7 @@ encode a --out nowhere/x.npy                          | 1 | nowhere/x.npy cannot
 encode a --timeout x                                  | 2 | Invalid value for '--timeout'
 encode a --timeout 0                                  | 2 | timeout is 0.0; it must be more than 0 seconds
 encode a --server 50051                               | 2 | the server is '50051'; it must be HOST:PORT
-encode a --file x                                     | 2 | No such option: --file; see `emberline encode --help`
+encode a --zzz x                                      | 2 | No such option: --zzz; see `emberline encode --help`
 encode a --server 127.0.0.1:1                         | 1 | 127.0.0.1:1 cannot be reached .*check that a server listens
 
 score                                                 | 2 | name items by id, or give their texts with --text
