@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from threading import Thread
 from typing import Final, Self
 
@@ -20,6 +21,7 @@ from .admission import Admission
 from .batching.threads import WorkerThreads
 from .config import EngineConfig
 from .encoding import EncodingPipeline
+from .errors import InvalidInput, UnknownItem
 from .loading import EngineComponents, load
 from .metrics import Metrics
 from .records import (
@@ -31,17 +33,22 @@ from .records import (
     GetResult,
     Info,
     Item,
+    ListRequest,
+    ListResult,
     Provenance,
     RecommendRequest,
     RecommendResult,
     RequestOptions,
     ScoreRequest,
     ScoreResult,
+    SimilarRequest,
+    SimilarResult,
     Timings,
     UpsertResult,
 )
 from .scoring.request import RequestResolver, RequestSchema
 from .scoring.scorer import Scorer
+from .scoring.shaping import check_dimensions, shape
 from .validation import check_count, check_id, check_k, check_names, check_trained
 
 #: Scoring up to these sizes runs on the event loop, because the hand-over to a thread would take as long: rows through
@@ -77,6 +84,11 @@ class Engine:
             config.max_attributes,
             config.max_item_bytes,
         )
+        self._widths = {
+            "sentence_embedding": manifest.hidden,
+            "item_embedding": manifest.dimensions,
+            "user_embedding": manifest.dimensions,
+        }
         self._scorer = Scorer(components.heads, manifest)
         self._threads = WorkerThreads(config.cores, "engine")
         self._encoder = EncodingPipeline(config, components, self.metrics, self._threads)
@@ -124,12 +136,16 @@ class Engine:
             snapshot = self._catalogue.snapshot()
             resolver = RequestResolver(snapshot, self._schema)
             inputs = resolver.inputs(request.inputs, request.outputs)
+            check_dimensions(
+                request.dimensions, {name: width for name, width in self._widths.items() if name in request.outputs}
+            )
             encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
             with timings.measure("score"):
                 small = len(inputs.text_indices) <= _SMALL_ROWS
                 outputs = await self._threads.run(
                     small, self._scorer.encode, inputs, request.outputs, snapshot, vectors
                 )
+                outputs = shape(outputs, request.dimensions, request.normalize)
         tokens = np.array([len(encoding) for encoding in encodings] + [0], np.int64)  # an index of -1 has no tokens
         truncated = np.array([encoding.truncated for encoding in encodings] + [False], np.bool_)
         indices = inputs.text_indices
@@ -183,6 +199,88 @@ class Engine:
                     small, self._scorer.recommend, user, request, snapshot, vectors
                 )
         return RecommendResult(items, considered, timings, self.provenance)
+
+    async def recommend_many(
+        self, requests: Sequence[RecommendRequest], options: Sequence[RequestOptions]
+    ) -> tuple[RecommendResult, ...]:
+        """Answer several requests for recommendations, all or none; their texts share batches.
+
+        Args:
+            requests: the requests.
+            options: options of each.
+
+        Raises:
+            InvalidInput: there are no requests, too many, or one is not meaningful. The error names its index.
+            UnknownItem: an id of a history is not in the catalogue.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
+        """
+        check_count(len(requests), self._config.max_inputs, "requests")
+
+        async def one(index: int) -> RecommendResult:
+            try:
+                return await self.recommend(requests[index], options[index])
+            except InvalidInput as error:
+                raise InvalidInput(f"requests[{index}].{error.field}", error.reason) from None
+            except UnknownItem as error:
+                raise UnknownItem(f"requests[{index}].{error.field}", error.item_id) from None
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(index)) for index in range(len(requests))]
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # the first one; it has cancelled the others
+        return tuple(task.result() for task in tasks)
+
+    async def similar(self, request: SimilarRequest, options: RequestOptions) -> SimilarResult:
+        """Return the items of the catalogue that are nearest to one item.
+
+        Raises:
+            InvalidInput: the request is not meaningful.
+            UnknownItem: the item's id is not in the catalogue.
+            Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
+        """
+        with self._admitted(options) as timings:
+            check_k(request.k, self._config.max_k)
+            check_count(len(request.filters), self._config.max_filters, "filters", least=0)
+            check_count(len(request.exclude_ids), self._config.max_excluded, "exclude_ids", least=0)
+            snapshot = self._catalogue.snapshot()
+            resolver = RequestResolver(snapshot, self._schema)
+            item = resolver.references((request.item,), "item", listed=False)
+            _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            small = len(snapshot) <= _SMALL_CATALOGUE and request.k <= _SMALL_LIST
+            with timings.measure("score"):
+                items, considered = await self._threads.run(
+                    small, self._scorer.similar, item, request, snapshot, vectors
+                )
+        return SimilarResult(items, considered, timings, self.provenance)
+
+    async def list_items(self, request: ListRequest, options: RequestOptions) -> ListResult:
+        """Return a page of the catalogue.
+
+        Raises:
+            InvalidInput: the request is not meaningful.
+        """
+        with self._admitted(options):
+            most = self._config.max_inputs
+            if not 1 <= request.page_size <= most:
+                raise InvalidInput("page_size", f"is {request.page_size}; ask for 1 to {most} items")
+            check_count(len(request.filters), self._config.max_filters, "filters", least=0)
+            snapshot = self._catalogue.snapshot()
+            small = len(snapshot) <= _SMALL_CATALOGUE and request.page_size <= _SMALL_LIST
+            return await self._threads.run(small, self._scorer.page, request, snapshot)
+
+    async def backup(self, path: Path, options: RequestOptions) -> None:
+        """Write a copy of the catalogue as it is at one moment. Changes wait meanwhile; other requests do not.
+
+        Args:
+            path: the file, which must not exist.
+            options: deadline of the request.
+
+        Raises:
+            CatalogueError: the copy cannot be written.
+        """
+        with self._admitted(options):
+            await asyncio.to_thread(self._catalogue.backup, path)
 
     async def upsert(self, items: tuple[Item, ...], options: RequestOptions) -> UpsertResult:
         """Add or replace items, all or none. They are durable and recommendable on return.

@@ -69,6 +69,26 @@ class EmberlineStub:
                 request_serializer=emberline_dot_proto_dot_emberline__pb2.GetItemsRequest.SerializeToString,
                 response_deserializer=emberline_dot_proto_dot_emberline__pb2.GetItemsResponse.FromString,
                 _registered_method=True)
+        self.ListItems = channel.unary_unary(
+                '/emberline.v1.Emberline/ListItems',
+                request_serializer=emberline_dot_proto_dot_emberline__pb2.ListItemsRequest.SerializeToString,
+                response_deserializer=emberline_dot_proto_dot_emberline__pb2.ListItemsResponse.FromString,
+                _registered_method=True)
+        self.SimilarItems = channel.unary_unary(
+                '/emberline.v1.Emberline/SimilarItems',
+                request_serializer=emberline_dot_proto_dot_emberline__pb2.SimilarItemsRequest.SerializeToString,
+                response_deserializer=emberline_dot_proto_dot_emberline__pb2.SimilarItemsResponse.FromString,
+                _registered_method=True)
+        self.RecommendMany = channel.unary_unary(
+                '/emberline.v1.Emberline/RecommendMany',
+                request_serializer=emberline_dot_proto_dot_emberline__pb2.RecommendManyRequest.SerializeToString,
+                response_deserializer=emberline_dot_proto_dot_emberline__pb2.RecommendManyResponse.FromString,
+                _registered_method=True)
+        self.BackupCatalogue = channel.unary_stream(
+                '/emberline.v1.Emberline/BackupCatalogue',
+                request_serializer=emberline_dot_proto_dot_emberline__pb2.BackupCatalogueRequest.SerializeToString,
+                response_deserializer=emberline_dot_proto_dot_emberline__pb2.BackupCatalogueResponse.FromString,
+                _registered_method=True)
         self.Info = channel.unary_unary(
                 '/emberline.v1.Emberline/Info',
                 request_serializer=emberline_dot_proto_dot_emberline__pb2.InfoRequest.SerializeToString,
@@ -129,6 +149,35 @@ class EmberlineServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListItems(self, request, context):
+        """Lists items page by page, in the order of their first insertion. Items that are upserted or deleted meanwhile
+        make no other item come twice or not at all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SimilarItems(self, request, context):
+        """Returns the items of the catalogue that are nearest to one item, by cosine similarity of `item_embedding`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecommendMany(self, request, context):
+        """Ranks the catalogue for several users. Their texts share batches, and all see the same catalogue or a later one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BackupCatalogue(self, request, context):
+        """Sends a copy of the catalogue as it is at one moment: the bytes of its file, in parts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Info(self, request, context):
         """Describes the server: model, precision, device, dimensions, labels, catalogue, limits.
         """
@@ -173,6 +222,26 @@ def add_EmberlineServicer_to_server(servicer, server):
                     servicer.GetItems,
                     request_deserializer=emberline_dot_proto_dot_emberline__pb2.GetItemsRequest.FromString,
                     response_serializer=emberline_dot_proto_dot_emberline__pb2.GetItemsResponse.SerializeToString,
+            ),
+            'ListItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListItems,
+                    request_deserializer=emberline_dot_proto_dot_emberline__pb2.ListItemsRequest.FromString,
+                    response_serializer=emberline_dot_proto_dot_emberline__pb2.ListItemsResponse.SerializeToString,
+            ),
+            'SimilarItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimilarItems,
+                    request_deserializer=emberline_dot_proto_dot_emberline__pb2.SimilarItemsRequest.FromString,
+                    response_serializer=emberline_dot_proto_dot_emberline__pb2.SimilarItemsResponse.SerializeToString,
+            ),
+            'RecommendMany': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecommendMany,
+                    request_deserializer=emberline_dot_proto_dot_emberline__pb2.RecommendManyRequest.FromString,
+                    response_serializer=emberline_dot_proto_dot_emberline__pb2.RecommendManyResponse.SerializeToString,
+            ),
+            'BackupCatalogue': grpc.unary_stream_rpc_method_handler(
+                    servicer.BackupCatalogue,
+                    request_deserializer=emberline_dot_proto_dot_emberline__pb2.BackupCatalogueRequest.FromString,
+                    response_serializer=emberline_dot_proto_dot_emberline__pb2.BackupCatalogueResponse.SerializeToString,
             ),
             'Info': grpc.unary_unary_rpc_method_handler(
                     servicer.Info,
@@ -369,6 +438,114 @@ class Emberline:
             '/emberline.v1.Emberline/GetItems',
             emberline_dot_proto_dot_emberline__pb2.GetItemsRequest.SerializeToString,
             emberline_dot_proto_dot_emberline__pb2.GetItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/emberline.v1.Emberline/ListItems',
+            emberline_dot_proto_dot_emberline__pb2.ListItemsRequest.SerializeToString,
+            emberline_dot_proto_dot_emberline__pb2.ListItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimilarItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/emberline.v1.Emberline/SimilarItems',
+            emberline_dot_proto_dot_emberline__pb2.SimilarItemsRequest.SerializeToString,
+            emberline_dot_proto_dot_emberline__pb2.SimilarItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecommendMany(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/emberline.v1.Emberline/RecommendMany',
+            emberline_dot_proto_dot_emberline__pb2.RecommendManyRequest.SerializeToString,
+            emberline_dot_proto_dot_emberline__pb2.RecommendManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackupCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/emberline.v1.Emberline/BackupCatalogue',
+            emberline_dot_proto_dot_emberline__pb2.BackupCatalogueRequest.SerializeToString,
+            emberline_dot_proto_dot_emberline__pb2.BackupCatalogueResponse.FromString,
             options,
             channel_credentials,
             insecure,

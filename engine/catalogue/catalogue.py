@@ -162,6 +162,18 @@ class Catalogue:
         """Return the items with these ids, each once and in this order, and the ids that are not in the catalogue."""
         return self._snapshot.get(ids)
 
+    def backup(self, path: Path) -> None:
+        """Write a copy of the file as it is at one moment. Changes wait meanwhile; readers do not.
+
+        Args:
+            path: the copy, which must not exist.
+
+        Raises:
+            CatalogueError: the copy cannot be written.
+        """
+        with self._lock:
+            self._store.backup(path)
+
     def close(self) -> None:
         """Close the file. Snapshots stay valid."""
         with self._lock:

@@ -63,6 +63,25 @@ def connect_read_only(seed: Path) -> sqlite3.Connection:
         )
 
 
+def copy_to(source: sqlite3.Connection, path: Path) -> None:
+    """Copy an open file to a new one by SQLite's backup, which takes what is in the log as well.
+
+    Raises:
+        CatalogueError: the new file exists or cannot be written; nothing is left of it.
+    """
+    if path.exists():
+        raise CatalogueError(f"{path} exists; remove it or name another file")
+    target = connect(path)
+    try:
+        with translated_errors(path):
+            source.backup(target)
+    except BaseException:
+        target.close()
+        path.unlink(missing_ok=True)
+        raise
+    target.close()
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Commit what the block does, or roll it back if it raises."""

@@ -18,7 +18,7 @@ import numpy as np
 from emberline.engine.errors import CatalogueError
 
 from .blobs import from_blobs, to_blobs
-from .connection import connect, connect_read_only, transaction, translated_errors
+from .connection import connect, connect_read_only, copy_to, transaction, translated_errors
 from .conversion import check_convertible, compact, convert
 from .identity import FileIdentity
 from .kinds import NUMBERS, VectorKind
@@ -138,6 +138,11 @@ class Store:
             raise
         return cls(path, connection, meta)
 
+    @property
+    def meta(self) -> Meta:
+        """Description of the vectors."""
+        return self._meta
+
     def count(self) -> int:
         """Return the number of items in the file."""
         with translated_errors(self._path):
@@ -193,6 +198,10 @@ class Store:
         """
         with self._change():
             self._connection.executemany("DELETE FROM items WHERE id = ?", [(item_id,) for item_id in ids])
+
+    def backup(self, path: Path) -> None:
+        """Copy the file; see `Catalogue.backup`."""
+        copy_to(self._connection, path)
 
     def close(self) -> None:
         """Close and unlock the file."""

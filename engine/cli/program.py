@@ -14,6 +14,7 @@ import typer
 from emberline import __version__
 from emberline.engine.errors import EmberlineError, MissingExtra
 
+from .catalogue import catalogue
 from .encode import encode
 from .failures import UsageError, failure
 from .health import health
@@ -76,7 +77,8 @@ def program(first: str) -> typer.Typer:
     for name, (command, panel) in _OWN.items():
         app.command(name, rich_help_panel=panel)(command)
     app.add_typer(items, name="items", rich_help_panel=_ASK)
-    if first != "items" and first not in _OWN:
+    app.add_typer(catalogue, name="catalogue", rich_help_panel=_ASK)
+    if first not in ("items", "catalogue", *_OWN):
         for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
             _add(app, entry)
     return app

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -24,13 +25,18 @@ from emberline.engine.records import (
     Input,
     Item,
     ItemReference,
+    ListRequest,
+    ListResult,
     RecommendRequest,
     RecommendResult,
     ScoreRequest,
     ScoreResult,
+    SimilarRequest,
+    SimilarResult,
     UpsertResult,
     User,
 )
+from emberline.proto import emberline_pb2 as pb
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
@@ -38,6 +44,7 @@ from .arguments import listed
 from .bulk import Window, parts_of
 from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
 from .failures import from_rpc, is_answer, is_silence
+from .files import written_whole
 from .retries import Attempts
 from .streams import AsyncStream
 from .tls import Tls
@@ -96,11 +103,13 @@ class AsyncClient:
         inputs: Sequence[Input],
         outputs: Sequence[str] = ("sentence_embedding",),
         *,
+        dimensions: int = 0,
+        normalize: bool = False,
         priority: int = 0,
         timeout: float | None = None,
     ) -> EncodeResult:
         """See `Client.encode`."""
-        request = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"))
+        request = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"), dimensions, normalize)
         return await self._call(calls.encode(request, priority), timeout)
 
     async def encode_stream(
@@ -178,6 +187,52 @@ class AsyncClient:
             outputs=listed(outputs, "outputs"),
         )
         return await self._call(calls.recommend(request, priority), timeout)
+
+    async def recommend_many(
+        self, requests: Sequence[RecommendRequest], *, priority: int = 0, timeout: float | None = None
+    ) -> tuple[RecommendResult, ...]:
+        """See `Client.recommend_many`."""
+        return await self._call(calls.recommend_many(listed(requests, "requests"), priority), timeout)
+
+    async def similar_items(
+        self,
+        item: ItemReference,
+        k: int = 10,
+        *,
+        filters: Sequence[Filter] = (),
+        exclude_ids: Sequence[str] = (),
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> SimilarResult:
+        """See `Client.similar_items`."""
+        request = SimilarRequest(item, k, listed(filters, "filters"), listed(exclude_ids, "exclude_ids"))
+        return await self._call(calls.similar(request, priority), timeout)
+
+    async def list_items(
+        self,
+        page_size: int = 100,
+        page_token: str = "",
+        *,
+        filters: Sequence[Filter] = (),
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> ListResult:
+        """See `Client.list_items`."""
+        request = ListRequest(page_size, page_token, listed(filters, "filters"))
+        return await self._call(calls.list_items(request, vectors), timeout)
+
+    async def backup_catalogue(self, path: Path, *, timeout: float | None = None) -> None:
+        """See `Client.backup_catalogue`."""
+        seconds = math.inf if timeout is None else self._connection.seconds(timeout)
+        parts = self._connection.stub.BackupCatalogue(
+            pb.BackupCatalogueRequest(), timeout=deadline(seconds), metadata=self._connection.metadata
+        )
+        try:
+            with written_whole(path) as file:
+                async for part in parts:
+                    await asyncio.to_thread(file.write, part.data)
+        except grpc.RpcError as error:
+            raise from_rpc(error, self._connection.address) from None
 
     async def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> UpsertResult:
         """See `Client.upsert_items`."""

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -23,13 +24,18 @@ from emberline.engine.records import (
     Input,
     Item,
     ItemReference,
+    ListRequest,
+    ListResult,
     RecommendRequest,
     RecommendResult,
     ScoreRequest,
     ScoreResult,
+    SimilarRequest,
+    SimilarResult,
     UpsertResult,
     User,
 )
+from emberline.proto import emberline_pb2 as pb
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
@@ -37,6 +43,7 @@ from .arguments import listed
 from .bulk import Window, parts
 from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
 from .failures import from_rpc, is_answer, is_silence
+from .files import written_whole
 from .retries import Attempts
 from .streams import BlockingStream
 from .tls import Tls
@@ -99,6 +106,8 @@ class Client:
         inputs: Sequence[Input],
         outputs: Sequence[str] = ("sentence_embedding",),
         *,
+        dimensions: int = 0,
+        normalize: bool = False,
         priority: int = 0,
         timeout: float | None = None,
     ) -> EncodeResult:
@@ -107,10 +116,12 @@ class Client:
         Args:
             inputs: up to `Info.max_inputs` inputs. The attributes of items and users are rendered to text.
             outputs: names from `Info.outputs`: ``item_…`` for items and texts, ``user_…`` for users.
+            dimensions: number of leading numbers of each embedding; 0: all. Training puts most into the first ones.
+            normalize: whether embeddings are scaled to length 1, after `dimensions` are taken.
             priority: -8 to 7; higher goes first when the server is busy.
             timeout: seconds for the call, in place of the client's.
         """
-        request = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"))
+        request = EncodeRequest(listed(inputs, "inputs"), listed(outputs, "outputs"), dimensions, normalize)
         return self._call(calls.encode(request, priority), timeout)
 
     def encode_stream(
@@ -220,6 +231,82 @@ class Client:
             outputs=listed(outputs, "outputs"),
         )
         return self._call(calls.recommend(request, priority), timeout)
+
+    def recommend_many(
+        self, requests: Sequence[RecommendRequest], *, priority: int = 0, timeout: float | None = None
+    ) -> tuple[RecommendResult, ...]:
+        """Rank the catalogue for several users in one call; see `recommend` for the rest.
+
+        Args:
+            requests: one request a user, up to `Info.max_inputs`.
+            priority: see `encode`.
+            timeout: seconds for the call, in place of the client's.
+        """
+        return self._call(calls.recommend_many(listed(requests, "requests"), priority), timeout)
+
+    def similar_items(
+        self,
+        item: ItemReference,
+        k: int = 10,
+        *,
+        filters: Sequence[Filter] = (),
+        exclude_ids: Sequence[str] = (),
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> SimilarResult:
+        """Return the items of the catalogue that are nearest to an item, by cosine similarity of `item_embedding`.
+
+        Args:
+            item: a reference made by `by_id`, `by_text` or `by_vector`. An item given by id is left out itself.
+            k: number of items, up to `Info.max_k`.
+            filters: conditions, all of which must hold.
+            exclude_ids: ids of items to leave out.
+            priority: see `encode`.
+            timeout: seconds for the call, in place of the client's.
+        """
+        request = SimilarRequest(item, k, listed(filters, "filters"), listed(exclude_ids, "exclude_ids"))
+        return self._call(calls.similar(request, priority), timeout)
+
+    def list_items(
+        self,
+        page_size: int = 100,
+        page_token: str = "",
+        *,
+        filters: Sequence[Filter] = (),
+        vectors: bool = False,
+        timeout: float | None = None,
+    ) -> ListResult:
+        """Return a page of the catalogue, in the order of the items' first insertion.
+
+        Args:
+            page_size: maximum number of items, up to `Info.max_inputs`.
+            page_token: `ListResult.next_page_token` of the page before; empty: the first page.
+            filters: conditions, all of which must hold.
+            vectors: whether to send the items' vectors; see `get_items`.
+            timeout: seconds for the call, in place of the client's.
+        """
+        request = ListRequest(page_size, page_token, listed(filters, "filters"))
+        return self._call(calls.list_items(request, vectors), timeout)
+
+    def backup_catalogue(self, path: Path, *, timeout: float | None = None) -> None:
+        """Write a copy of the server's catalogue, as it is at one moment, to a file of this machine.
+
+        The file appears once it is complete. The token needs the scope ``admin``.
+
+        Args:
+            path: the file, which must not exist.
+            timeout: seconds for the call; None: no limit.
+        """
+        seconds = math.inf if timeout is None else self._connection.seconds(timeout)
+        parts = self._connection.stub.BackupCatalogue(
+            pb.BackupCatalogueRequest(), timeout=deadline(seconds), metadata=self._connection.metadata
+        )
+        try:
+            with written_whole(path) as file:
+                for part in parts:
+                    file.write(part.data)
+        except grpc.RpcError as error:
+            raise from_rpc(error, self._connection.address) from None
 
     def upsert_items(self, items: Sequence[Item], *, timeout: float | None = None) -> UpsertResult:
         """Add or replace items of the catalogue, all or none. They are durable and recommendable on return.

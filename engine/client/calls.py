@@ -15,10 +15,14 @@ from emberline.engine.records import (
     GetResult,
     Info,
     Item,
+    ListRequest,
+    ListResult,
     RecommendRequest,
     RecommendResult,
     ScoreRequest,
     ScoreResult,
+    SimilarRequest,
+    SimilarResult,
     UpsertResult,
 )
 from emberline.engine.wire import encode as encode_wire
@@ -26,6 +30,7 @@ from emberline.engine.wire import info as info_wire
 from emberline.engine.wire import items as items_wire
 from emberline.engine.wire import recommend as recommend_wire
 from emberline.engine.wire import score as score_wire
+from emberline.engine.wire import similar as similar_wire
 from emberline.proto import emberline_pb2 as pb
 
 from .arguments import ids_of
@@ -61,6 +66,22 @@ def score(request: ScoreRequest, priority: int) -> Call[ScoreResult]:
 def recommend(request: RecommendRequest, priority: int) -> Call[RecommendResult]:
     """See `Client.recommend`."""
     return Call("Recommend", recommend_wire.request_to_message(request, priority), recommend_wire.result_from_message)
+
+
+def recommend_many(requests: Iterable[RecommendRequest], priority: int) -> Call[tuple[RecommendResult, ...]]:
+    """See `Client.recommend_many`."""
+    message = recommend_wire.many_to_message(requests, priority)
+    return Call("RecommendMany", message, recommend_wire.many_results_from_message)
+
+
+def similar(request: SimilarRequest, priority: int) -> Call[SimilarResult]:
+    """See `Client.similar_items`."""
+    return Call("SimilarItems", similar_wire.request_to_message(request, priority), similar_wire.result_from_message)
+
+
+def list_items(request: ListRequest, vectors: bool) -> Call[ListResult]:
+    """See `Client.list_items`."""
+    return Call("ListItems", items_wire.list_to_message(request, vectors), items_wire.list_result_from_message)
 
 
 def upsert(items: Iterable[Item]) -> Call[UpsertResult]:

@@ -20,10 +20,19 @@ Input = str | Item | User
 
 @dataclass(frozen=True, slots=True)
 class EncodeRequest:
-    """The arguments of `Engine.encode`."""
+    """The arguments of `Engine.encode`.
+
+    Attributes:
+        inputs: texts, items or users.
+        outputs: names out of `ENCODE_OUTPUTS`.
+        dimensions: number of leading numbers of each embedding; 0: all.
+        normalize: whether embeddings are scaled to length 1, after `dimensions` are taken.
+    """
 
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...] = ("sentence_embedding",)
+    dimensions: int = 0
+    normalize: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,31 @@ class RecommendRequest:
     diversity: float = 0.0
     reasons: bool = False
     outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarRequest:
+    """The arguments of `Engine.similar`."""
+
+    item: ItemReference
+    k: int = 10
+    filters: tuple[Filter, ...] = ()
+    exclude_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """The arguments of `Engine.list_items`.
+
+    Attributes:
+        page_size: maximum number of items.
+        page_token: `ListResult.next_page_token` of the page before; empty: the first page.
+        filters: conditions, all of which must hold.
+    """
+
+    page_size: int = 100
+    page_token: str = ""
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

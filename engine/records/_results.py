@@ -114,6 +114,40 @@ class RecommendResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SimilarItem:
+    """An item of the catalogue, and its cosine similarity to the requested one."""
+
+    id: str
+    similarity: float
+    attributes: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarResult:
+    """The items that are nearest to one, nearest first; `considered` counts the items that passed the filters."""
+
+    items: tuple[SimilarItem, ...]
+    considered: int
+    timings: Timings
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class ListResult:
+    """A page of items.
+
+    Attributes:
+        items: the items, in the order of their first insertion.
+        next_page_token: for the next page; empty on the last.
+        total: number of items that pass the filters.
+    """
+
+    items: tuple[StoredItem, ...]
+    next_page_token: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class UpsertResult:
     """The result of an upsert: the number of new items, and of items that replaced an older one."""
 

@@ -19,6 +19,8 @@ from emberline.engine.records import Filter, Floats, RecommendRequest
 #: larger pool lets in items that the user hardly likes, and costs time.
 _POOL_PER_ITEM: Final = 4
 _MIN_POOL: Final = 100
+#: Rows whose lengths are computed at a time, which bounds the memory: 2 MB at D = 64.
+_NORM_ROWS: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def rank(
             model has, or the user's vector is not finite.
     """
     _check(request, user_vector)
-    allowed = _allowed(snapshot, request, history, fields)
+    left_out = () if request.include_history else history
+    allowed = passing(snapshot, request.filters, request.exclude_ids, fields, left_out)
     candidates = np.flatnonzero(allowed)  # (C,)
     scores = snapshot.vectors @ (user_vector / np.float32(temperature)) + snapshot.biases  # (R,)
     count = min(request.k, len(candidates))
@@ -71,6 +74,23 @@ def rank(
         pool = _best(candidates, scores, snapshot.order, min(max(_POOL_PER_ITEM * count, _MIN_POOL), len(candidates)))
         rows = pool[_diverse(snapshot.vectors[pool], scores[pool], count, request.diversity)]
     return RankedRows(rows, scores[rows], len(candidates))
+
+
+def nearest(snapshot: Snapshot, vector: Floats, allowed: Mask, k: int) -> RankedRows:
+    """Return the k allowed rows whose vectors have the highest cosine similarity to a vector (D,), best first.
+
+    A vector of zeros has similarity 0 to all.
+    """
+    candidates = np.flatnonzero(allowed)  # (C,)
+    length = float(np.linalg.norm(vector))
+    products = snapshot.vectors @ (vector / np.float32(length or 1.0))  # (R,)
+    lengths = np.ones(len(products), np.float32)
+    for start in range(0, len(candidates), _NORM_ROWS):
+        rows = candidates[start : start + _NORM_ROWS]
+        lengths[rows] = np.linalg.norm(snapshot.vectors[rows], axis=1)
+    similarities: Floats = np.clip(products / np.maximum(lengths, np.float32(1e-12)), -1.0, 1.0).astype(np.float32)
+    rows = _best(candidates, similarities, snapshot.order, min(k, len(candidates)))
+    return RankedRows(rows, similarities[rows], len(candidates))
 
 
 def _check(request: RecommendRequest, user_vector: Floats) -> None:
@@ -84,15 +104,30 @@ def _check(request: RecommendRequest, user_vector: Floats) -> None:
         )
 
 
-def _allowed(snapshot: Snapshot, request: RecommendRequest, history: Sequence[int], fields: Collection[str]) -> Mask:
-    """Mark the live rows that pass the filters and exclusions, (R,)."""
+def passing(
+    snapshot: Snapshot,
+    filters: Sequence[Filter],
+    exclude_ids: Sequence[str],
+    fields: Collection[str],
+    rows: Sequence[int] = (),
+) -> Mask:
+    """Mark the live rows that pass filters and exclusions, (R,).
+
+    Args:
+        snapshot: the catalogue.
+        filters: conditions, all of which must hold.
+        exclude_ids: ids of items to leave out; unknown ones are ignored.
+        fields: attributes of the model, which a filter may name whether an item has them or not.
+        rows: further rows to leave out.
+
+    Raises:
+        InvalidInput: a filter is not meaningful, or names a field that neither an item nor the model has.
+    """
     allowed = snapshot.live.copy()
-    for index, condition in enumerate(request.filters):
+    for index, condition in enumerate(filters):
         allowed &= _passing(snapshot, condition, f"filters[{index}]", fields)
-    excluded = [row for row in map(snapshot.position, request.exclude_ids) if row is not None]
-    if not request.include_history:
-        excluded += history
-    allowed[excluded] = False
+    excluded = [row for row in map(snapshot.position, exclude_ids) if row is not None]
+    allowed[[*excluded, *rows]] = False
     return allowed
 
 

@@ -220,8 +220,8 @@ class RequestResolver:
                 text_indices[index] = self.text(entry, f"{field}.text")
         return ResolvedInputs(text_indices, tuple(users))
 
-    def references(self, references: Sequence[ItemReference], field: str) -> ResolvedItems:
-        """Resolve the items of a history or candidates.
+    def references(self, references: Sequence[ItemReference], field: str, *, listed: bool = True) -> ResolvedItems:
+        """Resolve the items of a history or candidates, or one item that is not in a list.
 
         Raises:
             InvalidInput: an item cannot be encoded, or there are too many.
@@ -232,7 +232,7 @@ class RequestResolver:
         text_indices = np.full(len(references), -1, np.int64)
         vectors: dict[int, Floats] = {}
         for index, reference in enumerate(references):
-            path = f"{field}[{index}]"
+            path = f"{field}[{index}]" if listed else field
             check_reference(reference, path)
             if reference.id is not None:
                 check_id(reference.id, f"{path}.id")

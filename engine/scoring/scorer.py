@@ -12,20 +12,25 @@ import numpy as np
 
 from emberline.engine.bundle import Manifest
 from emberline.engine.catalogue.snapshot import Snapshot
+from emberline.engine.errors import InvalidInput
 from emberline.engine.records import (
     ITEM_OUTPUTS,
     USER_OUTPUTS,
     Floats,
     Integers,
     Item,
+    ListRequest,
+    ListResult,
     Recommendation,
     RecommendRequest,
+    SimilarItem,
+    SimilarRequest,
     StoredItem,
 )
 
 from .explain import explain
 from .heads import Heads, UserHeads
-from .ranking import rank
+from .ranking import nearest, passing, rank
 from .request import ResolvedInputs, ResolvedItems, ResolvedUser
 
 
@@ -114,6 +119,42 @@ class Scorer:
             for index, row in enumerate(rows.tolist())
         )
         return items, ranking.considered
+
+    def similar(
+        self, item: ResolvedItems, request: SimilarRequest, snapshot: Snapshot, text_vectors: Floats
+    ) -> tuple[tuple[SimilarItem, ...], int]:
+        """Return the items nearest to one, and the number of items considered; see `encode` for the arguments.
+
+        Raises:
+            InvalidInput: a filter is not meaningful.
+        """
+        vector = self._items(item, snapshot, text_vectors)[0][0]  # (D,)
+        own = item.rows[item.rows >= 0].tolist()
+        allowed = passing(snapshot, request.filters, request.exclude_ids, self._manifest.item_fields, own)
+        ranking = nearest(snapshot, vector, allowed, request.k)
+        items = tuple(
+            SimilarItem(snapshot.id(row), similarity, snapshot.attributes(row))
+            for row, similarity in zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True)
+        )
+        return items, ranking.considered
+
+    def page(self, request: ListRequest, snapshot: Snapshot) -> ListResult:
+        """Return a page of the catalogue.
+
+        Raises:
+            InvalidInput: the token is not one of a page, or a filter is not meaningful.
+        """
+        if request.page_token and not request.page_token.isdecimal():
+            raise InvalidInput("page_token", "is not one that a page came with; leave it out for the first page")
+        allowed = passing(snapshot, request.filters, (), self._manifest.item_fields)
+        rows = np.flatnonzero(allowed)
+        rows = rows[np.argsort(snapshot.order[rows], kind="stable")]
+        # The token is the sort key of the last item of the page before, which items that come and go do not shift.
+        after = int(request.page_token[:18]) if request.page_token else -1
+        left = rows[snapshot.order[rows] > after]
+        shown = left[: request.page_size]
+        token = str(int(snapshot.order[shown[-1]])) if len(left) > len(shown) else ""
+        return ListResult(tuple(map(snapshot.stored, shown.tolist())), token, len(rows))
 
     def store(self, items: Sequence[Item], text_indices: Integers, text_vectors: Floats) -> list[StoredItem]:
         """Make the items that the catalogue stores.

@@ -14,7 +14,11 @@ from .status import Status, status_of
 from .tokens import Scope, Tokens
 
 #: The scope of each method that needs another one than ``read``.
-SCOPES: Final[dict[str, Scope]] = {"UpsertItems": "write", "DeleteItems": "write"}
+SCOPES: Final[dict[str, Scope]] = {
+    "UpsertItems": "write",
+    "DeleteItems": "write",
+    "BackupCatalogue": "admin",
+}
 
 if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[Any, Any]  # generic in the stubs alone

@@ -138,6 +138,7 @@ class Server:
             stream_requests=config.stream_requests,
             stream_idle_seconds=config.stream_idle_seconds,
             ignore_priorities=config.ignore_priorities,
+            scratch=config.engine.live_catalogue.parent,
         )
         self._health = Health()
         self._metrics_server: MetricsServer | None = None

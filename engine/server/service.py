@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
 import grpc
@@ -14,8 +16,16 @@ from google.protobuf.message import Message
 
 from emberline.engine.engine import Engine
 from emberline.engine.errors import Overloaded, ShuttingDown
-from emberline.engine.records import EncodeRequest, Item, RecommendRequest, RequestOptions, ScoreRequest
-from emberline.engine.wire import encode, info, items, recommend, score
+from emberline.engine.records import (
+    EncodeRequest,
+    Item,
+    ListRequest,
+    RecommendRequest,
+    RequestOptions,
+    ScoreRequest,
+    SimilarRequest,
+)
+from emberline.engine.wire import encode, info, items, recommend, score, similar
 from emberline.engine.wire.limits import MessageLimits
 from emberline.engine.wire.parsing import parse, stream_id
 from emberline.proto import emberline_pb2 as pb
@@ -28,6 +38,9 @@ SERVICE: Final = pb.DESCRIPTOR.services_by_name["Emberline"].full_name
 
 #: Requests with more bytes are parsed on a thread, because parsing them would stop the event loop for milliseconds.
 _LARGE: Final = 262_144
+
+#: Bytes of a copy of the catalogue in a message.
+_PART: Final = 1_048_576
 
 _OK: Final = Status(grpc.StatusCode.OK, "")
 _CANCELLED: Final = Status(grpc.StatusCode.CANCELLED, "")
@@ -62,6 +75,7 @@ class Service:
         stream_requests: int,
         stream_idle_seconds: float,
         ignore_priorities: bool = False,
+        scratch: Path | None = None,
     ) -> None:
         """Set the engine; nothing is served yet.
 
@@ -72,12 +86,14 @@ class Service:
             stream_requests: maximum number of requests in flight per stream.
             stream_idle_seconds: seconds after which a stream without requests ends.
             ignore_priorities: whether priorities above 0 count as 0.
+            scratch: folder with room for a copy of the catalogue; None: that of temporary files.
         """
         self.slots = CallSlots(max_calls)
         self._engine = engine
         self._limits = limits
         self._stream_requests = stream_requests
         self._ignore_priorities = ignore_priorities
+        self._scratch = scratch
         self._stream_idle_seconds = stream_idle_seconds
         self._draining = asyncio.Event()
         self._calls: Mapping[str, _Call] = {
@@ -87,6 +103,9 @@ class Service:
             "UpsertItems": _Call(pb.UpsertItemsRequest, items.upsert_from_message, self._upsert),
             "DeleteItems": _Call(pb.DeleteItemsRequest, items.delete_from_message, self._delete),
             "GetItems": _Call(pb.GetItemsRequest, items.get_from_message, self._get),
+            "ListItems": _Call(pb.ListItemsRequest, items.list_from_message, self._list),
+            "SimilarItems": _Call(pb.SimilarItemsRequest, similar.request_from_message, self._similar),
+            "RecommendMany": _Call(pb.RecommendManyRequest, recommend.many_from_message, self._recommend_many),
             "Info": _Call(pb.InfoRequest, lambda message: message, self._info, free=True),
         }
 
@@ -102,6 +121,7 @@ class Service:
         handlers["EncodeStream"] = grpc.stream_stream_rpc_method_handler(
             self._encode_stream, response_serializer=_serialize
         )
+        handlers["BackupCatalogue"] = grpc.unary_stream_rpc_method_handler(self._backup, response_serializer=_serialize)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     async def drain(self) -> None:
@@ -193,6 +213,39 @@ class Service:
     async def _get(self, request: tuple[tuple[str, ...], bool], options: RequestOptions) -> Message:
         ids, vectors = request
         return items.get_result_to_message(await self._engine.get(ids, options), vectors=vectors)
+
+    async def _list(self, request: tuple[ListRequest, bool], options: RequestOptions) -> Message:
+        page, vectors = request
+        return items.list_result_to_message(await self._engine.list_items(page, options), vectors=vectors)
+
+    async def _similar(self, request: SimilarRequest, options: RequestOptions) -> Message:
+        return similar.result_to_message(await self._engine.similar(request, options))
+
+    async def _recommend_many(
+        self, request: tuple[tuple[RecommendRequest, ...], tuple[int, ...]], options: RequestOptions
+    ) -> Message:
+        requests, priorities = request
+        each = [self._options(options.deadline, priority) for priority in priorities]
+        return recommend.many_results_to_message(await self._engine.recommend_many(requests, each))
+
+    async def _backup(self, _: bytes, context: grpc.aio.ServicerContext[bytes, pb.BackupCatalogueResponse]) -> None:
+        arrived, status = time.monotonic(), _OK
+        try:
+            with self.slots.call(stream=True), TemporaryDirectory(prefix="emberline-", dir=self._scratch) as folder:
+                copy = Path(folder) / "catalogue.sqlite"
+                await self._engine.backup(copy, RequestOptions(_deadline(context)))
+                with copy.open("rb") as file:
+                    while data := await asyncio.to_thread(file.read, _PART):
+                        await context.write(pb.BackupCatalogueResponse(data=data))
+        except asyncio.CancelledError:
+            status = _CANCELLED
+            raise
+        except Exception as error:  # any error ends this call and not the server
+            status = status_of(error)
+        finally:
+            self._engine.metrics.request("BackupCatalogue", status.code.name, time.monotonic() - arrived)
+        if status is not _OK:
+            await context.abort(status.code, status.message, status.metadata)
 
     async def _info(self, _: pb.InfoRequest, __: RequestOptions) -> Message:
         return info.to_message(self._engine.info())

@@ -21,6 +21,8 @@ def request_to_message(request: EncodeRequest, priority: int) -> pb.EncodeReques
         inputs=[_input_to_message(entry, f"inputs[{index}]") for index, entry in enumerate(request.inputs)],
         outputs=values.texts(request.outputs, "outputs"),
         priority=values.integer(priority, "priority"),
+        dimensions=values.integer(request.dimensions, "dimensions"),
+        normalize=values.flag(request.normalize, "normalize"),
     )
 
 
@@ -31,7 +33,8 @@ def request_from_message(message: pb.EncodeRequest) -> EncodeRequest:
         InvalidInput: an input has nothing set, or a vector cannot be read.
     """
     inputs = tuple(_input_from_message(entry, f"inputs[{index}]") for index, entry in enumerate(message.inputs))
-    return EncodeRequest(inputs, tuple(message.outputs)) if message.outputs else EncodeRequest(inputs)
+    outputs = tuple(message.outputs) or ("sentence_embedding",)
+    return EncodeRequest(inputs, outputs, message.dimensions, message.normalize)
 
 
 def result_to_message(result: EncodeResult) -> pb.EncodeResponse:

@@ -73,7 +73,7 @@ def references_to_messages(references: Sequence[ItemReference], field: str) -> l
     Raises:
         InvalidInput: an entry is not a reference, or has none or several of id, text and vector.
     """
-    return [_reference_to_message(reference, f"{field}[{index}]") for index, reference in enumerate(references)]
+    return [reference_to_message(reference, f"{field}[{index}]") for index, reference in enumerate(references)]
 
 
 def references_from_messages(messages: Iterable[pb.ItemReference], field: str) -> tuple[ItemReference, ...]:
@@ -82,7 +82,7 @@ def references_from_messages(messages: Iterable[pb.ItemReference], field: str) -
     Raises:
         InvalidInput: a vector cannot be read.
     """
-    return tuple(_reference_from_message(message, f"{field}[{index}]") for index, message in enumerate(messages))
+    return tuple(reference_from_message(message, f"{field}[{index}]") for index, message in enumerate(messages))
 
 
 def stored_to_message(record: StoredItem, *, vectors: bool) -> pb.StoredItem:
@@ -118,7 +118,12 @@ def attributes_from_message(message: Struct) -> Mapping[str, Value]:
     return cast("Mapping[str, Value]", from_struct(message))
 
 
-def _reference_to_message(reference: ItemReference, field: str) -> pb.ItemReference:
+def reference_to_message(reference: ItemReference, field: str) -> pb.ItemReference:
+    """Convert a reference to a message.
+
+    Raises:
+        InvalidInput: it is not a reference, or a value has the wrong type.
+    """
     if not isinstance(reference, ItemReference):
         kind = type(reference).__name__
         raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
@@ -131,7 +136,12 @@ def _reference_to_message(reference: ItemReference, field: str) -> pb.ItemRefere
     return pb.ItemReference(vector=tensors.to_message(vector(reference.vector, f"{field}.vector")))
 
 
-def _reference_from_message(message: pb.ItemReference, field: str) -> ItemReference:
+def reference_from_message(message: pb.ItemReference, field: str) -> ItemReference:
+    """Convert a message to a reference.
+
+    Raises:
+        InvalidInput: the vector cannot be read.
+    """
     match message.WhichOneof("reference"):
         case "id":
             return ItemReference(id=message.id)

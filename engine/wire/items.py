@@ -1,13 +1,14 @@
-"""Conversion of the requests and results of UpsertItems, DeleteItems and GetItems."""
+"""Conversion of the requests and results of UpsertItems, DeleteItems, GetItems and ListItems."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from emberline.engine.records import DeleteResult, GetResult, Item, UpsertResult
+from emberline.engine.records import DeleteResult, GetResult, Item, ListRequest, ListResult, UpsertResult
 from emberline.proto import emberline_pb2 as pb
 
-from . import entities, provenance
+from . import entities, provenance, values
+from .recommend import filters_from_messages, filters_to_messages
 
 
 def upsert_to_message(items: Iterable[Item]) -> pb.UpsertItemsRequest:
@@ -76,3 +77,38 @@ def get_result_to_message(result: GetResult, *, vectors: bool) -> pb.GetItemsRes
 def get_result_from_message(message: pb.GetItemsResponse) -> GetResult:
     """Convert a message to a result. Its arrays are read-only views of the message's bytes."""
     return GetResult(tuple(map(entities.stored_from_message, message.items)), tuple(message.unknown_ids))
+
+
+def list_to_message(request: ListRequest, vectors: bool) -> pb.ListItemsRequest:
+    """Convert a request for a page to a message.
+
+    Raises:
+        InvalidInput: a value has the wrong type.
+    """
+    return pb.ListItemsRequest(
+        page_size=values.integer(request.page_size, "page_size"),
+        page_token=values.text(request.page_token, "page_token"),
+        filters=filters_to_messages(request.filters),
+        vectors=values.flag(vectors, "vectors"),
+    )
+
+
+def list_from_message(message: pb.ListItemsRequest) -> tuple[ListRequest, bool]:
+    """Convert a message to a request for a page, and whether the items' vectors are wanted."""
+    filters = filters_from_messages(message.filters)
+    return ListRequest(message.page_size, message.page_token, filters), message.vectors
+
+
+def list_result_to_message(result: ListResult, *, vectors: bool) -> pb.ListItemsResponse:
+    """Convert a page to a message, with the items' vectors or without."""
+    return pb.ListItemsResponse(
+        items=[entities.stored_to_message(item, vectors=vectors) for item in result.items],
+        next_page_token=result.next_page_token,
+        total=result.total,
+    )
+
+
+def list_result_from_message(message: pb.ListItemsResponse) -> ListResult:
+    """Convert a message to a page. Its arrays are read-only views of the message's bytes."""
+    items = tuple(map(entities.stored_from_message, message.items))
+    return ListResult(items, message.next_page_token, message.total)

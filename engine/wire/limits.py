@@ -43,8 +43,8 @@ class MessageLimits:
         """Return the limits by the full names of the lists in the contract."""
         return {
             **dict.fromkeys(_INPUTS, self.inputs),
-            "emberline.v1.RecommendRequest.filters": self.filters,
-            "emberline.v1.RecommendRequest.exclude_ids": self.excluded,
+            **dict.fromkeys(_FILTERS, self.filters),
+            **dict.fromkeys(_EXCLUDED, self.excluded),
             "google.protobuf.Struct.fields": self.attributes,
             **dict.fromkeys(_OUTPUTS, _MAX_OUTPUTS),
         }
@@ -56,10 +56,13 @@ _INPUTS: Final = (
     "emberline.v1.UpsertItemsRequest.items",
     "emberline.v1.DeleteItemsRequest.ids",
     "emberline.v1.GetItemsRequest.ids",
+    "emberline.v1.RecommendManyRequest.requests",
     "emberline.v1.User.history",
     "emberline.v1.Filter.any_of",
     "google.protobuf.ListValue.values",
 )
+_FILTERS: Final = tuple(f"emberline.v1.{name}Request.filters" for name in ("Recommend", "SimilarItems", "ListItems"))
+_EXCLUDED: Final = tuple(f"emberline.v1.{name}Request.exclude_ids" for name in ("Recommend", "SimilarItems"))
 _OUTPUTS: Final = tuple(f"emberline.v1.{name}Request.outputs" for name in ("Encode", "Score", "Recommend"))
 
 

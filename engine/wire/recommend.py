@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Filter, Reason, Recommendation, RecommendRequest, RecommendResult
 from emberline.proto import emberline_pb2 as pb
@@ -22,7 +24,7 @@ def request_to_message(request: RecommendRequest, priority: int) -> pb.Recommend
     return pb.RecommendRequest(
         user=entities.user_to_message(request.user, "user"),
         k=k,
-        filters=[_filter_to_message(condition, f"filters[{index}]") for index, condition in enumerate(request.filters)],
+        filters=filters_to_messages(request.filters),
         include_history=values.flag(request.include_history, "include_history"),
         exclude_ids=values.texts(request.exclude_ids, "exclude_ids"),
         diversity=values.number(request.diversity, "diversity"),
@@ -41,7 +43,7 @@ def request_from_message(message: pb.RecommendRequest) -> RecommendRequest:
     return RecommendRequest(
         user=entities.user_from_message(message.user, "user"),
         k=message.k,
-        filters=tuple(_filter_from_message(condition) for condition in message.filters),
+        filters=filters_from_messages(message.filters),
         include_history=message.include_history,
         exclude_ids=tuple(message.exclude_ids),
         diversity=message.diversity,
@@ -67,6 +69,48 @@ def result_from_message(message: pb.RecommendResponse) -> RecommendResult:
         timings=provenance.timings_from_message(message.provenance),
         provenance=provenance.provenance_from_message(message.provenance),
     )
+
+
+def many_to_message(requests: Iterable[RecommendRequest], priority: int) -> pb.RecommendManyRequest:
+    """Convert several requests to a message.
+
+    Raises:
+        InvalidInput: a value has the wrong type, or a k is out of the contract's range.
+    """
+    return pb.RecommendManyRequest(requests=[request_to_message(request, priority) for request in requests])
+
+
+def many_from_message(message: pb.RecommendManyRequest) -> tuple[tuple[RecommendRequest, ...], tuple[int, ...]]:
+    """Convert a message to the requests, and the priority of each.
+
+    Raises:
+        InvalidInput: a vector cannot be read.
+    """
+    return tuple(map(request_from_message, message.requests)), tuple(one.priority for one in message.requests)
+
+
+def many_results_to_message(results: Iterable[RecommendResult]) -> pb.RecommendManyResponse:
+    """Convert several results to a message."""
+    return pb.RecommendManyResponse(responses=map(result_to_message, results))
+
+
+def many_results_from_message(message: pb.RecommendManyResponse) -> tuple[RecommendResult, ...]:
+    """Convert a message to several results."""
+    return tuple(map(result_from_message, message.responses))
+
+
+def filters_to_messages(filters: Sequence[Filter]) -> list[pb.Filter]:
+    """Convert filters to messages.
+
+    Raises:
+        InvalidInput: a value has the wrong type.
+    """
+    return [_filter_to_message(condition, f"filters[{index}]") for index, condition in enumerate(filters)]
+
+
+def filters_from_messages(messages: Iterable[pb.Filter]) -> tuple[Filter, ...]:
+    """Convert messages to filters."""
+    return tuple(map(_filter_from_message, messages))
 
 
 def _filter_to_message(condition: Filter, field: str) -> pb.Filter:

@@ -73,6 +73,8 @@ async def test_a_token_opens_its_scopes_alone(config: ServerConfig, tokens: Path
                 await client.upsert_items([nova])
             with pytest.raises(PermissionDenied, match="no scope write"):
                 await client.delete_items(["alien"])
+            with pytest.raises(PermissionDenied, match="no scope admin"):
+                await client.backup_catalogue(tokens.with_name("copy.sqlite"))
         async with AsyncClient(address, token=WRITER) as client:
             assert (await client.upsert_items([nova])).inserted == 1
 
