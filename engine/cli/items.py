@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -26,6 +28,9 @@ items: Final = typer.Typer(help="Add, replace, delete or show items of the live 
 
 #: Maximum number of items in a request. Each request is durable as a whole, and takes well under a second.
 _PART: Final = 256
+
+#: Unknown attributes that a note names.
+_NAMED: Final = 5
 
 _ITEM: Final = re.compile(r"items\[(\d+)\]")
 
@@ -98,16 +103,32 @@ def upsert(
             iter([(f"--id {item_id}", single)]) if item_id else ItemFile(path, entity, info.item_fields, _note).items()
         )
         size = min(_PART, info.max_inputs)
+        unknown: dict[str, None] = {}
         while part := list(islice(described, size)):
+            unknown |= dict.fromkeys(
+                name for _, item in part for name in item.attributes if name not in info.item_fields
+            )
             new, old = _upsert(client, part)
             inserted, replaced = inserted + new, replaced + old
             advance(len(part))
+    if unknown:
+        _note(_unknown_attributes(list(unknown), info.item_fields))
     if not inserted + replaced:
         raise DataError(f"{file} has no items; write one per line")
     if as_json:
         print_json({"inserted": inserted, "replaced": replaced})
     else:
         typer.echo(f"{inserted} inserted, {replaced} replaced")
+
+
+def _unknown_attributes(names: Sequence[str], known: Sequence[str]) -> str:
+    similar = {name: get_close_matches(name, known, 1) for name in names[:_NAMED]}
+    told = [f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "") for name, near in similar.items()]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (
+        f"the model was not trained on {', '.join(told)}{more}; it reads such attributes as text alone. It knows "
+        f"{', '.join(known)}"
+    )
 
 
 def _note(sentence: str) -> None:

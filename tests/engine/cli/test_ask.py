@@ -186,6 +186,17 @@ def test_items_go_in_from_a_table(emberline: Emberline, address: str, tmp_path: 
     assert "items.csv:2: 3 cells where the header has 2; correct the row" in short.err
 
 
+def test_attributes_that_the_model_does_not_know_are_told(emberline: Emberline, tmp_path: Path) -> None:
+    """A misspelt name is kept as text, and the note says which name it is near to; known names need no note."""
+    file = tmp_path / "items.jsonl"
+    file.write_text('{"id": "u1", "titel": "Alien", "shade": "red"}\n{"id": "u2", "title": "Alien", "shade": "red"}\n')
+    result = emberline("items", "upsert", file)
+    assert (result.code, result.out) == (0, "2 inserted, 0 replaced\n")
+    assert "was not trained on 'titel' (did you mean 'title'?), 'shade'; it reads such" in " ".join(result.err.split())
+    file.write_text('{"id": "u1", "title": "Alien", "year": 1979}\n')
+    assert emberline("items", "upsert", file).err == ""
+
+
 def test_a_description_says_what_columns_mean(emberline: Emberline, address: str, tmp_path: Path) -> None:
     """With the description that training had, columns, kinds, names and decimal commas are those of training."""
     (tmp_path / "shop.toml").write_text(
