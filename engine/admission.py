@@ -44,6 +44,10 @@ class Admission:
             if not self._in_flight:
                 self._idle.set()
 
+    async def idle(self) -> None:
+        """Wait until no request is in flight; new ones are still admitted."""
+        await self._idle.wait()
+
     async def close(self) -> None:
         """Reject new requests, and wait until those in flight have ended."""
         self._closed = True

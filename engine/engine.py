@@ -66,10 +66,16 @@ class Engine:
         provenance: model and precision that make the results.
     """
 
-    def __init__(self, config: EngineConfig, components: EngineComponents) -> None:
-        """Connect the components; the running event loop becomes the owner."""
+    def __init__(self, config: EngineConfig, components: EngineComponents, metrics: Metrics | None = None) -> None:
+        """Connect the components; the running event loop becomes the owner.
+
+        Args:
+            config: the settings.
+            components: what was loaded.
+            metrics: those to go on with; None: new ones.
+        """
         manifest, placement = components.bundle.manifest, components.placement
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self.provenance = Provenance(manifest.model_id, placement.precision)
         self._config = config
         self._manifest = manifest
@@ -121,6 +127,25 @@ class Engine:
     async def start(cls, config: EngineConfig) -> Self:
         """Load a bundle and a catalogue, and return the engine when it is ready; see `load` for the errors."""
         return cls(config, await asyncio.to_thread(load, config))
+
+    async def reloaded(self) -> Engine:
+        """Load the bundle's folder again and return an engine for it, warmed up, on the same catalogue and metrics.
+
+        Both engines run until `retire` is called on this one.
+
+        Raises:
+            CatalogueError: the new bundle has another encoder, so the catalogue's vectors are not its own.
+            EmberlineError: the new bundle cannot be served; see `load`.
+        """
+        components = await asyncio.to_thread(load, self._config, self._catalogue)
+        return Engine(self._config, components, self.metrics)
+
+    async def retire(self) -> None:
+        """Answer the requests in flight and stop, but leave the catalogue open, because another engine has it."""
+        await self._admission.idle()
+        await self._admission.close()
+        for close in (self._encoder.close, self._threads.close):
+            await asyncio.to_thread(close)
 
     async def encode(self, request: EncodeRequest, options: RequestOptions) -> EncodeResult:
         """Encode texts, items or users. One pass through the encoder gives all outputs.
@@ -225,8 +250,9 @@ class Engine:
                 raise UnknownItem(f"requests[{index}].{error.field}", error.item_id) from None
 
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(index)) for index in range(len(requests))]
+            with self._admission.admit(options[0]):  # so that the engine does not retire between two of them
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(one(index)) for index in range(len(requests))]
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None  # the first one; it has cancelled the others
         return tuple(task.result() for task in tasks)

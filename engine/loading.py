@@ -40,8 +40,12 @@ class EngineComponents:
     costs: CostModel
 
 
-def load(config: EngineConfig) -> EngineComponents:
+def load(config: EngineConfig, catalogue: Catalogue | None = None) -> EngineComponents:
     """Load the components of an engine. Blocks, for about a second.
+
+    Args:
+        config: the settings.
+        catalogue: an open live catalogue to go on with; None: the one of the settings is opened.
 
     Raises:
         BundleError: the bundle cannot be used.
@@ -51,12 +55,14 @@ def load(config: EngineConfig) -> EngineComponents:
     """
     bundle = Bundle.open(config.bundle, config.require_signature)
     manifest = bundle.manifest
+    if catalogue is not None:
+        catalogue.check_made_by(manifest.fingerprint)
     tokenizer = TextTokenizer(bundle.layout.tokenizer, manifest.max_length)
     placement = place(bundle, config, lambda: text_lengths(bundle))
     heads = Heads(bundle)
     costs = _costs(bundle, config, placement)
     # Last, because a failure after it would leave the file locked.
-    catalogue = Catalogue.open(
+    catalogue = catalogue or Catalogue.open(
         config.live_catalogue,
         bundle.layout.catalogue,
         fingerprint=manifest.fingerprint,

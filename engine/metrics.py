@@ -65,6 +65,7 @@ class Metrics:
 
     def describe(self, *, model_id: str, precision: str, device: str, version: str, notes: tuple[str, ...]) -> None:
         """Set the model, and the reasons why earlier devices of the list were not used."""
+        self._notes.clear()  # those of the model before
         for note in notes:
             self._notes.labels(note).set(1)
         self._model.info({"model_id": model_id, "precision": precision, "device": device, "version": version})

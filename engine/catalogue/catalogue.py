@@ -16,7 +16,7 @@ from typing import Self
 
 import numpy as np
 
-from emberline.engine.errors import InvalidInput
+from emberline.engine.errors import CatalogueError, InvalidInput
 from emberline.engine.records import Floats, StoredItem
 
 from .kinds import VectorKind
@@ -108,6 +108,19 @@ class Catalogue:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def check_made_by(self, fingerprint: str) -> None:
+        """Check that the vectors may be compared with those of a model.
+
+        Raises:
+            CatalogueError: another encoder or tower made them.
+        """
+        if fingerprint != self._meta.fingerprint:
+            raise CatalogueError(
+                f"the open catalogue was made by another encoder (its fingerprint is {self._meta.fingerprint}, the "
+                f"bundle's {fingerprint}), so its vectors would have to be made again; start a server with another "
+                "--catalogue and upsert the items there"
+            )
 
     def snapshot(self) -> Snapshot:
         """Return the current view of the catalogue."""

@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection
 
 from emberline.engine.bundle import BundleLayout, Manifest
 from emberline.engine.engine import Engine
-from emberline.engine.errors import ConfigError
+from emberline.engine.errors import ConfigError, EmberlineError
 from emberline.engine.wire.limits import MessageLimits
 
 from .access import AccessInterceptor
@@ -51,7 +51,7 @@ def _print(line: str) -> None:
 
 
 def serve(config: ServerConfig, announce: Callable[[str], None] = _print) -> int:
-    """Serve until SIGTERM or SIGINT, then drain. A second signal stops the server at once.
+    """Serve until SIGTERM or SIGINT, then drain. A second signal stops the server at once. SIGHUP reloads the bundle.
 
     Args:
         config: the settings.
@@ -93,7 +93,8 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
-    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    stopping, reloading = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
         if stopping.is_set():
@@ -101,14 +102,29 @@ async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_signal)
     server = await Server.start(config)
     # Loaded objects live to the end. Scanning them for garbage would stop everything for some 10 ms now and then.
     gc.collect()
     gc.freeze()
+    loop.add_signal_handler(signal.SIGHUP, reloading.set)
     announce(server.description)
+    reloader = asyncio.create_task(_reload_on(reloading, server))
     await stopping.wait()
-    return 0 if await server.drain() else 1
+    answered = await server.drain()  # waits for a reload that runs
+    reloader.cancel()
+    return 0 if answered else 1
+
+
+async def _reload_on(event: asyncio.Event, server: Server) -> None:
+    """Reload whenever the event is set; several at a time count as one."""
+    while await event.wait():
+        event.clear()
+        if await server.reload():
+            # The old engine was frozen at the start; what of it lies in cycles is only freed by this.
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
 
 
 class Server:
@@ -141,6 +157,7 @@ class Server:
             scratch=config.engine.live_catalogue.parent,
         )
         self._health = Health()
+        self._reloading = asyncio.Lock()
         self._metrics_server: MetricsServer | None = None
 
     @classmethod
@@ -191,6 +208,27 @@ class Server:
             f"core{'s' if budget.cores > 1 else ''} ({budget.reason}), on {self.address}"
         )
 
+    async def reload(self) -> bool:
+        """Serve what is in the bundle's folder now. The new bundle is checked and warmed up beside the old one.
+
+        Requests in flight are answered by the old one; no request is rejected. If the new bundle cannot be served, the
+        old one stays.
+
+        Returns:
+            Whether the new bundle is served.
+        """
+        async with self._reloading:
+            try:
+                engine = await self._engine.reloaded()
+            except EmberlineError as error:
+                _log.error("the bundle was not reloaded: %s. The one from before is served", error)
+                return False
+            old, self._engine = self._engine, engine
+            self._service.switch(engine)
+            await old.retire()
+            _log.warning("reloaded: %s", self.description)
+            return True
+
     async def drain(self) -> bool:
         """Stop in three steps, within `drain_seconds`.
 
@@ -230,7 +268,8 @@ class Server:
         await self._transport.start()
 
     async def _close(self) -> None:
-        await self._engine.drain()
+        async with self._reloading:
+            await self._engine.drain()
         if self._metrics_server:
             await self._metrics_server.close()
 

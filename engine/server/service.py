@@ -124,6 +124,10 @@ class Service:
         handlers["BackupCatalogue"] = grpc.unary_stream_rpc_method_handler(self._backup, response_serializer=_serialize)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
+    def switch(self, engine: Engine) -> None:
+        """Answer with another engine from the next request on."""
+        self._engine = engine
+
     async def drain(self) -> None:
         """Reject new calls, let streams end with the requests that they have read, and wait for all calls in flight."""
         self._draining.set()
