@@ -96,7 +96,12 @@ def train(
     print_table({"measured on": "left", "": "left", "value": "right"}, rows)
     for one in compared.values():
         typer.echo(one["in words"])
-    if not metrics["training"]["dislikes"]:
+    training = metrics["training"]
+    if training["rare_labels"]:
+        typer.echo(f"{training['rare_labels']:,} labels of too few items are left out.")
+    if training["long_texts"]:
+        typer.echo(f"{training['long_texts']:,} texts are longer than max_length; their last fields are cut.")
+    if not training["dislikes"]:
         typer.echo("Every row is a like, so probabilities cannot be calibrated; the bundle will refuse `probability`.")
     typer.echo(f"{run} is trained; next: emberline export {run} BUNDLE")
 

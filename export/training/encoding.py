@@ -61,6 +61,14 @@ def encode(
     return vectors
 
 
+def long_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> int:
+    """How many texts the tokenizer cuts: their last fields are lost."""
+    most = tokenizer.truncation["max_length"] if tokenizer.truncation else None
+    whole = Tokenizer.from_str(tokenizer.to_str())
+    whole.no_truncation()
+    return sum(len(found.ids) > most for found in whole.encode_batch(list(texts))) if most else 0
+
+
 @torch.no_grad()
 def wide_numbers(words: WordRows, tokenizer: Tokenizer, texts: Sequence[str], batch: int = 256) -> Tensor:
     """What a wide part says of texts, (N, W); zeros for an empty text."""

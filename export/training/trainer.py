@@ -33,7 +33,7 @@ from .blending import Choice
 from .calibration import calibrate
 from .checkpoint import Checkpoint
 from .config import TrainConfig
-from .encoding import encode
+from .encoding import encode, long_texts
 from .examples import Examples, Indexes
 from .measure import DatasetVectors, measure, measure_validation, predictions
 from .noise import RENEWED, QuantisationNoise, seen_texts
@@ -185,6 +185,8 @@ class Trainer:
                 if any(stage.encoder and stage.steps for stage in schedule.stages(self.config))
                 else 0,
                 "calibrated": calibrated,
+                "rare_labels": self.objective.examples.rare,
+                "long_texts": long_texts(self.objective.tokenizer, dataset.item_texts()),
                 "dislikes": self.objective.examples.has_negatives or not len(self.objective.examples.users),
             },
             **({"placement": self.placing} if self.placing else {}),

@@ -100,6 +100,14 @@ def test_rare_labels_are_left_out_and_counted(learnt: Examples) -> None:
     assert learnt.labels.sum(axis=0).min() >= LEAST
 
 
+def test_what_was_left_out_and_cut_is_in_the_metrics(learnt: Examples, run: Path) -> None:
+    """The run says how many labels were too rare, and that these long texts were cut."""
+    training = load_run(run).metrics["training"]
+    assert training["rare_labels"] == learnt.rare
+    assert training["long_texts"] == ITEMS
+    assert not training["dislikes"]
+
+
 def test_many_labels_weigh_no_more_than_some_twenty(learnt: Examples) -> None:
     """What all labels say together counts as what some twenty say; few labels count as they are."""
     many = replace(learnt, labels=np.tile(learnt.labels, (1, 9)))
