@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emberline.engine.cli.options import AsJson
-from emberline.engine.cli.output import print_json, print_table
+from emberline.engine.cli.output import print_json
 from emberline.engine.cli.settings import GivenSettings, takes_settings
 from emberline.engine.errors import ExportError
 from emberline.export.training.config import TrainConfig
@@ -53,7 +54,6 @@ def train(
     from emberline.export.training.alone import TEXTS_ALONE
     from emberline.export.training.loop import train as train_model
     from emberline.export.training.run import RunFolder
-    from emberline.export.training.verdict import VERDICT, verdicts
 
     from .progress import shown
 
@@ -86,24 +86,38 @@ def train(
     if as_json:
         print_json({"run": str(run), "data": read_report.as_dict(), "metrics": metrics})
         return
-    compared = verdicts(metrics)
-    rows = [
-        (part, name, value if isinstance(value, str) else f"{value:.4g}")
-        for part, values in metrics.items()
-        for name, value in values.items()
-        if not part.startswith(VERDICT)
-    ]
-    print_table({"measured on": "left", "": "left", "value": "right"}, rows)
-    for one in compared.values():
-        typer.echo(one["in words"])
-    training = metrics["training"]
-    if training["rare_labels"]:
-        typer.echo(f"{training['rare_labels']:,} labels of too few items are left out.")
-    if training["long_texts"]:
-        typer.echo(f"{training['long_texts']:,} texts are longer than max_length; their last fields are cut.")
-    if not training["dislikes"]:
-        typer.echo("Every row is a like, so probabilities cannot be calibrated; the bundle will refuse `probability`.")
-    typer.echo(f"{run} is trained; next: emberline export {run} BUNDLE")
+    for line in summary(run, metrics):
+        typer.echo(line)
+
+
+def summary(run: Path, metrics: Mapping[str, Any]) -> list[str]:
+    """What a training ends with, in a few lines; every measure is in ``metrics.json``.
+
+    Args:
+        run: the run's folder.
+        metrics: those of the run.
+    """
+    from emberline.export.training.verdict import verdicts
+
+    trained = metrics["training"]
+    lines = [str(one["in words"]) for one in verdicts(metrics).values()]
+    notes = []
+    if trained["rare_labels"]:
+        notes.append(f"{trained['rare_labels']:,} labels of too few items are left out.")
+    if trained["long_texts"]:
+        notes.append(f"{trained['long_texts']:,} texts are longer than max_length; their last fields are cut.")
+    if not trained["dislikes"]:
+        notes.append(
+            "Every row is a like, so probabilities cannot be calibrated; the bundle will refuse `probability`."
+        )
+    if notes:
+        lines.append(" ".join(notes))
+    cut = ", cut short by --max-minutes" if trained["cut"] else ""
+    lines.append(
+        f"{trained['joint_steps']} joint steps in {trained['seconds'] / 60:.1f} minutes{cut}; all measures: "
+        f"{run / 'metrics.json'}, curves: {run / 'curves.png'}"
+    )
+    return [*lines, f"{run} is trained; next: emberline export {run} BUNDLE"]
 
 
 def _description(named: str) -> Description:

@@ -1,0 +1,45 @@
+"""What `emberline train` ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from emberline.export.cli.training import summary
+from emberline.export.training.verdict import NEW_ITEMS, NEW_USERS, VERDICT
+
+TRAINING = {
+    "dislikes": True,
+    "cut": False,
+    "joint_steps": 900,
+    "seconds": 210.0,
+    "rare_labels": 0,
+    "long_texts": 0,
+}
+
+
+def _metrics(**training: Any) -> dict[str, Any]:
+    measures = {"item cold": {f"measure {number}": 0.1 for number in range(60)}}
+    compared = {f"{VERDICT}{what}": {"in words": f"{what} are better"} for what in (NEW_ITEMS, NEW_USERS)}
+    return {**measures, **compared, "training": {**TRAINING, **training}}
+
+
+def test_training_ends_in_a_verdict_and_the_next_step() -> None:
+    """Five lines at most: sixty measures stay in their file, which is named."""
+    lines = summary(Path("run"), _metrics(dislikes=False, cut=True, rare_labels=3, long_texts=7))
+    assert len(lines) == 5
+    assert lines[:2] == ["new items are better", "new users are better"]
+    assert lines[2].startswith("3 labels of too few items are left out. 7 texts are longer than max_length;")
+    assert "probabilities cannot be calibrated" in lines[2]
+    assert lines[3] == (
+        "900 joint steps in 3.5 minutes, cut short by --max-minutes; all measures: run/metrics.json, "
+        "curves: run/curves.png"
+    )
+    assert lines[4] == "run is trained; next: emberline export run BUNDLE"
+    assert not any("measure 7" in line for line in lines)
+
+
+def test_what_does_not_apply_is_left_out() -> None:
+    """A model that nothing can be compared with ends in two lines."""
+    lines = summary(Path("run"), {"training": TRAINING})
+    assert [line.split(";")[0] for line in lines] == ["900 joint steps in 3.5 minutes", "run is trained"]
