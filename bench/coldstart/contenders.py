@@ -119,7 +119,7 @@ _K: Final = (10,)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TunedBaseline:
     """The settings that a baseline takes into a scenario."""
 
     baseline: Baseline  # the baseline with its settings.
@@ -127,7 +127,7 @@ class Choice:
     tried: int  # number of settings to choose from.
 
 
-def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -> Mapping[str, Choice]:
+def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -> Mapping[str, TunedBaseline]:
     """Choose settings for each scenario.
 
     Each scenario has its own best settings, though a product would have one set for all of them: whatever is gained by
@@ -136,7 +136,7 @@ def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -
     Returns:
         By the scenario's name.
     """
-    chosen: dict[str, Choice] = {}
+    chosen: dict[str, TunedBaseline] = {}
     for round_, material in rounds:
         popularity = material.popularity()
         # What is best with the users' profiles is taken without them, too: that halves the time.
@@ -144,7 +144,7 @@ def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -
         for baseline in contender.grid:
             answered = [one for one in asked if baseline.answers(one, material.warm_items)]
             if len(contender.grid) == 1:
-                chosen |= {scenario.name: Choice(baseline, None, 1) for scenario in answered}
+                chosen |= {scenario.name: TunedBaseline(baseline, None, 1) for scenario in answered}
                 continue
             if not answered:
                 continue
@@ -154,7 +154,7 @@ def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -
                 value = evaluate(scenario, scores, _K).means()[MEASURE]
                 best = chosen.get(scenario.name)
                 if best is None or best.value is None or value > best.value:
-                    chosen[scenario.name] = Choice(baseline, value, len(contender.grid))
+                    chosen[scenario.name] = TunedBaseline(baseline, value, len(contender.grid))
         for scenario in round_.scenarios:
             if (twin := chosen.get(with_profile(scenario.name))) is not None:
                 chosen[scenario.name] = twin

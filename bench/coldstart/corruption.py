@@ -24,7 +24,7 @@ from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Indexes, Scenario
 from emberline.export.training.measure import DatasetVectors, scores
 
-from .contenders import Choice
+from .contenders import TunedBaseline
 from .settings import MEASURE
 from .subjects import Subject
 from .variants import DatasetVariant, encode_texts
@@ -127,7 +127,7 @@ class BadData:
             contents[how] = Content(dataset.description, dataset.items, vectors)
         return cls(cold, scenario, datasets, contents)
 
-    def baseline(self, choice: Choice, material: BaselineData) -> Iterator[Damage]:
+    def baseline(self, choice: TunedBaseline, material: BaselineData) -> Iterator[Damage]:
         """Measure a baseline that was fitted to clean data."""
         fitted = choice.baseline.fit(material)
         for how, content in self.contents.items():

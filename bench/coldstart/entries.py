@@ -15,7 +15,7 @@ from emberline.export.baselines.material import BaselineData
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
-from .contenders import Choice, Contender
+from .contenders import Contender, TunedBaseline
 from .settings import CUTOFFS
 from .tasks import Round, with_profile
 
@@ -51,7 +51,7 @@ class Entry:
 
 def enter(
     contender: Contender,
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, TunedBaseline],
     final: Round,
     material: BaselineData,
     *,
@@ -72,7 +72,7 @@ def enter(
     entered: dict[str, Entry] = {}
     popularity = material.popularity()
     for scenario in final.scenarios:
-        choice = choices.get(scenario.name, Choice(contender.grid[0], None, 1))
+        choice = choices.get(scenario.name, TunedBaseline(contender.grid[0], None, 1))
         if not choice.baseline.answers(scenario, material.warm_items):
             continue
         twin = entered.get(with_profile(scenario.name))
