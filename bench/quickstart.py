@@ -50,7 +50,9 @@ def quickstart(folder: Path, *, again: bool, precision: str) -> Path:
     run, bundle, bench = folder / "run", folder / "bundle", folder / "bench"
     if again or not (run / "model").is_dir():
         tour.step("Train the multitask model on MovieLens-100K", "train", str(run), *(["--again"] if again else []))
-    tour.step("Export to ONNX, quantise, and measure what it costs", "export", str(run), str(bundle), "--force")
+    # On a slow machine training is cut short; its verdict is printed, and the tour goes on.
+    allowed = ("--force", "--allow-weak-model")
+    tour.step("Export to ONNX, quantise, and measure what it costs", "export", str(run), str(bundle), *allowed)
     tour.step("Check every file and the gate's verdicts", "verify", str(bundle))
     live = folder / "live.catalogue.sqlite"
     for file in folder.glob(f"{live.name}*"):  # from an earlier time, of another model
