@@ -146,6 +146,11 @@ class Measurements:
         values = self.values(section, variant, metric)
         return Summary.of(values) if values else None
 
+    def has_tail(self, section: str, variant: str) -> bool:
+        """Whether there were requests enough to tell p99 from p90; with fewer, both are the slowest request."""
+        p90, p99 = (self.values(section, variant, metric) for metric in ("p90", P99))
+        return not p90 or p90 != p99
+
     def median(self, section: str, variant: str, metric: str) -> float | None:
         """The median of the repetitions; None if it was not measured."""
         found = self.summary(section, variant, metric)

@@ -37,5 +37,6 @@ def _templates(*, escaped: bool) -> Environment:
 
 
 def _code(text: str) -> Markup:
-    """Text with Markdown's `code` marks."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    """Text with Markdown's `code` and **strong** marks."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", marked))

@@ -149,25 +149,31 @@ def legend_below(axes: Axes, columns: int = 2) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point of a numbered plot: its x and y, its marker and colour, and whether it is filled."""
+    """A point of a numbered plot: its x and y, its marker and colour, whether it is filled, and then its name."""
 
     x: float
     y: float
     tint: str
     marker: str = "o"
     filled: bool = True
+    name: str = ""
 
 
 def numbered(axes: Axes, points: Sequence[Point]) -> None:
-    """Points with their numbers, from 1; the number of a point near an earlier one stands above that one's."""
+    """Points with their numbers, from 1, and the names of those that are filled.
+
+    The label of a point near an earlier one stands above that one's.
+    """
     widest = max((point.x for point in points), default=0.0)
     for place, one in enumerate(points):
         near = sum(abs(other.x - one.x) < 0.045 * widest and abs(other.y - one.y) < 1 for other in points[:place])
         face = one.tint if one.filled else "white"
         axes.plot([one.x], [one.y], one.marker, color=one.tint, markerfacecolor=face, markersize=8)
-        axes.annotate(
-            str(place + 1), (one.x, one.y), (0, 6 + 9 * near), textcoords="offset points", ha="center", fontsize=8
-        )
+        named = bool(one.filled and one.name)
+        label = f"{place + 1} {one.name}" if named else str(place + 1)
+        # A name stands on the side where the plot has room for it.
+        side = ("left" if one.x < 0.5 * widest else "right") if named else "center"
+        axes.annotate(label, (one.x, one.y), (0, 6 + 9 * near), textcoords="offset points", ha=side, fontsize=8)
     axes.margins(x=0.08, y=0.25)
     axes.set_xlim(left=0)
-    axes.set_ylabel("agreement@10, %")
+    axes.set_ylabel("ten nearest that are PyTorch's, %")

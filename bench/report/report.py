@@ -19,6 +19,7 @@ from .document import Block, Document, Section, Table
 from .page import html, markdown
 from .provenance import require_one_model
 from .views import coldstart, latency, peers, recall
+from .views.answers import answers
 from .views.overview import headline, overview
 
 #: The commands whose results a report shows, in the order of their sections.
@@ -101,8 +102,7 @@ def save_document(document: Document, folder: Path, name: str) -> None:
 
 def _document(model: str, results: Mapping[str, Result]) -> Document:
     documents = {name: VIEWS[name](result) for name, result in results.items()}
-    first = overview(results)
-    sections = [] if first is None else [first]
+    sections = [section for section in (answers(results), overview(results)) if section is not None]
     lead = ""
     if "latency" in results:
         machine = results["latency"]["environment"]

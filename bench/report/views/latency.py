@@ -26,6 +26,15 @@ _EXPLAINED: Final = {
     "latency counts from the moment at which the request was due.",
 }
 
+#: The scenarios in plain words; MLPerf's names stand behind them.
+_PLAIN: Final = {
+    "SingleStream": "One text at a time",
+    "MultiStream": "Eight texts at a time",
+    "Offline": "All texts at once",
+    "Server": "Requests that arrive by themselves",
+}
+_FEW: Final = "A dash at p90 and p99: there were too few requests to tell the two from the slowest one."
+
 
 def view(result: Result) -> Document:
     """What was measured, scenario by scenario."""
@@ -42,7 +51,7 @@ def view(result: Result) -> Document:
                     blocks.append(_throughputs(result, measured, texts))
                 case "Server":
                     blocks += [_loads_table(measured, texts), _loads(result, measured, texts)]
-            sections.append(Section(scenario + suffix, tuple(blocks)))
+            sections.append(Section(f"{_PLAIN[scenario]} ({scenario}){suffix}", tuple(blocks)))
     sections += [_participants(result), conditions(result)]
     if warning := disturbed(result):
         sections.insert(0, Section("Take care", (warning,)))
@@ -75,15 +84,27 @@ def _table(result: Result, measured: Measurements, place: str) -> Table:
     for metric in measured.metrics(place) if reference else ():
         if metric != "p90":
             columns.append(_ratios(measured, place, metric, reference))
-    return table(measured.variants(place), *columns)
+    named = measured.variants(place)
+    few = "" if all(measured.has_tail(place, name) for name in named) else _FEW
+    return table(named, *columns, note=few)
 
 
 def _of(measured: Measurements, place: str, metric: str) -> Any:
-    return lambda name: measured.summary(place, name, metric)
+    def found(name: str) -> Summary | None:
+        return measured.summary(place, name, metric) if _told(measured, place, metric, name) else None
+
+    return found
+
+
+def _told(measured: Measurements, place: str, metric: str, name: str) -> bool:
+    """Whether a metric says what its name says."""
+    return metric not in ("p90", "p99") or measured.has_tail(place, name)
 
 
 def _ratios(measured: Measurements, place: str, metric: str, reference: str) -> Declared:
     def ratio(name: str) -> Summary | str | None:
+        if not _told(measured, place, metric, name):
+            return None
         return "1" if name == reference else measured.ratio(place, name, metric, reference)
 
     def detail(name: str) -> str:
@@ -154,7 +175,12 @@ def _latencies(result: Result, measured: Measurements, texts: str) -> Picture:
 
     caption = f"Latency of one request, {texts} texts: p50, p90 and p99, medians over the repetitions. Less is better."
     return row_picture(
-        f"latency-single-{slug(texts)}", caption, names, draw, "ms a request: ● p50   ❘ p90, p99", room=0.42
+        f"latency-single-{slug(texts)}",
+        caption,
+        names,
+        draw,
+        "ms: ● half are faster (p50)   ❘ 90 % (p90), 99 % (p99)",
+        room=0.42,
     )
 
 

@@ -112,7 +112,7 @@ def _plot(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Sequ
     for row, ratio, agreed in placed:
         if ratio is not None and agreed:
             tint = colour(row.engine, row.precision)
-            points.append((row, Point(ratio, 100 * agreed, tint, _MARKERS[row.run], row in chosen)))
+            points.append((row, Point(ratio, 100 * agreed, tint, _MARKERS[row.run], row in chosen, row.name)))
 
     def draw(axes: Axes) -> None:
         for run in _MARKERS:
@@ -120,7 +120,7 @@ def _plot(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Sequ
             if best:
                 axes.plot(*zip(*best, strict=True), color=QUIET, linewidth=1, linestyle="--" if run == "peers" else "-")
         numbered(axes, [point for _, point in points])
-        axes.set_xlabel("throughput, times PyTorch's of the same run")
+        axes.set_xlabel("texts a second, compared with PyTorch in the same run")
 
     named = "; ".join(f"{place} {row.name}, {row.run}" for place, (row, _) in enumerate(points, 1))
     runs = dict.fromkeys(row.run for row, _ in points)

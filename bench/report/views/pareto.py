@@ -72,6 +72,8 @@ def front(rows: Sequence[ParetoRow]) -> list[ParetoRow]:
 def timed_of(result: Result, place: str, variant: str, metric: str) -> Timed | None:
     """A metric of a variant in one section, if it was measured."""
     measured = Measurements.of(result)
+    if metric == "p99" and not measured.has_tail(place, variant):
+        return None
     values = measured.summary(place, variant, metric)
     return Timed(values, measured.ratio(place, variant, metric, result["reference"])) if values else None
 
