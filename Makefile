@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Numerical libraries wait passively: busy-waiting threads of two libraries on the same cores make both look slow.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test check unit lint types imports format stubs mutants gpu-check triton-check clean help
+.PHONY: quickstart test check unit lint types imports format stubs mutants attack gpu-check triton-check clean help
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,10 @@ stubs: $(VENV)/.dev  ## generate proto/*_pb2*.py from proto/emberline.proto
 	$(BIN)/python -m grpc_tools.protoc -I emberline/proto=proto \
 		--python_out=build/stubs --pyi_out=build/stubs --grpc_python_out=build/stubs proto/emberline.proto
 	cp build/stubs/emberline/proto/* proto/
+
+attack: $(VENV)/.ready  ## try to break a server of one's own on this machine: minutes, and a table of what held
+	test -f quickstart/bundle/manifest.json || $(MAKE) quickstart
+	$(BIN)/python tests/attack.py quickstart/bundle
 
 # Takes some seconds a fault, so it is no part of `make test`. docs/testing.md says how to read it.
 MOST ?= 150

@@ -13,8 +13,10 @@ from .channel import until
 #: Seconds before the first retry at an unreachable server. Each further pause is twice as long, up to the limit.
 _FIRST_PAUSE: Final = 0.1
 _MAX_PAUSE: Final = 5.0
-#: Retries by default of a call to a server that left: together they span some 15 seconds, enough for a restart.
-_DEPARTURE_RETRIES: Final = 8
+#: Retries by default of a call to a server that left: together they span some 30 seconds, like the default timeout.
+_DEPARTURE_RETRIES: Final = 30
+#: Longest pause before one of these, in seconds, so that a server that is back is not kept waiting.
+_DEPARTURE_PAUSE: Final = 1.0
 
 
 def pause(error: EmberlineError, attempt: int) -> float | None:
@@ -88,6 +90,8 @@ class Attempts:
             reached: whether the server has answered this client before.
         """
         seconds = pause(error, self._failed) if self._failed < allowed(error, self._retries, reached) else None
+        if seconds is not None and self._retries is None:
+            seconds = min(seconds, _DEPARTURE_PAUSE * random.uniform(1.0, 1.5))
         if seconds is None or time.monotonic() + seconds >= self._deadline:
             raise error
         self._failed += 1

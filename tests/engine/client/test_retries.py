@@ -186,3 +186,19 @@ def test_no_pause_outlasts_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None
     assert attempts.left == pytest.approx(0.1)
     with pytest.raises(Overloaded):
         attempts.pause(Overloaded(1, 1, 0.2))
+
+
+def test_by_default_a_departure_is_outlasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that was answered before asks every second or so, for half a minute; others give up at once."""
+    now = 100.0
+    monkeypatch.setattr(retries.time, "monotonic", lambda: now)
+    attempts = Attempts(timeout=float("inf"), retries=None)
+    with pytest.raises(ServerUnreachable):
+        attempts.pause(ServerUnreachable("gone"))
+    with pytest.raises(Overloaded):
+        attempts.pause(FULL, reached=True)
+    pauses = [attempts.pause(ServerUnreachable("gone"), reached=True) for _ in range(30)]
+    assert max(pauses) <= 1.5
+    assert 25 < sum(pauses) < 45
+    with pytest.raises(ServerUnreachable):
+        attempts.pause(ServerUnreachable("gone"), reached=True)

@@ -1,0 +1,306 @@
+"""Attack a server of one's own: `make attack`, or `python tests/attack.py BUNDLE`.
+
+Starts servers on this machine, on free ports and with catalogues of their own, does to them what has broken servers
+before, and prints a table. Takes about two minutes. The exit code is 1 if an attack succeeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from emberline.engine import AsyncClient, Client, EmberlineError, InvalidInput, Item, Overloaded
+from emberline.engine.catalogue.maintenance import export
+from emberline.engine.errors import CatalogueError
+from emberline.proto import emberline_pb2 as pb
+
+CALLERS = 48
+SERVICE = "/emberline.v1.Emberline/"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attack: whether the server held, calls, what was seen, and acknowledged work that was lost."""
+
+    held: bool
+    calls: int
+    seen: str
+    lost: int = 0
+
+
+class Server:
+    """`emberline serve` in a process of its own."""
+
+    def __init__(self, bundle: Path, folder: Path, *options: str, listen: str = "127.0.0.1:0") -> None:
+        self.catalogue = folder / "catalogue.sqlite"
+        command = [sys.executable, "-c", "from emberline.engine.cli import main; main()", "serve", str(bundle)]
+        command += ["--listen", listen, "--precision", "int8", "--catalogue", str(self.catalogue), *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        self.announcement = self.process.stdout.readline().strip()
+        self.address = self.announcement.rpartition(" ")[2]
+
+    @property
+    def peak(self) -> int:
+        """Its largest memory so far, in MB; 0 once it has ended."""
+        with suppress(OSError, TypeError):
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+            return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024  # type: ignore[index]
+        return 0
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """Send a signal and wait; returns the seconds that it took."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(60)
+        return time.monotonic() - started
+
+
+@contextmanager
+def _background(function: Callable[[], object]) -> Iterator[threading.Thread]:
+    thread = threading.Thread(target=function)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join()
+
+
+def _ignoring(function: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        with suppress(EmberlineError):
+            function()
+
+    return run
+
+
+def bulk(server: Server) -> Outcome:
+    """A bulk of 1,000 texts beside calls of one text"""
+    seen: Counter[str] = Counter()
+    with Client(server.address, retries=0) as client, Client(server.address, timeout=120, retries=0) as other:
+        texts = [f"bulk {number} " + "lamp " * 60 for number in range(1000)]
+        with _background(_ignoring(lambda: other.encode(texts))):
+            time.sleep(0.3)
+            ends = time.monotonic() + 4
+            while time.monotonic() < ends:
+                try:
+                    client.encode([f"one {sum(seen.values())}"])
+                    seen["answered"] += 1
+                except Overloaded:
+                    seen["refused"] += 1
+    return Outcome(seen["refused"] == 0 and seen["answered"] >= 8, sum(seen.values()) + 1, f"{dict(seen)}")
+
+
+def long_texts(server: Server) -> Outcome:
+    """300 texts of 21,000 characters without a space, given up after 2 s"""
+    texts = [f"{number:05d}" + "日" * 21_000 for number in range(300)]
+    with Client(server.address, retries=0) as client:
+        _ignoring(lambda: client.encode(texts, timeout=2))()
+        started = time.monotonic()
+        client.encode(["hello"])
+        waited = time.monotonic() - started
+    return Outcome(waited < 1, 2, f"the next call took {waited:.2f} s")
+
+
+def large_message(server: Server) -> Outcome:
+    """One message with 16 million empty inputs"""
+    slowest, ended = 0.0, threading.Event()
+    refused = False
+
+    def attack() -> None:
+        nonlocal refused
+        options = [("grpc.max_send_message_length", -1)]
+        with grpc.insecure_channel(server.address, options=options) as channel:
+            try:
+                channel.unary_unary(f"{SERVICE}Encode")(b"\x0a\x02\x0a\x00" * 16_000_000, timeout=30)
+            except grpc.RpcError:
+                refused = True
+        ended.set()
+
+    calls = 1
+    with Client(server.address) as client, _background(attack):
+        while not ended.is_set():
+            started = time.monotonic()
+            client.info()
+            slowest = max(slowest, time.monotonic() - started)
+            calls += 1
+            time.sleep(0.02)
+    return Outcome(refused and slowest < 2, calls, f"refused; Info took {slowest:.2f} s at most")
+
+
+def idle_streams(server: Server) -> Outcome:
+    """1,030 streams that send nothing"""
+
+    async def attack() -> bool:
+        forever = asyncio.Event()
+
+        async def nothing() -> object:
+            await forever.wait()
+            yield b""
+
+        channels = [grpc.aio.insecure_channel(server.address) for _ in range(11)]
+        streams = [channels[number % 11].stream_stream(f"{SERVICE}EncodeStream")(nothing()) for number in range(1030)]
+        await asyncio.sleep(1)
+        async with AsyncClient(server.address, retries=0) as client:
+            await client.info()
+            await client.encode(["hello"])
+            ready = await client.ready(timeout=5)
+        for stream in streams:
+            stream.cancel()
+        for channel in channels:
+            await channel.close()
+        return ready
+
+    return Outcome(asyncio.run(attack()), 1033, "health, Info and Encode answered")
+
+
+def removed_catalogue(server: Server) -> Outcome:
+    """Twelve upserts after the catalogue's file was removed"""
+    acknowledged = 0
+    with Client(server.address) as client:
+        client.upsert_items([Item("before", text="before")])
+        server.catalogue.unlink()
+        for number in range(12):
+            with suppress(CatalogueError):
+                client.upsert_items([Item(str(number), text=f"item {number}")])
+                acknowledged += 1
+    return Outcome(acknowledged == 0, 13, f"{acknowledged} of 12 acknowledged", acknowledged)
+
+
+def bad_requests(server: Server) -> Outcome:
+    """Requests with absurd values"""
+    seen: Counter[str] = Counter()
+    requests = (
+        pb.RecommendRequest(k=5, filters=[pb.Filter(field="genres", any_of=["x"])] * 100_000),
+        pb.RecommendRequest(k=-1),
+        pb.RecommendRequest(k=5, diversity=float("nan")),
+        pb.RecommendRequest(k=5, priority=2**31 - 1),
+        pb.RecommendRequest(k=5, exclude_ids=["x"] * 1_000_000),
+    )
+    with grpc.insecure_channel(server.address) as channel:
+        for request in requests:
+            try:
+                channel.unary_unary(f"{SERVICE}Recommend")(request.SerializeToString(), timeout=30)
+                seen["OK"] += 1
+            except grpc.RpcError as error:
+                seen[error.code().name] += 1
+    with Client(server.address) as client, suppress(InvalidInput):
+        client.encode(["\x00"])
+        seen["OK"] += 1
+    return Outcome(set(seen) == {"INVALID_ARGUMENT"}, len(requests) + 1, f"{dict(seen)}")
+
+
+def kills(bundle: Path, folder: Path) -> tuple[Outcome, int]:
+    """Five kills (SIGKILL) in the midst of upserts"""
+    acknowledged: list[str] = []
+    peak = 0
+    for round_ in range(5):
+        server = Server(bundle, folder)
+        threading.Timer(0.7, server.process.kill).start()
+        with Client(server.address, retries=0) as client, suppress(EmberlineError):
+            for number in range(100_000):
+                client.upsert_items([Item(f"{round_}-{number}", text=f"item {number} of {round_}")])
+                acknowledged.append(f"{round_}-{number}")
+                peak = max(peak, server.peak)
+        server.process.wait(30)
+    stored = {json.loads(line)["id"] for line in export(server.catalogue)}
+    lost = len(set(acknowledged) - stored)
+    return Outcome(lost == 0, len(acknowledged), f"{len(acknowledged)} upserts acknowledged", lost), peak
+
+
+def rolling_restart(bundle: Path, folder: Path) -> tuple[Outcome, int]:
+    """Two restarts (SIGTERM) under 48 callers with the client's defaults"""
+    server = Server(bundle, folder)
+    address, answered, failed = server.address, Counter[int](), Counter[str]()
+    peak = 0
+
+    async def attack() -> None:
+        nonlocal server, peak
+        ending = asyncio.Event()
+
+        async def ask(client: AsyncClient, caller: int) -> None:
+            while not ending.is_set():
+                try:
+                    await client.encode([f"{caller} asks {answered[caller]}"])
+                    answered[caller] += 1
+                except EmberlineError as error:
+                    failed[type(error).__name__] += 1
+
+        clients = [AsyncClient(address) for _ in range(4)]
+        asking = [asyncio.create_task(ask(clients[caller % 4], caller)) for caller in range(CALLERS)]
+        for _ in range(2):
+            await asyncio.sleep(2)
+            peak = max(peak, server.peak)
+            await asyncio.to_thread(server.stop)
+            server = await asyncio.to_thread(Server, bundle, folder, listen=address)
+        await asyncio.sleep(3)
+        ending.set()
+        await asyncio.gather(*asking)
+        for client in clients:
+            await client.close()
+
+    asyncio.run(attack())
+    server.stop()
+    calls = answered.total() + failed.total()
+    return Outcome(not failed, calls, f"{dict(failed) or 'all answered'}", failed.total()), peak
+
+
+def idle_metrics(server: Server) -> Outcome:
+    """300 connections to the metrics port that ask nothing"""
+    host, _, port = re.search(r"metrics on (\S+?),", server.announcement)[1].rpartition(":")  # type: ignore[index]
+    threads = lambda: len(list(Path(f"/proc/{server.process.pid}/task").iterdir()))  # noqa: E731  # a name for one line
+    before = threads()
+    idle = [socket.create_connection((host, int(port))) for _ in range(300)]
+    with socket.create_connection((host, int(port)), timeout=10) as asking:
+        asking.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        answered = asking.recv(15) == b"HTTP/1.1 200 OK"
+    grown = threads() - before
+    for connection in idle:
+        connection.close()
+    return Outcome(answered and grown < 10, 301, f"metrics answered, {grown} threads more")
+
+
+def main(bundle: Path) -> int:
+    """Run all attacks and print the table; returns the exit code."""
+    print("| attack | calls | what was seen | peak memory | lost | held |\n|---|---:|---|---:|---:|---|", flush=True)
+    held = True
+
+    def show(attack: Callable[..., object], outcome: Outcome, peak: int) -> None:
+        nonlocal held
+        held &= outcome.held
+        verdict = "yes" if outcome.held else "**no**"
+        cells = (attack.__doc__, f"{outcome.calls:,}", outcome.seen, f"{peak} MB", outcome.lost, verdict)
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+    for attack in (bulk, long_texts, large_message, idle_streams, removed_catalogue, bad_requests, idle_metrics):
+        with tempfile.TemporaryDirectory() as folder:
+            server = Server(bundle, Path(folder), "--metrics-port", "0")
+            try:
+                outcome = attack(server)
+                peak = server.peak
+            finally:
+                server.stop()
+            show(attack, outcome, peak)
+    for lasting in (kills, rolling_restart):
+        with tempfile.TemporaryDirectory() as folder:
+            show(lasting, *lasting(bundle, Path(folder)))
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
