@@ -3,19 +3,19 @@ import asyncio
 import pytest
 
 from emberline.engine.errors import InvalidInput, Overloaded
-from emberline.engine.server.stream import Stream
+from emberline.engine.server.stream import Stream, StreamIdle
 
 
 class Channel:
     """The two ends of a stream of numbers, which answers them when it is told to."""
 
-    def __init__(self, most: int = 3) -> None:
+    def __init__(self, most: int = 3, idle_seconds: float = float("inf")) -> None:
         self.sent: asyncio.Queue[int | None] = asyncio.Queue()
         self.written: list[str] = []
         self.begun: list[int] = []
         self.finish: dict[int, asyncio.Future[str]] = {}
         self.ending = asyncio.Event()
-        stream = Stream(self.sent.get, self.write, self.answer, lambda number, error: f"{number}: {error}", most)
+        stream = Stream(self.sent.get, self.write, self.answer, "{}: {}".format, most, idle_seconds)
         self.run = asyncio.create_task(stream.run(self.ending))
 
     async def write(self, answer: str) -> None:
@@ -166,3 +166,15 @@ async def test_a_cancelled_stream_cancels_its_requests() -> None:
     channel.run.cancel()
     await asyncio.wait({channel.run})
     assert channel.finish[1].cancelled()
+
+
+async def test_a_stream_ends_when_it_is_idle_and_not_before() -> None:
+    """Nothing to read for a while is idle, but not as long as a request is in flight; its answer is still written."""
+    channel = Channel(idle_seconds=0.02)
+    channel.send(1)
+    await asyncio.wait({channel.run}, timeout=0.2)
+    assert not channel.run.done()
+    channel.finish[1].set_result("one")
+    with pytest.raises(StreamIdle):
+        await asyncio.wait_for(channel.run, 30)
+    assert channel.written == ["one"]
