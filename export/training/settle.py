@@ -53,10 +53,12 @@ class Way:
         """The mean over the users; NaN without any."""
         return float(self.users.mean()) if len(self.users) else float("nan")
 
-    def beats(self, other: Way) -> bool:
-        """Whether it is better by more than the standard error of the difference."""
+    def beats(self, other: Way, errors: float = 1.0) -> bool:
+        """Whether it is better by more than so many standard errors of the difference."""
+        if not len(self.users):
+            return False
         difference = self.users - other.users
-        return bool(difference.mean() > difference.std() / max(1.0, len(difference)) ** 0.5)
+        return bool(difference.mean() > errors * difference.std() / len(difference) ** 0.5)
 
     def told(self) -> dict[str, object]:
         """As it stands in a run's metrics."""
@@ -238,11 +240,11 @@ class Settler:
         profiles = self.profiles.vectors(bank)
         take_aim(model, table, self.teacher, self.examples, self.said(model, bank), profiles, self.choice)
 
-    def compare(self, model: Emberline, table: ItemTable, bank: Bank, before: Bank) -> tuple[float, float]:
-        """NDCG@10 of the items aside, as they are best placed over the trained encoder, and over the untouched one."""
+    def compare(self, model: Emberline, table: ItemTable, bank: Bank, before: Bank) -> tuple[Way, Way]:
+        """How the items aside are best placed over the trained encoder, and over the untouched one."""
         known = self._known(model, table, bank)
         learnt = known.ways(self.said(model, bank), placed(model, self.words.shape[1]))
-        return max(way.ndcg for way in learnt), known.ways(self.said(model, before))[0].ndcg
+        return max(learnt, key=lambda way: way.ndcg), known.ways(self.said(model, before))[0]
 
     def settle(self, model: Emberline, table: ItemTable, bank: Bank) -> Mapping[str, object]:
         """Let the model put items in the best way; see `Known.settle`."""

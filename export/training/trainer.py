@@ -52,6 +52,9 @@ from .warmup import WarmUp
 
 #: Gradients are cut to this norm; the first joint steps would otherwise throw the encoder about.
 CLIP = 1.0
+#: Standard errors by which the untouched encoder has to be better to come back. Users share the few items aside, so
+#: their errors are not independent, and what one standard error shows is often chance.
+CLEARLY = 2.0
 
 
 @dataclass(slots=True)
@@ -330,11 +333,12 @@ class Trainer:
                 self.before = copy.deepcopy(state)
 
     def _keep_the_better(self, settler: Settler) -> None:
-        """Go back to where the joint stage began, unless items aside are better placed by what the encoder learnt."""
+        """Go back to where the joint stage began if items aside are clearly worse placed by what the encoder learnt."""
         before = Bank(**self.before["bank"])
         trained, untouched = settler.compare(self.model, self.table, self.bank, before)
-        kept = not untouched > trained
-        self.placing |= {"encoder": "trained" if kept else "untouched", "trained": trained, "untouched": untouched}
+        kept = not untouched.beats(trained, CLEARLY)
+        worth = {"trained": trained.ndcg, "untouched": untouched.ndcg}
+        self.placing |= {"encoder": "trained" if kept else "untouched", **worth}
         if not kept:
             self.model.load_state_dict(self.before["model"])
             self.table.load_state_dict(self.before["table"])

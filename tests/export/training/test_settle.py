@@ -19,8 +19,9 @@ from emberline.export.training.bank import Bank, Profiles
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import LEAST, SAID, Examples
 from emberline.export.training.loop import train
+from emberline.export.training.placement import Blend
 from emberline.export.training.run import load_run
-from emberline.export.training.settle import Settler
+from emberline.export.training.settle import Settler, Way
 from emberline.export.training.start import start
 from emberline.export.training.table import ItemTable
 from emberline.export.training.teacher import teach
@@ -146,3 +147,21 @@ def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConf
     found = settler.settle(model, table, bank)
     assert found["way"] != "trained map"
     assert found["ndcg@10 of items aside"] >= found["closed form"]
+
+
+@pytest.mark.parametrize(
+    ("gains", "errors", "better"),
+    [
+        ([0.3, 0.1, 0.2, 0.2], 2.0, True),
+        ([0.4, -0.1, 0.3, 0.0], 1.0, True),
+        ([0.4, -0.1, 0.3, 0.0], 2.0, False),
+        ([-0.3, -0.1, -0.2, -0.2], 1.0, False),
+        ([0.0, 0.0, 0.0, 0.0], 1.0, False),
+        ([], 1.0, False),
+    ],
+)
+def test_a_way_is_better_beyond_so_many_standard_errors(gains: list[float], errors: float, better: bool) -> None:
+    """A mean gain within the errors says nothing, and neither does no user at all."""
+    blend, base = Blend(1.0, 1.0), np.full(len(gains), 0.2)
+    one, other = Way(blend, mixed=False, users=base + np.array(gains)), Way(blend, mixed=False, users=base)
+    assert one.beats(other, errors) is better
