@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .errors import DeadlineExceeded, ShuttingDown
+from .errors import ShuttingDown
 from .records import RequestOptions
-from .validation import check_priority
+from .validation import check_deadline, check_priority
 
 
 class Admission:
@@ -33,8 +32,7 @@ class Admission:
         if self._closed:
             raise ShuttingDown
         check_priority(options)
-        if options.deadline is not None and options.deadline <= time.monotonic():
-            raise DeadlineExceeded("the deadline had passed before the work began; allow more time")
+        check_deadline(options, "had passed before the work began; allow more time")
         self._in_flight += 1
         self._idle.clear()
         try:

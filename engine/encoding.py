@@ -87,7 +87,7 @@ class EncodingPipeline:
         with timings.measure("tokenize"):
             encodings: list[Encoding] = []
             for part in self._parts(texts):
-                check_deadline(options)
+                check_deadline(options, "passed before the texts were in the queue; allow more time or send less")
                 small = sum(map(len, part)) <= _SMALL_CHARACTERS
                 encodings += await self._threads.run(small, self._tokenizer.encode, part)
         encoded = await self._batcher.encode(encodings, options)

@@ -143,14 +143,14 @@ def check_k(k: int, most: int) -> None:
         raise InvalidInput("k", f"is {k}; ask for 1 to {most} items")
 
 
-def check_deadline(options: RequestOptions) -> None:
-    """Check that a request's deadline has not passed.
+def check_deadline(options: RequestOptions, passed: str) -> None:
+    """Check that a request's deadline has not passed; `passed` says when it did, and what to do.
 
     Raises:
         DeadlineExceeded: it has.
     """
     if options.deadline is not None and options.deadline <= time.monotonic():
-        raise DeadlineExceeded("the deadline passed before the texts were in the queue; allow more time or send less")
+        raise DeadlineExceeded(f"the deadline {passed}")
 
 
 def check_priority(options: RequestOptions) -> None:
