@@ -63,8 +63,8 @@ class Grouping:
         for name, values in zip(self.fields, self.values, strict=True):
             place = {value: index for index, value in enumerate(values)}
             edges = self.edges.get(name)
-            said = [_value(user.attributes.get(name), edges) for user in users]
-            found = found * len(values) + np.asarray([place.get(value, place[UNKNOWN]) for value in said])
+            own = [_value(user.attributes.get(name), edges) for user in users]
+            found = found * len(values) + np.asarray([place.get(value, place[UNKNOWN]) for value in own])
         return found
 
 

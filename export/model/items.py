@@ -80,24 +80,24 @@ class ItemTower(nn.Module):
         logits: Tensor = self.attributes(sentence_embedding * self.scale)
         return logits
 
-    def read(self, sentence_embedding: Tensor, told: Tensor | None = None, wide: Tensor | None = None) -> Tensor:
+    def read(self, sentence_embedding: Tensor, indicators: Tensor | None = None, wide: Tensor | None = None) -> Tensor:
         """Vector and bias by what the text alone says, (B, D + 1).
 
         Args:
             sentence_embedding: (B, H).
-            told: (B, A + N) which labels the item has and which limits it passes, from 0 to 1; None: as predicted.
+            indicators: (B, A + N) labels that it has and limits that it passes, from 0 to 1; None: as predicted.
             wide: (B, D + 1) what the wide part says; None: there is none.
         """
-        if told is None:
-            told = self.describe(sentence_embedding).sigmoid()
-        placed: Tensor = self.text(sentence_embedding) + self.described(self.emphasis * told)
+        if indicators is None:
+            indicators = self.describe(sentence_embedding).sigmoid()
+        placed: Tensor = self.text(sentence_embedding) + self.described(self.emphasis * indicators)
         return placed if wide is None else placed + wide
 
     def rank(
-        self, sentence_embedding: Tensor, told: Tensor | None = None, wide: Tensor | None = None
+        self, sentence_embedding: Tensor, indicators: Tensor | None = None, wide: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Give `item_embedding` (B, D) and `item_bias` (B,), what ranking needs; for the arguments see `read`."""
-        both = self.read(sentence_embedding, told, wide)  # (B, D + 1)
+        both = self.read(sentence_embedding, indicators, wide)  # (B, D + 1)
         if len(self.keys):
             both = both + self.recall(self.whole(sentence_embedding, wide))
         return both[:, : self.dimensions], both[:, self.dimensions]

@@ -40,10 +40,10 @@ class UserTower(nn.Module):
     @torch.no_grad()
     def settle(self, profiles: Tensor) -> None:
         """Centre and scale the profiles: of the given ones, (p, H), entries are `PROFILE` in size afterwards."""
-        told = profiles[profiles.any(dim=-1)]
-        if len(told):
-            self.centre.copy_(told.mean(dim=0))
-            deviation = (told - self.centre).pow(2).mean().sqrt()
+        known = profiles[profiles.any(dim=-1)]
+        if len(known):
+            self.centre.copy_(known.mean(dim=0))
+            deviation = (known - self.centre).pow(2).mean().sqrt()
             self.spread.copy_(PROFILE / deviation.clamp(min=1e-3))
 
     def inputs(self, history: Tensor, profile: Tensor, history_length: Tensor) -> tuple[Tensor, Tensor, Tensor]:

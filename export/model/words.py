@@ -55,6 +55,6 @@ class WordRows(nn.Module):
         place = self.starts[left] + right  # (B, L - 1)
         known = (self.pairs[place] == left * self.count + right).to(number.dtype)
         pair = self.rows[place] * known
-        told = self.row_embeddings(number).sum(dim=1) + self.row_embeddings(pair).sum(dim=1)  # (B, W + 1)
-        found: Tensor = told[:, :-1] / told[:, -1:].clamp(min=1e-6).sqrt()
+        summed = self.row_embeddings(number).sum(dim=1) + self.row_embeddings(pair).sum(dim=1)  # (B, W + 1)
+        found: Tensor = summed[:, :-1] / summed[:, -1:].clamp(min=1e-6).sqrt()
         return found

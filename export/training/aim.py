@@ -22,7 +22,7 @@ from emberline.export.model import Emberline
 
 from .blending import Choice
 from .examples import Examples, Indexes
-from .placement import Blend, Said, put, solve
+from .placement import Blend, TextFeatures, put, solve
 from .table import ItemTable
 from .teacher import Teacher
 
@@ -137,7 +137,7 @@ def take_aim(
     table: ItemTable,
     teacher: Teacher,
     examples: Examples,
-    said: Said,
+    features: TextFeatures,
     profiles: Tensor,
     choice: Choice,
 ) -> None:
@@ -148,13 +148,13 @@ def take_aim(
         table: of n items.
         teacher: of n items and u users.
         examples: what is known of them.
-        said: what the n items' texts say.
+        features: what the n items' texts say.
         profiles: (u, H).
         choice: how texts put items.
     """
     found = Aim.of(model, table, teacher, examples, profiles, choice.popularity)
     blend = Blend(0.0, max(choice.blend.penalty, STEADY))
-    columns, foreseen = foresee(said, found.rows, examples, blend)
+    columns, foreseen = foresee(features, found.rows, examples, blend)
     slope, offset = found.scale(examples, foreseen, columns)
     rows = slope * found.rows
     rows[:, -1] += offset
@@ -162,10 +162,10 @@ def take_aim(
     table.root.copy_(torch.from_numpy(found.root.astype(np.float32)))
     # Not to the items aside: the map that steps go on from is compared by them.
     rest = np.flatnonzero(examples.known & ~examples.aside)
-    put(model, solve(said.at(rest), table.aim.numpy()[rest], [blend])[0])
+    put(model, solve(features.at(rest), table.aim.numpy()[rest], [blend])[0])
 
 
-def foresee(said: Said, rows: Matrix, examples: Examples, blend: Blend) -> tuple[Indexes, Matrix]:
+def foresee(features: TextFeatures, rows: Matrix, examples: Examples, blend: Blend) -> tuple[Indexes, Matrix]:
     """Where texts put items that the regression was not fitted to: those aside, or else all known ones by folds.
 
     Returns:
@@ -175,13 +175,13 @@ def foresee(said: Said, rows: Matrix, examples: Examples, blend: Blend) -> tuple
     targets = rows.astype(np.float32)
     if examples.aside.any():
         rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
-        found = solve(said.at(rest), targets[rest], [blend])[0].of(said.at(aside))
+        found = solve(features.at(rest), targets[rest], [blend])[0].of(features.at(aside))
         return aside, found.astype(np.float64)
     foreseen = rows[known].copy()
     if len(known) > 1:
         for rest, part in KFold(min(FOLDS, len(known)), shuffle=True, random_state=0).split(known):
-            fitted = solve(said.at(known[rest]), targets[known[rest]], [blend])[0]
-            foreseen[part] = fitted.of(said.at(known[part]))
+            fitted = solve(features.at(known[rest]), targets[known[rest]], [blend])[0]
+            foreseen[part] = fitted.of(features.at(known[part]))
     return known, foreseen
 
 

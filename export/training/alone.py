@@ -25,7 +25,7 @@ from .examples import Examples
 from .start import ECHO, text_inputs
 from .texts import item_texts
 
-#: Told before training on such a catalogue.
+#: The warning before training on such a catalogue.
 TEXTS_ALONE: Final = (
     "there are no interactions yet, so behaviour prediction and match are off. Attribute prediction is trained; items "
     "are recommended by what their texts have in common with those that a user likes. Train again when likes come in"
@@ -98,8 +98,8 @@ def place(model: Emberline, bank: Bank, examples: Examples, tokenizer: Tokenizer
     inputs = text_inputs(item, bank.items.numpy(), examples).astype(np.float64)  # (n, H + A + N)
     mean = inputs.mean(axis=0)
     _, spread, axes = np.linalg.svd(inputs - mean, full_matrices=False)
-    told = spread > 1e-6 * spread.max(initial=1e-6)  # fewer items than dimensions leave some of them empty
-    turned = (axes[told] / spread[told, None] ** WHITENING)[: config.dimensions]  # (at most D, H + A + N)
+    used = spread > 1e-6 * spread.max(initial=1e-6)  # fewer items than dimensions leave some of them empty
+    turned = (axes[used] / spread[used, None] ** WHITENING)[: config.dimensions]  # (at most D, H + A + N)
     turned *= config.temperature**0.5 / max(float(np.linalg.norm((inputs - mean) @ turned.T, axis=1).mean()), 1e-9)
     weight = torch.zeros(config.dimensions + 1, inputs.shape[1])
     weight[: len(turned)] = torch.from_numpy(turned.astype(np.float32))

@@ -18,7 +18,7 @@ from emberline.export.evaluation.metrics import ndcg
 
 from .config import TrainConfig
 from .examples import Examples, Floats, Indexes
-from .placement import Blend, Said, solve
+from .placement import Blend, TextFeatures, solve
 from .teacher import Teacher, teach
 
 #: What is tried: weights of the words beside the encoder's vector, penalties, and shares of popularity in the opinions.
@@ -63,12 +63,12 @@ class Choice:
 CAUTIOUS: Final = Choice(Blend(1.0, 3.0), 0.2, float("nan"))
 
 
-def choose(examples: Examples, said: Said, config: TrainConfig) -> Choice:
+def choose(examples: Examples, features: TextFeatures, config: TrainConfig) -> Choice:
     """Choose by cross-validation over the items that somebody likes, with a teacher for each fold.
 
     Args:
         examples: what is learnt from.
-        said: what the items' texts say to the untouched encoder.
+        features: what the items' texts say to the untouched encoder.
         config: the teacher's settings.
     """
     liked = np.flatnonzero(examples.popularity > 0)
@@ -78,7 +78,7 @@ def choose(examples: Examples, said: Said, config: TrainConfig) -> Choice:
     folds = np.array_split(rng.permutation(liked), FOLDS)
     worth: dict[tuple[Blend, float], list[float]] = {}
     for fold in folds:
-        for key, value in _fold(examples, said, config, fold, rng).items():
+        for key, value in _fold(examples, features, config, fold, rng).items():
             worth.setdefault(key, []).append(value)
     if not worth:
         return CAUTIOUS
@@ -88,7 +88,7 @@ def choose(examples: Examples, said: Said, config: TrainConfig) -> Choice:
 
 
 def _fold(
-    examples: Examples, said: Said, config: TrainConfig, fold: Indexes, rng: np.random.Generator
+    examples: Examples, features: TextFeatures, config: TrainConfig, fold: Indexes, rng: np.random.Generator
 ) -> dict[tuple[Blend, float], float]:
     """NDCG@10 of the items of a fold, by blend and popularity; nothing if nobody could be asked."""
     rest = examples.without(fold)
@@ -103,8 +103,8 @@ def _fold(
     blends = [Blend(words, penalty) for words, penalty in product(WORDS, PENALTIES)]
     some = right.of(users)
     found = {}
-    for blend, placement in zip(blends, solve(said.at(fitted), targets, blends), strict=True):
-        foreseen = placement.of(said.at(candidates))  # (candidates, D + 1)
+    for blend, placement in zip(blends, solve(features.at(fitted), targets, blends), strict=True):
+        foreseen = placement.of(features.at(candidates))  # (candidates, D + 1)
         taste = teacher.users[users] @ foreseen[:, :-1].T
         for popularity in POPULARITY:
             found[blend, popularity] = top(taste + popularity * foreseen[:, -1], some)

@@ -42,7 +42,7 @@ def encode(
         tokenizer: cuts to the maximal length.
         texts: N texts.
         batch: how many are encoded together; large ones fall out of a CPU's cache.
-        advance: told after each batch how many texts it had.
+        advance: called after each batch with how many texts it had.
 
     Returns:
         (N, H).

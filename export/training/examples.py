@@ -20,7 +20,7 @@ Indexes = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 #: Nats that all labels together say at most, as they count in training: what some twenty genres say.
-SAID = 8.0
+MAX_ENTROPY = 8.0
 #: Items that have to have a label: from fewer it is not learnt.
 LEAST = 5
 
@@ -52,7 +52,7 @@ class Examples:
         later: of each trained user, the liked columns of the validation rows, by which alone scores are calibrated.
         rare: labels that fewer than `LEAST` columns have, which are left out.
         aside: (n,) known columns whose texts the encoder is not trained on: by them is found what its training, and
-            each way to put items by their texts, is worth for items that it has not seen.
+            each placement of items by their texts, is worth for items that it has not seen.
     """
 
     view: Dataset
@@ -82,7 +82,7 @@ class Examples:
         return self.rating_range[0] < self.rating_range[1]
 
     @property
-    def told(self) -> Floats:
+    def indicators(self) -> Floats:
         """(n, A + N) what a complete text tells of an item: its labels and the limits that it passes."""
         return np.concatenate([self.labels, self.limits], axis=1)
 
@@ -90,11 +90,11 @@ class Examples:
     def label_weight(self) -> float:
         """What losses that are sums over labels and limits are multiplied by, 1 at most.
 
-        Of thousands of labels they would count for more than all else: together they say as much as `SAID`.
+        Of thousands of labels they would count for more than all else: together they count as `MAX_ENTROPY` nats.
         """
-        shares = np.clip(self.told.mean(axis=0, dtype=np.float64), 1e-9, 1 - 1e-9)
+        shares = np.clip(self.indicators.mean(axis=0, dtype=np.float64), 1e-9, 1 - 1e-9)
         entropy = -(shares * np.log(shares) + (1 - shares) * np.log1p(-shares)).sum()
-        return float(min(1.0, SAID / max(float(entropy), 1e-9)))
+        return float(min(1.0, MAX_ENTROPY / max(float(entropy), 1e-9)))
 
     @property
     def known(self) -> NDArray[np.bool_]:

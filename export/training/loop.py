@@ -41,7 +41,7 @@ def train(
         split: what is held out; nothing of it is used but to calibrate (validation rows) and to measure at the end.
         config: the settings.
         run_dir: the run's folder; made if it is not there.
-        progress: told of every step.
+        progress: called with every step.
         data_folder: where the data was read from, if not from where its description says.
         resume: go on from the folder's checkpoint; the result is that of an unbroken run.
         again: delete the run that is in the folder first; a folder that holds none is left as it is.

@@ -95,13 +95,13 @@ class Objective:
                 self.config.item_task * self.examples.label_weight,
                 self._attributes(model, bank, fresh, rng),
             )
-        told = {name: float(loss.detach()) for name, (_, loss) in parts.items()}
+        values = {name: float(loss.detach()) for name, (_, loss) in parts.items()}
         if self.uncertainty is None:
             total = torch.stack([weight * loss for weight, loss in parts.values()]).sum()
         else:
             total, weights = self.uncertainty(parts)
-            told |= weights
-        return total, {"loss": float(total.detach()), **told}
+            values |= weights
+        return total, {"loss": float(total.detach()), **values}
 
     def _encode(
         self, model: Emberline, bank: Bank, batch: TrainingBatch | None, columns: Indexes, rng: np.random.Generator
@@ -205,7 +205,7 @@ class Objective:
         tower = model.item_tower
         items = self._drop(fresh.items)
         guessed = tower.describe(items).sigmoid().detach()
-        known = torch.from_numpy(self.examples.told[fresh.columns])
+        known = torch.from_numpy(self.examples.indicators[fresh.columns])
         return tower.read(items, torch.where(fresh.complete[:, None], known, guessed))
 
     def _history(self, vectors: Tensor, batch: TrainingBatch) -> Tensor:
@@ -247,7 +247,7 @@ class Objective:
             hide = torch.from_numpy(rng.random((len(columns), 1)) < self.config.hide_labels)
             vectors = torch.where(hide, bank.hidden[columns], bank.items[columns])
         logits = model.item_tower.describe(self._drop(vectors))
-        return losses.attributes(logits, torch.from_numpy(self.examples.told[columns]))
+        return losses.attributes(logits, torch.from_numpy(self.examples.indicators[columns]))
 
     def _drop(self, vectors: Tensor) -> Tensor:
         return functional.dropout(vectors, self.config.dropout)

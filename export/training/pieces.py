@@ -65,10 +65,10 @@ class Pieces:
         pair = {one: place for place, one in enumerate(self.pairs, start=len(self.pieces))}
         rows, columns, values = [], [], []
         for row, ids in enumerate(texts):
-            told = [piece[one] for one in ids if one in piece] + [pair[one] for one in pairwise(ids) if one in pair]
-            weights = self.weights[told]
-            rows.append(np.full(len(told), row))
-            columns.append(np.asarray(told, dtype=np.int64))
+            places = [piece[one] for one in ids if one in piece] + [pair[one] for one in pairwise(ids) if one in pair]
+            weights = self.weights[places]
+            rows.append(np.full(len(places), row))
+            columns.append(np.asarray(places, dtype=np.int64))
             values.append(weights / max(1e-3, float(np.sqrt((weights**2).sum()))))
         shape = (len(texts), len(self.weights))
         if not rows:

@@ -48,27 +48,27 @@ class Blend:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TextFeatures:
     """What the texts of n items say.
 
     Attributes:
         deep: (n, H) the encoder's vectors.
-        told: (n, A + N) labels and limits, each times its emphasis.
+        indicators: (n, A + N) labels and limits, each times its emphasis.
         words: (n, features) pieces and pairs.
     """
 
     deep: Floats
-    told: Floats
+    indicators: Floats
     words: csr_matrix
 
-    def at(self, items: Indexes) -> Said:
+    def at(self, items: Indexes) -> TextFeatures:
         """What some of the items' texts say."""
-        return Said(self.deep[items], self.told[items], self.words[items])
+        return TextFeatures(self.deep[items], self.indicators[items], self.words[items])
 
-    def kernel(self, other: Said, words: float) -> Kernel:
+    def kernel(self, other: TextFeatures, words: float) -> Kernel:
         """(n, m) products with those of m other items, not centred."""
         found = np.asarray(DEEP**2 * (self.deep @ other.deep.T), dtype=np.float32)
-        found += self.told @ other.told.T
+        found += self.indicators @ other.indicators.T
         # In parts: a sparse product of which nothing is zero takes three times the memory.
         for start in range(0, len(found) if words else 0, _ROWS):
             part = slice(start, start + _ROWS)
@@ -82,26 +82,31 @@ class ItemPlacement:
 
     Attributes:
         deep: (H, D + 1).
-        told: (A + N, D + 1), of what is emphasised.
+        indicators: (A + N, D + 1), of what is emphasised.
         words: (features, D + 1).
         offset: (D + 1,).
     """
 
     deep: Floats
-    told: Floats
+    indicators: Floats
     words: Floats
     offset: Floats
 
-    def of(self, said: Said) -> Floats:
+    def of(self, features: TextFeatures) -> Floats:
         """(n, D + 1) where n items are put."""
-        found = said.deep @ self.deep + said.told @ self.told + said.words @ self.words + self.offset
+        found = (
+            features.deep @ self.deep
+            + features.indicators @ self.indicators
+            + features.words @ self.words
+            + self.offset
+        )
         return np.asarray(found, dtype=np.float32)
 
     def mixed(self, other: ItemPlacement) -> ItemPlacement:
         """The mean of this and another placement."""
         return ItemPlacement(
             _mean(self.deep, other.deep),
-            _mean(self.told, other.told),
+            _mean(self.indicators, other.indicators),
             _mean(self.words, other.words),
             _mean(self.offset, other.offset),
         )
@@ -110,34 +115,34 @@ class ItemPlacement:
         """The placement with all its numbers times a slope, and an offset to the last of them, the bias."""
         moved = slope * self.offset
         moved[-1] += offset
-        return ItemPlacement(slope * self.deep, slope * self.told, slope * self.words, moved.astype(np.float32))
+        return ItemPlacement(slope * self.deep, slope * self.indicators, slope * self.words, moved.astype(np.float32))
 
 
-def solve(said: Said, target: Floats, blends: Sequence[Blend]) -> list[ItemPlacement]:
+def solve(features: TextFeatures, target: Floats, blends: Sequence[Blend]) -> list[ItemPlacement]:
     """Fit a placement for each of some blends.
 
     Args:
-        said: what the texts of n items say.
+        features: what the texts of n items say.
         target: (n, D + 1) where they shall be put; of more than `SOLVED` items, so many are drawn.
         blends: those of one weight of the words stand together, so that products are taken once.
     """
     if len(target) > SOLVED:
         some = np.random.default_rng(0).permutation(len(target))[:SOLVED]
-        said, target = said.at(some), target[some]
+        features, target = features.at(some), target[some]
     mean = target.mean(axis=0)
     found, kernel, made = [], np.zeros((0, 0), np.float32), None
     for blend in blends:
         if made != blend.words:
-            kernel, made = _centred(said.kernel(said, blend.words)), blend.words
+            kernel, made = _centred(features.kernel(features, blend.words)), blend.words
         shifted = kernel.copy()
         shifted.flat[:: len(kernel) + 1] += np.float32(blend.penalty)
         factor = cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
         dual = cho_solve(factor, target - mean, check_finite=False)  # (n, D + 1); columns add up to 0
-        deep = (DEEP**2 * (said.deep.T @ dual)).astype(np.float32)
-        told = (said.told.T @ dual).astype(np.float32)
-        words = (blend.words * (said.words.T @ dual)).astype(np.float32)
-        unmoved = ItemPlacement(deep, told, words, np.zeros(len(mean), np.float32))
-        found.append(replace(unmoved, offset=(mean - unmoved.of(said).mean(axis=0)).astype(np.float32)))
+        deep = (DEEP**2 * (features.deep.T @ dual)).astype(np.float32)
+        indicators = (features.indicators.T @ dual).astype(np.float32)
+        words = (blend.words * (features.words.T @ dual)).astype(np.float32)
+        unmoved = ItemPlacement(deep, indicators, words, np.zeros(len(mean), np.float32))
+        found.append(replace(unmoved, offset=(mean - unmoved.of(features).mean(axis=0)).astype(np.float32)))
     return found
 
 
@@ -145,9 +150,11 @@ def solve(said: Said, target: Floats, blends: Sequence[Blend]) -> list[ItemPlace
 def placed(model: Emberline, features: int) -> ItemPlacement:
     """The placement by which a model without a wide part puts items, silent about that many pieces and pairs."""
     tower = model.item_tower
-    told = tower.described.weight.T.numpy().copy()
+    indicators = tower.described.weight.T.numpy().copy()
     deep = tower.text.weight.T.numpy().copy()
-    return ItemPlacement(deep, told, np.zeros((features, deep.shape[1]), np.float32), tower.text.bias.numpy().copy())
+    return ItemPlacement(
+        deep, indicators, np.zeros((features, deep.shape[1]), np.float32), tower.text.bias.numpy().copy()
+    )
 
 
 @torch.no_grad()
@@ -155,23 +162,23 @@ def put(model: Emberline, placement: ItemPlacement) -> None:
     """Let a model put items by a placement, but for its words."""
     tower = model.item_tower
     tower.text.weight.copy_(torch.from_numpy(placement.deep.T))
-    tower.described.weight.copy_(torch.from_numpy(placement.told.T))
+    tower.described.weight.copy_(torch.from_numpy(placement.indicators.T))
     tower.text.bias.copy_(torch.from_numpy(placement.offset))
 
 
 @torch.no_grad()
-def place(model: Emberline, placement: ItemPlacement, pieces: Pieces, said: Said) -> None:
+def place(model: Emberline, placement: ItemPlacement, pieces: Pieces, features: TextFeatures) -> None:
     """Let a model put items by a placement; where its words say something, the model gets a wide part.
 
     Args:
         model: its item tower is set.
         placement: what it shall do.
         pieces: those of the placement's words.
-        said: what the texts of the items say.
+        features: what the texts of the items say.
     """
     put(model, placement)
     if placement.words.any():
-        spread = float(np.sqrt(((said.words @ placement.words) ** 2).sum(axis=1).mean()))
+        spread = float(np.sqrt(((features.words @ placement.words) ** 2).sum(axis=1).mean()))
         model.widen(pieces.rows(placement.words), max(spread, 1e-6) / WIDE)
 
 

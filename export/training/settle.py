@@ -1,6 +1,6 @@
-"""What training ends with: the best way to put items by their texts, as items that were set aside tell it.
+"""What training ends with: the best placement of items by their texts, measured on items that were set aside.
 
-Ways are the regressions in closed form, over the encoder as it is, the map that gradient steps left, and the mean of
+Tried are the regressions in closed form, over the encoder as it is, the map that gradient steps left, and the mean of
 the two. What steps gave is kept only where it is better there: else the closed form stays.
 """
 
@@ -27,7 +27,7 @@ from .encoding import wide_numbers
 from .examples import Examples, Floats, Indexes
 from .newness import ASKED, shelf
 from .pieces import Pieces, token_ids
-from .placement import Blend, ItemPlacement, Said, place, placed, solve
+from .placement import Blend, ItemPlacement, TextFeatures, place, placed, solve
 from .start import emphasised
 from .table import ItemTable
 from .teacher import Teacher
@@ -35,8 +35,8 @@ from .texts import item_texts
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way to put items.
+class MeasuredPlacement:
+    """A placement of items, and what it is worth.
 
     Attributes:
         blend: of the closed form; None: the map that gradient steps left, alone.
@@ -53,24 +53,24 @@ class Way:
         """The mean over the users; NaN without any."""
         return float(self.users.mean()) if len(self.users) else float("nan")
 
-    def beats(self, other: Way, errors: float = 1.0) -> bool:
+    def beats(self, other: MeasuredPlacement, errors: float = 1.0) -> bool:
         """Whether it is better by more than so many standard errors of the difference."""
         if not len(self.users):
             return False
         difference = self.users - other.users
         return bool(difference.mean() > errors * difference.std() / len(difference) ** 0.5)
 
-    def told(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """As it stands in a run's metrics."""
         name = "trained map" if self.blend is None else "mean of both" if self.mixed else "closed form"
         blend = {} if self.blend is None else {"words": self.blend.words, "penalty": self.blend.penalty}
         worth = {} if np.isnan(self.ndcg) else {"ndcg@10 of items aside": self.ndcg}
-        return {"way": name, **blend, **worth}
+        return {"kind": name, **blend, **worth}
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What ways are judged by: the model as it stands, and what it was trained on."""
+    """What placements are measured by: the model as it stands, and what it was trained on."""
 
     model: Emberline
     table: ItemTable
@@ -79,7 +79,7 @@ class Known:
     profiles: Tensor
     choice: Choice
 
-    def aim(self, said: Said) -> Aim:
+    def aim(self, features: TextFeatures) -> Aim:
         """What users would like of new items, as they are now, shrunk as items aside are best placed."""
         parts = self.model, self.table, self.teacher, self.examples, self.profiles, self.choice.popularity
         found = [Aim.of(*parts, shrinkage) for shrinkage in SHRINKAGES]
@@ -89,72 +89,72 @@ class Known:
         asked, right = self._asked()
         # The targets side by side: the products of the items are then taken once.
         rows = np.concatenate([one.rows for one in found], axis=1).astype(np.float32)
-        foreseen = solve(said.at(rest), rows[rest], [self.choice.blend])[0].of(said.at(aside))
+        foreseen = solve(features.at(rest), rows[rest], [self.choice.blend])[0].of(features.at(aside))
         parted = np.split(foreseen, len(found), axis=1)
         worth = [float(self._worth(part, asked, right).mean()) for part in parted]
         return found[int(np.argmax(worth))]
 
-    def ways(self, said: Said, trained: ItemPlacement | None = None) -> list[Way]:
-        """All ways with what they are worth, the one to take first, then the best first.
+    def measured(self, features: TextFeatures, trained: ItemPlacement | None = None) -> list[MeasuredPlacement]:
+        """All placements with what they are worth, the one to take first, then the best first.
 
         That is the closed form with the blend of the choice, unless another is clearly better: differences between
-        ways within the error of so few items say nothing.
+        placements within the error of so few items say nothing.
 
         Args:
-            said: what the items' texts say.
+            features: what the items' texts say.
             trained: the map that gradient steps left; None: the closed forms alone are tried.
         """
         examples = self.examples
         if not examples.aside.any():
-            return [Way(self.choice.blend, mixed=False, users=np.empty(0))]
+            return [MeasuredPlacement(self.choice.blend, mixed=False, users=np.empty(0))]
         rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
         asked, right = self._asked()
-        rows = self.aim(said).rows.astype(np.float32)
+        rows = self.aim(features).rows.astype(np.float32)
         blends = [Blend(*one) for one in product(WORDS, PENALTIES)]
-        closed = solve(said.at(rest), rows[rest], blends)
-        there = said.at(aside)
+        closed = solve(features.at(rest), rows[rest], blends)
+        there = features.at(aside)
         found = [
-            Way(blend, mixed=False, users=self._worth(one.of(there), asked, right))
+            MeasuredPlacement(blend, mixed=False, users=self._worth(one.of(there), asked, right))
             for blend, one in zip(blends, closed, strict=True)
         ]
         if trained is not None:
             slope = _slope(trained.of(there), closed[0].of(there))
             for blend, one in zip(blends, closed, strict=True):
                 mean = one.mixed(trained.scaled(slope, 0.0))
-                found.append(Way(blend, mixed=True, users=self._worth(mean.of(there), asked, right)))
-            found.append(Way(None, mixed=False, users=self._worth(trained.of(there), asked, right)))
-        ranked = sorted(found, key=lambda way: -way.ndcg)
-        chosen = next(way for way in found if way.blend == self.choice.blend)
+                found.append(MeasuredPlacement(blend, mixed=True, users=self._worth(mean.of(there), asked, right)))
+            found.append(MeasuredPlacement(None, mixed=False, users=self._worth(trained.of(there), asked, right)))
+        ranked = sorted(found, key=lambda one: -one.ndcg)
+        chosen = next(one for one in found if one.blend == self.choice.blend)
         first = ranked[0] if ranked[0].beats(chosen) else chosen
-        return [first, *(way for way in ranked if way is not first)]
+        return [first, *(one for one in ranked if one is not first)]
 
-    def settle(self, said: Said, pieces: Pieces) -> Mapping[str, object]:
-        """Let the model put items in the best way; a wide part comes with it where words help.
+    def settle(self, features: TextFeatures, pieces: Pieces) -> Mapping[str, object]:
+        """Let the model put items where that is best; a wide part comes with it where words help.
 
         Returns:
             What was chosen.
         """
         examples = self.examples
-        trained = placed(self.model, said.words.shape[1])
-        ways = self.ways(said, trained)
-        way = ways[0]
-        closed = next(one.ndcg for one in ways if one.blend == self.choice.blend and not one.mixed)
-        told = {**way.told(), **({} if np.isnan(closed) else {"closed form": closed})}
-        if way.blend is None:
-            return told
-        aim = self.aim(said)
+        trained = placed(self.model, features.words.shape[1])
+        ranked = self.measured(features, trained)
+        best = ranked[0]
+        closed = next(one.ndcg for one in ranked if one.blend == self.choice.blend and not one.mixed)
+        summary = {**best.as_dict(), **({} if np.isnan(closed) else {"closed form": closed})}
+        if best.blend is None:
+            return summary
+        aim = self.aim(features)
         known = np.flatnonzero(examples.known)
-        found = solve(said.at(known), aim.rows[known].astype(np.float32), [way.blend])[0]
-        columns, foreseen = foresee(said, aim.rows, examples, way.blend)
-        if way.mixed:
-            slope = _slope(trained.of(said.at(columns)), foreseen.astype(np.float32))
+        found = solve(features.at(known), aim.rows[known].astype(np.float32), [best.blend])[0]
+        columns, foreseen = foresee(features, aim.rows, examples, best.blend)
+        if best.mixed:
+            slope = _slope(trained.of(features.at(columns)), foreseen.astype(np.float32))
             found = found.mixed(trained.scaled(slope, 0.0))
-            foreseen = (foreseen + slope * trained.of(said.at(columns))) / 2
+            foreseen = (foreseen + slope * trained.of(features.at(columns))) / 2
         slope, offset = aim.scale(examples, foreseen, columns)
         if examples.aside.any():
             offset += self._raise(slope * foreseen, columns, offset)
-        place(self.model, found.scaled(slope, offset), pieces, said)
-        return told
+        place(self.model, found.scaled(slope, offset), pieces, features)
+        return summary
 
     def _raise(self, foreseen: Matrix, columns: Indexes, offset: float) -> float:
         """What the scores of new items, of rows (columns, D + 1), are to be raised by beyond an offset."""
@@ -231,24 +231,26 @@ class Settler:
         pieces = Pieces.of(texts, int(model.config.encoder["vocab_size"]))
         words = pieces.features(texts)
         if choice is None:
-            said = Said(bank.items.numpy(), emphasised(model.item_tower, examples), words)
-            choice = choose(examples, said, config)
+            features = TextFeatures(bank.items.numpy(), emphasised(model.item_tower, examples), words)
+            choice = choose(examples, features, config)
         return cls(examples, profiles, tokenizer, pieces, words, teacher, choice)
 
     def aim(self, model: Emberline, table: ItemTable, bank: Bank) -> None:
         """Set the table's aim, and let texts put the items there."""
         profiles = self.profiles.vectors(bank)
-        take_aim(model, table, self.teacher, self.examples, self.said(model, bank), profiles, self.choice)
+        take_aim(model, table, self.teacher, self.examples, self.features(model, bank), profiles, self.choice)
 
-    def compare(self, model: Emberline, table: ItemTable, bank: Bank, before: Bank) -> tuple[Way, Way]:
+    def compare(
+        self, model: Emberline, table: ItemTable, bank: Bank, before: Bank
+    ) -> tuple[MeasuredPlacement, MeasuredPlacement]:
         """How the items aside are best placed over the trained encoder, and over the untouched one."""
         known = self._known(model, table, bank)
-        learnt = known.ways(self.said(model, bank), placed(model, self.words.shape[1]))
-        return max(learnt, key=lambda way: way.ndcg), known.ways(self.said(model, before))[0]
+        learnt = known.measured(self.features(model, bank), placed(model, self.words.shape[1]))
+        return max(learnt, key=lambda one: one.ndcg), known.measured(self.features(model, before))[0]
 
     def settle(self, model: Emberline, table: ItemTable, bank: Bank) -> Mapping[str, object]:
-        """Let the model put items in the best way; see `Known.settle`."""
-        return self._known(model, table, bank).settle(self.said(model, bank), self.pieces)
+        """Let the model put items where that is best; see `Known.settle`."""
+        return self._known(model, table, bank).settle(self.features(model, bank), self.pieces)
 
     def wide(self, model: Emberline) -> Tensor | None:
         """(n, D + 1) what the model's wide part says of the items; None: it has none."""
@@ -256,9 +258,9 @@ class Settler:
             return None
         return model.config.word_scale * wide_numbers(model.encoder.words, self.tokenizer, item_texts(self.examples))
 
-    def said(self, model: Emberline, bank: Bank) -> Said:
+    def features(self, model: Emberline, bank: Bank) -> TextFeatures:
         """What the items' texts say to an encoder."""
-        return Said(bank.items.numpy(), emphasised(model.item_tower, self.examples), self.words)
+        return TextFeatures(bank.items.numpy(), emphasised(model.item_tower, self.examples), self.words)
 
     def _known(self, model: Emberline, table: ItemTable, bank: Bank) -> Known:
         return Known(model, table, self.teacher, self.examples, self.profiles.vectors(bank), self.choice)

@@ -47,5 +47,5 @@ def text_inputs(tower: ItemTower, items: Floats, examples: Examples) -> Floats:
 
 def emphasised(tower: ItemTower, examples: Examples) -> Floats:
     """(n, A + N) what complete texts tell of items, as much as the item tower makes of it."""
-    found: Floats = tower.emphasis.numpy() * examples.told
+    found: Floats = tower.emphasis.numpy() * examples.indicators
     return found

@@ -56,7 +56,7 @@ class Rival:
     """A baseline with the settings to choose from.
 
     Attributes:
-        name: as it is said.
+        name: in sentences.
         grid: its settings.
     """
 
@@ -88,7 +88,7 @@ class Verdict:
     high: float
     queries: int
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """In a sentence."""
         change = f"{round(100 * abs(self.ratio - 1))} % {'better' if self.ratio >= 1 else 'worse'}"
         bounds = f"{round(100 * (self.low - 1)):+d} to {round(100 * (self.high - 1)):+d} %"
@@ -106,7 +106,7 @@ class Verdict:
             "low": self.low,
             "high": self.high,
             "queries": self.queries,
-            "in words": self.told(),
+            "in words": self.sentence(),
         }
 
 

@@ -79,8 +79,8 @@ def test_an_item_is_placed_by_what_its_text_tells_of_it(model: Emberline) -> Non
     plain = tower.read(h)
     torch.testing.assert_close(plain, tower.text(h))
     torch.nn.init.ones_(tower.described.weight)
-    told = tower.describe(h).sigmoid() * torch.tensor([LABEL, LABEL, LIMIT])
-    torch.testing.assert_close(tower.read(h), plain + told.sum(dim=1, keepdim=True))
+    indicators = tower.describe(h).sigmoid() * torch.tensor([LABEL, LABEL, LIMIT])
+    torch.testing.assert_close(tower.read(h), plain + indicators.sum(dim=1, keepdim=True))
 
 
 def test_profiles_are_read_by_what_tells_them_apart(model: Emberline) -> None:

@@ -10,7 +10,7 @@ from emberline.export.training.aim import take_aim
 from emberline.export.training.blending import CAUTIOUS
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import Examples, Floats
-from emberline.export.training.placement import Said
+from emberline.export.training.placement import TextFeatures
 from emberline.export.training.start import start
 from emberline.export.training.table import ItemTable
 from emberline.export.training.teacher import Teacher, teach
@@ -36,12 +36,14 @@ def aimed(model: Emberline, examples: Examples, config: TrainConfig) -> tuple[It
     start(model, table, teacher, examples.popularity, len(examples.users))
     rng = np.random.default_rng(0)
     items = rng.standard_normal((len(examples.items), 16)).astype(np.float32)
-    take_aim(model, table, teacher, examples, _said(examples, items), torch.zeros(len(examples.users), 16), CAUTIOUS)
+    take_aim(
+        model, table, teacher, examples, _features(examples, items), torch.zeros(len(examples.users), 16), CAUTIOUS
+    )
     return table, teacher
 
 
-def _said(examples: Examples, items: Floats) -> Said:
-    return Said(items, examples.told, csr_matrix((len(items), 1), dtype=np.float32))
+def _features(examples: Examples, items: Floats) -> TextFeatures:
+    return TextFeatures(items, examples.indicators, csr_matrix((len(items), 1), dtype=np.float32))
 
 
 def _users(model: Emberline, table: ItemTable, examples: Examples) -> torch.Tensor:
@@ -91,7 +93,7 @@ def test_what_many_like_is_liked_where_the_teacher_has_no_opinion(model: Emberli
     )
     table = ItemTable(count, WIDTH)
     start(model, table, None, examples.popularity, len(examples.users))
-    said = _said(examples, np.zeros((count, 16), np.float32))
-    take_aim(model, table, silent, examples, said, torch.zeros(len(examples.users), 16), CAUTIOUS)
+    features = _features(examples, np.zeros((count, 16), np.float32))
+    take_aim(model, table, silent, examples, features, torch.zeros(len(examples.users), 16), CAUTIOUS)
     scores = model.similarity(_users(model, table, examples), table.aim[:, :WIDTH], table.aim[:, WIDTH]).numpy()
     assert np.corrcoef(scores.mean(axis=0), np.log1p(examples.popularity))[0, 1] > 0.95

@@ -48,7 +48,7 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_differences_name_settings_and_values() -> None:
-    """What differs between two configurations is told by name, with both values."""
+    """What differs between two configurations is named, with both values."""
     assert TrainConfig(seed=1).differences(TrainConfig(seed=2, users=8)) == ["seed: 1, 2", "users: 1024, 8"]
 
 

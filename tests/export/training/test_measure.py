@@ -67,8 +67,8 @@ def test_predictions_know_training_likes_alone(trained: TrainedModel, dataset: D
     """A user is known by what they liked in training: neither by what they disliked nor by any later row."""
     vectors, rows = DatasetVectors.of(trained, dataset), parts.test[:40]
     probability, rating = predictions(trained, vectors, dataset, parts, rows)
-    told, train = dataset.interactions.take(rows), dataset.interactions.take(parts.train)
-    for row, (user, item) in enumerate(zip(told.user.tolist(), told.item.tolist(), strict=True)):
+    shown, train = dataset.interactions.take(rows), dataset.interactions.take(parts.train)
+    for row, (user, item) in enumerate(zip(shown.user.tolist(), shown.item.tolist(), strict=True)):
         liked = train.item[(train.user == user) & train.positive]
         assert len(liked) < (train.user == user).sum()
         vector = users(trained, vectors, np.array([user]), [liked])

@@ -97,10 +97,10 @@ def _gradient(trainer: Trainer, module: torch.nn.Module, only: str, **settings: 
 
 def test_every_loss_counts_by_its_weight(trainer: Trainer) -> None:
     """The total is the sum of α, β and γ times their tasks' losses, with the weights within a task."""
-    total, told = _loss(trainer)
-    assert set(told) == {"loss", *COUNTS}
-    assert told["loss"] == total.item()
-    counted = [weight * told[name] for name, weight in COUNTS.items()]
+    total, values = _loss(trainer)
+    assert set(values) == {"loss", *COUNTS}
+    assert values["loss"] == total.item()
+    counted = [weight * values[name] for name, weight in COUNTS.items()]
     assert min(counted) > 1e-3 * max(counted)  # none is too small to be missed in the sum
     assert total.item() == pytest.approx(sum(counted), rel=1e-5)
 
@@ -117,15 +117,17 @@ def test_every_loss_counts_by_its_weight(trainer: Trainer) -> None:
 )
 def test_a_weight_of_zero_switches_off(trainer: Trainer, setting: str, names: set[str]) -> None:
     """A task, or a loss within one, that counts nothing is not computed, and the others count as before."""
-    total, told = _loss(trainer, **{setting: 0.0})
-    assert set(told) == {"loss", *COUNTS} - names
-    assert total.item() == pytest.approx(sum(COUNTS[name] * told[name] for name in told.keys() - {"loss"}), rel=1e-5)
+    total, values = _loss(trainer, **{setting: 0.0})
+    assert set(values) == {"loss", *COUNTS} - names
+    assert total.item() == pytest.approx(
+        sum(COUNTS[name] * values[name] for name in values.keys() - {"loss"}), rel=1e-5
+    )
 
 
 def test_a_step_that_encodes_nothing_learns_nothing_of_new_items(trainer: Trainer) -> None:
     """Without texts there is no alignment and no ranking of new items, and the encoder has no gradient."""
-    total, told = _loss(trainer, encodes=False)
-    assert set(told) == {"loss", *COUNTS} - {"alignment", "ranking of new"}
+    total, values = _loss(trainer, encodes=False)
+    assert set(values) == {"loss", *COUNTS} - {"alignment", "ranking of new"}
     torch.autograd.backward(total)
     assert all(parameter.grad is None for parameter in trainer.model.encoder.parameters())
 
@@ -197,9 +199,9 @@ def _entropy(logits: Tensor, targets: Tensor) -> Tensor:
 def test_every_loss_is_what_its_definition_says(trainer: Trainer) -> None:
     """Computed one user and one item after the other, from the same batch, all losses come out the same."""
     model, examples = trainer.model.eval(), trainer.objective.examples
-    _, told = _loss(trainer, **PLAIN)
+    _, values = _loss(trainer, **PLAIN)
     batch = draw(examples, replace(trainer.config, **PLAIN), COLUMNS, np.random.default_rng(0))
-    labels = torch.from_numpy(examples.told)
+    labels = torch.from_numpy(examples.indicators)
     weights = torch.from_numpy(examples.weights(0.5))
     items = trainer.table()
     history_of = items.clone()
@@ -251,17 +253,17 @@ def test_every_loss_is_what_its_definition_says(trainer: Trainer) -> None:
     met = torch.from_numpy(examples.known)[COLUMNS]
     assert new
     assert prior
-    assert told["ranking"] == pytest.approx(weighted(shares), rel=1e-4)
-    assert told["ranking of new"] == pytest.approx(weighted(new), rel=1e-4)
-    assert told["group prior"] == pytest.approx(sum(prior) / len(batch.users), rel=1e-4)
-    assert told["behaviour"] == pytest.approx(np.mean(behaviour), rel=1e-4)
-    assert told["rating"] == pytest.approx(np.mean(ratings), rel=1e-4)
-    assert told["next attributes"] == pytest.approx(np.mean(nexts), rel=1e-4)
-    assert told["attributes"] == pytest.approx(
+    assert values["ranking"] == pytest.approx(weighted(shares), rel=1e-4)
+    assert values["ranking of new"] == pytest.approx(weighted(new), rel=1e-4)
+    assert values["group prior"] == pytest.approx(sum(prior) / len(batch.users), rel=1e-4)
+    assert values["behaviour"] == pytest.approx(np.mean(behaviour), rel=1e-4)
+    assert values["rating"] == pytest.approx(np.mean(ratings), rel=1e-4)
+    assert values["next attributes"] == pytest.approx(np.mean(nexts), rel=1e-4)
+    assert values["attributes"] == pytest.approx(
         float(_entropy(model.item_tower.describe(fresh), labels[COLUMNS]).sum(dim=1).mean()), rel=1e-4
     )
     variance = float(((aim - aim.mean(dim=0)) ** 2).mean(dim=0).sum())
-    assert told["alignment"] == pytest.approx(float((away**2).sum(dim=1)[met].mean()) / variance, rel=1e-4)
+    assert values["alignment"] == pytest.approx(float((away**2).sum(dim=1)[met].mean()) / variance, rel=1e-4)
 
 
 @torch.no_grad()
@@ -271,30 +273,30 @@ def test_what_a_spoilt_text_does_not_tell_is_guessed(trainer: Trainer, monkeypat
     read = tower.read
     asked: list[tuple[Tensor, Tensor]] = []
 
-    def watched(vectors: Tensor, told: Tensor) -> Tensor:
-        asked.append((vectors, told))
-        return read(vectors, told)
+    def watched(vectors: Tensor, values: Tensor) -> Tensor:
+        asked.append((vectors, values))
+        return read(vectors, values)
 
     monkeypatch.setattr(tower, "read", watched)
     with torch.enable_grad():
         _loss(trainer, **PLAIN | {"hide_labels": 0.999})
         _loss(trainer, **PLAIN)
-    (hidden, guessed), (_, told) = asked
+    (hidden, guessed), (_, values) = asked
     assert hidden.requires_grad
     assert not guessed.requires_grad
     torch.testing.assert_close(guessed, tower.describe(hidden).sigmoid())
-    torch.testing.assert_close(told, torch.from_numpy(trainer.objective.examples.told[COLUMNS]))
+    torch.testing.assert_close(values, torch.from_numpy(trainer.objective.examples.indicators[COLUMNS]))
 
 
 @torch.no_grad()
 def test_attributes_are_predicted_from_texts_without_them(trainer: Trainer) -> None:
     """A step that encodes nothing takes the vectors of such texts, as often as the settings say."""
     model, bank = trainer.model.eval(), trainer.bank
-    labels = torch.from_numpy(trainer.objective.examples.told)
+    labels = torch.from_numpy(trainer.objective.examples.indicators)
     for share, vectors in ((0.0, bank.items), (0.9999, bank.hidden)):
-        _, told = _loss(trainer, encodes=False, **PLAIN | {"hide_labels": share})
+        _, values = _loss(trainer, encodes=False, **PLAIN | {"hide_labels": share})
         expected = _entropy(model.item_tower.describe(vectors), labels).sum(dim=1).mean()
-        assert told["attributes"] == pytest.approx(float(expected), rel=1e-4)
+        assert values["attributes"] == pytest.approx(float(expected), rel=1e-4)
     assert not torch.allclose(bank.items, bank.hidden)
 
 

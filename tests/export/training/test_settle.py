@@ -17,11 +17,11 @@ from emberline.export.data.split import split
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.bank import Bank, Profiles
 from emberline.export.training.config import TrainConfig
-from emberline.export.training.examples import LEAST, SAID, Examples
+from emberline.export.training.examples import LEAST, MAX_ENTROPY, Examples
 from emberline.export.training.loop import train
 from emberline.export.training.placement import Blend
 from emberline.export.training.run import load_run
-from emberline.export.training.settle import Settler, Way
+from emberline.export.training.settle import MeasuredPlacement, Settler
 from emberline.export.training.start import start
 from emberline.export.training.table import ItemTable
 from emberline.export.training.teacher import teach
@@ -90,7 +90,7 @@ def run(catalogue: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPa
 
 
 def _entropy(examples: Examples) -> float:
-    shares = examples.told.mean(axis=0).clip(1e-9, 1 - 1e-9)
+    shares = examples.indicators.mean(axis=0).clip(1e-9, 1 - 1e-9)
     return float(-(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)).sum())
 
 
@@ -113,7 +113,7 @@ def test_many_labels_weigh_no_more_than_some_twenty(learnt: Examples) -> None:
     """What all labels say together counts as what some twenty say; few labels count as they are."""
     many = replace(learnt, labels=np.tile(learnt.labels, (1, 9)))
     few = replace(learnt, labels=learnt.labels[:, :2])
-    assert many.label_weight * _entropy(many) == pytest.approx(SAID, rel=1e-3)
+    assert many.label_weight * _entropy(many) == pytest.approx(MAX_ENTROPY, rel=1e-3)
     assert few.label_weight == 1.0
 
 
@@ -124,13 +124,13 @@ def test_items_aside_are_liked_and_reach_no_step(learnt: Examples) -> None:
 
 
 def test_what_is_shipped_is_not_beaten_by_the_closed_form(run: Path) -> None:
-    """The way that training ended with is worth as much as the best closed form, for items that were set aside."""
+    """What training ended with is worth as much as the best closed form, for items that were set aside."""
     found = load_run(run).metrics["placement"]
     assert found["ndcg@10 of items aside"] >= found["closed form"]
 
 
 def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConfig) -> None:
-    """Where gradient steps left nonsense, the best way is not theirs, and is worth what the closed form is."""
+    """Where gradient steps left nonsense, the best placement is not theirs, and is worth what the closed form is."""
     source = pretrained.load(config.encoder, config.max_length)
     torch.manual_seed(0)
     names = learnt.label_names
@@ -145,7 +145,7 @@ def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConf
     settler = Settler.start(model, bank, (learnt, profiles, source.tokenizer), teacher, config)
     torch.nn.init.normal_(model.item_tower.text.weight, std=100.0)
     found = settler.settle(model, table, bank)
-    assert found["way"] != "trained map"
+    assert found["kind"] != "trained map"
     assert found["ndcg@10 of items aside"] >= found["closed form"]
 
 
@@ -163,5 +163,8 @@ def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConf
 def test_a_way_is_better_beyond_so_many_standard_errors(gains: list[float], errors: float, better: bool) -> None:
     """A mean gain within the errors says nothing, and neither does no user at all."""
     blend, base = Blend(1.0, 1.0), np.full(len(gains), 0.2)
-    one, other = Way(blend, mixed=False, users=base + np.array(gains)), Way(blend, mixed=False, users=base)
+    one, other = (
+        MeasuredPlacement(blend, mixed=False, users=base + np.array(gains)),
+        MeasuredPlacement(blend, mixed=False, users=base),
+    )
     assert one.beats(other, errors) is better

@@ -28,10 +28,10 @@ def _parts(user: float, item: float) -> dict[str, tuple[float, torch.Tensor]]:
 
 
 def test_at_first_the_weights_are_those_of_the_settings() -> None:
-    """The sum is the weighted one, and tasks without a loss are not told of."""
-    total, told = Uncertainty()(_parts(2.0, 10.0))
+    """The sum is the weighted one, and tasks without a loss are left out."""
+    total, weights = Uncertainty()(_parts(2.0, 10.0))
     assert total.item() == pytest.approx(0.5 * 2 + 2 + 10)
-    assert told == {"weight of user": 1.0, "weight of item": 1.0}
+    assert weights == {"weight of user": 1.0, "weight of item": 1.0}
 
 
 def test_a_variance_settles_at_twice_its_loss() -> None:
@@ -47,7 +47,7 @@ def test_a_variance_settles_at_twice_its_loss() -> None:
     assert variances == pytest.approx({"user": 6.0, "item": 20.0, "pair": 1.0}, rel=0.02)
 
 
-def test_weights_are_learnt_told_and_resumed(
+def test_weights_are_learnt_noted_and_resumed(
     dataset: Dataset,
     parts: Split,
     config: TrainConfig,
@@ -56,17 +56,17 @@ def test_weights_are_learnt_told_and_resumed(
 ) -> None:
     """They move in every stage, stand in the curves and the checkpoint, and a resumed run is as an unbroken one."""
     often = replace(config, task_weights="uncertainty", checkpoint_seconds=0.0)
-    told: list[Mapping[str, float]] = []
+    noted: list[Mapping[str, float]] = []
 
     def note(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
         if values:
-            told.append(values)
+            noted.append(values)
 
     unbroken = train(dataset, parts, often, tmp_path / "unbroken", note)
-    weights = [values["weight of item"] for values in told]
+    weights = [values["weight of item"] for values in noted]
     assert len(set(weights)) == len(weights)
     assert weights[-1] < weights[0]
-    assert {f"weight of {task}" for task in TASKS} <= set(told[-1])
+    assert {f"weight of {task}" for task in TASKS} <= set(noted[-1])
 
     def kill(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
         if stage == "joint" and step == 4:

@@ -23,7 +23,7 @@ def _verdict(ratio: float, queries: int = FEWEST) -> dict[str, Any]:
 def test_a_verdict_is_told_in_a_sentence() -> None:
     """Both figures, the baseline, the change and its interval are in it."""
     found = Verdict(NEW_ITEMS, 0.236, 0.2, "ridge to ALS from words", 1.18, 1.13, 1.23, 500)
-    assert found.told() == (
+    assert found.sentence() == (
         "new items 0.236, best simple baseline 0.200 (ridge to ALS from words): 18 % better (+13 to +23 %)"
     )
 
