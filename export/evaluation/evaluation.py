@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from emberline.engine.errors import InvalidInput
 
-from .metrics import Values, coverage, gini, ndcg, recall, reciprocal_rank
+from .metrics import Values, coverage, gini, ndcg, recall
+from .ranking import first_places, place_of_first
 from .scenarios import Indexes, Scenario
 
 #: Scores ranked at a time: bounds the memory at some 100 MB whatever the catalogue's size.
@@ -70,22 +71,56 @@ def evaluate(scenario: Scenario, scores: NDArray[np.floating], ks: Sequence[int]
     """
     _check(scenario, scores)
     widest = max(ks)
+    hits, top, first = [], [], []
+    for ranked in _ranked(scenario, scores, widest):
+        hits.append(ranked.hits)
+        top.append(np.where(ranked.places < 0, -1, scenario.candidates[ranked.places]))
+        first.append(1 / (1 + place_of_first(ranked.scores, ranked.keys, ranked.right)))
+    return _evaluation(scenario, np.concatenate(hits), np.concatenate(top), np.concatenate(first), ks)
+
+
+def ndcg_at(scenario: Scenario, scores: NDArray[np.floating], k: int) -> Values:
+    """(Q,) NDCG at a cut-off, as `evaluate` has it, and nothing else: where settings are chosen, that is enough.
+
+    Raises:
+        InvalidInput: as `evaluate`.
+    """
+    _check(scenario, scores)
+    relevant = np.asarray([len(items) for items in scenario.relevant])
+    return ndcg(np.concatenate([ranked.hits for ranked in _ranked(scenario, scores, k)]), relevant, k)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Some of the queries, their candidates ranked.
+
+    Attributes:
+        scores: (q, C), −∞ for what is known.
+        keys: (q, C) by which equal scores are ordered.
+        right: (q, C) which candidates are relevant.
+        places: (q, width) the first candidates, best first; −1 where none is left.
+        hits: (q, width) which of them are relevant.
+    """
+
+    scores: NDArray[np.floating]
+    keys: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    places: Indexes
+    hits: NDArray[np.bool_]
+
+
+def _ranked(scenario: Scenario, scores: NDArray[np.floating], width: int) -> Iterator[_Ranked]:
+    """Rank in parts, which bounds the memory."""
     rng = np.random.default_rng(0)
     step = max(1, CHUNK // len(scenario.candidates))
-    hits, top, first = [], [], []
     for start in range(0, len(scenario.users), step):
         part = slice(start, start + step)
-        known = _mask(scenario, scenario.known[part])
-        shuffle = rng.permuted(np.tile(np.arange(len(scenario.candidates)), (len(known), 1)), axis=1)
-        ranked = np.take_along_axis(np.where(known, -np.inf, scores[part]), shuffle, axis=1)
-        best = np.argsort(-ranked, axis=1, kind="stable")
-        order = np.take_along_axis(shuffle, best, axis=1)  # (queries, C) places among the candidates, best first
-        right = np.take_along_axis(_mask(scenario, scenario.relevant[part]), order, axis=1)
-        shown = np.where(np.take_along_axis(known, order, axis=1), -1, scenario.candidates[order])
-        hits.append(right[:, :widest])
-        top.append(shown[:, :widest])
-        first.append(reciprocal_rank(right))
-    return _evaluation(scenario, np.concatenate(hits), np.concatenate(top), np.concatenate(first), ks)
+        left = np.where(_mask(scenario, scenario.known[part]), -np.inf, scores[part])
+        keys = rng.random(left.shape, dtype=np.float32)
+        right = _mask(scenario, scenario.relevant[part])
+        places = first_places(left, keys, width)
+        hits = np.take_along_axis(right, places, axis=1) & (places >= 0)
+        yield _Ranked(left, keys, right, places, hits)
 
 
 def _evaluation(

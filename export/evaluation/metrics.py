@@ -36,18 +36,6 @@ def ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.int64], k: int) -> Values
     return np.asarray(hits[:, :width] @ discount / ideal, dtype=np.float64)
 
 
-def reciprocal_rank(hits: NDArray[np.bool_]) -> Values:
-    """1 / the place of the first relevant candidate, counted from 1 over all candidates; 0 without one.
-
-    Args:
-        hits: (Q, C), all candidates.
-
-    Returns:
-        (Q,).
-    """
-    return np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
-
-
 def coverage(exposure: NDArray[np.int64]) -> float:
     """The share of the candidates that are shown at all.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-from emberline.export.evaluation.metrics import coverage, gini, ndcg, recall, reciprocal_rank
+from emberline.export.evaluation.metrics import coverage, gini, ndcg, recall
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +31,14 @@ def test_ndcg_is_scikit_learns(rankings: tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 @pytest.mark.parametrize("k", [1, 5, 10, 40, 100])
-def test_recall_and_reciprocal_rank(rankings: tuple[np.ndarray, np.ndarray, np.ndarray], k: int) -> None:
-    """Recall and the reciprocal rank are what their definitions say."""
+def test_recall(rankings: tuple[np.ndarray, np.ndarray, np.ndarray], k: int) -> None:
+    """Recall is what its definition says."""
     scores, relevant, hits = rankings
-    shares, firsts = recall(hits, relevant.sum(axis=1), k), reciprocal_rank(hits)
+    shares = recall(hits, relevant.sum(axis=1), k)
     for query in range(len(scores)):
         right = set(np.flatnonzero(relevant[query]))
         best = np.argsort(-scores[query]).tolist()
         assert shares[query] == pytest.approx(len(right & set(best[:k])) / len(right))
-        assert firsts[query] == pytest.approx(1 / (1 + min(best.index(item) for item in right)))
-
-
-def test_reciprocal_rank_without_a_hit() -> None:
-    """A ranking without a relevant candidate has the reciprocal rank 0."""
-    assert reciprocal_rank(np.zeros((1, 3), dtype=np.bool_)).tolist() == [0.0]
 
 
 @pytest.mark.parametrize(
