@@ -8,7 +8,7 @@ Shapes: B texts, users or items; L tokens; H the encoder's width; D the towers' 
 
 from .config import ModelConfig
 from .emberline import CONFIG, WEIGHTS, Emberline, word_rows
-from .encoder import TextEncoder
+from .encoder import POOLINGS, Pooling, TextEncoder
 from .items import LABEL, LIMIT, ItemTower
 from .match import MatchHead
 from .users import PROFILE
@@ -18,12 +18,14 @@ __all__ = [
     "CONFIG",
     "LABEL",
     "LIMIT",
+    "POOLINGS",
     "PROFILE",
     "WEIGHTS",
     "Emberline",
     "ItemTower",
     "MatchHead",
     "ModelConfig",
+    "Pooling",
     "TextEncoder",
     "WordRows",
     "word_rows",

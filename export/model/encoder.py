@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -10,6 +11,10 @@ from transformers import BertConfig, BertModel, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from .words import WordRows
+
+#: How the tokens' vectors become one: their mean, or the first token's (`[CLS]`).
+Pooling = Literal["mean", "cls"]
+POOLINGS: Final[tuple[Pooling, ...]] = get_args(Pooling)
 
 
 @dataclass
@@ -24,9 +29,10 @@ class TextEncoding(ModelOutput):  # type: ignore[misc]  # transformers has no ty
 
 
 class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no types that mypy can follow
-    """BERT, the mean over the tokens that are not padding, unit length.
+    """BERT, pooling over the tokens that are not padding, unit length.
 
     Attributes:
+        pooling: how it pools; the configuration's ``pooling``, or else the mean.
         words: the wide part, whose W numbers follow the H of BERT's; None: there is none, and W is 0.
     """
 
@@ -37,6 +43,7 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
         self.bert = BertModel(config, add_pooling_layer=False)
+        self.pooling: Pooling = getattr(config, "pooling", "mean")
         self.words: WordRows | None = None
         self.post_init()
 
@@ -48,8 +55,11 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
             attention_mask: (B, L) int64, 1 for a token and 0 for padding.
         """
         states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, H)
-        mask = attention_mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
-        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)  # (B, H)
+        mask = attention_mask
+        if self.pooling == "cls":
+            mask = mask * (mask.cumsum(1) == 1)  # of the first token alone, wherever padding lies
+        weight = mask.unsqueeze(-1).to(states.dtype)  # (B, L, 1)
+        mean = (states * weight).sum(1) / weight.sum(1).clamp(min=1.0)  # (B, H)
         sentence = _unit(mean)
         if self.words is not None:
             sentence = _unit(torch.cat([sentence, self.words(input_ids, attention_mask)], dim=-1))

@@ -44,11 +44,11 @@ def hub_folder(name: str) -> Path:
     Raises:
         DataError: there is none of that name, or it cannot be downloaded.
     """
-    wanted = ["*.json", "*.txt", "*.model", "1_Pooling/*"]
+    wanted = ["*.json", "*.txt", "*.model"]
     try:
-        folder = Path(snapshot_download(name, allow_patterns=[*wanted, "model*.safetensors"]))
-        if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=[*wanted, "pytorch_model.bin"]))
+        folder = Path(snapshot_download(name, allow_patterns=[*wanted, "model*.safetensors", "0_Transformer/model*"]))
+        if not any(folder.rglob("*.safetensors")):
+            folder = Path(snapshot_download(name, allow_patterns=[*wanted, "*pytorch_model.bin"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise DataError(

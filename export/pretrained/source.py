@@ -16,7 +16,9 @@ from emberline.export.model import TextEncoder
 from .architectures import WeightNames, as_bert
 from .folder import TOKENIZERS, WEIGHTS, hub_folder, read_json, require_files
 from .minilm import MINILM, minilm_folder
-from .tokenizer import load_tokenizer
+from .modules import SentenceModules
+from .prompt import default_prompt, prompted
+from .tokenizer import load_tokenizer, lowering
 from .weights import bert_weights
 
 #: The fields that determine the shape and the arithmetic of a BERT.
@@ -34,6 +36,8 @@ _FIELDS: Final = (
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
 )
+#: What has a default, because a BERT's configuration need not have it.
+_OWN_FIELDS: Final = {"pooling": "mean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +65,20 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
         DataError: there is nothing to load there, it is of an unknown kind, or its parts do not fit together.
         ConfigError: the encoder cannot read `max_length` tokens.
     """
-    folder = _folder(source)
-    config, names = _described(folder, source)
-    require_files(folder, source, "weights", WEIGHTS)
-    require_files(folder, source, "tokenizer", TOKENIZERS)
+    parts = _Parts.of(source)
+    config, names = parts.config, parts.names
+    require_files(parts.encoder, source, "weights", WEIGHTS)
+    tokenizer = parts.tokenizer()
     if max_length > config.max_position_embeddings:
         raise ConfigError(
             f"max_length {max_length} is more than the {config.max_position_embeddings} tokens that {source} "
             "reads; lower it"
         )
-    tokenizer = load_tokenizer(folder, source, config.vocab_size)
     try:
         encoder = TextEncoder(config)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise DataError(f"{source}/config.json describes no BERT ({error}); fetch it again") from error
-    encoder.bert.load_state_dict(bert_weights(folder, source, encoder.bert.state_dict(), names))
+    encoder.bert.load_state_dict(bert_weights(parts.encoder, source, encoder.bert.state_dict(), names))
     _try(encoder.eval(), cutting(tokenizer, max_length), source)
     return Pretrained(encoder, tokenizer)
 
@@ -87,21 +90,57 @@ def tokenizer_of(source: str = MINILM) -> Tokenizer:
         MissingExtra: see `load`.
         DataError: see `load`.
     """
-    folder = _folder(source)
-    config, _ = _described(folder, source)
-    require_files(folder, source, "tokenizer", TOKENIZERS)
-    return load_tokenizer(folder, source, config.vocab_size)
+    return _Parts.of(source).tokenizer()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Where an encoder's files lie, and what they say.
+
+    Attributes:
+        source: what was asked for.
+        root: the folder of it.
+        encoder: where the encoder lies in it.
+        modules: what sentence-transformers does around it.
+        config: the BERT that it is.
+        names: how its weights are called.
+    """
+
+    source: str
+    root: Path
+    encoder: Path
+    modules: SentenceModules
+    config: BertConfig
+    names: WeightNames
+
+    @classmethod
+    def of(cls, source: str) -> _Parts:
+        root = _folder(source)
+        modules = SentenceModules.read(root, source)
+        encoder = root / modules.transformer
+        require_files(encoder, source, "config.json", ("config.json",))
+        config, names = as_bert(read_json(encoder / "config.json", source), source)
+        config.pooling = modules.pooling
+        return cls(source, root, encoder, modules, config, names)
+
+    def tokenizer(self) -> Tokenizer:
+        require_files(self.encoder, self.source, "tokenizer", TOKENIZERS)
+        made = load_tokenizer(self.encoder, self.source, self.config.vocab_size)
+        if self.modules.lowers:
+            made = lowering(made)
+        prompt = default_prompt(self.root, self.source)
+        if prompt and not self.modules.pools_prompt:
+            raise DataError(
+                f"{self.source} pools without its prompt's tokens (include_prompt); Emberline pools over all: set it "
+                "to true, or default_prompt_name to null"
+            )
+        return prompted(made, prompt, self.source) if prompt else made
 
 
 def _folder(source: str) -> Path:
     if source == MINILM:
         return minilm_folder()
     return Path(source) if Path(source).is_dir() else hub_folder(source)
-
-
-def _described(folder: Path, source: str) -> tuple[BertConfig, WeightNames]:
-    require_files(folder, source, "config.json", ("config.json",))
-    return as_bert(read_json(folder / "config.json", source), source)
 
 
 def cutting(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
@@ -113,7 +152,8 @@ def cutting(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
 
 def encoder_fields(encoder: TextEncoder) -> dict[str, Any]:
     """The fields of the encoder's configuration that its shape depends on, as `ModelConfig` keeps them."""
-    return {name: getattr(encoder.config, name) for name in _FIELDS}
+    own = {name: getattr(encoder.config, name, default) for name, default in _OWN_FIELDS.items()}
+    return {name: getattr(encoder.config, name) for name in _FIELDS} | own
 
 
 @torch.inference_mode()

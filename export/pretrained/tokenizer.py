@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from emberline.engine.errors import DataError
 
-from .prompt import default_prompt, prompted
-
 
 def load_tokenizer(folder: Path, source: str, embeddings: int) -> Tokenizer:
-    """Load a folder's tokenizer, which neither cuts nor pads, and puts the folder's default prompt before every text.
+    """Load a folder's tokenizer, which neither cuts nor pads.
 
     Args:
         folder: where it lies.
@@ -49,5 +47,14 @@ def load_tokenizer(folder: Path, source: str, embeddings: int) -> Tokenizer:
         )
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    prompt = default_prompt(folder, source)
-    return prompted(tokenizer, prompt, source) if prompt else tokenizer
+    return tokenizer
+
+
+def lowering(tokenizer: Tokenizer) -> Tokenizer:
+    """A tokenizer that lowers texts before all else; the given one is not changed."""
+    made = Tokenizer.from_str(tokenizer.to_str())
+    steps = [normalizers.Lowercase()]
+    if made.normalizer is not None:
+        steps.append(made.normalizer)
+    made.normalizer = normalizers.Sequence(steps)
+    return made

@@ -315,3 +315,107 @@ def test_a_default_prompt_stands_before_every_text(encoder_folder: Path, kind: s
     settings.write_text(json.dumps({"prompts": {}, "default_prompt_name": "q"}))
     with pytest.raises(DataError, match="has no prompt 'q', its default_prompt_name"):
         pretrained.load(str(encoder_folder), 16)
+
+
+MEAN = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False, "pooling_mode_max_tokens": False}
+CLS = {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}
+
+
+def _modules(folder: Path, *kinds: str, pooling: dict[str, object] | None = None) -> None:
+    """Write what sentence-transformers writes beside an encoder."""
+    modules = [
+        {"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "", "type": f"sentence_transformers.models.{kind}"}
+        for i, kind in enumerate(kinds)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    if pooling is not None:
+        (folder / "1_Pooling").mkdir(exist_ok=True)
+        (folder / "1_Pooling/config.json").write_text(json.dumps({"word_embedding_dimension": 16} | pooling))
+
+
+@pytest.mark.parametrize(
+    ("pooling", "first"),
+    [
+        (None, False),
+        (MEAN, False),
+        (CLS, True),
+        ({"pooling_mode": "cls"}, True),
+        ({"pooling_mode": "mean"}, False),
+    ],
+)
+@pytest.mark.parametrize("normalises", [False, True])
+def test_pooling_is_that_of_the_folder(
+    encoder_folder: Path, pooling: dict[str, object] | None, *, first: bool, normalises: bool
+) -> None:
+    """The mean over all tokens or the first one, wherever padding lies; the vector has unit length in any case."""
+    _modules(encoder_folder, "Transformer", "Pooling", *["Normalize"] * normalises, pooling=pooling)
+    loaded = pretrained.load(str(encoder_folder), 64)
+    own = BertModel.from_pretrained(encoder_folder).eval()
+    ids = torch.tensor([[2, 20, 21, 22, 3]])
+    with torch.inference_mode():
+        states = own(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        expected = torch.nn.functional.normalize(states[:, 0] if first else states.mean(1))
+        padded = torch.tensor([[2, 20, 21, 22, 3, 0, 0]])
+        found = loaded.encoder(padded, (padded > 0).long()).sentence_embedding
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    assert pretrained.encoder_fields(loaded.encoder)["pooling"] == ("cls" if first else "mean")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "pooling", "message"),
+    [
+        (("Transformer", "Pooling", "Dense"), MEAN, "has a module 'Dense'"),
+        (("Transformer", "Pooling"), MEAN | {"pooling_mode_max_tokens": True}, "pools by mean_tokens and max_tokens"),
+        (("Transformer", "Pooling"), {"pooling_mode": "lasttoken"}, "pools by lasttoken; Emberline pools by mean or"),
+        (("Transformer", "Pooling"), {"pooling_mode_mean_tokens": False}, "pools by nothing"),
+        ((), {"pooling_mode_cls_token": True}, "pools by mean_tokens and cls_token"),
+    ],
+)
+def test_other_modules_and_poolings_are_refused_in_one_line(
+    encoder_folder: Path, kinds: tuple[str, ...], pooling: dict[str, object], message: str
+) -> None:
+    """What sentence-transformers would do behind the encoder and Emberline does not is named, with what it does."""
+    _modules(encoder_folder, *kinds, pooling=pooling)
+    with pytest.raises(DataError, match=message) as refused:
+        pretrained.load(str(encoder_folder), 64)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_damaged_list_of_modules_is_named(encoder_folder: Path) -> None:
+    """Neither an object nor broken JSON is taken for a list of modules."""
+    for text in ('{"idx": 0}', "[", '[{"idx": 0}]'):
+        (encoder_folder / "modules.json").write_text(text)
+        with pytest.raises(DataError, match=r"modules\.json is not a list of modules"):
+            pretrained.load(str(encoder_folder), 64)
+
+
+def test_a_prompt_that_is_not_pooled_is_refused(encoder_folder: Path) -> None:
+    """A folder whose prompt steers the encoder but is left out of the mean would give other vectors here."""
+    _modules(encoder_folder, "Transformer", "Pooling", pooling=MEAN | {"include_prompt": False})
+    pretrained.load(str(encoder_folder), 64)
+    settings = {"prompts": {"q": "query: "}, "default_prompt_name": "q"}
+    (encoder_folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    with pytest.raises(DataError, match="include_prompt"):
+        pretrained.load(str(encoder_folder), 64)
+
+
+def test_an_encoder_below_its_folder_is_found(encoder_folder: Path) -> None:
+    """Older folders keep the encoder in 0_Transformer; its settings there say that texts are lowered."""
+    inner = encoder_folder / "0_Transformer"
+    inner.mkdir()
+    for path in list(encoder_folder.iterdir()):
+        if path.is_file():
+            path.rename(inner / path.name)
+    tokenizer = json.loads((inner / "tokenizer.json").read_text())
+    tokenizer["normalizer"]["lowercase"] = False
+    (inner / "tokenizer.json").write_text(json.dumps(tokenizer))
+    _modules(encoder_folder, "Transformer", "Pooling", pooling=CLS)
+    modules = json.loads((encoder_folder / "modules.json").read_text())
+    modules[0]["path"] = "0_Transformer"
+    (encoder_folder / "modules.json").write_text(json.dumps(modules))
+    plain = pretrained.tokenizer_of(str(encoder_folder))
+    assert plain.encode("Tea").ids != plain.encode("tea").ids
+    (inner / "sentence_bert_config.json").write_text('{"max_seq_length": 64, "do_lower_case": true}')
+    loaded = pretrained.load(str(encoder_folder), 64)
+    assert loaded.tokenizer.encode("Tea").ids == plain.encode("tea").ids
+    assert loaded.encoder.pooling == "cls"
