@@ -14,11 +14,10 @@ from emberline.export.evaluation.bootstrap import paired_interval
 from emberline.export.evaluation.groups import Grouping, groupable
 
 from .entries import Entry
-from .settings import MEASURE, ColdStartSettings
+from .settings import MEASURE, ColdStartSettings, K
 
 #: Of fewer users that ask, a group's mean says nothing.
 LEAST_MEMBERS: Final = 20
-_K: Final = 10
 
 #: Entries by scenario and method, one a seed.
 Places = Mapping[tuple[str, str], Sequence[Entry]]
@@ -90,7 +89,7 @@ def compare(
     users = np.concatenate([one.evaluation.users for one, _ in pairs])
     _, place = np.unique(users, return_inverse=True)
     first, second = (
-        np.bincount(place, np.concatenate([pair[side].evaluation.ndcg[_K] for pair in pairs])).astype(np.float64)
+        np.bincount(place, np.concatenate([pair[side].evaluation.ndcg[K] for pair in pairs])).astype(np.float64)
         for side in (0, 1)
     )
     ratio = low = high = None
@@ -113,7 +112,7 @@ def groups(entries: Sequence[Entry], users: Sequence[UserRecord]) -> list[GroupM
     """The means of groups of users, by each attribute that makes groups."""
     everyone = np.arange(len(users))
     asked: NDArray[np.int64] = np.concatenate([entry.evaluation.users for entry in entries])
-    values = np.concatenate([entry.evaluation.ndcg[_K] for entry in entries])
+    values = np.concatenate([entry.evaluation.ndcg[K] for entry in entries])
     method, scenario = entries[0].method, entries[0].scenario.name
     found = []
     for field in groupable(users, everyone):

@@ -20,12 +20,14 @@ from emberline.export.baselines.popular import LabelPopularity, Popularity, Rand
 from emberline.export.baselines.query import ProfileText
 from emberline.export.baselines.ridge import RidgeToAls
 from emberline.export.baselines.spaces import AttributeSpace, Bm25, EncoderSpace, Space, TfIdf
-from emberline.export.evaluation.evaluation import evaluate
+from emberline.export.evaluation.evaluation import ndcg_at
 
-from .settings import MEASURE
+from .settings import K
 from .tasks import Round, with_profile
 
 LIGHTFM: Final = "LightFM"
+LABELS: Final = "label popularity"
+ATTRIBUTES: Final = "ridge to ALS, attributes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,19 @@ class Contender:
         return self.grid[0].reads_items
 
 
+#: What a data set may lack, as baselines are left out for it.
+NO_ATTRIBUTES: Final = "items have no attributes but free text"
+NO_LABELS: Final = "items have no labels"
+
+
 def contenders(
-    groups: Sequence[str], texts: bool, seed: int, *, tune: bool = True
+    groups: Sequence[str],
+    texts: bool,
+    seed: int,
+    *,
+    attributes: bool = True,
+    labels: bool = True,
+    tune: bool = True,
 ) -> tuple[tuple[Contender, ...], tuple[LeftOut, ...]]:
     """All baselines, and those that have to be left out.
 
@@ -50,19 +63,21 @@ def contenders(
         groups: attributes that divide users into groups.
         texts: whether users have a text of their own, such as a question.
         seed: of those that draw something.
+        attributes: whether items have attributes that are no free text.
+        labels: whether items have labels.
         tune: whether there is something to choose from, or each has the first of its settings.
     """
     found = [
         Contender("random", (Random(seed),)),
         Contender("popularity", (Popularity(),)),
-        Contender("label popularity", (LabelPopularity(),)),
+        Contender(LABELS, (LabelPopularity(),)),
         Contender("TF-IDF, mean of history", _means([TfIdf(True), TfIdf(False)])),
         Contender("TF-IDF, kNN", _neighbours([TfIdf(True)])),
         Contender("BM25, mean of history", _means([Bm25(k1, b) for k1, b in product((1.2, 0.5), (0.75, 0.3, 0.0))])),
         Contender("BM25, kNN", _neighbours([Bm25(1.2, 0.75)])),
         Contender("untouched encoder, mean of history", _means([EncoderSpace()])),
         Contender("untouched encoder, kNN", _neighbours([EncoderSpace()])),
-        Contender("ridge to ALS, attributes", _ridges([AttributeSpace(10)], (10.0, 1.0, 100.0), seed)),
+        Contender(ATTRIBUTES, _ridges([AttributeSpace(10)], (10.0, 1.0, 100.0), seed)),
         Contender("ridge to ALS, TF-IDF", _ridges([TfIdf(True)], (1.0, 0.1, 0.3, 3.0), seed)),
         Contender("ridge to ALS, untouched encoder", _ridges([EncoderSpace()], (1.0, 0.03, 0.1, 0.3, 3.0, 10.0), seed)),
         Contender("ALS", tuple(_factors(seed))),
@@ -71,6 +86,10 @@ def contenders(
         ),
     ]
     left_out = []
+    for name, there, reason in ((ATTRIBUTES, attributes, NO_ATTRIBUTES), (LABELS, labels, NO_LABELS)):
+        if not there:
+            found = [one for one in found if one.name != name]
+            left_out.append(LeftOut(name, reason))
     fields = [names for size in (2, 1, 3) for names in combinations(groups, size)]
     if fields:
         tried = tuple(GroupPopularity(names, prior) for names, prior in product(fields, (30.0, 10.0)))
@@ -115,9 +134,6 @@ def _factors(seed: int) -> list[Als]:
     return [Als(size, regularisation, confidence, seed=seed) for size, regularisation, confidence in shapes]
 
 
-_K: Final = (10,)
-
-
 @dataclass(frozen=True, slots=True)
 class TunedBaseline:
     """The settings that a baseline takes into a scenario."""
@@ -151,7 +167,7 @@ def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -
             fitted = baseline.fit(material)
             for scenario in answered:
                 scores = answer(baseline, fitted, scenario, material.content, popularity)
-                value = evaluate(scenario, scores, _K).means()[MEASURE]
+                value = float(ndcg_at(scenario, scores, K).mean())
                 best = chosen.get(scenario.name)
                 if best is None or best.value is None or value > best.value:
                     chosen[scenario.name] = TunedBaseline(baseline, value, len(contender.grid))

@@ -20,12 +20,12 @@ from emberline.export.baselines.material import BaselineData
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.data.words import misspelt, with_first_text, words_of
-from emberline.export.evaluation.evaluation import evaluate
+from emberline.export.evaluation.evaluation import ndcg_at
 from emberline.export.evaluation.scenarios import Indexes, Scenario
 from emberline.export.training.measure import DatasetVectors, scores
 
 from .contenders import TunedBaseline
-from .settings import MEASURE
+from .settings import MEASURE, K
 from .subjects import Subject
 from .variants import DatasetVariant, encode_texts
 
@@ -91,7 +91,6 @@ def kinds(dataset: Dataset, split: Split) -> Mapping[str, Dataset]:
     return {name: corrupted(dataset, split, corrupt) for name, corrupt in ways.items()}
 
 
-_K: Final = (10,)
 #: How the sections of the measurements begin.
 BAD_DATA: Final = "bad data: "
 
@@ -144,4 +143,4 @@ class BadData:
             yield how, self._worth(scores(subject.model, known, self.scenario))
 
     def _worth(self, given: Floats) -> Mapping[str, float]:
-        return {MEASURE: evaluate(self.scenario, given, _K).means()[MEASURE]}
+        return {MEASURE: float(ndcg_at(self.scenario, given, K).mean())}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -62,7 +63,15 @@ class SplitMeasurement:
         rounds = [(one, BaselineData.of(dataset, one.split, vectors)) for one in self.tuning]
         groups = groupable(dataset.users, np.flatnonzero(self.split.warm_users))
         texts = {field.name for field in dataset.description.user.columns if field.kind == "text"} - set(groups)
-        lineup, left_out = contenders(groups, bool(texts), max(self.split.seed, 0), tune=self.settings.tune)
+        content, warm = material.content, self.split.warm_items
+        lineup, left_out = contenders(
+            groups,
+            bool(texts),
+            max(self.split.seed, 0),
+            attributes=any(compress(content.attributes(), warm)),
+            labels=any(compress(content.labels(), warm)),
+            tune=self.settings.tune,
+        )
         for one in left_out:
             self.findings.leave_out(one.variant, one.reason)
         for contender in lineup:

@@ -10,6 +10,8 @@ from emberline.engine.errors import ConfigError
 
 #: The measure by which baselines are tuned and methods compared.
 MEASURE: Final = "ndcg@10"
+#: Its cut-off.
+K: Final = 10
 #: How many places of a ranking count.
 CUTOFFS: Final = (10, 20)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from emberline.export.evaluation.groups import Grouping
 from emberline.export.evaluation.scenarios import Scenario
@@ -36,12 +38,17 @@ class GroupPopularity:
         warm = np.flatnonzero(material.warm_users)
         grouping = Grouping.of(material.users, warm, self.fields)
         groups = grouping.groups(material.users)  # (U,)
-        likes = np.zeros((len(grouping.names), material.likes.shape[1]), dtype=np.float32)
-        np.add.at(likes, groups[warm], material.likes[warm].toarray())
-        members = np.bincount(groups[warm], minlength=len(grouping.names)).astype(np.float32)
+        # Of all combinations of values, most have nobody: the last row is theirs.
+        there, row = np.unique(groups[warm], return_inverse=True)
+        ones = np.ones(len(warm), dtype=np.float32)
+        belongs = csr_matrix((ones, (row, np.arange(len(warm)))), shape=(len(there) + 1, len(warm)))
+        likes = (belongs @ material.likes[warm]).toarray()
+        members = np.asarray(belongs.sum(axis=1))
         overall = material.popularity() / len(warm)
-        shares = (likes + self.prior * overall) / (members + self.prior)[:, None]
-        return GroupShares(shares.astype(np.float32), overall.astype(np.float32), groups)
+        shares = (likes + self.prior * overall) / (members + self.prior)
+        place = np.minimum(np.searchsorted(there, groups), len(there) - 1)
+        own = np.where(there[place] == groups, place, len(there))
+        return GroupShares(shares.astype(np.float32), own)
 
     def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
         """Where users may be known by profile and a candidate was there in training."""
@@ -53,16 +60,14 @@ class GroupShares:
     """Who likes what, by group.
 
     Attributes:
-        shares: (groups, I).
-        overall: (I,), for users without a profile.
+        shares: (groups, I); the last of them is that of everyone.
         groups: (U,) of each user.
     """
 
     shares: Scores
-    overall: Scores
-    groups: np.ndarray[tuple[int], np.dtype[np.int64]]
+    groups: NDArray[np.int64]
 
     def score(self, scenario: Scenario, content: Content) -> Scores:
         """(Q, C)."""
         del content
-        return self.shares[self.groups[scenario.users]][:, scenario.candidates]
+        return self.shares[:, scenario.candidates][self.groups[scenario.users]]

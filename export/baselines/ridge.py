@@ -6,10 +6,9 @@ Gantner et al., "Learning Attribute-to-Feature Mappings for Cold-Start Recommend
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import numpy as np
-from sklearn.linear_model import Ridge
 
 from emberline.export.evaluation.scenarios import Scenario
 
@@ -17,10 +16,9 @@ from .als import Als, AlsFactors
 from .baseline import Scores, has_history
 from .content import Content
 from .material import BaselineData, Mask
-from .spaces import FittedSpace, Matrix, Space, dense
-
-#: Values up to which a sparse matrix is unfolded: solved directly, not by iteration, it is exact and many times faster.
-_UNFOLDED: Final = 120_000_000
+from .placed import PlacedSpace
+from .regression import LinearMap, Regression
+from .spaces import FittedSpace, Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +41,15 @@ class RidgeToAls:
 
     def fit(self, material: BaselineData) -> PredictedFactors:
         """Fit ALS, and the regression to the factors of the items that somebody likes."""
-        if self.als not in material.shared:
-            material.shared[self.als] = self.als.fit(material)
-        factors: AlsFactors = material.shared[self.als]
-        layout = self.space.fit(material.content, material.warm_items)
+        factors, layout = self.als.shared(material), PlacedSpace.of(material, self.space)
         liked = np.flatnonzero(material.popularity() > 0)
-        features = _small(layout.place(material.content).documents[liked])
-        regression = Ridge(alpha=self.penalty).fit(features, factors.items[liked])
-        return PredictedFactors(factors, layout, regression, material.warm_items)
+        known = material.shared.get(Regression)
+        if known is None or known[0] != self.space:
+            # One at a time: the products of all items take 4 bytes a pair.
+            features = layout.place(material.content).documents[liked]
+            known = material.shared[Regression] = self.space, Regression(features)
+        predicted = known[1].fit(factors.items[liked], self.penalty)
+        return PredictedFactors(factors, layout, predicted, material.warm_items)
 
     def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
         """Where likes are known and a candidate is new: for the others it is ALS."""
@@ -64,23 +63,18 @@ class PredictedFactors:
     Attributes:
         factors: of the items of training.
         layout: the space.
-        regression: from the space to the factors.
+        predicted: from the space to the factors.
         warm_items: (I,) those of training.
     """
 
     factors: AlsFactors
     layout: FittedSpace
-    regression: Ridge
+    predicted: LinearMap
     warm_items: Mask
 
     def score(self, scenario: Scenario, content: Content) -> Scores:
         """(Q, C)."""
-        features = _small(self.layout.place(content).documents[scenario.candidates])
-        predicted = np.asarray(self.regression.predict(features), dtype=np.float32)  # (C, factors)
+        predicted = self.predicted.of(self.layout.place(content).documents[scenario.candidates])  # (C, factors)
         known = self.warm_items[scenario.candidates][:, None]
         items = np.where(known, self.factors.items[scenario.candidates], predicted)
         return self.factors.users(scenario) @ items.T
-
-
-def _small(features: Matrix) -> Matrix:
-    return dense(features) if features.shape[0] * features.shape[1] <= _UNFOLDED else features

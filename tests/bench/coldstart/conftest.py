@@ -28,6 +28,26 @@ GUIDE = (HERE.parents[2] / "docs" / "coldstart.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"\*\*(\S+\.toml)\*\*\n\n```toml\n(.*?)```", GUIDE, flags=re.DOTALL))
 
 
+#: A catalogue of names, with neither attributes nor labels nor profiles nor times.
+NAMES = """
+name = "names"
+
+[item]
+file = "items.csv"
+id = "id"
+
+[item.fields]
+name = {}
+
+[interaction]
+file = "plays.csv"
+user = "player"
+item = "game"
+rating = "hours"
+positive = "rating >= 2"
+"""
+
+
 def _worlds() -> ModuleType:
     spec = importlib.util.spec_from_file_location("worlds", HERE / "worlds.py")
     assert spec is not None
@@ -122,6 +142,17 @@ def shop_result(described: Callable[[str], Description], training: TrainConfig, 
         folder=runs,
     )
     return dict(bench_coldstart(plan, ColdStartSettings(seeds=(0,), known=(0, 2), samples=200)))
+
+
+@pytest.fixture(scope="session")
+def names_result(tmp_path_factory: pytest.TempPathFactory, training: TrainConfig) -> dict[str, Any]:
+    """Baselines of a catalogue of which nothing but names is known, one seed, tuned."""
+    folder = tmp_path_factory.mktemp("names")
+    (folder / "names.toml").write_text(NAMES, encoding="utf-8")
+    description = Description.read(folder / "names.toml")
+    _worlds().write_world(description, folder)
+    plan = Plan(description=description, training=training, bad_data=False)
+    return dict(bench_coldstart(plan, ColdStartSettings(seeds=(0,), known=(0, 2))))
 
 
 @pytest.fixture(scope="session")

@@ -138,6 +138,18 @@ def test_an_ablation_is_shown_with_what_it_changes(shop_result):
     assert all("×" not in cell.detail for cell in table.rows[1])
 
 
+def test_a_catalogue_of_names_is_measured(names_result):
+    """Without attributes, labels, profiles and times, what needs them is left out, and everything else is there."""
+    left_out = {one["variant"]: one["reason"] for one in names_result["left_out"]}
+    assert {"ridge to ALS, attributes", "label popularity", "by time", "popularity in the user's group"} <= set(
+        left_out
+    )
+    assert "times" in left_out["by time"] or "time" in left_out["by time"]
+    methods = {one["method"] for one in names_result["methods"]}
+    assert {"TF-IDF, kNN", "ridge to ALS, TF-IDF", "EASE"} <= methods
+    assert methods.isdisjoint(left_out)
+
+
 def test_bounds_say_whether_they_are_reached(shop_result):
     """Each has its bound and its verdict."""
     assert {one["what"].partition(":")[0] for one in shop_result["bounds"]} >= {"item cold", "warm", "behaviour"}

@@ -7,7 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emberline.bench.coldstart.contenders import LIGHTFM, Contender, choose, contenders
+from emberline.bench.coldstart.contenders import (
+    ATTRIBUTES,
+    LABELS,
+    LIGHTFM,
+    NO_ATTRIBUTES,
+    NO_LABELS,
+    Contender,
+    choose,
+    contenders,
+)
 from emberline.bench.coldstart.entries import enter
 from emberline.bench.coldstart.tasks import by_time_rounds, final_round, tuning_rounds, with_profile
 from emberline.engine.errors import DataError
@@ -120,6 +129,19 @@ def test_the_lineup_depends_on_what_users_say():
     assert any(one.name == "popularity in the user's group" for one in grouped)
     assert sum("the user's text" in one.name for one in grouped) == 3
     assert all("user" not in one.variant for one in left_out)
+
+
+def test_what_items_lack_is_said():
+    """Without attributes or labels nothing can be regressed on them: the baseline has no row, and says why."""
+    alone, left_out = contenders((), False, 0, attributes=False, labels=False)
+    assert {ATTRIBUTES, LABELS}.isdisjoint(one.name for one in alone)
+    assert {one.variant: one.reason for one in left_out}.items() >= {
+        ATTRIBUTES: NO_ATTRIBUTES,
+        LABELS: NO_LABELS,
+    }.items()
+    whole, left_out = contenders((), False, 0)
+    assert {ATTRIBUTES, LABELS} <= {one.name for one in whole}
+    assert {ATTRIBUTES, LABELS}.isdisjoint(one.variant for one in left_out)
 
 
 def test_without_tuning_each_has_one_setting():
