@@ -29,6 +29,7 @@ from .cost_model import CostModel
 from .pending import PendingRequest, QueuedText
 from .planner import Limits, plan, urgency
 from .queue import RequestQueue
+from .short_requests import ShortRequests
 from .vector_cache import VectorCache
 
 _log: Final = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class Batcher:
         self._session = session
         self._queue = queue
         self._bulk = BulkAdmission(queue, self._schedule)
+        self._short = ShortRequests(limits, costs)
         self._limits = limits
         self._costs = costs
         self._cache = cache
@@ -133,7 +135,9 @@ class Batcher:
         self._metrics.cached(len(encodings) - len(texts))
         if not texts:
             return EncodedTexts(pending.vectors, 0.0, 0.0)
-        tokens = sum(map(len, texts.values()))
+        lengths = [len(encoding) for encoding in texts.values()]
+        pending.long = not self._short.observe(lengths, now)
+        tokens = sum(lengths)
         bulk = self._bulk.is_bulk(tokens)
         if bulk:
             self._bulk.check_room(tokens)
@@ -203,8 +207,13 @@ class Batcher:
                 self._start(batch, self._latency_session.session(), self._workers, alone=True)
                 continue
             # Planned for all workers, the busy ones too: if one took the last texts alone, the others would idle.
-            for indices in plan(lengths, self._limits, self._costs, order, self._workers)[: self._free]:
-                self._start([waiting[index] for index in indices], self._session, 1, alone=False)
+            free = self._free
+            for batch in self._short.batches(waiting, order, self._workers, now):
+                spare = self._short.leave_free(batch, self._queue.virtual_time, now) if self._workers > 1 else 0
+                if self._free > spare:
+                    self._start(batch, self._session, 1, alone=False)
+            if self._free == free:
+                return  # all that waits leaves the free worker to the next short request
 
     def _is_alone(self, texts: int) -> bool:
         # While a core per text would leave half of the cores idle, all of them work on one batch.

@@ -24,6 +24,7 @@ class PendingRequest:
         started: when the first of its batches began.
         finished: when the last of its batches ended.
         next_tag: earliest start tag of the texts that it adds next.
+        long: whether it is too long to be a short request; see `ShortRequests`.
     """
 
     def __init__(self, texts: int, hidden: int, options: RequestOptions, now: float) -> None:
@@ -35,6 +36,7 @@ class PendingRequest:
         self.started = now
         self.finished = now
         self.next_tag = -math.inf
+        self.long = False
         self._missing = texts
         self._unstarted = True  # none of its batches has been delivered
 
@@ -69,6 +71,7 @@ class QueuedText:
         deadline: when the last of the waiting requests will have given up; None: never.
         number: sequence number; orders texts with equal start tags by arrival.
         bulk: whether a large request added it.
+        long: whether only long requests wait for it.
         waiters: the requests that wait for it, each with the row of its vectors that the text fills.
     """
 
@@ -77,6 +80,7 @@ class QueuedText:
     deadline: float | None = None
     number: int = 0
     bulk: bool = False
+    long: bool = False
     waiters: list[tuple[PendingRequest, int]] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -88,8 +92,9 @@ class QueuedText:
         return self.start_tag, self.number
 
     def set_waiters(self, waiters: list[tuple[PendingRequest, int]]) -> None:
-        """Replace the waiters, and derive the deadline from theirs."""
+        """Replace the waiters, and derive the deadline and the length of the requests from theirs."""
         self.waiters = waiters
+        self.long = all(pending.long for pending, _ in waiters)
         deadlines = [pending.options.deadline for pending, _ in waiters]
         known = [deadline for deadline in deadlines if deadline is not None]
         self.deadline = max(known) if known and len(known) == len(waiters) else None

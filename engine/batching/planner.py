@@ -20,10 +20,12 @@ class Limits:
     Attributes:
         texts: maximum number of texts in a batch.
         tokens: maximum number of tokens in a batch, padding included. A single text may have more.
+        seconds: maximum predicted time of a batch. A single text may take longer.
     """
 
     texts: int
     tokens: int
+    seconds: float = math.inf
 
 
 def urgency(
@@ -57,6 +59,41 @@ def urgency(
         return 2, start_tag, 0.0
 
     return sorted(range(len(start_tags)), key=key)
+
+
+def plan_apart(
+    lengths: Sequence[int],
+    long: Sequence[bool],
+    limits: Limits,
+    long_limits: Limits,
+    costs: CostModel,
+    order: Sequence[int],
+    workers: int = 1,
+) -> list[tuple[int, ...]]:
+    """Cut the waiting texts into batches like `plan`, but those of long requests apart and with bounds of their own.
+
+    Args:
+        lengths: number of tokens of each text.
+        long: whether only long requests wait for a text.
+        limits: bounds of a batch of other texts.
+        long_limits: bounds of a batch of long requests' texts.
+        costs: predicts the time of a batch.
+        order: all indices, the most urgent first.
+        workers: number of workers that share the texts.
+
+    Returns:
+        The batches, which hold each index once. The batch with the most urgent text comes first.
+    """
+    rank = {index: position for position, index in enumerate(order)}
+    batches = []
+    for chosen, bounds in ((False, limits), (True, long_limits)):
+        part = [index for index in order if long[index] is chosen]
+        if part:
+            batches += [
+                tuple(part[index] for index in batch)
+                for batch in plan([lengths[index] for index in part], bounds, costs, range(len(part)), workers)
+            ]
+    return sorted(batches, key=lambda batch: min(rank[index] for index in batch))
 
 
 def plan(
@@ -98,6 +135,8 @@ def plan(
         best = seconds + least[cut]
         for end in range(start + 2, min(start + most, reach) + 1):
             seconds += each
+            if seconds > limits.seconds:
+                break
             total = seconds + least[end]
             if total <= best:  # of equals the larger: fewer calls
                 cut, best = end, total
