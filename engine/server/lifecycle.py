@@ -189,10 +189,10 @@ class Server:
             try:
                 await server._open()
             except BaseException:
-                await engine.drain()
+                await server._close()
                 raise
         except BaseException:
-            await transport.stop(None)
+            await _release(transport)
             raise
         return server
 
@@ -279,6 +279,12 @@ def _interceptors(config: ServerConfig) -> tuple[grpc.aio.ServerInterceptor, ...
         return ()
     tokens = None if config.tokens is None else Tokens(config.tokens)
     return (AccessInterceptor(tokens, read_only=config.read_only),)
+
+
+async def _release(transport: grpc.aio.Server) -> None:
+    """Free the port of a transport. One that was never started would keep it as long as the process lives."""
+    await transport.start()  # does nothing if it has been started
+    await transport.stop(None)
 
 
 def _bind(transport: grpc.aio.Server, config: ServerConfig) -> int:

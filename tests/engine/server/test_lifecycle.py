@@ -13,8 +13,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from emberline.engine.errors import ConfigError
+from emberline.engine.errors import ConfigError, EmberlineError
 from emberline.engine.server.config import ServerConfig
+from emberline.engine.server.health import Health
 from emberline.engine.server.lifecycle import Server, serving
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto import emberline_pb2_grpc
@@ -46,6 +47,33 @@ async def test_a_metrics_port_in_use_is_named(config: ServerConfig, taken: int) 
         await Server.start(replace(config, metrics_port=taken))
     async with serving(config):  # the catalogue is free again
         pass
+
+
+@pytest.mark.parametrize("fault", ["engine", "metrics", "transport"])
+async def test_a_server_that_does_not_start_frees_its_port(
+    config: ServerConfig, taken: int, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the start fails on, the same process can listen on the port at once; callers are told to try again."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    async with grpc.aio.insecure_channel(listen) as channel:
+        failing = replace(config, listen=listen)
+        if fault == "engine":
+            failing = replace(failing, engine=replace(config.engine, catalogue=config.engine.bundle))
+        elif fault == "metrics":
+            failing = replace(failing, metrics_port=taken)
+        with monkeypatch.context() as patch:
+            if fault == "transport":
+                patch.setattr(Health, "begin", lambda *_: 1 / 0)
+            waiting = asyncio.ensure_future(emberline_pb2_grpc.EmberlineStub(channel).Encode(HELLO, timeout=30))
+            with pytest.raises((EmberlineError, ZeroDivisionError)):
+                await Server.start(failing)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await waiting
+        assert refused.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    async with serving(replace(config, listen=listen)) as address:
+        assert address == listen
 
 
 @pytest.mark.parametrize(
