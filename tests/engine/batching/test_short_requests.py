@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +35,7 @@ class VirtualThreads:
     def __init__(self) -> None:
         self.now = 1000.0
         self.batches: list[tuple[float, int, float]] = []  # when each batch began, its texts, and the seconds it took
+        self._number = itertools.count()  # orders what happens at the same moment
         self._running: list[tuple[float, int, Callable[[], None]]] = []
 
     def submit(self, run: Callable[..., None], texts: list[QueuedText], *arguments: Any) -> None:
@@ -44,7 +46,7 @@ class VirtualThreads:
 
     def at(self, moment: float, function: Callable[[], None]) -> None:
         """Call a function at a moment."""
-        heapq.heappush(self._running, (moment, len(self.batches), function))
+        heapq.heappush(self._running, (moment, next(self._number), function))
 
     def shutdown(self) -> None:
         """There is nothing to stop."""
