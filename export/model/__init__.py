@@ -7,6 +7,7 @@ Shapes: B texts, users or items; L tokens; H the encoder's width; D the towers' 
 """
 
 from .config import ModelConfig
+from .distances import BUCKETS, DistanceBias
 from .emberline import CONFIG, WEIGHTS, Emberline, word_rows
 from .encoder import POOLINGS, Pooling, TextEncoder
 from .items import LABEL, LIMIT, ItemTower
@@ -15,12 +16,14 @@ from .users import PROFILE
 from .words import WordRows
 
 __all__ = [
+    "BUCKETS",
     "CONFIG",
     "LABEL",
     "LIMIT",
     "POOLINGS",
     "PROFILE",
     "WEIGHTS",
+    "DistanceBias",
     "Emberline",
     "ItemTower",
     "MatchHead",

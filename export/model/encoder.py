@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel, PreTrainedModel
 from transformers.utils import ModelOutput
 
+from .distances import DistanceBias
 from .words import WordRows
 
 #: How the tokens' vectors become one: their mean, or the first token's (`[CLS]`).
@@ -33,6 +34,7 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
 
     Attributes:
         pooling: how it pools; the configuration's ``pooling``, or else the mean.
+        distances: what attention adds for the distance of two tokens; None: nothing, as in BERT itself.
         words: the wide part, whose W numbers follow the H of BERT's; None: there is none, and W is 0.
     """
 
@@ -44,6 +46,9 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
         super().__init__(config)
         self.bert = BertModel(config, add_pooling_layer=False)
         self.pooling: Pooling = getattr(config, "pooling", "mean")
+        buckets = getattr(config, "relative_attention_num_buckets", 0)
+        shape = (buckets, config.num_attention_heads, config.max_position_embeddings)
+        self.distances = DistanceBias(*shape) if buckets else None
         self.words: WordRows | None = None
         self.post_init()
 
@@ -54,7 +59,7 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
             input_ids: (B, L) int64.
             attention_mask: (B, L) int64, 1 for a token and 0 for padding.
         """
-        states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, L, H)
+        states = self._states(input_ids, attention_mask)  # (B, L, H)
         mask = attention_mask
         if self.pooling == "cls":
             mask = mask * (mask.cumsum(1) == 1)  # of the first token alone, wherever padding lies
@@ -64,6 +69,16 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
         if self.words is not None:
             sentence = _unit(torch.cat([sentence, self.words(input_ids, attention_mask)], dim=-1))
         return TextEncoding(sentence_embedding=sentence)
+
+    def _states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        if self.distances is None:
+            states: Tensor = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            return states
+        embedded = self.bert.embeddings(input_ids)  # (B, L, H)
+        hidden = (1 - attention_mask)[:, None, None, :].to(embedded.dtype) * torch.finfo(embedded.dtype).min
+        bias = self.distances(input_ids.shape[1]) + hidden  # (B, heads, L, L)
+        states = self.bert.encoder(embedded, attention_mask=bias).last_hidden_state
+        return states  # noqa: RET504 - transformers has no types
 
     @property
     def width(self) -> int:

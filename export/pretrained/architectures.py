@@ -1,7 +1,8 @@
 """Encoders that are BERT under other names: their settings and their weights' names as BERT has them.
 
 RoBERTa and XLM-R are BERT whose positions count from behind the padding's id and which know one type of token.
-DistilBERT is BERT without types of tokens, with half of the layers.
+DistilBERT is BERT without types of tokens, with half of the layers. MPNet has no types either; its positions count as
+RoBERTa's, and its attention also adds a number for the distance of two tokens.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 from transformers import BertConfig
 
 from emberline.engine.errors import DataError
+from emberline.export.model import BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,19 @@ _DISTILBERT_FIELDS: Final = {
     "dropout": "hidden_dropout_prob",
     "attention_dropout": "attention_probs_dropout_prob",
 }
+#: What MPNet calls the table of distances.
+DISTANCES: Final = "encoder.relative_attention_bias.weight"
+_MPNET: Final = {
+    r"\.attention\.attn\.q\.": ".attention.self.query.",
+    r"\.attention\.attn\.k\.": ".attention.self.key.",
+    r"\.attention\.attn\.v\.": ".attention.self.value.",
+    r"\.attention\.attn\.o\.": ".attention.output.dense.",
+    r"\.attention\.LayerNorm\.": ".attention.output.LayerNorm.",
+}
+#: The first positions of MPNet are never used; which, its code fixes.
+_MPNET_SKIPPED: Final = 2
 #: Read as BERT; `camembert` is RoBERTa.
-KINDS: Final = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert")
+KINDS: Final = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert", "mpnet")
 
 
 def as_bert(config: Mapping[str, Any], source: str) -> tuple[BertConfig, WeightNames]:
@@ -86,12 +99,21 @@ def as_bert(config: Mapping[str, Any], source: str) -> tuple[BertConfig, WeightN
         )
     if config.get("is_decoder"):
         raise DataError(f"{source} is a decoder; Emberline trains encoders: pick another")
+    buckets = config.get("relative_attention_num_buckets", BUCKETS)
+    if kind == "mpnet" and (not isinstance(buckets, int) or buckets < BUCKETS):
+        raise DataError(f"{source} has {buckets} buckets of distances; MPNet needs {BUCKETS}: fetch config.json again")
     fields = {_DISTILBERT_FIELDS.get(name, name) if kind == "distilbert" else name: v for name, v in config.items()}
     if kind == "distilbert":
         # Of DistilBERT, config.json may leave out what it takes for granted.
         taken = {"hidden_size": 768, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 3072}
         fields = taken | fields | {"type_vocab_size": 1, "layer_norm_eps": 1e-12}
         return _config(fields, source), WeightNames(_DISTILBERT, has_types=False)
+    if kind == "mpnet":
+        positions = int(fields.get("max_position_embeddings", 512)) - _MPNET_SKIPPED
+        own = {"type_vocab_size": 1, "max_position_embeddings": positions, "relative_attention_num_buckets": buckets}
+        fields = {"vocab_size": 30527, "pad_token_id": 1} | fields | own
+        return _config(fields, source), WeightNames(_MPNET, _MPNET_SKIPPED, has_types=False)
+    fields.pop("relative_attention_num_buckets", None)
     if kind == "bert":
         return _config(fields, source), WeightNames()
     skipped = int(fields.get("pad_token_id", 1)) + 1

@@ -13,7 +13,7 @@ from transformers import BertConfig
 from emberline.engine.errors import ConfigError, DataError
 from emberline.export.model import TextEncoder
 
-from .architectures import WeightNames, as_bert
+from .architectures import DISTANCES, WeightNames, as_bert
 from .folder import TOKENIZERS, WEIGHTS, hub_folder, read_json, require_files
 from .minilm import MINILM, minilm_folder
 from .modules import SentenceModules
@@ -37,7 +37,7 @@ _FIELDS: Final = (
     "attention_probs_dropout_prob",
 )
 #: What has a default, because a BERT's configuration need not have it.
-_OWN_FIELDS: Final = {"pooling": "mean"}
+_OWN_FIELDS: Final = {"pooling": "mean", "relative_attention_num_buckets": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,11 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
         encoder = TextEncoder(config)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise DataError(f"{source}/config.json describes no BERT ({error}); fetch it again") from error
-    encoder.bert.load_state_dict(bert_weights(parts.encoder, source, encoder.bert.state_dict(), names))
+    tables = {} if encoder.distances is None else {DISTANCES: encoder.distances.bias_embeddings.weight.data}
+    weights = bert_weights(parts.encoder, source, encoder.bert.state_dict() | tables, names)
+    for name, table in tables.items():
+        table.copy_(weights.pop(name))
+    encoder.bert.load_state_dict(weights)
     _try(encoder.eval(), cutting(tokenizer, max_length), source)
     return Pretrained(encoder, tokenizer)
 

@@ -16,7 +16,9 @@ from transformers import (
     BertModel,
     DistilBertConfig,
     DistilBertModel,
+    ElectraConfig,
     MPNetConfig,
+    MPNetModel,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
@@ -68,8 +70,8 @@ def test_a_place_with_nothing_is_named(tmp_path: Path) -> None:
 
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
     """A model that is not a BERT is rejected, and the error names its kind."""
-    MPNetConfig(hidden_size=8, num_attention_heads=2).save_pretrained(tmp_path)
-    with pytest.raises(DataError, match="mpnet model; Emberline trains BERT"):
+    ElectraConfig(hidden_size=8, num_attention_heads=2).save_pretrained(tmp_path)
+    with pytest.raises(DataError, match="electra model; Emberline trains BERT"):
         pretrained.load(str(tmp_path))
 
 
@@ -240,12 +242,13 @@ SMALL = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 2, "i
             ),
             40,
         ),
+        (lambda size: MPNetModel(MPNetConfig(vocab_size=size, max_position_embeddings=302, **SMALL)), 300),
     ],
 )
 def test_kinds_of_bert_encode_as_their_own_class_does(
     encoder_folder: Path, make: Callable[[int], PreTrainedModel], positions: int
 ) -> None:
-    """RoBERTa, XLM-R and DistilBERT become the BERT that they are: the same vectors and positions."""
+    """RoBERTa, XLM-R, DistilBERT and MPNet become the BERT that they are: the same vectors and positions."""
     torch.manual_seed(1)
     size = json.loads((encoder_folder / "config.json").read_text())["vocab_size"]
     own = make(size).eval()
@@ -257,8 +260,11 @@ def test_kinds_of_bert_encode_as_their_own_class_does(
     with torch.inference_mode():
         mean = own(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.mean(1)
         found = loaded.encoder(ids, torch.ones_like(ids)).sentence_embedding
-        loaded.encoder(torch.full((1, positions), 20), torch.ones(1, positions, dtype=torch.int64))
+        many = torch.randint(2, size, (1, positions), generator=torch.Generator().manual_seed(0))
+        far = own(input_ids=many, attention_mask=torch.ones_like(many)).last_hidden_state.mean(1)
+        whole = loaded.encoder(many, torch.ones_like(many)).sentence_embedding
     torch.testing.assert_close(found, torch.nn.functional.normalize(mean), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(whole, torch.nn.functional.normalize(far), atol=1e-5, rtol=1e-5)
     with pytest.raises(ConfigError, match=f"more than the {positions} tokens"):
         pretrained.load(str(encoder_folder), positions + 1)
 

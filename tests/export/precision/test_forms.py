@@ -30,7 +30,7 @@ SIZES = {
 }
 
 
-@pytest.mark.parametrize("form", [{"pooling": "cls"}], ids=["cls"])
+@pytest.mark.parametrize("form", [{"pooling": "cls"}, {"relative_attention_num_buckets": 32}], ids=["cls", "distances"])
 def test_every_precision_gives_pytorch_s_vectors(form: dict[str, Any], tmp_path: Path) -> None:
     """fp32 and fp16 give the module's vectors, int8 nearly so, whatever a text is batched with."""
     labels = ("genres=Horror",)
@@ -39,6 +39,8 @@ def test_every_precision_gives_pytorch_s_vectors(form: dict[str, Any], tmp_path:
     for name, parameter in model.encoder.named_parameters():
         if name.endswith(".bias") and ".key." not in name:
             torch.nn.init.normal_(parameter, std=0.1)
+    if model.encoder.distances is not None:
+        torch.nn.init.normal_(model.encoder.distances.bias_embeddings.weight, std=2.0)
     rng = np.random.default_rng(0)
     texts = [Encoding(rng.integers(4, 50, length), truncated=False) for length in rng.integers(3, 30, 40)]
     layout = BundleLayout(tmp_path)
