@@ -21,6 +21,7 @@ from .provenance import require_one_model
 from .views import coldstart, latency, peers, recall
 from .views.answers import answers
 from .views.overview import headline, overview
+from .wording import prose
 
 #: The commands whose results a report shows, in the order of their sections.
 VIEWS: Final[Mapping[str, Callable[[Result], Document]]] = {
@@ -106,13 +107,13 @@ def _document(model: str, results: Mapping[str, Result]) -> Document:
     lead = ""
     if "latency" in results:
         machine = results["latency"]["environment"]
-        lead = f"On {machine['cores']} cores of {machine['cpu']}, "
-        lead += headline(results["latency"], results.get("recall"))
+        where = prose("overview.machine", cores=machine["cores"], cpu=machine["cpu"])
+        lead = f"{where} {headline(results['latency'], results.get('recall'))}"
     for name, document in documents.items():
         sections += _sections(name, document, len(documents) > 1)
     *others, last = [_TITLES[name] for name in documents]
-    said = f"{', '.join(others)} and {last}" if others else last
-    return Document(f"{model}: {said}", lead or documents[next(iter(documents))].lead, tuple(sections))
+    titles = f"{', '.join(others)} and {last}" if others else last
+    return Document(f"{model}: {titles}", lead or documents[next(iter(documents))].lead, tuple(sections))
 
 
 def _sections(name: str, document: Document, among_others: bool) -> Iterator[Section]:

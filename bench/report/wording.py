@@ -1,10 +1,14 @@
-"""How numbers, their spread and a result's conditions are written."""
+"""How numbers, their spread and a result's conditions are written; and the report's prose, which lies in templates."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from emberline.bench.harness.measurements import Summary
 
@@ -53,6 +57,29 @@ def span(summary: Summary | None) -> str:
     return f"{low}–{high}" if low != high else ""
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share in per cent, e.g. ``95%``."""
+    return f"{share:.{digits}%}"
+
+
+def prose(passage: str, **given: Any) -> str:
+    """A passage of text: ``latency.lead`` is the block `lead` of the template ``prose/latency.jinja``, filled in.
+
+    Raises:
+        jinja2.UndefinedError: it needs something that was not given.
+    """
+    page, _, block = passage.partition(".")
+    template = _templates().get_template(f"{page}.jinja")
+    return re.sub(r"[ \n]+", " ", "".join(template.blocks[block](template.new_context(given)))).strip(" ")
+
+
+@cache
+def _templates() -> Environment:
+    found = Environment(loader=PackageLoader(__package__, "prose"), undefined=StrictUndefined)
+    found.filters |= {"number": number, "three": three, "percent": percent}
+    return found
+
+
 def slug(text: str) -> str:
     """Text as a part of a file's name."""
     return "".join(letter if letter.isalnum() else "-" for letter in text)
@@ -68,10 +95,7 @@ def disturbed(result: Mapping[str, Any]) -> str:
     busy, stolen = result["environment"]["busy_before"], result["environment"]["stolen"]
     if max(busy, stolen) <= _QUIET:
         return ""
-    return (
-        f"The machine was not idle: others used {busy:.0%} of the CPU just before the measurement, and {stolen:.1%} "
-        "was stolen by other machines during it. Measure again before you rely on a time."
-    )
+    return prose("overview.disturbed", busy=busy, stolen=stolen)
 
 
 def conditions(result: Mapping[str, Any]) -> Section:

@@ -6,11 +6,12 @@ How fast it is stands above, in the report's first sentence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from operator import itemgetter
+from typing import Final
 
 from emberline.bench.harness.result import Result
 from emberline.bench.report.document import Section
-from emberline.bench.report.wording import three
+from emberline.bench.report.wording import prose
 
 #: What an accuracy gate says of a precision that may be served.
 _PASSED: Final = "passed"
@@ -31,49 +32,32 @@ def _shipping(results: Mapping[str, Result]) -> Iterator[str]:
     kept = [(one["scenario"], one["ndcg_kept"]) for one in ranked if one["ndcg_kept"] is not None]
     lost = [(scenario, share) for scenario, share in kept if share["high"] is not None and share["high"] < 1]
     reference = recall["reference"]
-    gates = (
-        {one["gate"] for one in results["latency"]["variants"] if one["precision"] == "int8"} - {""}
-        if ("latency" in results)
-        else set()
-    )
-    near = f"of an item's ten nearest, {vectors[0]['agreement_at_10']:.0%} are {reference}'s"
+    timed = results["latency"]["variants"] if "latency" in results else ()
+    gates = {one["gate"] for one in timed if one["precision"] == "int8"} - {""}
+    near = prose("overview.near", agreement=vectors[0]["agreement_at_10"], reference=reference)
     if gates and gates != {_PASSED}:
-        yield f"**Ship int8? No.** It did not pass its accuracy gate ({', '.join(sorted(gates - {_PASSED}))}); {near}."
+        yield prose("overview.refused", gates=sorted(gates - {_PASSED}), near=near)
     elif lost:
         scenario, share = min(lost, key=lambda one: one[1]["estimate"])
-        yield (
-            f"**Ship int8? Only if you can spare what it costs.** Its rankings lose measurably: NDCG@10 ({scenario}) "
-            f"is {share['estimate']:.1%} of {reference}'s, at most {share['high']:.1%}; {near}."
-        )
+        yield prose("overview.lossy", scenario=scenario, share=share, reference=reference, near=near)
     elif kept:
-        yield (f"**Ship int8? Yes.** No loss of ranking quality was measured in any of {len(kept)} scenarios; {near}.")
+        yield prose("overview.lossless", scenarios=len(kept), near=near)
 
 
 def _worth(results: Mapping[str, Result]) -> Iterator[str]:
     recall = results.get("recall")
     for scenario in recall["scenarios"] if recall else ():
         ranked = [one for one in recall["rankings"] if one["scenario"] == scenario["name"]] if recall else []
-        simple = max((one for one in ranked if one["kind"] == "baseline"), key=_ndcg, default=None)
+        baselines = [one for one in ranked if one["kind"] == "baseline"]
+        simple = max(baselines, key=itemgetter("ndcg_at_10"), default=None)
         model = next((one for one in ranked if one["kind"] == "reference"), None)
         if simple is None or model is None:
             continue
-        verdict = "Yes" if _ndcg(model) > _ndcg(simple) else "No"
-        yield (
-            f"**Is the model better than a simple baseline? {verdict}, for {scenario['name']}.** Its NDCG@10 is "
-            f"{three(_ndcg(model))}; the best of the baselines that know no text, {simple['variant']}, reaches "
-            f"{three(_ndcg(simple))}. Tuned baselines that read the texts are in `emberline bench coldstart`."
-        )
+        yield prose("overview.worth", model=model, simple=simple)
         return
 
 
 def _quick(results: Mapping[str, Result]) -> Iterator[str]:
     quick = [name for name, result in results.items() if "--quick" in result["environment"]["command_line"].split()]
     if quick:
-        yield (
-            f"**This is a quick run** ({', '.join(quick)}): few texts and repetitions, for a first impression. Measure "
-            "without --quick before you publish a figure."
-        )
-
-
-def _ndcg(one: Mapping[str, Any]) -> float:
-    return float(one["ndcg_at_10"])
+        yield prose("overview.quick", commands=quick)

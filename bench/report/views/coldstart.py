@@ -13,18 +13,10 @@ from emberline.bench.harness.result import Result
 from emberline.bench.report.document import Block, Cell, Document, Picture, Section, Table
 from emberline.bench.report.plots import colour, legend_below, picture, row_picture
 from emberline.bench.report.tables import bounds, numbers, table, words
-from emberline.bench.report.wording import conditions, left_out, three
+from emberline.bench.report.wording import conditions, left_out, prose, three
 
 from .coldstart_tasks import NO_PROFILE, ablations, attributes, bad_data, behaviour, facts, groups, over_seeds
 
-_EXPLAINED: Final = {
-    "item cold": "Items that training never saw, ranked among themselves for users that it knows.",
-    "item cold, mixed": "The same items have to hold their own against all others that the user has not met. A method "
-    "that knows warm items by their likes alone never shows a new one.",
-    "warm": "Items and users that training knows: each user's latest likes.",
-    "by time": "Everything after one moment, for everyone who came after it: what a system that was trained at that "
-    "moment would have been worth. There is one such split, so there are no seeds.",
-}
 #: Ranking measures with their titles; of the first five, more is better.
 _MEASURES: Final[Mapping[str, str]] = {
     "ndcg@10": "NDCG@10",
@@ -42,7 +34,7 @@ _DRAWN: Final = ("popularity", "popularity in the user's group", "ALS", "EASE", 
 
 def view(result: Result) -> Document:
     """Bounds first, then the overview, then every scenario, task and trial."""
-    measured, settings = Measurements.of(result), result["settings"]
+    measured = Measurements.of(result)
     sections = [bounds(result, write=three)] if result["bounds"] else []
     sections += [_overview(result, measured), *(_scenario(result, measured, one) for one in result["scenarios"])]
     for tasks in (groups, attributes, behaviour, facts, bad_data, ablations):
@@ -50,22 +42,16 @@ def view(result: Result) -> Document:
     sections.append(_cost(result, measured))
     if result["left_out"]:
         sections.append(Section("What was left out", tuple(left_out(result))))
-    tuned = "tuned on held-out training rows, never on what is measured" if settings["tune"] else "not tuned"
-    return Document(
-        "Cold start",
-        f"{settings['data_set']}, seeds {', '.join(map(str, settings['seeds']))}: every candidate is ranked, none is "
-        f"sampled. Baselines are {tuned}. "
-        f"Intervals are paired bootstrap intervals over the users ({settings['level']:.0%}).",
-        (*sections, conditions(result)),
-    )
+    return Document("Cold start", prose("coldstart.lead", settings=result["settings"]), (*sections, conditions(result)))
 
 
 def _overview(result: Result, measured: Measurements) -> Section:
     """NDCG@10 of every method in every scenario; those without profiles in a table of their own."""
-    note = "A dash: the method cannot tell the candidates apart there, for instance without a history."
     without = [one for one in result["scenarios"] if one["name"].endswith(NO_PROFILE)]
     blocks: list[Block] = [
-        _ndcg(result, measured, [one for one in result["scenarios"] if one not in without], note),
+        _ndcg(
+            result, measured, [one for one in result["scenarios"] if one not in without], prose("coldstart.overview")
+        ),
         *([_ndcg(result, measured, without, "")] if without else []),
         *_against_known(result, measured),
         *_cold_against_warm(result, measured),
@@ -86,7 +72,7 @@ def _ndcg(result: Result, measured: Measurements, scenarios: Sequence[Mapping[st
         for one in scenarios
     ]
     methods = [one["method"] for one in result["methods"]]
-    return table(methods, words("NDCG@10", lambda method: method), *columns, note=note)
+    return table(methods, words("NDCG@10", str), *columns, note=note)
 
 
 def _mean(measured: Measurements, section: str, metric: str) -> Any:
@@ -107,18 +93,11 @@ def _scenario(result: Result, measured: Measurements, scenario: Mapping[str, Any
     ]
     shown = table(
         measured.variants(name),
-        words("Method", lambda method: method),
+        words("Method", str),
         *columns,
         note="NDCG@10 with its range over the seeds.",
     )
-    explained = _EXPLAINED.get(
-        name, "Users that training never saw, by what is known of them; all warm items are ranked."
-    )
-    said = (
-        f"{explained} {scenario['queries']:,} queries over {len(scenario['seeds'])} "
-        f"{'splits' if len(scenario['seeds']) > 1 else 'split'}, {scenario['candidates']:,} items for each."
-    )
-    blocks: list[Block] = [said, shown]
+    blocks: list[Block] = [prose("coldstart.scenario", scenario=scenario), shown]
     compared = [one for one in result["comparisons"] if one["scenario"] == name]
     if compared:
         blocks.append(_comparisons(compared))
@@ -158,12 +137,11 @@ def _cost(result: Result, measured: Measurements) -> Section:
 
     shown = table(
         [one["method"] for one in result["methods"]],
-        words("Method", lambda method: method),
+        words("Method", str),
         numbers("to fit", fit, "s"),
         numbers("to rank all candidates for a user", rank, "ms"),
         numbers("to keep", lambda method: max(means(method, "kept_mb").values()), "MB"),
-        note="With settings that are known; tuning takes as many times longer as settings were tried. Of a model: its "
-        "training and the encoding of all items; of a served one: the upsert of all items, and answers over a socket.",
+        note=prose("coldstart.cost"),
     )
     return Section("Time and memory", (shown,))
 
@@ -200,10 +178,7 @@ def _against_known(result: Result, measured: Measurements) -> Iterator[Picture]:
         axes.set_ylabel("NDCG@10")
         legend_below(axes)
 
-    caption = (
-        "New users: NDCG@10 against how many of their likes are known, profile known too. With more likes known fewer "
-        "are left to be found: compare methods at one count, not one method at several."
-    )
+    caption = prose("coldstart.known")
     yield picture("coldstart-known", caption, 3.6 + 0.22 * ((len(lines) + 1) // 2), draw)
 
 
@@ -228,10 +203,7 @@ def _cold_against_warm(result: Result, measured: Measurements) -> Iterator[Pictu
             face = tint if name == "item cold" else "white"
             axes.plot([value], [y], marks[name][0], color=tint, markersize=marks[name][1], markerfacecolor=face)
 
-    caption = (
-        "New items (●) and known ones (◇), by method. Without a ●, a method cannot tell new items apart; without a ◇, "
-        "it is ALS for known items. The two are on different scales: more of the new items are relevant."
-    )
+    caption = prose("coldstart.warm")
     yield row_picture("coldstart-warm", caption, names, draw, "NDCG@10: ● item cold   ◇ warm", room=0.3)
 
 

@@ -14,7 +14,7 @@ from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import Result
 from emberline.bench.report.document import Cell, Section, Table
 from emberline.bench.report.tables import Declared, numbers, table, words
-from emberline.bench.report.wording import three
+from emberline.bench.report.wording import prose, three
 
 #: How the names of scenarios end in which users' attributes are not known.
 NO_PROFILE: Final = ", no profile"
@@ -55,7 +55,7 @@ def groups(result: Result, _: Measurements) -> Iterator[Section]:
         group("worst group", 3),
         group("best group", 4),
         numbers("gap", lambda row: row[4]["ndcg_at_10"] - row[3]["ndcg_at_10"], "NDCG@10", write=three),
-        note="Groups of at least 20 queries; the more groups an attribute makes, the wider its gap is by chance alone.",
+        note=prose("coldstart.groups"),
     )
     yield Section("Groups of users", (shown,))
 
@@ -67,17 +67,14 @@ def attributes(_: Result, measured: Measurements) -> Iterator[Section]:
     titles = {"map": "macro mAP", "micro_f1": "micro F1", "macro_f1": "macro F1", "ece": "ECE"}
     hidden = _task_table(measured, labels(True), titles, "Method, from texts without the labels")
     shown = _task_table(measured, labels(False), titles, "Method, from texts with them, a copying task")
-    said = "The labels of items that training never saw. ECE: less is better."
-    yield Section("Attribute prediction", (said, hidden, shown))
+    yield Section("Attribute prediction", (prose("coldstart.attributes"), hidden, shown))
 
 
 def behaviour(_: Result, measured: Measurements) -> Iterator[Section]:
     """How well likes are predicted."""
     if measured.variants(LIKES):
-        said = "Whether a user will like an item that they meet: the latest rows of users that training knows."
-        yield Section(
-            "Behaviour prediction", (said, _task_table(measured, LIKES, {"auc": "AUC", "ece": "ECE"}, "Method"))
-        )
+        shown = _task_table(measured, LIKES, {"auc": "AUC", "ece": "ECE"}, "Method")
+        yield Section("Behaviour prediction", (prose("coldstart.behaviour"), shown))
 
 
 def _task_table(measured: Measurements, section: str, titles: Mapping[str, str], title: str) -> Table:
@@ -91,7 +88,7 @@ def _task_table(measured: Measurements, section: str, titles: Mapping[str, str],
         )
 
     columns = [column(metric, name) for metric, name in titles.items()]
-    return table(measured.variants(section), words(title, lambda method: method), *columns)
+    return table(measured.variants(section), words(title, str), *columns)
 
 
 def facts(result: Result, measured: Measurements) -> Iterator[Section]:
@@ -118,8 +115,8 @@ def facts(result: Result, measured: Measurements) -> Iterator[Section]:
 def bad_data(_: Result, measured: Measurements) -> Iterator[Section]:
     """What bad data costs."""
     clean = corrupted("")
-    ways = [section for section in measured.sections() if section.startswith(BAD_DATA) and section != clean]
-    if not ways:
+    faults = [section for section in measured.sections() if section.startswith(BAD_DATA) and section != clean]
+    if not faults:
         return
 
     def column(section: str) -> Declared:
@@ -127,18 +124,18 @@ def bad_data(_: Result, measured: Measurements) -> Iterator[Section]:
             before, after = (measured.mean(one, method, "ndcg@10") for one in (clean, section))
             return f"{after / before:.0%} kept" if before and after is not None else "–"
 
-        title = section.removeprefix(BAD_DATA)
-        value = lambda method: measured.mean(section, method, "ndcg@10")  # noqa: E731  # as short as what it returns
-        return numbers(title, value, write=three, detail=kept, best=max)
+        def value(method: str) -> float | None:
+            return measured.mean(section, method, "ndcg@10")
+
+        return numbers(section.removeprefix(BAD_DATA), value, write=three, detail=kept, best=max)
 
     shown = table(
         measured.variants(clean),
-        words("Method", lambda method: method),
+        words("Method", str),
         numbers("clean data", lambda method: measured.mean(clean, method, "ndcg@10"), write=three),
-        *map(column, ways),
+        *map(column, faults),
     )
-    said = "NDCG@10 of `item cold` when the new items' data is bad. All methods were fitted to clean data."
-    yield Section("Bad data", (said, shown))
+    yield Section("Bad data", (prose("coldstart.bad_data"), shown))
 
 
 def ablations(result: Result, measured: Measurements) -> Iterator[Section]:
@@ -159,7 +156,9 @@ def ablations(result: Result, measured: Measurements) -> Iterator[Section]:
             ratio = ratios.get((one["name"], section)) if metric == "ndcg@10" else None
             return "" if ratio is None else f"{ratio:.3f}×"
 
-        value = lambda one: measured.mean(ablation(section), one["name"], metric)  # noqa: E731  # as short as this
+        def value(one: Mapping[str, Any]) -> float | None:
+            return measured.mean(ablation(section), one["name"], metric)
+
         return numbers(title, value, unit, write=three, detail=detail)
 
     def changes(one: Mapping[str, Any]) -> Cell:
@@ -174,8 +173,4 @@ def ablations(result: Result, measured: Measurements) -> Iterator[Section]:
         column("behaviour", "AUC", LIKES, "auc"),
         column("behaviour", "ECE", LIKES, "ece"),
     )
-    said = (
-        f"What each part of the training is worth: one thing is changed at a time, all with "
-        f"{result['settings']['budget']:.0%} of the default steps. Ratios are to the complete training of that length."
-    )
-    yield Section("Ablations", (said, shown))
+    yield Section("Ablations", (prose("coldstart.ablations", budget=result["settings"]["budget"]), shown))

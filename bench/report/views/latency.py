@@ -15,16 +15,7 @@ from emberline.bench.latency.latency import SHARES, section
 from emberline.bench.report.document import Block, Document, Picture, Section, Table
 from emberline.bench.report.plots import INK, QUIET, bars, colour, legend_below, picture, row_picture
 from emberline.bench.report.tables import Declared, numbers, table, words
-from emberline.bench.report.wording import conditions, disturbed, left_out, number, six, slug, span, times
-
-_EXPLAINED: Final = {
-    "SingleStream": "One request of one text at a time, on an otherwise idle machine.",
-    "MultiStream": "One request of eight texts at a time; latencies are of the whole request.",
-    "Offline": "All texts at once, in batches and in an order of the variant's own choice. “Arrival order” is PyTorch "
-    "fed in batches of 32 as the texts come.",
-    "Server": "Requests of one text arrive by themselves (Poisson), whether or not earlier ones have been answered; a "
-    "latency counts from the moment at which the request was due.",
-}
+from emberline.bench.report.wording import conditions, disturbed, left_out, number, prose, six, slug, span, times
 
 #: The scenarios in plain words; MLPerf's names stand behind them.
 _PLAIN: Final = {
@@ -33,7 +24,6 @@ _PLAIN: Final = {
     "Offline": "All texts at once",
     "Server": "Requests that arrive by themselves",
 }
-_FEW: Final = "A dash at p90 and p99: there were too few requests to tell the two from the slowest one."
 
 
 def view(result: Result) -> Document:
@@ -43,7 +33,7 @@ def view(result: Result) -> Document:
     for texts in (one["name"] for one in result["texts"]):
         suffix = f", {texts} texts" if len(result["texts"]) > 1 else ""
         for scenario in result["settings"]["scenarios"]:
-            blocks: list[Block] = [_EXPLAINED[scenario], _table(result, measured, section(scenario, texts))]
+            blocks: list[Block] = [prose(f"latency.{scenario}"), _table(result, measured, section(scenario, texts))]
             match scenario:
                 case "SingleStream":
                     blocks.append(_latencies(result, measured, texts))
@@ -55,28 +45,13 @@ def view(result: Result) -> Document:
     sections += [_participants(result), conditions(result)]
     if warning := disturbed(result):
         sections.insert(0, Section("Take care", (warning,)))
-    return Document("Latency and throughput", _lead(result), tuple(sections))
-
-
-def _lead(result: Result) -> str:
-    settings = result["settings"]
-    texts = " and ".join(
-        f"{one['count']} {one['name']} texts of {one['tokens_minimum']} to {one['tokens_maximum']} tokens "
-        f"(mean {number(one['tokens_mean'])})"
-        for one in result["texts"]
-    )
-    threads = result["variants"][0]["threads"]
-    return (
-        f"{texts}; each variant with {threads} {'thread' if threads == 1 else 'threads'}, taking turns, medians of "
-        f"{settings['repetitions']} repetitions with their range. A ratio above 1 is better than "
-        f"{result['reference'] or 'the reference, which was not measured'}."
-    )
+    return Document("Latency and throughput", prose("latency.lead", result=result), tuple(sections))
 
 
 def _table(result: Result, measured: Measurements, place: str) -> Table:
     reference = result["reference"]
     bound = f"rate with p99 ≤ {number(result['settings']['bound_ms'])} ms"
-    columns: list[Declared] = [words("Variant", lambda name: name)]
+    columns: list[Declared] = [words("Variant", str)]
     for metric in measured.metrics(place):
         best = max if metric in HIGHER_IS_BETTER else min
         title = bound if metric == "rate" else metric
@@ -85,7 +60,7 @@ def _table(result: Result, measured: Measurements, place: str) -> Table:
         if metric != "p90":
             columns.append(_ratios(measured, place, metric, reference))
     named = measured.variants(place)
-    few = "" if all(measured.has_tail(place, name) for name in named) else _FEW
+    few = "" if all(measured.has_tail(place, name) for name in named) else prose("latency.few")
     return table(named, *columns, note=few)
 
 
@@ -117,13 +92,14 @@ def _ratios(measured: Measurements, place: str, metric: str, reference: str) -> 
 def _loads_table(measured: Measurements, texts: str) -> Table:
     places = {share: section("Server", texts, share) for share in SHARES}
 
-    def at(place: str) -> Declared:
+    def at(share: float) -> Declared:
         def detail(name: str) -> str:
-            p50, rate = (number(measured.median(place, name, metric)) for metric in ("p50", OFFERED))
+            p50, rate = (number(measured.median(places[share], name, metric)) for metric in ("p50", OFFERED))
             return f"p50 {p50} at {rate}/s"
 
-        title = f"p99 at {next(share for share, found in places.items() if found == place):.0%} load"
-        return numbers(title, lambda name: measured.median(place, name, "p99"), "ms", detail=detail)
+        return numbers(
+            f"p99 at {share:.0%} load", lambda name: measured.median(places[share], name, "p99"), "ms", detail=detail
+        )
 
     def lost(name: str) -> str:
         return str(int(sum(sum(measured.values(place, name, UNANSWERED)) for place in places.values())))
@@ -133,12 +109,11 @@ def _loads_table(measured: Measurements, texts: str) -> Table:
 
     return table(
         measured.variants(section("Server", texts, SHARES[0])),
-        words("Variant", lambda name: name),
-        *map(at, places.values()),
+        words("Variant", str),
+        *map(at, places),
         numbers("lost", lost, "requests"),
         numbers("lag", lag, "p99, ms"),
-        note="The load is a share of what the same variant answers at most. The lag is how late the generator itself "
-        "sent requests; the latencies contain it.",
+        note=prose("latency.loads_note"),
     )
 
 
@@ -173,10 +148,9 @@ def _latencies(result: Result, measured: Measurements, texts: str) -> Picture:
         axes.plot([p90, p99], [y, y], "|", color=tint, markersize=11, markeredgewidth=2)
         axes.annotate(number(p50), (p50, y), (0, 9), textcoords="offset points", ha="center", fontsize=9, color=tint)
 
-    caption = f"Latency of one request, {texts} texts: p50, p90 and p99, medians over the repetitions. Less is better."
     return row_picture(
         f"latency-single-{slug(texts)}",
-        caption,
+        prose("latency.single", texts=texts),
         names,
         draw,
         "ms: ● half are faster (p50)   ❘ 90 % (p90), 99 % (p99)",
@@ -193,8 +167,7 @@ def _throughputs(result: Result, measured: Measurements, texts: str) -> Picture:
         if values:
             note = number(values.median) + (f"  ({times(ratio.median)})" if ratio else "")
             rows.append((name, values, variant_colour(result, name), note))
-    caption = f"Throughput, {texts} texts, all at once; the line is the range of the repetitions. More is better."
-    return bars(f"latency-offline-{slug(texts)}", caption, rows)
+    return bars(f"latency-offline-{slug(texts)}", prose("latency.throughputs", texts=texts), rows)
 
 
 def _loads(result: Result, measured: Measurements, texts: str) -> Picture:
@@ -222,10 +195,7 @@ def _loads(result: Result, measured: Measurements, texts: str) -> Picture:
         axes.set_ylabel("ms")
         legend_below(axes)
 
-    caption = (
-        f"Latency under load, {texts} texts, at 50, 70 and 90 % of each variant's own saturation: p99 strong, p50 "
-        "faint; dashed through gRPC; dotted the bound on p99. Further right and lower is better."
-    )
+    caption = prose("latency.loads", texts=texts)
     return picture(f"latency-load-{slug(texts)}", caption, 3.6 + 0.22 * ((len(names) + 1) // 2), draw)
 
 

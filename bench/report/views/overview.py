@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ from emberline.bench.latency.latency import section
 from emberline.bench.report.document import Block, Picture, Section, Table
 from emberline.bench.report.plots import QUIET, Point, colour, numbered, picture
 from emberline.bench.report.tables import Declared, numbers, table, words
-from emberline.bench.report.wording import four, number, times
+from emberline.bench.report.wording import four, prose, times
 
 from .pareto import ParetoRow, Timed, front, pareto_rows
 
@@ -40,12 +40,10 @@ def headline(latency: Result, recall: Result | None) -> str:
     if not medians:
         return ""
     name = min(medians, key=lambda variant: medians[variant] or 0.0)
-    said = f"{name} answers a request of one text in {number(medians[name])} ms at the median"
-    ratio = measured.ratio(place, name, "p50", latency["reference"])
-    if ratio and name != latency["reference"]:
-        said += f", {number(ratio.median)} times as fast as {latency['reference']}"
+    reference = latency["reference"]
+    ratio = measured.ratio(place, name, "p50", reference) if name != reference else None
     kept = _kept(latency, recall, name)
-    return f"{said}, and keeps {kept:.1%} of its top 10." if kept is not None else f"{said}."
+    return prose("overview.headline", name=name, median=medians[name], ratio=ratio, reference=reference, kept=kept)
 
 
 def _kept(latency: Result, recall: Result | None, name: str) -> float | None:
@@ -82,28 +80,15 @@ def _table(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Seq
         numbers("NDCG@10", lambda row: row.item_cold, "item cold", write=four),
         numbers("NDCG@10", lambda row: row.user_cold, "user cold", write=four),
         words("Pareto front", lambda row: "yes" if row in chosen else ""),
-        note=" ".join(_note(results, rows)),
+        note=_note(results, rows),
     )
 
 
-def _note(results: Mapping[str, Result], rows: Sequence[ParetoRow]) -> Iterator[str]:
+def _note(results: Mapping[str, Result], rows: Sequence[ParetoRow]) -> str:
     runs = list(dict.fromkeys(row.run for row in rows))
-    yield "p50 and p99 are of one request of one text, throughput is with all texts at once; a dash: not measured."
-    for run in runs:
-        if run != "recall":
-            result = results[run]
-            texts = MIXED if run == "peers" else result["texts"][0]["name"]
-            compared = f"; small: how many times better than {result['reference']}" if result["reference"] else ""
-            yield f"Run {run}: {texts} texts{compared}."
-    if "peers" in runs:
-        yield (
-            "A peer's throughput is in its fastest batch size, and its agreement@10 is among all items of the "
-            "catalogue, by encoders' vectors; in run latency it is among unseen items, and from `bench recall`. "
-            "NDCG@10 of run peers is by each one's own vectors, through the bundle's towers."
-        )
-    if len(runs) > 1:
-        yield "Different runs, at different times: compare rows of one run, never a row of one with a row of another."
-    yield "On the front is what no other variant of the same run equals or beats in both throughput and agreement."
+    texts = {run: MIXED if run == "peers" else results[run]["texts"][0]["name"] for run in runs if run != "recall"}
+    timed = [(run, name, results[run]["reference"]) for run, name in texts.items()]
+    return prose("overview.note", runs=timed, peers="peers" in runs, several=len(runs) > 1)
 
 
 def _plot(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Sequence[ParetoRow]) -> Picture:
@@ -125,9 +110,4 @@ def _plot(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Sequ
     named = "; ".join(f"{place} {row.name}, {row.run}" for place, (row, _) in enumerate(points, 1))
     runs = dict.fromkeys(row.run for row, _ in points)
     compared = "; ".join(f"run {run}: {results[run]['reference']}" for run in runs)
-    caption = (
-        f"Throughput, as a ratio to PyTorch in the same run ({compared}), against agreement. Filled, with a line: the "
-        "Pareto front of each run; circles: run latency, squares: run peers, which are not to be compared with each "
-        f"other. Further right and higher is better. {named}."
-    )
-    return picture("overview", caption, 3.8, draw)
+    return picture("overview", prose("overview.plot", compared=compared, named=named), 3.8, draw)

@@ -16,7 +16,7 @@ from emberline.bench.peers.places import bulk, row_of
 from emberline.bench.report.document import Document, Picture, Section, Table
 from emberline.bench.report.plots import Point, bars, colour, numbered, picture
 from emberline.bench.report.tables import TITLES, Declared, bounds, numbers, table, words
-from emberline.bench.report.wording import conditions, four, left_out, number, six, times
+from emberline.bench.report.wording import conditions, four, left_out, number, prose, six, times
 
 #: Parts of a lone request with their columns.
 _PARTS: Final[Mapping[str, str]] = {
@@ -33,21 +33,14 @@ _PARTS: Final[Mapping[str, str]] = {
 
 def view(result: Result) -> Document:
     """What had to be shown, the one table, then what does not fit into it."""
-    measured, mixed = Measurements.of(result), result["texts"][0]
-    note = (
-        "Ratios are taken within each repetition, whose variants ran right after each other. A peer agrees as well "
-        "if its agreement@10 is not lower than that of Emberline's fastest variant."
-    )
+    measured = Measurements.of(result)
     shown: tuple[Callable[[Result, Measurements], Section], ...] = (
         *(_overview, _clients, _spent, _parts, _loads, _recommendations, _work, _peaks, _operators),
     )
-    sections = [bounds(result, note), *(one(result, measured) for one in shown), _participants(result)]
+    sections = [bounds(result, prose("peers.bounds")), *(one(result, measured) for one in shown), _participants(result)]
     return Document(
         "Emberline and its peers",
-        f"The same weights, texts and {result['variants'][0]['threads']} threads for everyone, each in a process and "
-        f"peers in an environment of their own, taking turns; medians of {result['settings']['repetitions']} "
-        f"repetitions with their range. Mixed texts have {mixed['tokens_minimum']} to {mixed['tokens_maximum']} tokens "
-        f"(mean {number(mixed['tokens_mean'])}).",
+        prose("peers.lead", result=result, mixed=result["texts"][0]),
         (*sections, conditions(result)),
     )
 
@@ -69,11 +62,6 @@ def _overview(result: Result, measured: Measurements) -> Section:
     def once(title: str, unit: str, key: str, write: Callable[[float | None], str]) -> Declared:
         return numbers(title, lambda row: write(row[1][key]) if row[0] == row[1]["name"] else "", unit)
 
-    note = (
-        "texts/s with all texts at once; p50 and p99 of one mixed text at a time. Agreement@10 is the share of an "
-        "item's ten nearest neighbours by PyTorch's fp32 vectors that are among its ten nearest by the variant's. "
-        "NDCG@10 is that of items that training has not seen, ranked by its vectors through the bundle's towers."
-    )
     shown = table(
         variant_rows(result),
         words("Variant", lambda row: row[0]),
@@ -82,7 +70,7 @@ def _overview(result: Result, measured: Measurements) -> Section:
         once("agreement@10", "", "agreement_at_10", four),
         once("NDCG@10", "item cold", "item_cold_ndcg_at_10", four),
         once("memory", "MB, peak", "memory_mb", number),
-        note=f"{note} Small: how many times better than {reference}." if reference else note,
+        note=prose("peers.overview", reference=reference),
     )
     return Section("One table", (shown, throughputs(result, measured), against_agreement(result, measured)))
 
@@ -98,11 +86,8 @@ def _clients(result: Result, measured: Measurements) -> Section:
         columns.append(_figure(measured, places.crowd(clients), "texts/s", places.crowd(clients), "throughput"))
         columns += [_figure(measured, metric, "ms", places.crowd(clients), metric) for metric in ("p50", "p99")]
     served = [one["name"] for one in result["variants"] if one["path"] == "grpc"]
-    said = (
-        "Over gRPC, with so many callers always waiting for the answer to one mixed text. Clients and server share "
-        "the machine's cores."
-    )
-    return Section("Servers with several clients", (said, table(served, words("Variant", lambda name: name), *columns)))
+    shown = table(served, words("Variant", str), *columns)
+    return Section("Servers with several clients", (prose("peers.clients"), shown))
 
 
 def _spent(result: Result, measured: Measurements) -> Section:
@@ -118,38 +103,25 @@ def _spent(result: Result, measured: Measurements) -> Section:
         numbers("server", of(places.SERVER_MS), "ms of CPU"),
         numbers("client", of(places.CLIENT_MS), "ms of CPU"),
     )
-    said = (
-        "An answer's share of the time that the processes spent on any core while so many callers were waiting. What "
-        "the client takes, the server lacks."
-    )
-    return Section(TITLES["spent"], (said, shown))
+    return Section(TITLES["spent"], (prose("peers.spent"), shown))
 
 
 def _parts(_: Result, measured: Measurements) -> Section:
     columns = [_figure(measured, title, "ms", places.PARTS, part) for part, title in _PARTS.items()]
-    said = (
-        "One mixed text, or one recommendation, at a time; medians, which need not add up. Waiting is for a batch to "
-        "begin; outside is what the caller waits beyond the engine's own time: messages, gRPC, the event loops of both "
-        "sides and the socket. An empty call asks for no work, and goes the same way."
-    )
-    shown = table(measured.variants(places.PARTS), words("Variant", lambda name: name), *columns)
-    return Section(TITLES["parts"], (said, shown))
+    shown = table(measured.variants(places.PARTS), words("Variant", str), *columns)
+    return Section(TITLES["parts"], (prose("peers.parts"), shown))
 
 
 def _loads(_: Result, measured: Measurements) -> Section:
     shown = table(
         measured.variants(places.LOAD),
-        words("Variant", lambda name: name),
+        words("Variant", str),
         numbers("offered", lambda name: measured.median(places.LOAD, name, OFFERED), "requests/s"),
         *(_figure(measured, metric, "ms", places.LOAD, metric) for metric in ("p50", "p90", "p99")),
         _figure(measured, "generator's lag", "p99, ms", places.LOAD, LAG),
         numbers("unanswered", lambda name: str(int(sum(measured.values(places.LOAD, name, UNANSWERED)))), "requests"),
     )
-    said = (
-        "Requests of one text that arrive by themselves (Poisson) at 70 % of what the server answers at most; "
-        "latencies count from the moment at which a request was due."
-    )
-    return Section(TITLES["loads"], (said, shown))
+    return Section(TITLES["loads"], (prose("peers.loads"), shown))
 
 
 def _recommendations(result: Result, measured: Measurements) -> Section:
@@ -160,13 +132,9 @@ def _recommendations(result: Result, measured: Measurements) -> Section:
 
         return find
 
-    said = (
-        "Ten items through gRPC for a user given by the ids of ten liked ones: no text is encoded, and every item of "
-        "the catalogue is scored."
-    )
     columns = [numbers(metric, of(metric), "ms") for metric in ("p50", "p90", "p99")]
     shown = table(result["settings"]["catalogues"], words("Catalogue", lambda count: f"{count:,} items"), *columns)
-    return Section("Recommendations", (said, shown))
+    return Section("Recommendations", (prose("peers.recommendations"), shown))
 
 
 def _work(result: Result, measured: Measurements) -> Section:
@@ -177,11 +145,7 @@ def _work(result: Result, measured: Measurements) -> Section:
         numbers("throughput", lambda row: measured.summary(places.growing(row[0]), row[1], "throughput"), "texts/s"),
         numbers("memory", lambda row: measured.summary(places.growing(row[0]), row[1], places.MEMORY), "MB, resident"),
     )
-    said = (
-        "Short texts of mixed lengths, hardly any of which is another's copy, encoded in process; vectors are dropped "
-        "as they come."
-    )
-    return Section(TITLES["work"], (said, shown))
+    return Section(TITLES["work"], (prose("peers.work"), shown))
 
 
 def _peaks(result: Result, measured: Measurements) -> Section:
@@ -191,21 +155,11 @@ def _peaks(result: Result, measured: Measurements) -> Section:
     shown = table(
         result["peaks"],
         words("Precision", lambda one: one["precision"]),
-        numbers(
-            "peak",
-            lambda one: measured.summary(places.PEAK, one["precision"], places.GIGA_OPERATIONS),
-            "billion operations/s",
-        ),
+        numbers("peak", peak, "billion operations/s"),
         words("reached by", lambda one: one["library"]),
         words("matrices", lambda one: " × ".join(map(str, one["shape"])), "M × K × N"),
     )
-    cost = result["arithmetic"]
-    said = (
-        f"A text of L tokens costs the encoder L · ({cost['linear']:,} + {cost['attention']:,} · L) operations in "
-        "matrix products; padding is not counted, because it is no work. The peak is the fastest matrix product that "
-        "any of the installed libraries makes on as many threads."
-    )
-    return Section("The machine's peak", (said, shown))
+    return Section("The machine's peak", (prose("peers.peaks", arithmetic=result["arithmetic"]), shown))
 
 
 def _operators(_: Result, measured: Measurements) -> Section:
@@ -214,16 +168,16 @@ def _operators(_: Result, measured: Measurements) -> Section:
     most = {name: max(measured.median(places.OPERATORS, one, name) or 0.0 for one in precisions) for name in names}
     names.sort(key=lambda name: (name == "others", -most[name]))
 
-    def share(precision: str) -> Declared:
-        write = lambda value: number(100 * value)  # noqa: E731  # shorter than a function of its own
-        return numbers(precision, lambda name: measured.median(places.OPERATORS, precision, name), "%", write=write)
+    def hundredfold(share: float) -> str:
+        return number(100 * share)
 
-    said = (
-        "By ONNX Runtime's profiler, after its optimisations, on one thread with one mixed text a run. What is no "
-        "matrix product stands between an engine and the machine's peak."
-    )
-    shown = table(names, words("Operator", lambda name: name), *map(share, precisions))
-    return Section(TITLES["operators"], (said, shown))
+    def share(precision: str) -> Declared:
+        return numbers(
+            precision, lambda name: measured.median(places.OPERATORS, precision, name), "%", write=hundredfold
+        )
+
+    shown = table(names, words("Operator", str), *map(share, precisions))
+    return Section(TITLES["operators"], (prose("peers.operators"), shown))
 
 
 def _participants(result: Result) -> Section:
@@ -268,8 +222,7 @@ def throughputs(result: Result, measured: Measurements) -> Picture:
         if values:
             rows.append((name, values, colour(record["engine"], record["precision"]), number(values.median)))
     rows.sort(key=lambda row: -row[1].median)
-    caption = "Throughput, mixed texts, all at once; the line is the range of the repetitions. More is better."
-    return bars("peers-offline", caption, rows, room=0.32, margin=0.15)
+    return bars("peers-offline", prose("peers.throughputs"), rows, room=0.32, margin=0.15)
 
 
 def against_agreement(result: Result, measured: Measurements) -> Picture:
@@ -289,8 +242,4 @@ def against_agreement(result: Result, measured: Measurements) -> Picture:
         axes.set_xlabel("texts/s, mixed texts")
 
     named = "; ".join(f"{place} {record['name']}" for place, (record, _) in enumerate(points, 1))
-    caption = (
-        "Throughput, each in its fastest batch size, against agreement; Emberline has colours. Further right and "
-        f"higher is better. {named}."
-    )
-    return picture("peers-agreement", caption, 3.8, draw)
+    return picture("peers-agreement", prose("peers.agreement", named=named), 3.8, draw)

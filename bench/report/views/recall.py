@@ -11,7 +11,7 @@ from emberline.bench.harness.result import Result
 from emberline.bench.report.document import Block, Cell, Document, Picture, Section
 from emberline.bench.report.plots import INK, beside, colour, legend_below, picture, row_picture
 from emberline.bench.report.tables import Declared, numbers, table, words
-from emberline.bench.report.wording import DASH, conditions, four, number, slug, three
+from emberline.bench.report.wording import DASH, conditions, four, number, prose, slug, three
 
 
 def view(result: Result) -> Document:
@@ -21,9 +21,7 @@ def view(result: Result) -> Document:
     sections += [_kept(result), _drift(result), _embeddings(result), conditions(result)]
     return Document(
         "Recall",
-        f"What each precision keeps of {result['reference']}'s vectors and rankings. Every candidate is ranked, none "
-        "is sampled; intervals are paired bootstrap intervals over the queries "
-        f"({result['settings']['level']:.0%}).",
+        prose("recall.lead", reference=result["reference"], level=result["settings"]["level"]),
         tuple(sections),
     )
 
@@ -63,10 +61,7 @@ def _vectors(result: Result) -> Section:
             f"{result['reference']}: {_small(result['reference_calibration_error'])}",
             write=_small,
         ),
-        note=f"Agreement@k is the share of the k nearest by {result['reference']}'s vectors that are also among the k "
-        f"nearest by the variant's: of the neighbours of {count:,} items that training never saw, and of users' "
-        "recommendations over the whole catalogue. Kendall's τ compares the orders of the unseen items for each user. "
-        "ECE is the calibration error of the probabilities.",
+        note=prose("recall.vectors", reference=result["reference"], count=count),
     )
     return Section("Vectors and orders", (shown,))
 
@@ -75,7 +70,9 @@ def _ranking(result: Result, scenario: Mapping[str, Any]) -> Section:
     name, found = scenario["name"], [one for one in result["rankings"] if one["scenario"] == scenario["name"]]
 
     def columns(title: str, key: str) -> tuple[Declared, Declared]:
-        kept = lambda one: _kept_cell(one[f"{key}_kept"])  # noqa: E731  # shorter than a function of its own
+        def kept(one: Mapping[str, Any]) -> Cell:
+            return _kept_cell(one[f"{key}_kept"])
+
         unit = f"of {result['reference']}'s"
         return numbers(title, _of(f"{key}_at_10"), write=four, best=max), numbers(f"{title} kept", kept, unit)
 
@@ -85,8 +82,8 @@ def _ranking(result: Result, scenario: Mapping[str, Any]) -> Section:
         *columns("NDCG@10", "ndcg"),
         *columns("Recall@10", "recall"),
     )
-    said = f"{scenario['queries']:,} users ask, {scenario['candidates']:,} items are ranked for each."
-    return Section(f"Ranking: {name}", (said, shown, _ranking_plot(found, name)))
+    explained = prose("recall.ranking", scenario=scenario)
+    return Section(f"Ranking: {name}", (explained, shown, _ranking_plot(found, name)))
 
 
 def _kept_cell(kept: Mapping[str, Any] | None) -> Cell:
@@ -106,7 +103,7 @@ def _ranking_plot(found: Sequence[Mapping[str, Any]], scenario: str) -> Picture:
         axes.plot([value], [y], "o", color=tint, markersize=8)
         beside(axes, three(value), value, y)
 
-    caption = f"NDCG@10, {scenario}: each precision, and grey the baselines that know no text. More is better."
+    caption = prose("recall.ranking_plot", scenario=scenario)
     names = [one["variant"] for one in found]
     return row_picture(f"recall-{slug(scenario)}", caption, names, draw, "NDCG@10", margin=0.12)
 
@@ -121,10 +118,7 @@ def _kept(result: Result) -> Section:
         axes.plot([100 * kept["estimate"]], [y], "o", color=tint, markersize=7)
         axes.axvline(100, color=INK, linewidth=1)
 
-    caption = (
-        f"What each precision keeps of {result['reference']}'s NDCG@10, with its interval: where the interval holds "
-        "100 %, no loss was measured."
-    )
+    caption = prose("recall.kept", reference=result["reference"])
     names = [f"{one['variant']}, {one['scenario']}" for one in rows]
     label = f"NDCG@10, % of {result['reference']}'s"
     return Section("What is kept", (row_picture("recall-kept", caption, names, draw, label, room=0.32, zero=False),))
@@ -148,9 +142,7 @@ def _drift(result: Result) -> Section:
     )
     reference = result["reference"]
     blocks: list[Block] = [
-        f"How far each output lies from {reference}'s for the same user and item, as an absolute difference: "
-        f"the ranking score in standard deviations of {reference}'s scores; ratings as a share of their "
-        "range; the others as probabilities.",
+        prose("recall.drift", reference=reference),
         shown,
     ]
     curves = [one for one in result["drift"] if one["quantiles"]]
@@ -182,10 +174,7 @@ def _embeddings(result: Result) -> Section:
         numbers("agreement@10", _of("recommendations_at_10"), "recommendations", write=four),
         kept("NDCG@10, item cold", "item_cold_ndcg_at_10"),
         kept(f"NDCG@10, user cold, {measured['known']} known", "user_cold_ndcg_at_10"),
-        note=f"By the vectors of {measured['variant']}. Items' vectors are kept as a catalogue keeps them "
-        "(`--catalogue-vectors`), and of `item_embedding` and `user_embedding` only the first numbers make the ranking "
-        "score. Agreement is that of users' recommendations over the whole catalogue with those by "
-        f"{first}; what is kept is a share of {first}, too.",
+        note=prose("recall.embeddings", variant=measured["variant"], first=first),
     )
     return Section("Smaller embeddings", (shown,))
 
@@ -203,11 +192,7 @@ def _curves(curves: Sequence[Mapping[str, Any]], reference: str) -> Picture:
         axes.set_ylabel("% of the scores that drift less")
         legend_below(axes, len(curves))
 
-    caption = (
-        f"Score drift: how many of the ranking scores lie nearer to {reference}'s than what is below. Further left is "
-        "better; the scale is logarithmic."
-    )
-    return picture("recall-drift", caption, 3.7, draw)
+    return picture("recall-drift", prose("recall.drift_plot", reference=reference), 3.7, draw)
 
 
 def _small(value: float | None) -> str:
