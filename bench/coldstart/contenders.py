@@ -14,13 +14,13 @@ from emberline.export.baselines.baseline import Baseline, answer
 from emberline.export.baselines.ease import Ease
 from emberline.export.baselines.groups import GroupPopularity
 from emberline.export.baselines.hybrid import LightFm
+from emberline.export.baselines.level import UNMOVED, NewItemLevel, best_level
 from emberline.export.baselines.material import BaselineData
 from emberline.export.baselines.nearest import MeanOfHistory, Neighbours
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.baselines.query import ProfileText
 from emberline.export.baselines.ridge import RidgeToAls
 from emberline.export.baselines.spaces import AttributeSpace, Bm25, EncoderSpace, Space, TfIdf
-from emberline.export.evaluation.evaluation import ndcg_at
 
 from .settings import K
 from .tasks import Round, with_profile
@@ -141,10 +141,16 @@ class TunedBaseline:
     baseline: Baseline  # the baseline with its settings.
     value: float | None  # what it was worth when they were chosen; None: there was nothing to choose.
     tried: int  # number of settings to choose from.
+    level: NewItemLevel = UNMOVED  # where it puts new items beside known ones.
+
+    @property
+    def settings(self) -> str:
+        """As they could be written in Python."""
+        return repr(self.baseline) if self.level == UNMOVED else f"{self.baseline!r}, {self.level!r}"
 
 
 def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -> Mapping[str, TunedBaseline]:
-    """Choose settings for each scenario.
+    """Choose settings for each scenario; where new items are ranked with known ones, their level too.
 
     Each scenario has its own best settings, though a product would have one set for all of them: whatever is gained by
     that is the baselines'.
@@ -160,17 +166,17 @@ def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -
         for baseline in contender.grid:
             answered = [one for one in asked if baseline.answers(one, material.warm_items)]
             if len(contender.grid) == 1:
-                chosen |= {scenario.name: TunedBaseline(baseline, None, 1) for scenario in answered}
-                continue
+                chosen |= {one.name: TunedBaseline(baseline, None, 1) for one in answered if one.new is None}
+                answered = [one for one in answered if one.new is not None]
             if not answered:
                 continue
             fitted = baseline.fit(material)
             for scenario in answered:
                 scores = answer(baseline, fitted, scenario, material.content, popularity)
-                value = float(ndcg_at(scenario, scores, K).mean())
+                level, value = best_level(scenario, scores, K)
                 best = chosen.get(scenario.name)
                 if best is None or best.value is None or value > best.value:
-                    chosen[scenario.name] = TunedBaseline(baseline, value, len(contender.grid))
+                    chosen[scenario.name] = TunedBaseline(baseline, value, len(contender.grid), level)
         for scenario in round_.scenarios:
             if (twin := chosen.get(with_profile(scenario.name))) is not None:
                 chosen[scenario.name] = twin

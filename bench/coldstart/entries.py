@@ -7,13 +7,16 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.records import RunRecord
 from emberline.bench.harness.variants import LeftOut
 from emberline.export.baselines.baseline import Baseline, FittedBaseline, answer
 from emberline.export.baselines.material import BaselineData
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
-from emberline.export.evaluation.scenarios import Scenario
+from emberline.export.evaluation.scenarios import Scenario, parts
 
 from .contenders import Contender, TunedBaseline
 from .settings import CUTOFFS
@@ -49,6 +52,13 @@ class Entry:
     cost: Cost  # what the method costs here.
 
 
+def judged(scenario: Scenario, scores: NDArray[np.floating]) -> Iterator[tuple[Scenario, Evaluation]]:
+    """What scores are worth in a scenario and, where it ranks new items with known ones, for either of them."""
+    yield scenario, evaluate(scenario, scores, CUTOFFS)
+    for part in parts(scenario):
+        yield part.scenario, evaluate(part.scenario, part.of(scores), CUTOFFS)
+
+
 def enter(
     contender: Contender,
     choices: Mapping[str, TunedBaseline],
@@ -76,7 +86,7 @@ def enter(
         if not choice.baseline.answers(scenario, material.warm_items):
             continue
         twin = entered.get(with_profile(scenario.name))
-        if twin is not None and not choice.baseline.reads_profile and twin.settings == repr(choice.baseline):
+        if twin is not None and not choice.baseline.reads_profile and twin.settings == choice.settings:
             yield replace(twin, scenario=scenario, evaluation=replace(twin.evaluation, scenario=scenario.name))
             continue
         if choice.baseline not in fitted:
@@ -87,19 +97,23 @@ def enter(
         began = time.perf_counter()
         scores = answer(choice.baseline, scorer, scenario, material.content, popularity)
         cost = Cost(fit_seconds, time.perf_counter() - began, kept_mb)
-        entered[scenario.name] = Entry(
-            seed=final.split.seed,
-            method=name or contender.name,
-            kind="baseline",
-            facts=facts,
-            scenario=scenario,
-            evaluation=evaluate(scenario, scores, CUTOFFS),
-            settings=repr(choice.baseline),
-            tuned_to=choice.value,
-            tried=choice.tried,
-            cost=cost,
-        )
-        yield entered[scenario.name]
+        for asked, evaluation in judged(scenario, choice.level.of(scenario, scores)):
+            if asked is not scenario and not choice.baseline.answers(asked, material.warm_items):
+                continue
+            found = Entry(
+                seed=final.split.seed,
+                method=name or contender.name,
+                kind="baseline",
+                facts=facts,
+                scenario=asked,
+                evaluation=evaluation,
+                settings=choice.settings,
+                tuned_to=choice.value,
+                tried=choice.tried,
+                cost=cost,
+            )
+            entered.setdefault(scenario.name, found)
+            yield found
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,15 @@ from emberline.engine.errors import DataError
 from emberline.export.data.moment import split_at
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
-from emberline.export.evaluation.scenarios import Indexes, Scenario, item_cold, item_cold_mixed, user_cold, warm
+from emberline.export.evaluation.scenarios import (
+    Indexes,
+    Scenario,
+    item_cold,
+    item_cold_mixed,
+    one_ranking,
+    user_cold,
+    warm,
+)
 
 _NO_PROFILE: Final = ", no profile"
 
@@ -32,7 +40,7 @@ def final_round(dataset: Dataset, split: Split, known: Sequence[int]) -> Round:
     Raises:
         DataError: the data set is too small for any scenario.
     """
-    makers = [partial(item_cold, dataset, split), partial(item_cold_mixed, dataset, split)]
+    makers = [partial(make, dataset, split) for make in (item_cold, item_cold_mixed, one_ranking)]
     for profile in (True, False):
         makers += [partial(user_cold, dataset, split, k, profile) for k in known]
     makers.append(partial(warm, dataset, split))
@@ -84,6 +92,7 @@ def _by_time(dataset: Dataset, split: Split) -> Round:
         known=known,
         relevant=relevant,
         candidates=np.arange(len(dataset.items)),
+        new=~split.warm_items,
     )
     newcomers = [lambda: replace(user_cold(dataset, split, 5), name="by time, new users, 5 known")]
     return Round(split, (everything, *_possible(newcomers)))

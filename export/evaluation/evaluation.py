@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ class Evaluation:
         coverage: by cut-off, the share of the candidates that some query is shown.
         gini: by cut-off, how unevenly candidates are shown, 0 to 1.
         top: (Q, the largest cut-off) the items shown, best first; −1 where no candidate is left.
+        new_places: by cut-off, the share of the places that new items get; empty where they are not ranked with known
+            ones.
+        new_likes: the share of new items among what is relevant; None likewise.
     """
 
     scenario: str
@@ -41,9 +44,14 @@ class Evaluation:
     coverage: Mapping[int, float]
     gini: Mapping[int, float]
     top: Indexes
+    new_places: Mapping[int, float] = field(default_factory=dict)
+    new_likes: float | None = None
 
     def means(self) -> dict[str, float]:
-        """Each measure's mean over the queries, by names such as ``ndcg@10``, ``mrr`` and ``coverage@20``."""
+        """Each measure's mean over the queries, by names such as ``ndcg@10``, ``mrr`` and ``coverage@20``.
+
+        Where new items are ranked with known ones, ``new_places@10`` and ``new_likes`` are among them.
+        """
         found: dict[str, float] = {}
         for k in self.recall:
             found[f"recall@{k}"] = float(self.recall[k].mean())
@@ -51,6 +59,9 @@ class Evaluation:
             found[f"coverage@{k}"] = self.coverage[k]
             found[f"gini@{k}"] = self.gini[k]
         found["mrr"] = float(self.reciprocal_rank.mean())
+        found |= {f"new_places@{k}": share for k, share in self.new_places.items()}
+        if self.new_likes is not None:
+            found["new_likes"] = self.new_likes
         return found
 
 
@@ -88,6 +99,28 @@ def ndcg_at(scenario: Scenario, scores: NDArray[np.floating], k: int) -> Values:
     _check(scenario, scores)
     relevant = np.asarray([len(items) for items in scenario.relevant])
     return ndcg(np.concatenate([ranked.hits for ranked in _ranked(scenario, scores, k)]), relevant, k)
+
+
+def best_among(
+    scenario: Scenario, scores: NDArray[np.floating], among: NDArray[np.bool_], k: int
+) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """The highest scores among some of the candidates, and which of these are relevant.
+
+    Args:
+        scenario: Q queries, C candidates.
+        scores: (Q, C), all finite.
+        among: (C,) which candidates count.
+        k: how many are wanted.
+
+    Returns:
+        (Q, min(k, C)) scores, descending, −∞ where no candidate is left, and (Q, min(k, C)) hits.
+    """
+    values, hits = [], []
+    for ranked in _ranked(scenario, np.where(among, scores, -np.inf), k):
+        found = np.take_along_axis(ranked.scores, ranked.places, axis=1)
+        values.append(np.where(ranked.places < 0, -np.inf, found))
+        hits.append(ranked.hits)
+    return np.concatenate(values), np.concatenate(hits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +170,15 @@ def _evaluation(
         coverage={k: coverage(exposure[k]) for k in ks},
         gini={k: gini(exposure[k]) for k in ks},
         top=top,
+        new_places={k: _new(scenario, top[:, :k][top[:, :k] >= 0]) for k in ks if scenario.new is not None},
+        new_likes=None if scenario.new is None else _new(scenario, np.concatenate(scenario.relevant)),
     )
+
+
+def _new(scenario: Scenario, items: Indexes) -> float:
+    """The share of new ones among some candidates."""
+    assert scenario.new is not None
+    return float(scenario.new[np.searchsorted(scenario.candidates, items)].mean())
 
 
 def _exposure(scenario: Scenario, top: Indexes) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ Every scenario ranks all of its candidates, never a sample of them: a sampled me
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class Scenario:
         relevant: of each query, the candidates that are right; at least one, and none of them known.
         candidates: (C,) indexes into the data set's items, ascending.
         profile: whether a model may know the user's attributes.
+        new: (C,) where known and new items are ranked together: which candidates nobody had met before; else None.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Scenario:
     relevant: tuple[Indexes, ...]
     candidates: Indexes
     profile: bool = True
+    new: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.users):
@@ -66,6 +68,64 @@ def warm(dataset: Dataset, split: Split) -> Scenario:
     """Rank the warm items for warm users; right are the likes of the test rows, known the rows before them."""
     seen = np.concatenate([split.train, split.validation])
     return _of_warm_users("warm", dataset, split, split.test, seen, np.flatnonzero(split.warm_items))
+
+
+def one_ranking(dataset: Dataset, split: Split) -> Scenario:
+    """Rank all items, known and new, for warm users; right are their later likes of both.
+
+    So a shop ranks, and so ColdRec measures (github.com/YuanchenBei/ColdRec): what a model is worth in all, for known
+    and for new items is told from the same scores, see `parts`.
+    """
+    seen = np.concatenate([split.train, split.validation])
+    later = np.concatenate([split.test, split.item_cold])
+    candidates = np.flatnonzero(split.cold_items | split.warm_items)
+    found = _of_warm_users("one ranking", dataset, split, later, seen, candidates)
+    return replace(found, new=split.cold_items[candidates])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The known or the new items of one ranking.
+
+    Attributes:
+        scenario: the same queries, as far as something of the part is right, over the part's candidates.
+        rows: (q,) the queries' places in the whole.
+        columns: (c,) the candidates' places in the whole.
+    """
+
+    scenario: Scenario
+    rows: Indexes
+    columns: Indexes
+
+    def of(self, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+        """(q, c) of the whole's scores (Q, C)."""
+        return scores[self.rows[:, None], self.columns]
+
+
+def parts(scenario: Scenario) -> Iterator[Part]:
+    """The known items and the new ones of a scenario that ranks both together; nothing of another scenario."""
+    if scenario.new is None:
+        return
+    for name, inside in (("known items", ~scenario.new), ("new items", scenario.new)):
+        columns = np.flatnonzero(inside)
+        among = np.zeros(int(scenario.candidates.max(initial=0)) + 1, dtype=np.bool_)
+        among[scenario.candidates[columns]] = True
+        relevant = [items[among[items]] for items in scenario.relevant]
+        rows = np.flatnonzero([len(items) > 0 for items in relevant])
+        if len(rows):
+            yield Part(
+                Scenario(
+                    name=f"{scenario.name}, {name}",
+                    users=scenario.users[rows],
+                    history=tuple(scenario.history[row] for row in rows),
+                    known=tuple(scenario.known[row][among[scenario.known[row]]] for row in rows),
+                    relevant=tuple(relevant[row] for row in rows),
+                    candidates=scenario.candidates[columns],
+                    profile=scenario.profile,
+                ),
+                rows,
+                columns,
+            )
 
 
 def user_cold(dataset: Dataset, split: Split, k: int, profile: bool = True) -> Scenario:

@@ -26,7 +26,10 @@ _MEASURES: Final[Mapping[str, str]] = {
     "mrr": "MRR",
     "coverage@10": "coverage@10",
     "gini@10": "exposure Gini@10",
+    "new_places@10": "new items' share of the 10 places",
+    "new_likes": "of the likes",
 }
+_UNJUDGED: Final = ("coverage@10", "gini@10", "new_places@10", "new_likes")
 _KNOWN: Final = re.compile(r"user cold, (\d+) known")
 #: Baselines that are drawn, beside the best of each scenario: all of them would be a tangle.
 _DRAWN: Final = ("popularity", "popularity in the user's group", "ALS", "EASE", "LightFM")
@@ -87,9 +90,10 @@ def _scenario(result: Result, measured: Measurements, scenario: Mapping[str, Any
             _mean(measured, name, metric),
             write=three,
             detail=over_seeds(measured, name, metric) if metric == "ndcg@10" else None,
-            best=None if metric in ("coverage@10", "gini@10") else max,
+            best=None if metric in _UNJUDGED else max,
         )
         for metric, title in _MEASURES.items()
+        if metric in measured.metrics(name)
     ]
     shown = table(
         measured.variants(name),

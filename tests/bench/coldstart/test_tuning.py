@@ -14,6 +14,7 @@ from emberline.bench.coldstart.contenders import (
     NO_ATTRIBUTES,
     NO_LABELS,
     Contender,
+    TunedBaseline,
     choose,
     contenders,
 )
@@ -21,10 +22,12 @@ from emberline.bench.coldstart.entries import enter
 from emberline.bench.coldstart.tasks import by_time_rounds, final_round, tuning_rounds, with_profile
 from emberline.engine.errors import DataError
 from emberline.export.baselines.ease import Ease
+from emberline.export.baselines.level import UNMOVED, NewItemLevel, best_level
 from emberline.export.baselines.material import BaselineData
+from emberline.export.baselines.nearest import MeanOfHistory
 from emberline.export.baselines.popular import Popularity, Random
+from emberline.export.baselines.spaces import TfIdf
 from emberline.export.data.split import split
-from emberline.export.evaluation.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +45,34 @@ def test_the_best_settings_of_each_scenario_are_chosen(rounds):
             if not grid[0].answers(scenario, material.warm_items):
                 assert scenario.name not in chosen
                 continue
-            worth = [
-                evaluate(scenario, one.fit(material).score(scenario, material.content), (10,)).means()["ndcg@10"]
-                for one in grid
-            ]
+            worth = [best_level(scenario, one.fit(material).score(scenario, material.content), 10)[1] for one in grid]
             assert chosen[scenario.name].value == pytest.approx(max(worth))
             assert chosen[scenario.name].baseline == grid[int(np.argmax(worth))]
             assert chosen[scenario.name].tried == 3
+
+
+def test_where_new_items_stand_among_known_ones_is_chosen_too(rounds):
+    """Each setting is worth what it is at its best level; the level is told with the settings."""
+    baseline = MeanOfHistory(TfIdf())
+    (choice,) = [one for name, one in choose(Contender("mean", (baseline,)), rounds).items() if name == "one ranking"]
+    round_, material = rounds[0]
+    scenario = next(one for one in round_.scenarios if one.name == "one ranking")
+    scores = baseline.fit(material).score(scenario, material.content)
+    assert (choice.level, choice.value) == best_level(scenario, scores, 10)
+    assert choice.settings.startswith(repr(baseline))
+    assert (repr(choice.level) in choice.settings) is (choice.level != UNMOVED)
+
+
+def test_both_parts_of_one_ranking_come_from_the_same_scores(shop):
+    """A baseline's level, and its settings, are those of the whole."""
+    final = final_round(shop, split(shop, 0), (0,))
+    material = BaselineData.of(shop, final.split)
+    baseline, level = MeanOfHistory(TfIdf()), NewItemLevel(1.0, 30.0)
+    choices = {"one ranking": TunedBaseline(baseline, 1.0, 1, level)}
+    found = {one.scenario.name: one for one in enter(Contender("mean", (baseline,)), choices, final, material)}
+    assert found["one ranking"].evaluation.new_places[10] == 1.0
+    assert found["one ranking, new items"].settings == found["one ranking"].settings == f"{baseline!r}, {level!r}"
+    assert found["one ranking, known items"].evaluation.means()["ndcg@10"] > 0
 
 
 def test_where_there_is_nothing_to_choose_nothing_is_measured(rounds):
@@ -115,7 +139,8 @@ def test_a_scenario_that_could_not_be_tuned_by_has_the_first_settings(shop):
     final = final_round(shop, split(shop, 0), (0,))
     contender = Contender("EASE", (Ease(30.0), Ease(1.0)))
     entries = list(enter(contender, {}, final, BaselineData.of(shop, final.split)))
-    assert {one.scenario.name for one in entries} == {"item cold, mixed", "warm"}
+    names = {"item cold, mixed", "one ranking", "one ranking, known items", "warm"}
+    assert {one.scenario.name for one in entries} == names
     assert {one.settings for one in entries} == {repr(Ease(30.0))}
     assert all(one.tuned_to is None for one in entries)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from sklearn.metrics import ndcg_score
 
 from emberline.engine.errors import DataError, InvalidInput
 from emberline.export.evaluation import evaluation
-from emberline.export.evaluation.evaluation import evaluate
+from emberline.export.evaluation.evaluation import best_among, evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
 
@@ -69,6 +71,25 @@ def test_coverage_and_gini_count_what_is_shown() -> None:
     means = evaluate(scenario, np.tile([4.0, 3.0, 2.0, 1.0], (4, 1)), ks=(1, 4)).means()
     assert (means["coverage@1"], means["gini@1"]) == (0.25, 0.75)
     assert (means["coverage@4"], means["gini@4"]) == (1.0, 0.0)
+
+
+def test_the_places_that_new_items_get_are_counted() -> None:
+    """Beside their share of what is right; places that stay empty count for nobody."""
+    scenario = replace(_scenario([[0], []], [[2], [1, 3]], [0, 1, 2, 3]), new=np.array([False, False, True, True]))
+    scores = np.array([[4.0, 3.0, 2.0, 1.0], [4.0, 3.0, 2.0, 1.0]])
+    means = evaluate(scenario, scores, ks=(1, 4)).means()
+    assert (means["new_places@1"], means["new_places@4"]) == (0.0, pytest.approx(4 / 7))
+    assert means["new_likes"] == pytest.approx(2 / 3)
+    assert "new_likes" not in evaluate(replace(scenario, new=None), scores).means()
+
+
+def test_the_best_among_some_candidates() -> None:
+    """The highest scores of those that count, with what is right; where fewer are left than wanted, −∞."""
+    scenario = _scenario([[1], []], [[2], [3]], [0, 1, 2, 3])
+    scores = np.array([[4.0, 3.0, 2.0, 1.0], [4.0, 3.0, 5.0, 7.0]])
+    values, hits = best_among(scenario, scores, np.array([False, True, True, False]), 2)
+    assert values.tolist() == [[2.0, -np.inf], [5.0, 3.0]]
+    assert hits.tolist() == [[True, False], [False, False]]
 
 
 def test_equal_scores_earn_a_random_ranking() -> None:

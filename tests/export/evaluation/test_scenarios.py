@@ -10,7 +10,15 @@ import pytest
 from emberline.engine.errors import DataError
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Fractions, Split, split
-from emberline.export.evaluation.scenarios import Scenario, item_cold, item_cold_mixed, user_cold, warm
+from emberline.export.evaluation.scenarios import (
+    Scenario,
+    item_cold,
+    item_cold_mixed,
+    one_ranking,
+    parts,
+    user_cold,
+    warm,
+)
 
 MakeDataset = Callable[..., Dataset]
 
@@ -55,6 +63,50 @@ def test_item_cold(make_dataset: MakeDataset) -> None:
     assert _lists(scenario.known) == [[]]
     assert _lists(scenario.relevant) == [[6]]
     assert scenario.candidates.tolist() == [6, 7]
+
+
+def test_one_ranking(make_dataset: MakeDataset) -> None:
+    """Warm users rank all items but those they met before; right are later likes, of known and of new items."""
+    scenario = one_ranking(*_hand_made(make_dataset))
+    assert scenario.users.tolist() == [0]
+    assert _lists(scenario.history) == [[0, 1]]
+    assert _lists(scenario.known) == [[0, 1, 2, 3]]
+    assert sorted(scenario.relevant[0].tolist()) == [4, 6]
+    assert scenario.candidates.tolist() == list(range(8))
+    assert scenario.new is not None
+    assert scenario.new.tolist() == [False] * 6 + [True] * 2
+
+
+def test_one_ranking_has_known_and_new_items(make_dataset: MakeDataset) -> None:
+    """Either part has its candidates, the queries for which something of it is right, and their scores."""
+    scenario = one_ranking(*_hand_made(make_dataset))
+    scores = np.arange(8.0)[None]
+    known, new = parts(scenario)
+    assert (known.scenario.name, new.scenario.name) == ("one ranking, known items", "one ranking, new items")
+    assert known.scenario.candidates.tolist() == list(range(6))
+    assert (_lists(known.scenario.known), _lists(known.scenario.relevant)) == ([[0, 1, 2, 3]], [[4]])
+    assert (_lists(new.scenario.known), _lists(new.scenario.relevant)) == ([[]], [[6]])
+    assert (known.of(scores).tolist(), new.of(scores).tolist()) == ([[0, 1, 2, 3, 4, 5]], [[6, 7]])
+    assert not list(parts(warm(*_hand_made(make_dataset))))
+
+
+def test_who_likes_nothing_of_a_part_does_not_ask_there() -> None:
+    """A query has to have something right; the others keep their order, and their scores."""
+    nothing = np.empty(0, dtype=np.int64)
+    scenario = Scenario(
+        name="made up",
+        users=np.array([5, 7]),
+        history=(nothing, np.array([1])),
+        known=(nothing, np.array([1])),
+        relevant=(np.array([2]), np.array([2, 9])),
+        candidates=np.array([1, 2, 9]),
+        new=np.array([False, False, True]),
+    )
+    known, new = parts(scenario)
+    assert known.scenario.users.tolist() == [5, 7]
+    assert new.scenario.users.tolist() == [7]
+    assert _lists(new.scenario.history) == [[1]]
+    assert new.of(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).tolist() == [[6.0]]
 
 
 def test_item_cold_mixed(make_dataset: MakeDataset) -> None:
