@@ -100,13 +100,15 @@ class _GroupMean(_Mean):
     def predict(self, dataset: Dataset, split: Split, train: Interactions, asked: Interactions) -> Shares:
         grouping = Grouping.of(dataset.users, np.flatnonzero(split.warm_users), self.fields)
         group = grouping.groups(dataset.users)  # (U,)
-        count = len(dataset.items)
-        cell = group[train.user] * count + train.item
-        rows = np.bincount(cell, minlength=len(grouping.names) * count).astype(np.float64)
-        likes = np.bincount(cell, train.positive, minlength=len(rows)).astype(np.float64)
-        items = np.tile(self.items(dataset, train), len(grouping.names))
-        found: Shares = self.drawn(likes, rows, items)[group[asked.user] * count + asked.item]
-        return found
+        cell = group[train.user] * len(dataset.items) + train.item
+        # Of all items in all groups, nearly all are met by nobody: those that are, and what nobody met.
+        there, place = np.unique(cell, return_inverse=True)
+        rows = np.append(np.bincount(place, minlength=len(there)), 0).astype(np.float64)
+        likes = np.append(np.bincount(place, train.positive, minlength=len(there)), 0).astype(np.float64)
+        wanted = group[asked.user] * len(dataset.items) + asked.item
+        at = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+        at = np.where(there[at] == wanted, at, len(there))
+        return self.drawn(likes[at], rows[at], self.items(dataset, train)[asked.item])
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,8 @@ def _ridges(spaces: Sequence[Space], penalties: Sequence[float], seed: int) -> t
         *((64, 5.0, 1.0), (64, 1.0, 1.0), (128, 20.0, 10.0)),
     )
     factors = [Als(size, regularisation, confidence, seed=seed) for size, regularisation, confidence in shapes]
-    return tuple(RidgeToAls(space, penalty, als) for space, als, penalty in product(spaces, factors, penalties))
+    # One factorisation serves all factors of a penalty, so these follow each other.
+    return tuple(RidgeToAls(space, penalty, als) for space, penalty, als in product(spaces, penalties, factors))
 
 
 def _factors(seed: int) -> list[Als]:

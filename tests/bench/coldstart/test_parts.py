@@ -14,6 +14,7 @@ from emberline.engine.errors import ConfigError, DataError
 from emberline.export.data.description import Description
 from emberline.export.data.split import split
 from emberline.export.training.config import TrainConfig
+from emberline.export.training.examples import LEAST
 
 
 def test_facts_become_attributes_and_are_written_into_the_description(described, shop_with_facts, tmp_path):
@@ -106,3 +107,29 @@ def test_labels_are_asked_for_where_they_vary(shop, described):
     assert set(attributes.label_names(shop, found)) == {"tags=tea", "tags=rope", "tags=piano", "tags=sale"}
     description = replace(shop.description, item=replace(shop.description.item, labels=()))
     assert attributes.label_names(replace(shop, description=description), found) == ()
+
+
+def test_labels_of_few_items_are_not_asked_for(shop):
+    """Training leaves them out, and a figure over labels that nobody learns would say nothing."""
+    found = split(shop, 0)
+    rare = np.flatnonzero(found.warm_items)[: LEAST - 1]
+    items = list(shop.items)
+    for place in rare:
+        items[place] = replace(items[place], attributes={**items[place].attributes, "tags": ("tea", "rare")})
+    assert "tags=rare" not in attributes.label_names(replace(shop, items=tuple(items)), found)
+    more = int(np.flatnonzero(found.warm_items)[LEAST])
+    items[more] = replace(items[more], attributes={**items[more].attributes, "tags": ("rare",)})
+    assert "tags=rare" in attributes.label_names(replace(shop, items=tuple(items)), found)
+
+
+def test_the_mean_of_a_group_is_drawn_towards_the_items(shop):
+    """As if every group and item had its cell; where nobody of the group met the item, its own mean is left."""
+    found = split(shop, 0)
+    train, test = (shop.interactions.take(rows) for rows in (found.train, found.test))
+    mean = behaviour._GroupMean(3.0, ("country",))
+    predicted = mean.predict(shop, found, train, test)
+    items = mean.items(shop, train)
+    country = np.array([user.attributes.get("country") for user in shop.users])
+    for value, user, item in zip(predicted, test.user, test.item, strict=True):
+        rows = (train.item == item) & (country[train.user] == country[user])
+        assert value == pytest.approx((train.positive[rows].sum() + 3 * items[item]) / (rows.sum() + 3))

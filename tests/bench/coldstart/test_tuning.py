@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -183,3 +184,13 @@ def test_lightfm_that_is_missing_is_left_out(monkeypatch):
     assert all(one.name != LIGHTFM for one in found)
     (reason,) = [one.reason for one in left_out if one.variant == LIGHTFM]
     assert "emberline[lightfm]" in reason
+
+
+def test_a_ridges_penalties_follow_each_other():
+    """What is factorised for a penalty serves all factors, so no penalty comes back after another."""
+    found, _ = contenders((), False, 0)
+    for one in found:
+        if one.name.startswith("ridge"):
+            penalties = [setting.penalty for setting in one.grid]
+            assert [key for key, _ in groupby(penalties)] == list(dict.fromkeys(penalties))
+            assert len(set(one.grid)) == len(one.grid)
