@@ -17,6 +17,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from . import tracing
 from .admission import Admission
 from .batching.threads import WorkerThreads
 from .config import EngineConfig
@@ -56,6 +57,8 @@ from .validation import check_count, check_id, check_k, check_names, check_train
 _SMALL_ROWS: Final = 8
 _SMALL_CATALOGUE: Final = 4096
 _SMALL_LIST: Final = 64
+#: The stages of a request, in their order.
+_STAGES: Final = ("tokenize", "queue", "encode", "score")
 
 
 class Engine:
@@ -393,6 +396,8 @@ class Engine:
             yield timings
         timings.total = time.monotonic() - arrived
         self.metrics.stages(timings)
+        if trace := tracing.current.get():
+            trace.stages(arrived, {stage: getattr(timings, stage) for stage in _STAGES})
 
     def _check_ids(self, ids: Sequence[str]) -> None:
         check_count(len(ids), self._config.max_inputs, "ids")

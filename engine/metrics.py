@@ -8,6 +8,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from .records import Timings
+from .tracing import exemplar
 
 #: From a single short text on a fast machine to a long queue on a slow one; each step about doubles.
 _SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -96,7 +97,7 @@ class Metrics:
     def request(self, method: str, code: str, seconds: float) -> None:
         """Count an answered request; `code` is the name of its gRPC status code."""
         self._requests.labels(method, code).inc()
-        self._seconds.labels(method).observe(seconds)
+        self._seconds.labels(method).observe(seconds, exemplar())
 
     def stream_error(self, method: str, code: str) -> None:
         """Count a request within a stream that was answered with an error."""
@@ -104,9 +105,10 @@ class Metrics:
 
     def stages(self, timings: Timings) -> None:
         """Record the times of the stages that a request went through."""
+        shown = exemplar()
         for name, stage in self._stages.items():
             if seconds := getattr(timings, name):
-                stage.observe(seconds)
+                stage.observe(seconds, shown)
 
     def batch(self, texts: int, tokens: int, padding: int, seconds: float, *, failed: bool) -> None:
         """Count a batch that went through the encoder."""

@@ -78,6 +78,23 @@ class ServerConfig:
             at_most=_PORTS[-1],
         ),
     ] = None
+    otlp_endpoint: Annotated[
+        str | None,
+        Setting(
+            "Collector that traces of calls are sent to, by OTLP over gRPC; https encrypts. It needs the extra `otel`.",
+            metavar="URL",
+            shown_default="no traces",
+        ),
+    ] = None
+    trace_ratio: Annotated[
+        float,
+        Setting(
+            "Share of the calls that are traced, from 0 to 1. A caller that continues a trace of its own decides for "
+            "its calls.",
+            at_least=0,
+            at_most=1,
+        ),
+    ] = 0.01
     drain_seconds: Annotated[
         float,
         Setting(
@@ -131,6 +148,8 @@ class ServerConfig:
         if not host or not port.isdecimal() or int(port) not in _PORTS:
             refuse(self, "listen", "it must be HOST:PORT, for instance 127.0.0.1:50051")
         check(self)
+        if self.otlp_endpoint is not None and not self.otlp_endpoint.startswith(("http://", "https://")):
+            refuse(self, "otlp_endpoint", "write the URL of a collector, for instance http://localhost:4317")
         if (self.tls_certificate is None) != (self.tls_key is None):
             refuse(
                 self,

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from typing import Final, Self
 
 import grpc
@@ -28,6 +29,7 @@ from .metrics_server import MetricsServer
 from .service import SERVICE, Service
 from .tls import TlsFiles, credentials
 from .tokens import Tokens
+from .traces import Tracer
 
 _log: Final = logging.getLogger(__name__)
 
@@ -135,11 +137,14 @@ class Server:
         metrics_port: port of the metrics server; None: there is none.
     """
 
-    def __init__(self, config: ServerConfig, transport: grpc.aio.Server, address: str, engine: Engine) -> None:
+    def __init__(
+        self, config: ServerConfig, transport: grpc.aio.Server, address: str, engine: Engine, tracer: Tracer | None
+    ) -> None:
         """Connect the parts; nothing is served yet."""
         self.address = address
         self.metrics_port: int | None = None
         self._config = config
+        self._tracer = tracer
         self._transport = transport
         self._engine = engine
         self._service = Service(
@@ -155,6 +160,7 @@ class Server:
             stream_idle_seconds=config.stream_idle_seconds,
             ignore_priorities=config.ignore_priorities,
             scratch=config.engine.live_catalogue.parent,
+            tracer=self._tracer,
         )
         self._health = Health()
         self._reloading = asyncio.Lock()
@@ -165,6 +171,8 @@ class Server:
         """Bind, load and serve; see `serve` for the errors."""
         # Before the port: who names a wrong folder should not read of a port first.
         Manifest.read(BundleLayout(config.engine.bundle).manifest)
+        endpoint, ratio = config.otlp_endpoint, config.trace_ratio
+        tracer = None if endpoint is None else Tracer(endpoint, ratio, version("emberline"))
         transport = grpc.aio.server(
             options=(
                 # Otherwise two servers could share a port, and each would get half of the requests.
@@ -185,7 +193,7 @@ class Server:
             _log.warning("%s is reachable from other machines, which can %s", config.listen, config.exposure)
         try:
             engine = await Engine.start(config.engine)
-            server = cls(config, transport, f"{config.host}:{port}", engine)
+            server = cls(config, transport, f"{config.host}:{port}", engine, tracer)
             try:
                 await server._open()
             except BaseException:
@@ -193,6 +201,8 @@ class Server:
                 raise
         except BaseException:
             await _release(transport)
+            if tracer:
+                await asyncio.to_thread(tracer.close)
             raise
         return server
 
@@ -272,6 +282,8 @@ class Server:
             await self._engine.drain()
         if self._metrics_server:
             await self._metrics_server.close()
+        if self._tracer:
+            await asyncio.to_thread(self._tracer.close)
 
 
 def _interceptors(config: ServerConfig) -> tuple[grpc.aio.ServerInterceptor, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import grpc
 from google.protobuf.message import Message
 
+from emberline.engine import tracing
 from emberline.engine.engine import Engine
 from emberline.engine.errors import Overloaded, ShuttingDown
 from emberline.engine.records import (
@@ -33,6 +34,7 @@ from emberline.proto import emberline_pb2 as pb
 from .calls import CallSlots
 from .status import Status, status_of
 from .stream import Stream, StreamIdle
+from .traces import TracedCall, Tracer
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Emberline"].full_name
 
@@ -63,6 +65,13 @@ class _Call:
     free: bool = False
 
 
+@dataclass(slots=True)
+class _Observed:
+    """A call while it runs; `status` is what it ends with."""
+
+    status: Status = _OK
+
+
 class Service:
     """Answers the calls of `emberline.v1.Emberline`."""
 
@@ -76,6 +85,7 @@ class Service:
         stream_idle_seconds: float,
         ignore_priorities: bool = False,
         scratch: Path | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         """Set the engine; nothing is served yet.
 
@@ -87,6 +97,7 @@ class Service:
             stream_idle_seconds: seconds after which a stream without requests ends.
             ignore_priorities: whether priorities above 0 count as 0.
             scratch: folder with room for a copy of the catalogue; None: that of temporary files.
+            tracer: traces the calls; None: nobody does.
         """
         self.slots = CallSlots(max_calls)
         self._engine = engine
@@ -94,6 +105,7 @@ class Service:
         self._stream_requests = stream_requests
         self._ignore_priorities = ignore_priorities
         self._scratch = scratch
+        self._tracer = tracer
         self._stream_idle_seconds = stream_idle_seconds
         self._draining = asyncio.Event()
         self._calls: Mapping[str, _Call] = {
@@ -135,31 +147,47 @@ class Service:
 
     def _unary(self, method: str, call: _Call) -> Callable[..., Awaitable[Message]]:
         async def answer(raw: bytes, context: grpc.aio.ServicerContext[bytes, Message]) -> Message:
-            arrived = time.monotonic()
-            status = _OK
-            try:
-                with nullcontext() if call.free else self.slots.call():
-                    request, priority = await self._read(call, raw)
-                    return await call.answer(request, self._options(_deadline(context), priority))
-            except asyncio.CancelledError:
-                status = _CANCELLED
-                raise
-            except Exception as error:  # any error ends this call and not the server
-                status = status_of(error)
-            finally:
-                self._engine.metrics.request(method, status.code.name, time.monotonic() - arrived)
+            with self._observed(method, context) as observed, nullcontext() if call.free else self.slots.call():
+                request, priority = await self._read(call, raw)
+                return await call.answer(request, self._options(_deadline(context), priority))
+            status = observed.status
             return await context.abort(status.code, status.message, status.metadata)
 
         return answer
 
+    @contextmanager
+    def _observed(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Iterator[_Observed]:
+        """Count and trace a call. What it raises becomes its status, and does not leave the block."""
+        arrived, observed = time.monotonic(), _Observed()
+        with self._traced(method, context) as traced:
+            try:
+                yield observed
+            except asyncio.CancelledError:
+                observed.status = _CANCELLED
+                raise
+            except Exception as error:  # any error ends this call and not the server
+                observed.status = status_of(error)
+            finally:
+                traced.code = observed.status.code
+                self._engine.metrics.request(method, traced.code.name, time.monotonic() - arrived)
+
+    def _traced(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractContextManager[TracedCall]:
+        if self._tracer is None:
+            return nullcontext(TracedCall())
+        return self._tracer.call(SERVICE, method, context.invocation_metadata() or ())
+
     async def _read(self, call: _Call, raw: bytes) -> tuple[Any, int]:
         """Parse a request; returns the engine's request and the priority."""
+        started = time.monotonic()
 
         def read() -> tuple[Any, int]:
             message = parse(call.message, raw, self._limits)
             return call.convert(message), getattr(message, "priority", 0)
 
-        return read() if len(raw) <= _LARGE else await asyncio.to_thread(read)
+        request = read() if len(raw) <= _LARGE else await asyncio.to_thread(read)
+        if trace := tracing.current.get():
+            trace.stages(started, {"receive": time.monotonic() - started})
+        return request
 
     def _options(self, deadline: float | None, priority: int) -> RequestOptions:
         return RequestOptions(deadline, min(priority, 0) if self._ignore_priorities else priority)
@@ -179,9 +207,10 @@ class Service:
 
         async def answer(raw: bytes) -> pb.EncodeStreamResponse:
             arrived = time.monotonic()
-            (name, request, priority), _ = await self._read(part, raw)
-            response = await self._encode(request, self._options(deadline, priority))
-            self._engine.metrics.request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
+            with self._traced("EncodeStream", context):  # each request of a stream has a span of its own
+                (name, request, priority), _ = await self._read(part, raw)
+                response = await self._encode(request, self._options(deadline, priority))
+                self._engine.metrics.request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
             return pb.EncodeStreamResponse(id=name, response=response)
 
         def reject(raw: bytes, error: Exception) -> pb.EncodeStreamResponse:
@@ -233,22 +262,17 @@ class Service:
         return recommend.many_results_to_message(await self._engine.recommend_many(requests, each))
 
     async def _backup(self, _: bytes, context: grpc.aio.ServicerContext[bytes, pb.BackupCatalogueResponse]) -> None:
-        arrived, status = time.monotonic(), _OK
-        try:
-            with self.slots.call(stream=True), TemporaryDirectory(prefix="emberline-", dir=self._scratch) as folder:
-                copy = Path(folder) / "catalogue.sqlite"
-                await self._engine.backup(copy, RequestOptions(_deadline(context)))
-                with copy.open("rb") as file:
-                    while data := await asyncio.to_thread(file.read, _PART):
-                        await context.write(pb.BackupCatalogueResponse(data=data))
-        except asyncio.CancelledError:
-            status = _CANCELLED
-            raise
-        except Exception as error:  # any error ends this call and not the server
-            status = status_of(error)
-        finally:
-            self._engine.metrics.request("BackupCatalogue", status.code.name, time.monotonic() - arrived)
-        if status is not _OK:
+        with (
+            self._observed("BackupCatalogue", context) as observed,
+            self.slots.call(stream=True),
+            TemporaryDirectory(prefix="emberline-", dir=self._scratch) as folder,
+        ):
+            copy = Path(folder) / "catalogue.sqlite"
+            await self._engine.backup(copy, RequestOptions(_deadline(context)))
+            with copy.open("rb") as file:
+                while data := await asyncio.to_thread(file.read, _PART):
+                    await context.write(pb.BackupCatalogueResponse(data=data))
+        if (status := observed.status) is not _OK:
             await context.abort(status.code, status.message, status.metadata)
 
     async def _info(self, _: pb.InfoRequest, __: RequestOptions) -> Message:
