@@ -11,6 +11,7 @@ from emberline.bench.harness.result import Result, make
 from emberline.engine.errors import BenchError, DataError
 from emberline.export import pretrained
 from emberline.export.data.description import Description
+from emberline.export.data.facts import with_facts
 from emberline.export.data.reader import read
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import split
@@ -24,7 +25,7 @@ from .served import ServedModel
 from .settings import ColdStartSettings
 from .subjects import Subject, load_subjects
 from .tasks import Round, by_time_rounds, final_round, tuning_rounds
-from .variants import DatasetVariant, with_facts
+from .variants import DatasetVariant
 
 #: Rows of baselines, to count the steps by.
 _BASELINES = 16

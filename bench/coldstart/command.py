@@ -148,9 +148,8 @@ def coldstart(
 def _described(given: str | None, runs: Sequence[Path], train: bool) -> tuple[Description, Path | None]:
     """The data set's description without a graph, and where its data lies if that is not in it."""
     from emberline.export.data.description import Description
+    from emberline.export.data.facts import without_facts
     from emberline.export.training.run import RunFolder, RunSettings
-
-    from .variants import without_facts
 
     if given is not None:
         path = Path(given)

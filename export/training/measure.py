@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from emberline.engine.errors import DataError
-from emberline.engine.text.rendering import render
-from emberline.export.data.records import Dataset, label_matrix
+from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.evaluation.calibration import expected_calibration_error
 from emberline.export.evaluation.evaluation import evaluate
+from emberline.export.evaluation.labels import AskedLabels, texts_without_labels
 from emberline.export.evaluation.scenarios import Scenario, item_cold, item_cold_mixed, user_cold, warm
 from emberline.export.predictor import Predictor
 
@@ -161,25 +161,13 @@ def attributes(trained: TrainedModel, dataset: Dataset, items: Rows) -> dict[str
     Returns:
         `map` from texts that hold the labels, `map hidden` from texts that do not; nothing if no label occurs.
     """
-    description = dataset.description
-    labels = label_matrix(dataset.item_labels(), trained.model.config.item_labels)[items]
-    occurs = labels.any(axis=0) & ~labels.all(axis=0)
-    if not occurs.any():
+    asked = AskedLabels.of(dataset, items, trained.model.config.item_labels)
+    if not asked.measurable.any():
         return {}
-    hidden = []
-    for index in items:
-        item = dataset.items[index]
-        kept = {name: value for name, value in item.attributes.items() if name not in description.item.labels}
-        hidden.append(item.text or render(kept, description.item.fields))
-    texts = dataset.item_texts()
-    whole = [texts[index] for index in items]
     found = {}
-    for name, read in (("map", whole), ("map hidden", hidden)):
-        _, _, probability = trained.item(trained.encode(read))
-        precision = [
-            average_precision_score(labels[:, column], probability[:, column]) for column in np.flatnonzero(occurs)
-        ]
-        found[name] = float(np.mean(precision))
+    for name, texts in (("map", dataset.item_texts()), ("map hidden", texts_without_labels(dataset))):
+        _, _, probability = trained.item(trained.encode([texts[index] for index in items]))
+        found[name] = asked.mean_average_precision(probability)
     return found
 
 

@@ -16,9 +16,9 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from emberline.bench.coldstart.coldstart import bench_coldstart
 from emberline.bench.coldstart.plan import Plan
 from emberline.bench.coldstart.settings import ColdStartSettings
-from emberline.bench.coldstart.variants import with_facts
 from emberline.engine.bundle import BundleLayout
 from emberline.export.data.description import Description
+from emberline.export.data.facts import with_facts
 from emberline.export.data.reader import read
 from emberline.export.data.records import Dataset
 from emberline.export.training.config import TrainConfig

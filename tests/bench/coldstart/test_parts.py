@@ -9,9 +9,10 @@ import pytest
 
 from emberline.bench.coldstart import ablations, attributes, behaviour
 from emberline.bench.coldstart.plan import Plan
-from emberline.bench.coldstart.variants import with_facts, without_facts
 from emberline.engine.errors import ConfigError, DataError
+from emberline.export.baselines.like_means import ItemMeanInGroup
 from emberline.export.data.description import Description
+from emberline.export.data.facts import with_facts, without_facts
 from emberline.export.data.split import split
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import LEAST
@@ -126,7 +127,7 @@ def test_the_mean_of_a_group_is_drawn_towards_the_items(shop):
     """As if every group and item had its cell; where nobody of the group met the item, its own mean is left."""
     found = split(shop, 0)
     train, test = (shop.interactions.take(rows) for rows in (found.train, found.test))
-    mean = behaviour._GroupMean(3.0, ("country",))
+    mean = ItemMeanInGroup(3.0, ("country",))
     predicted = mean.predict(shop, found, train, test)
     items = mean.items(shop, train)
     country = np.array([user.attributes.get("country") for user in shop.users])
