@@ -24,9 +24,9 @@ from emberline.export.evaluation.evaluation import ndcg_at
 from emberline.export.evaluation.scenarios import Indexes, Scenario
 from emberline.export.training.measure import DatasetVectors, scores
 
-from .contenders import TunedBaseline
 from .settings import MEASURE, K
 from .subjects import Subject
+from .tuning import TunedBaseline
 from .variants import DatasetVariant, encode_texts
 
 #: Of an item's fields, or of its words, how many are hit.

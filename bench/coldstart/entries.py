@@ -14,13 +14,14 @@ from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.records import RunRecord
 from emberline.bench.harness.variants import LeftOut
 from emberline.export.baselines.baseline import Baseline, FittedBaseline, answer
+from emberline.export.baselines.contenders import Contender
 from emberline.export.baselines.material import BaselineData
 from emberline.export.evaluation.evaluation import Evaluation, evaluate
 from emberline.export.evaluation.scenarios import Scenario, parts
 
-from .contenders import Contender, TunedBaseline
 from .settings import CUTOFFS
 from .tasks import Round, with_profile
+from .tuning import TunedBaseline
 
 
 @dataclass(frozen=True, slots=True)

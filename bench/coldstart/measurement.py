@@ -12,6 +12,7 @@ import numpy as np
 
 from emberline.bench.harness.progress import Steps
 from emberline.bench.harness.records import RunRecord
+from emberline.export.baselines.contenders import contenders
 from emberline.export.baselines.material import BaselineData
 from emberline.export.data.split import Split
 from emberline.export.evaluation.groups import groupable
@@ -19,7 +20,6 @@ from emberline.export.training.config import TrainConfig
 from emberline.export.training.measure import DatasetVectors, predictions
 
 from . import attributes, behaviour, corruption
-from .contenders import choose, contenders
 from .corruption import BadData
 from .entries import Findings, enter
 from .plan import Plan
@@ -27,6 +27,7 @@ from .served import ServedModel, enter_served
 from .settings import ColdStartSettings
 from .subjects import Subject, enter_subject, trained
 from .tasks import Round
+from .tuning import choose
 from .variants import DatasetVariant
 
 _ITEM_COLD: Final = "item cold"
@@ -72,8 +73,8 @@ class SplitMeasurement:
             labels=any(compress(content.labels(), warm)),
             tune=self.settings.tune,
         )
-        for one in left_out:
-            self.findings.leave_out(one.variant, one.reason)
+        for name, reason in left_out.items():
+            self.findings.leave_out(name, reason)
         for contender in lineup:
             if facts and not contender.reads_items:
                 continue  # facts are nothing to it: it has its row already

@@ -17,6 +17,7 @@ import numpy as np
 from emberline.engine.errors import DataError
 from emberline.export.baselines.als import Als
 from emberline.export.baselines.baseline import Baseline, answer
+from emberline.export.baselines.contenders import Contender
 from emberline.export.baselines.ease import Ease
 from emberline.export.baselines.groups import GroupPopularity
 from emberline.export.baselines.material import BaselineData, PretrainedVectors
@@ -49,19 +50,6 @@ _FACTORS: Final = ((128, 20.0, 10.0), (32, 100.0, 10.0))
 _INVERTED: Final = 8192
 _K: Final = 10
 _MEASURE: Final = "ndcg@10"
-
-
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """A baseline with the settings to choose from.
-
-    Attributes:
-        name: in sentences.
-        grid: its settings.
-    """
-
-    name: str
-    grid: tuple[Baseline, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +126,8 @@ def judge(
         return []
     outer, inner = BaselineData.of(dataset, split, given), BaselineData.of(dataset, within, given)
     found = []
-    for part, scenario, trial, rivals in _contests(dataset, split, within, outer, seed):
-        best = _best(rivals, scenario, trial, outer, inner)
+    for part, scenario, trial, lineup in _comparisons(dataset, split, within, outer, seed):
+        best = _best(lineup, scenario, trial, outer, inner)
         if best is None:
             continue
         name, theirs = best
@@ -151,9 +139,9 @@ def judge(
     return found
 
 
-def _contests(
+def _comparisons(
     dataset: Dataset, split: Split, within: Split, material: BaselineData, seed: int
-) -> Sequence[tuple[str, Scenario, Scenario, list[Rival]]]:
+) -> Sequence[tuple[str, Scenario, Scenario, list[Contender]]]:
     """Name, scenario, the scenario to choose by, and who takes part."""
     found = []
     for part, make, rivals in (
@@ -171,30 +159,30 @@ def _new_users(known: int) -> str:
     return f"{NEW_USERS}, {known} likes known" if known else f"{NEW_USERS}, no like known"
 
 
-def _for_items(seed: int) -> list[Rival]:
+def _for_items(seed: int) -> list[Contender]:
     factors = [Als(size, regularisation, confidence, seed=seed) for size, regularisation, confidence in _FACTORS]
     words, encoder = product(factors, (1.0, 3.0)), product(factors, (0.3, 1.0))
     return [
-        Rival("ridge to ALS from words", tuple(RidgeToAls(TfIdf(), penalty, als) for als, penalty in words)),
-        Rival(
+        Contender("ridge to ALS from words", tuple(RidgeToAls(TfIdf(), penalty, als) for als, penalty in words)),
+        Contender(
             "ridge to ALS from the untouched encoder", tuple(RidgeToAls(EncoderSpace(), p, als) for als, p in encoder)
         ),
     ]
 
 
-def _for_users(material: BaselineData) -> list[Rival]:
+def _for_users(material: BaselineData) -> list[Contender]:
     fields = groupable(material.users, np.flatnonzero(material.warm_users))
     names = [some for size in (1, 2) for some in combinations(fields, size)]
-    found = [Rival("popularity", (Popularity(),))]
+    found = [Contender("popularity", (Popularity(),))]
     if names:
-        found.append(Rival("popularity in the user's group", tuple(GroupPopularity(some, 30.0) for some in names)))
+        found.append(Contender("popularity in the user's group", tuple(GroupPopularity(some, 30.0) for some in names)))
     if material.warm_items.sum() <= _INVERTED:
-        found.append(Rival("EASE", (Ease(200.0), Ease(1000.0), Ease(4000.0))))
+        found.append(Contender("EASE", (Ease(200.0), Ease(1000.0), Ease(4000.0))))
     return found
 
 
 def _best(
-    rivals: Sequence[Rival], scenario: Scenario, trial: Scenario, outer: BaselineData, inner: BaselineData
+    rivals: Sequence[Contender], scenario: Scenario, trial: Scenario, outer: BaselineData, inner: BaselineData
 ) -> tuple[str, Floats] | None:
     """The best rival's name and its NDCG@10 of each query; each takes the settings that are best within training."""
     best: tuple[str, Floats] | None = None

@@ -9,10 +9,10 @@ import pytest
 
 from emberline.bench.cli import bench, typer
 from emberline.bench.coldstart.ablations import ABLATIONS
-from emberline.bench.coldstart.contenders import contenders
 from emberline.bench.report.document import Table
 from emberline.bench.report.page import markdown
 from emberline.bench.report.views.coldstart import view
+from emberline.export.baselines.contenders import contenders
 from emberline.export.data.description import Description
 
 DOCS = Path(__file__).parents[3] / "docs"

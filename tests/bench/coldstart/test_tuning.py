@@ -8,20 +8,19 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from emberline.bench.coldstart.contenders import (
+from emberline.bench.coldstart.entries import enter
+from emberline.bench.coldstart.tasks import by_time_rounds, final_round, tuning_rounds, with_profile
+from emberline.bench.coldstart.tuning import TunedBaseline, choose
+from emberline.engine.errors import DataError
+from emberline.export.baselines.contenders import (
     ATTRIBUTES,
     LABELS,
     LIGHTFM,
     NO_ATTRIBUTES,
     NO_LABELS,
     Contender,
-    TunedBaseline,
-    choose,
     contenders,
 )
-from emberline.bench.coldstart.entries import enter
-from emberline.bench.coldstart.tasks import by_time_rounds, final_round, tuning_rounds, with_profile
-from emberline.engine.errors import DataError
 from emberline.export.baselines.ease import Ease
 from emberline.export.baselines.level import UNMOVED, NewItemLevel, best_level
 from emberline.export.baselines.material import BaselineData
@@ -149,25 +148,22 @@ def test_a_scenario_that_could_not_be_tuned_by_has_the_first_settings(shop):
 def test_the_lineup_depends_on_what_users_say():
     """Groups need attributes that divide, search needs a text; what cannot be run is said with its reason."""
     alone, left_out = contenders((), False, 0)
-    assert "popularity in the user's group" in {one.variant for one in left_out}
+    assert "popularity in the user's group" in left_out
     assert not any("the user's text" in one.name for one in alone)
     grouped, left_out = contenders(("age", "sex"), True, 0)
     assert any(one.name == "popularity in the user's group" for one in grouped)
     assert sum("the user's text" in one.name for one in grouped) == 3
-    assert all("user" not in one.variant for one in left_out)
+    assert all("user" not in name for name in left_out)
 
 
 def test_what_items_lack_is_said():
     """Without attributes or labels nothing can be regressed on them: the baseline has no row, and says why."""
     alone, left_out = contenders((), False, 0, attributes=False, labels=False)
     assert {ATTRIBUTES, LABELS}.isdisjoint(one.name for one in alone)
-    assert {one.variant: one.reason for one in left_out}.items() >= {
-        ATTRIBUTES: NO_ATTRIBUTES,
-        LABELS: NO_LABELS,
-    }.items()
+    assert left_out.items() >= {ATTRIBUTES: NO_ATTRIBUTES, LABELS: NO_LABELS}.items()
     whole, left_out = contenders((), False, 0)
     assert {ATTRIBUTES, LABELS} <= {one.name for one in whole}
-    assert {ATTRIBUTES, LABELS}.isdisjoint(one.variant for one in left_out)
+    assert {ATTRIBUTES, LABELS}.isdisjoint(left_out)
 
 
 def test_without_tuning_each_has_one_setting():
@@ -179,11 +175,10 @@ def test_without_tuning_each_has_one_setting():
 
 def test_lightfm_that_is_missing_is_left_out(monkeypatch):
     """Its extra has to be compiled; without it the result says so, and how to get it."""
-    monkeypatch.setattr("emberline.bench.coldstart.contenders.find_spec", lambda _: None)
+    monkeypatch.setattr("emberline.export.baselines.contenders.find_spec", lambda _: None)
     found, left_out = contenders((), False, 0)
     assert all(one.name != LIGHTFM for one in found)
-    (reason,) = [one.reason for one in left_out if one.variant == LIGHTFM]
-    assert "emberline[lightfm]" in reason
+    assert "emberline[lightfm]" in left_out[LIGHTFM]
 
 
 def test_a_ridges_penalties_follow_each_other():

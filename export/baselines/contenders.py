@@ -1,29 +1,23 @@
-"""The baselines that take part, and the choice of their settings by what they are worth within the training rows."""
+"""The baselines that a model is compared with, by name, each with the settings to choose from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import combinations, product
 from typing import Final
 
-from emberline.bench.harness.variants import LeftOut
-from emberline.export.baselines.als import Als
-from emberline.export.baselines.baseline import Baseline, answer
-from emberline.export.baselines.ease import Ease
-from emberline.export.baselines.groups import GroupPopularity
-from emberline.export.baselines.hybrid import LightFm
-from emberline.export.baselines.level import UNMOVED, NewItemLevel, best_level
-from emberline.export.baselines.material import BaselineData
-from emberline.export.baselines.nearest import MeanOfHistory, Neighbours
-from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
-from emberline.export.baselines.query import ProfileText
-from emberline.export.baselines.ridge import RidgeToAls
-from emberline.export.baselines.spaces import AttributeSpace, Bm25, EncoderSpace, Space, TfIdf
-
-from .settings import K
-from .tasks import Round, with_profile
+from .als import Als
+from .baseline import Baseline
+from .ease import Ease
+from .groups import GroupPopularity
+from .hybrid import LightFm
+from .nearest import MeanOfHistory, Neighbours
+from .popular import LabelPopularity, Popularity, Random
+from .query import ProfileText
+from .ridge import RidgeToAls
+from .spaces import AttributeSpace, Bm25, EncoderSpace, Space, TfIdf
 
 LIGHTFM: Final = "LightFM"
 LABELS: Final = "label popularity"
@@ -32,10 +26,15 @@ ATTRIBUTES: Final = "ridge to ALS, attributes"
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A baseline and what is tried for it."""
+    """A baseline and what is tried for it.
 
-    name: str  # as it stands in the tables.
-    grid: tuple[Baseline, ...]  # its settings to choose from.
+    Attributes:
+        name: as it stands in tables and sentences.
+        grid: its settings to choose from.
+    """
+
+    name: str
+    grid: tuple[Baseline, ...]
 
     @property
     def reads_items(self) -> bool:
@@ -56,8 +55,8 @@ def contenders(
     attributes: bool = True,
     labels: bool = True,
     tune: bool = True,
-) -> tuple[tuple[Contender, ...], tuple[LeftOut, ...]]:
-    """All baselines, and those that have to be left out.
+) -> tuple[tuple[Contender, ...], dict[str, str]]:
+    """All baselines, and by name why others have to be left out.
 
     Args:
         groups: attributes that divide users into groups.
@@ -85,17 +84,17 @@ def contenders(
             "EASE", tuple(Ease(penalty) for penalty in (500.0, 100.0, 200.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0))
         ),
     ]
-    left_out = []
+    left_out = {}
     for name, there, reason in ((ATTRIBUTES, attributes, NO_ATTRIBUTES), (LABELS, labels, NO_LABELS)):
         if not there:
             found = [one for one in found if one.name != name]
-            left_out.append(LeftOut(name, reason))
+            left_out[name] = reason
     fields = [names for size in (2, 1, 3) for names in combinations(groups, size)]
     if fields:
         tried = tuple(GroupPopularity(names, prior) for names, prior in product(fields, (30.0, 10.0)))
         found.insert(2, Contender("popularity in the user's group", tried))
     else:
-        left_out.append(LeftOut("popularity in the user's group", "no attribute divides the users into groups"))
+        left_out["popularity in the user's group"] = "no attribute divides the users into groups"
     if texts:
         found.append(Contender("TF-IDF, the user's text", (ProfileText(TfIdf(True)), ProfileText(TfIdf(False)))))
         found.append(Contender("BM25, the user's text", (ProfileText(Bm25(1.2, 0.75)), ProfileText(Bm25(1.2, 0.3)))))
@@ -104,10 +103,10 @@ def contenders(
         sizes = ((32, 20), (8, 20), (64, 10))
         found.append(Contender(LIGHTFM, tuple(LightFm(size, epochs, seed=seed) for size, epochs in sizes)))
     else:
-        left_out.append(LeftOut(LIGHTFM, "lightfm-next is not installed: pip install 'emberline[lightfm]'"))
+        left_out[LIGHTFM] = "lightfm-next is not installed: pip install 'emberline[lightfm]'"
     if not tune:
         found = [Contender(one.name, one.grid[:1]) for one in found]
-    return tuple(found), tuple(left_out)
+    return tuple(found), left_out
 
 
 def _means(spaces: Sequence[Space]) -> tuple[Baseline, ...]:
@@ -133,52 +132,3 @@ def _ridges(spaces: Sequence[Space], penalties: Sequence[float], seed: int) -> t
 def _factors(seed: int) -> list[Als]:
     shapes = product((64, 16), (20.0, 10.0, 50.0, 100.0), (1.0, 3.0, 10.0))
     return [Als(size, regularisation, confidence, seed=seed) for size, regularisation, confidence in shapes]
-
-
-@dataclass(frozen=True, slots=True)
-class TunedBaseline:
-    """The settings that a baseline takes into a scenario."""
-
-    baseline: Baseline  # the baseline with its settings.
-    value: float | None  # what it was worth when they were chosen; None: there was nothing to choose.
-    tried: int  # number of settings to choose from.
-    level: NewItemLevel = UNMOVED  # where it puts new items beside known ones.
-
-    @property
-    def settings(self) -> str:
-        """As they could be written in Python."""
-        return repr(self.baseline) if self.level == UNMOVED else f"{self.baseline!r}, {self.level!r}"
-
-
-def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -> Mapping[str, TunedBaseline]:
-    """Choose settings for each scenario; where new items are ranked with known ones, their level too.
-
-    Each scenario has its own best settings, though a product would have one set for all of them: whatever is gained by
-    that is the baselines'.
-
-    Returns:
-        By the scenario's name.
-    """
-    chosen: dict[str, TunedBaseline] = {}
-    for round_, material in rounds:
-        popularity = material.popularity()
-        # What is best with the users' profiles is taken without them, too: that halves the time.
-        asked = [one for one in round_.scenarios if one.name == with_profile(one.name)]
-        for baseline in contender.grid:
-            answered = [one for one in asked if baseline.answers(one, material.warm_items)]
-            if len(contender.grid) == 1:
-                chosen |= {one.name: TunedBaseline(baseline, None, 1) for one in answered if one.new is None}
-                answered = [one for one in answered if one.new is not None]
-            if not answered:
-                continue
-            fitted = baseline.fit(material)
-            for scenario in answered:
-                scores = answer(baseline, fitted, scenario, material.content, popularity)
-                level, value = best_level(scenario, scores, K)
-                best = chosen.get(scenario.name)
-                if best is None or best.value is None or value > best.value:
-                    chosen[scenario.name] = TunedBaseline(baseline, value, len(contender.grid), level)
-        for scenario in round_.scenarios:
-            if (twin := chosen.get(with_profile(scenario.name))) is not None:
-                chosen[scenario.name] = twin
-    return chosen
