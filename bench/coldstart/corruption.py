@@ -6,20 +6,19 @@ tomorrow is not.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from emberline.engine.records import Floats, Item
+from emberline.engine.records import Floats
 from emberline.export.baselines.baseline import answer
 from emberline.export.baselines.content import Content
 from emberline.export.baselines.material import BaselineData
+from emberline.export.data.corruption import kinds
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
-from emberline.export.data.words import misspelt, with_first_text, words_of
 from emberline.export.evaluation.evaluation import ndcg_at
 from emberline.export.evaluation.scenarios import Indexes, Scenario
 from emberline.export.training.measure import DatasetVectors, scores
@@ -29,72 +28,10 @@ from .subjects import Subject
 from .tuning import TunedBaseline
 from .variants import DatasetVariant, encode_texts
 
-#: Of an item's fields, or of its words, how many are hit.
-SHARE: Final = 0.3
-#: Keywords that are stuffed into an item.
-KEYWORDS: Final = 8
-
-Corrupt = Callable[[Item, np.random.Generator], Item]
-
-
-def missing(item: Item, rng: np.random.Generator) -> Item:
-    """Each field is left out with a chance of `SHARE`; one of them always stays."""
-    names = list(item.attributes)
-    kept = [name for name in names if rng.random() >= SHARE]
-    if not kept and names:
-        kept = [names[int(rng.integers(len(names)))]]
-    return replace(item, attributes={name: item.attributes[name] for name in kept})
-
-
-def typos(item: Item, rng: np.random.Generator) -> Item:
-    """Each longer word has a typing error with a chance of `SHARE`."""
-    return misspelt(item, SHARE, rng)
-
-
-def stuffing(words: Sequence[str]) -> Corrupt:
-    """Popular words are added to the item's first text, whether they fit or not."""
-
-    def corrupt(item: Item, rng: np.random.Generator) -> Item:
-        drawn = " ".join(rng.choice(words, size=min(KEYWORDS, len(words)), replace=False))
-        return with_first_text(item, lambda text: f"{text} {drawn}")
-
-    return corrupt
-
-
-def popular_words(dataset: Dataset, split: Split, count: int = 100) -> list[str]:
-    """The words of the most liked training items' texts, each counted as often as its items are liked."""
-    train = dataset.interactions.take(split.train)
-    likes = np.bincount(train.item[train.positive], minlength=len(dataset.items))
-    found: Counter[str] = Counter()
-    for item, liked in zip(dataset.items, likes.tolist(), strict=True):
-        for word in dict.fromkeys(words_of(item)):  # in their order, so that equally popular ones are always the same
-            found[word] += liked
-    return [word for word, _ in found.most_common(count)]
-
-
-def corrupted(dataset: Dataset, split: Split, corrupt: Corrupt) -> Dataset:
-    """The data set with its cold items corrupted, the same way for the same split."""
-    rng = np.random.default_rng(split.seed)
-    items = tuple(
-        corrupt(item, rng) if cold else item for item, cold in zip(dataset.items, split.cold_items, strict=True)
-    )
-    return replace(dataset, items=items)
-
-
-def kinds(dataset: Dataset, split: Split) -> Mapping[str, Dataset]:
-    """The data set corrupted in each way, by the way's name."""
-    ways: dict[str, Corrupt] = {
-        f"{SHARE:.0%} of the fields missing": missing,
-        f"{SHARE:.0%} of the words mistyped": typos,
-        f"{KEYWORDS} keywords stuffed in": stuffing(popular_words(dataset, split)),
-    }
-    return {name: corrupted(dataset, split, corrupt) for name, corrupt in ways.items()}
-
-
 #: How the sections of the measurements begin.
 BAD_DATA: Final = "bad data: "
 
-#: What bad data gives: the way of corrupting, and NDCG@10 as a measure; the way is empty for clean data.
+#: What bad data gives: the kind of corruption, and NDCG@10 as a measure; the kind is empty for clean data.
 Damage = tuple[str, Mapping[str, float]]
 
 
@@ -109,7 +46,7 @@ class BadData:
 
     cold: Indexes  # the items whose data is corrupted.
     scenario: Scenario  # what is asked.
-    datasets: Mapping[str, Dataset]  # one for each way of corrupting; the first is clean.
+    datasets: Mapping[str, Dataset]  # one for each kind of corruption; the first is clean.
     contents: Mapping[str, Content]  # the same data sets, as baselines read them.
 
     @classmethod

@@ -14,8 +14,8 @@ from emberline.export.data.moment import split_at
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.evaluation.scenarios import (
-    Indexes,
     Scenario,
+    everyone_later,
     item_cold,
     item_cold_mixed,
     one_ranking,
@@ -74,28 +74,8 @@ def by_time_rounds(dataset: Dataset) -> tuple[Round, Round]:
 
 
 def _by_time(dataset: Dataset, split: Split) -> Round:
-    interactions = dataset.interactions
-    later = np.concatenate([split.test, split.item_cold, split.user_cold, split.both_cold])
-    found: dict[int, tuple[Indexes, Indexes, Indexes]] = {}
-    for user in np.unique(interactions.user[later[interactions.positive[later]]]).tolist():
-        before = split.train[interactions.user[split.train] == user]
-        before = before[np.argsort(interactions.timestamp[before], kind="stable")]
-        after = later[interactions.user[later] == user]
-        met = interactions.item[before].astype(np.int64)
-        liked = interactions.item[after[interactions.positive[after]]].astype(np.int64)
-        found[user] = (met[interactions.positive[before]], met, liked)
-    history, known, relevant = zip(*found.values(), strict=True) if found else ((), (), ())
-    everything = Scenario(
-        name="by time",
-        users=np.asarray(list(found), dtype=np.int64),
-        history=history,
-        known=known,
-        relevant=relevant,
-        candidates=np.arange(len(dataset.items)),
-        new=~split.warm_items,
-    )
     newcomers = [lambda: replace(user_cold(dataset, split, 5), name="by time, new users, 5 known")]
-    return Round(split, (everything, *_possible(newcomers)))
+    return Round(split, (everyone_later(dataset, split), *_possible(newcomers)))
 
 
 def with_profile(name: str) -> str:

@@ -50,7 +50,7 @@ class Scenario:
 
 def item_cold(dataset: Dataset, split: Split) -> Scenario:
     """Rank the cold items for warm users who like one of them; their liked training items are the history."""
-    return _of_warm_users("item cold", dataset, split, split.item_cold, split.train, np.flatnonzero(split.cold_items))
+    return _with_history("item cold", dataset, split, split.item_cold, split.train, np.flatnonzero(split.cold_items))
 
 
 def item_cold_mixed(dataset: Dataset, split: Split) -> Scenario:
@@ -61,13 +61,13 @@ def item_cold_mixed(dataset: Dataset, split: Split) -> Scenario:
     """
     seen = np.concatenate([split.train, split.validation, split.test])
     candidates = np.flatnonzero(split.cold_items | split.warm_items)
-    return _of_warm_users("item cold, mixed", dataset, split, split.item_cold, seen, candidates)
+    return _with_history("item cold, mixed", dataset, split, split.item_cold, seen, candidates)
 
 
 def warm(dataset: Dataset, split: Split) -> Scenario:
     """Rank the warm items for warm users; right are the likes of the test rows, known the rows before them."""
     seen = np.concatenate([split.train, split.validation])
-    return _of_warm_users("warm", dataset, split, split.test, seen, np.flatnonzero(split.warm_items))
+    return _with_history("warm", dataset, split, split.test, seen, np.flatnonzero(split.warm_items))
 
 
 def one_ranking(dataset: Dataset, split: Split) -> Scenario:
@@ -79,8 +79,15 @@ def one_ranking(dataset: Dataset, split: Split) -> Scenario:
     seen = np.concatenate([split.train, split.validation])
     later = np.concatenate([split.test, split.item_cold])
     candidates = np.flatnonzero(split.cold_items | split.warm_items)
-    found = _of_warm_users("one ranking", dataset, split, later, seen, candidates)
+    found = _with_history("one ranking", dataset, split, later, seen, candidates)
     return replace(found, new=split.cold_items[candidates])
+
+
+def everyone_later(dataset: Dataset, split: Split) -> Scenario:
+    """Rank all items for everyone who came after the moment of a split by time; right are their likes from then on."""
+    later = np.concatenate([split.test, split.item_cold, split.user_cold, split.both_cold])
+    found = _with_history("by time", dataset, split, later, split.train, np.arange(len(dataset.items)))
+    return replace(found, new=~split.warm_items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +170,7 @@ def user_cold(dataset: Dataset, split: Split, k: int, profile: bool = True) -> S
     )
 
 
-def _of_warm_users(
+def _with_history(
     name: str, dataset: Dataset, split: Split, asked: Indexes, seen: Indexes, candidates: Indexes
 ) -> Scenario:
     interactions = dataset.interactions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,12 +21,12 @@ CHUNK: Final = 512
 OUTPUT: Final = "sentence_embedding"
 
 
-class OwnBackend:
+class OwnBackend(ABC):
     """What the engine and a client of its server have in common."""
 
+    @abstractmethod
     async def encode(self, texts: Sequence[str]) -> Floats:
         """One request: (B, H)."""
-        raise NotImplementedError
 
     async def serve(self, text: str) -> Floats:
         """One request among others: (1, H)."""

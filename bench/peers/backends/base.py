@@ -7,6 +7,7 @@ registry, and, if it needs the model in a form of its own, `prepare`, which make
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -98,11 +99,11 @@ def weight(*paths: Path | str) -> int:
     return sum(Path(path).stat().st_size for path in paths)
 
 
-class PeerBackend:
-    """A backend whose library is called in its own process, and answers before it returns.
+class PeerBackend(ABC):
+    """A peer's backend.
 
     Attributes:
-        model_pid: this process.
+        model_pid: the process in which the model lies: this one, unless a server is set in its place.
         about: the packages that run it, with their versions; whether its batch size is the caller's choice; the bytes
             of the encoder's weights.
     """
@@ -111,21 +112,37 @@ class PeerBackend:
         self.model_pid = os.getpid()
         self.about: dict[str, Any] = {"packages": about, "batches": batches, "encoder_bytes": encoder_bytes}
 
-    def run(self, texts: Sequence[str]) -> Any:
-        """Encode one request: (B, H)."""
-        raise NotImplementedError
-
-    def run_all(self, texts: Sequence[str], order: str) -> Any:
-        """Encode all texts as fast as it can: (N, H)."""
-        raise NotImplementedError
-
+    @abstractmethod
     async def encode(self, texts: Sequence[str]) -> Any:
         """One request: (B, H)."""
-        return self.run(texts)
+
+    @abstractmethod
+    async def bulk(self, texts: Sequence[str], order: str) -> Any:
+        """All texts as fast as it can: (N, H)."""
 
     async def serve(self, text: str) -> Any:
         """One request among others: (1, H)."""
         return await self.encode([text])
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of everything."""
+
+
+class LibraryBackend(PeerBackend):
+    """A backend whose library is called in this process, and answers before it returns."""
+
+    @abstractmethod
+    def run(self, texts: Sequence[str]) -> Any:
+        """Encode one request: (B, H)."""
+
+    @abstractmethod
+    def run_all(self, texts: Sequence[str], order: str) -> Any:
+        """Encode all texts as fast as it can: (N, H)."""
+
+    async def encode(self, texts: Sequence[str]) -> Any:
+        """One request: (B, H)."""
+        return self.run(texts)
 
     async def bulk(self, texts: Sequence[str], order: str) -> Any:
         """All texts: (N, H)."""

@@ -10,12 +10,12 @@ from typing import Any, Final
 import ctranslate2
 import numpy as np
 
-from .base import ModelFiles, PeerBackend, batch_size, by_length, load_tokenizer, packages, weight
+from .base import LibraryBackend, ModelFiles, batch_size, by_length, load_tokenizer, packages, weight
 
 _MODEL: Final = "model"
 
 
-class CTranslate2Backend(PeerBackend):
+class CTranslate2Backend(LibraryBackend):
     """Two encoders over the same file: one that puts all threads on a request, one that works on several at a time."""
 
     def __init__(self, given: ModelFiles, threads: int) -> None:

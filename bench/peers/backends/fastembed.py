@@ -11,7 +11,7 @@ import numpy as np
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 
-from .base import ModelFiles, PeerBackend, batch_size, packages, weight
+from .base import LibraryBackend, ModelFiles, batch_size, packages, weight
 
 _NAME: Final = "emberline/encoder"
 _FILE: Final = "encoder.onnx"
@@ -19,7 +19,7 @@ _FILE: Final = "encoder.onnx"
 _BATCH: Final = 256
 
 
-class FastembedBackend(PeerBackend):
+class FastembedBackend(LibraryBackend):
     """The fp32 encoder."""
 
     def __init__(self, given: ModelFiles, threads: int) -> None:

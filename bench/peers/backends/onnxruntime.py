@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from .base import BATCH, ModelFiles, PeerBackend, load_tokenizer, packages, weight
+from .base import BATCH, LibraryBackend, ModelFiles, load_tokenizer, packages, weight
 
 
-class OnnxRuntimeBackend(PeerBackend):
+class OnnxRuntimeBackend(LibraryBackend):
     """A session with the runtime's own defaults."""
 
     def __init__(self, given: ModelFiles, threads: int, precision: str) -> None:

@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 import openvino as ov
 
-from .base import ModelFiles, PeerBackend, batch_size, by_length, load_tokenizer, packages, weight
+from .base import LibraryBackend, ModelFiles, batch_size, by_length, load_tokenizer, packages, weight
 
 _INT8: Final = "encoder.int8.xml"
 
 
-class OpenVinoBackend(PeerBackend):
+class OpenVinoBackend(LibraryBackend):
     """The model compiled twice, with the runtime's own hints: for a lone request and for many."""
 
     def __init__(self, given: ModelFiles, threads: int, precision: str) -> None:

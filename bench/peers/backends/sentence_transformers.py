@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from sentence_transformers import SentenceTransformer, export_dynamic_quantized_onnx_model
 
-from .base import WEIGHTS, ModelFiles, PeerBackend, batch_size, packages, weight
+from .base import WEIGHTS, LibraryBackend, ModelFiles, batch_size, packages, weight
 
 #: In the order of preference: what its export offers, and the CPU feature that it is for.
 _TARGETS: Final = (("avx512_vnni", "avx512_vnni"), ("avx512", "avx512f"), ("avx2", "avx2"), ("arm64", "asimd"))
 
 
-class SentenceTransformersBackend(PeerBackend):
+class SentenceTransformersBackend(LibraryBackend):
     """A model in any backend. It sorts by length and cuts into batches itself."""
 
     def __init__(self, model: Any, about: dict[str, str], encoder_bytes: int) -> None:
@@ -30,7 +30,7 @@ class SentenceTransformersBackend(PeerBackend):
         return self._model.encode(list(texts), batch_size=batch_size(order), show_progress_bar=False)
 
 
-def open_backend(given: ModelFiles, threads: int, backend: str, precision: str) -> PeerBackend:
+def open_backend(given: ModelFiles, threads: int, backend: str, precision: str) -> LibraryBackend:
     """Load the model for ``torch`` or ``onnx``, in ``fp32`` or ``int8``."""
     if backend == "torch":
         import torch

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emberline.bench.coldstart.corruption import KEYWORDS, kinds, missing, popular_words, stuffing, typos
 from emberline.engine.records import Item
+from emberline.export.data.corruption import KEYWORDS, kinds, missing, popular_words, stuffing, typos
 from emberline.export.data.split import split
 
 WORDS = [f"word{letter}" for letter in "abcdefghijklmnop"]
