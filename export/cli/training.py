@@ -97,6 +97,8 @@ def summary(run: Path, metrics: Mapping[str, Any]) -> list[str]:
         run: the run's folder.
         metrics: those of the run.
     """
+    from emberline.export.pretrained import Pruning
+    from emberline.export.training.run import RunFolder
     from emberline.export.training.verdict import verdicts
 
     trained = metrics["training"]
@@ -110,6 +112,8 @@ def summary(run: Path, metrics: Mapping[str, Any]) -> list[str]:
         notes.append(
             "Every row is a like, so probabilities cannot be calibrated; the bundle will refuse `probability`."
         )
+    if (kept := RunFolder(run).vocabulary).is_file():
+        notes.append(str(Pruning(**json.loads(kept.read_text(encoding="utf-8")))))
     if notes:
         lines.append(" ".join(notes))
     cut = ", cut short by --max-minutes" if trained["cut"] else ""

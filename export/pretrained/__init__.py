@@ -6,6 +6,18 @@ checked. Any other name is a local folder in the format of `transformers`, or a 
 """
 
 from .minilm import MINILM, check, minilm_folder
+from .pruning import Pruning, pruned
 from .source import Pretrained, cutting, encoder_fields, load, tokenizer_of
 
-__all__ = ["MINILM", "Pretrained", "check", "cutting", "encoder_fields", "load", "minilm_folder", "tokenizer_of"]
+__all__ = [
+    "MINILM",
+    "Pretrained",
+    "Pruning",
+    "check",
+    "cutting",
+    "encoder_fields",
+    "load",
+    "minilm_folder",
+    "pruned",
+    "tokenizer_of",
+]

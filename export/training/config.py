@@ -26,6 +26,15 @@ class TrainConfig:
         str, Setting("The encoder: `minilm`, a local folder, or the name of a BERT on the hub.", metavar="NAME|DIR")
     ] = "minilm"
     max_length: Annotated[int, Setting("Maximum number of tokens in a text; longer texts are cut.", at_least=1)] = 128
+    vocabulary: Annotated[
+        int,
+        Setting(
+            "Number of word pieces that the encoder keeps: those of the data's texts, and the most frequent others of "
+            "their scripts as a reserve for texts to come; 0 keeps all. Multilingual encoders have 250,000, which are "
+            "most of their size.",
+            at_least=0,
+        ),
+    ] = 0
     dimensions: Annotated[
         int,
         Setting("Width of the users' and items' vectors; 0 takes 64, or 128 for 4,096 items and more.", at_least=0),

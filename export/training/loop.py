@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import torch
 from emberline.engine.errors import ConfigError
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
-from emberline.export.pretrained import load
+from emberline.export.pretrained import load, pruned
 from emberline.export.progress import Progress, silent
 
 from .alone import possible, sized
@@ -58,8 +59,13 @@ def train(
     # Before the folder is written, so that a start that fails leaves no run behind, nor deletes one.
     torch.manual_seed(config.seed)
     source = load(config.encoder, config.max_length)
+    pruning = None
+    if config.vocabulary:
+        source, pruning = pruned(source, [*dataset.item_texts(), *dataset.user_texts()], config.vocabulary)
     if not resume:
         _begin(folder, dataset, settings)
+        if pruning is not None:
+            folder.vocabulary.write_text(json.dumps(pruning.as_dict(), indent=2) + "\n", encoding="utf-8")
     with _threads(config.threads):
         trainer = Trainer.start(examples, sized(config, examples), folder, progress, source)
         trainer.run()

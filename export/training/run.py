@@ -4,6 +4,7 @@
 config.json        the settings, the split and where the data was
 description.toml   the data set's description
 data.json          what was read, and what was odd or left out
+vocabulary.json    which word pieces were kept, if not all
 checkpoint.pt      where training stands
 model/             the trained model with its tokenizer
 events/            TensorBoard's event files
@@ -53,6 +54,11 @@ class RunFolder:
     def data(self) -> Path:
         """What was read, and what was odd or left out."""
         return self.root / "data.json"
+
+    @property
+    def vocabulary(self) -> Path:
+        """How many word pieces were kept; there is none if all were."""
+        return self.root / "vocabulary.json"
 
     def data_warnings(self) -> list[str]:
         """What the report of the data warned of; empty if the run was not trained from the command line."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from emberline.export.cli.training import summary
+from emberline.export.training.run import RunFolder
 from emberline.export.training.verdict import NEW_ITEMS, NEW_USERS, VERDICT
 
 TRAINING = {
@@ -43,3 +45,14 @@ def test_what_does_not_apply_is_left_out() -> None:
     """A model that nothing can be compared with ends in two lines."""
     lines = summary(Path("run"), {"training": TRAINING})
     assert [line.split(";")[0] for line in lines] == ["900 joint steps in 3.5 minutes", "run is trained"]
+
+
+def test_it_says_which_word_pieces_are_kept(tmp_path: Path) -> None:
+    """A smaller vocabulary is said, with what the reserve is worth."""
+    kept = {"pieces": 250_002, "needed": 2_900, "kept": 20_000, "alike": 0.985}
+    RunFolder(tmp_path).vocabulary.write_text(json.dumps(kept))
+    assert any(
+        "keeps 20,000 of its 250,002 word pieces, 2,900 of which the data needs; 17,100 are a reserve" in line
+        and "98.5% are read as before" in line
+        for line in summary(tmp_path, {"training": TRAINING})
+    )

@@ -49,6 +49,21 @@ def test_a_run_leaves_its_folder(
     same_model(TrainedModel.load(folder.model), trained)
 
 
+def test_word_pieces_that_the_data_does_not_need_are_left_out(
+    dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path
+) -> None:
+    """The run's model is smaller, reads the data as the whole encoder does, and the folder says what was kept."""
+    with_all = train(dataset, parts, replace(config, joint_steps=0), tmp_path / "all")
+    trained = train(dataset, parts, replace(config, joint_steps=0, vocabulary=60), tmp_path / "some")
+    kept = json.loads(RunFolder(tmp_path / "some").vocabulary.read_text())
+    assert kept["kept"] == trained.model.config.encoder["vocab_size"] < with_all.model.config.encoder["vocab_size"]
+    assert kept["needed"] <= 60 <= kept["kept"]
+    assert not RunFolder(tmp_path / "all").vocabulary.exists()
+    width = with_all.model.config.hidden  # the wide part behind it is free to turn
+    found, wanted = (model.encode(dataset.item_texts())[:, :width] for model in (trained, with_all))
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
 def test_a_start_that_fails_leaves_no_run(
     dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path, tiny_bert: Path
 ) -> None:
