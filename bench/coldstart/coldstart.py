@@ -28,7 +28,7 @@ from .tasks import Round, by_time_rounds, final_round, tuning_rounds
 from .variants import DatasetVariant
 
 #: Rows of baselines, to count the steps by.
-_BASELINES = 16
+_BASELINES = 19
 
 
 def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
@@ -42,8 +42,8 @@ def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
     """
     beginning = begin()
     findings, trials = Findings(), Findings()
-    with steps("coldstart", _count(plan, settings)) as say:
-        say("reading the data set")
+    with steps("coldstart", _count(plan, settings), pause=0) as say:
+        say(f"{plan.description.name}: reading and encoding")
         subjects = load_subjects(plan.runs)
         _require_seeds(subjects, settings)
         variants = _variants(plan, subjects)
@@ -130,7 +130,7 @@ def _variants(plan: Plan, subjects: Sequence[Subject]) -> list[DatasetVariant]:
     elif graphs:
         descriptions.append(graphs[0])
     encoder = pretrained.load(plan.training.encoder, plan.training.max_length)
-    variants = [DatasetVariant.of(_read(description, plan), encoder) for description in descriptions]
+    variants = [DatasetVariant.of(_read(description, plan), encoder, plan.kept) for description in descriptions]
     for one in subjects:
         variant = next((found for found in variants if found.facts == one.facts), None)
         if variant is None or variant.dataset.description.item.fields != one.run.description.item.fields:

@@ -132,6 +132,7 @@ def coldstart(
         budget=budget,
         training=TrainConfig(**settings_from(TrainConfig, setting)),
         folder=runs or out / "runs",
+        kept=out / "kept",
         bad_data=bad_data,
     )
     measured = SETTINGS.seeds

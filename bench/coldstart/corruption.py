@@ -54,12 +54,17 @@ class BadData:
         """Corrupt the data of the split's cold items, and encode it anew."""
         datasets = {"": variant.dataset, **kinds(variant.dataset, split)}
         cold = np.flatnonzero(split.cold_items)
+        encoded = variant.kept.arrays(
+            ("bad data", split.seed),
+            lambda: {
+                how: encode_texts(variant.encoder, _texts(dataset, cold)) for how, dataset in datasets.items() if how
+            },
+        )
         contents = {}
         for how, dataset in datasets.items():
             vectors = variant.vectors.items.copy()
-            texts = dataset.item_texts()
             if how:
-                vectors[cold] = encode_texts(variant.encoder, [texts[item] for item in cold])
+                vectors[cold] = encoded[how]
             contents[how] = Content(dataset.description, dataset.items, vectors)
         return cls(cold, scenario, datasets, contents)
 
@@ -74,10 +79,14 @@ class BadData:
         for how, dataset in self.datasets.items():
             items = vectors.items.copy()
             if how:
-                texts = dataset.item_texts()
-                items[self.cold] = subject.model.encode([texts[item] for item in self.cold])
+                items[self.cold] = subject.model.encode(_texts(dataset, self.cold))
             known = DatasetVectors.with_items(subject.model, items, vectors.profiles)
             yield how, self._worth(scores(subject.model, known, self.scenario))
 
     def _worth(self, given: Floats) -> Mapping[str, float]:
         return {MEASURE: float(ndcg_at(self.scenario, given, K).mean())}
+
+
+def _texts(dataset: Dataset, items: Indexes) -> list[str]:
+    texts = dataset.item_texts()
+    return [texts[item] for item in items]

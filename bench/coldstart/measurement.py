@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Final
@@ -12,8 +12,9 @@ import numpy as np
 
 from emberline.bench.harness.progress import Steps
 from emberline.bench.harness.records import RunRecord
-from emberline.export.baselines.contenders import contenders
+from emberline.export.baselines.contenders import Contender, contenders
 from emberline.export.baselines.material import BaselineData
+from emberline.export.data.moment import NO_SEED
 from emberline.export.data.split import Split
 from emberline.export.evaluation.groups import groupable
 from emberline.export.training.config import TrainConfig
@@ -21,13 +22,14 @@ from emberline.export.training.measure import DatasetVectors, predictions
 
 from . import attributes, behaviour, corruption
 from .corruption import BadData
-from .entries import Findings, enter
+from .entries import Entry, Findings, enter
 from .plan import Plan
+from .saved import from_arrays, to_arrays
 from .served import ServedModel, enter_served
 from .settings import ColdStartSettings
 from .subjects import Subject, enter_subject, trained
 from .tasks import Round
-from .tuning import choose
+from .tuning import TunedBaseline, choose
 from .variants import DatasetVariant
 
 _ITEM_COLD: Final = "item cold"
@@ -79,20 +81,49 @@ class SplitMeasurement:
             if facts and not contender.reads_items:
                 continue  # facts are nothing to it: it has its row already
             name = self.variant.name(contender.name)
-            self.say(f"seed {self.split.seed}: {name}")
-            chosen = choose(contender, rounds)
-            self.findings.enter(enter(contender, chosen, self.final, material, name=name, facts=facts))
+            tried = f", {len(contender.grid)} settings" if len(contender.grid) > 1 else ""
+            self._tell(f"{name}{tried}")
+            chosen = choose(contender, rounds, self.variant.kept)
+            self.findings.enter(self._entered(contender, chosen, material))
             if bad_data is not None and contender.reads_items and _ITEM_COLD in chosen:
-                for how, worth in bad_data.baseline(chosen[_ITEM_COLD], material):
+                for how, worth in self._corrupted(bad_data, chosen[_ITEM_COLD], material).items():
                     self.findings.measured.add(corruption.section(how), name, worth)
+
+    def _corrupted(
+        self, bad_data: BadData, choice: TunedBaseline, material: BaselineData
+    ) -> Mapping[str, Mapping[str, float]]:
+        """A baseline with bad data, by the way of corrupting, as it was found before, or measured."""
+        of = ("bad data", self.split.seed, choice.settings)
+        return self.variant.kept.value(of, lambda: dict(bad_data.baseline(choice, material)))
+
+    def _entered(
+        self, contender: Contender, chosen: Mapping[str, TunedBaseline], material: BaselineData
+    ) -> list[Entry]:
+        """A baseline in all scenarios, as it was found before, or measured."""
+        name, facts = self.variant.name(contender.name), self.variant.facts
+        settings = {scenario: (one.settings, one.tried) for scenario, one in chosen.items()}
+        asked = [one.name for one in self.final.scenarios]
+        found = self.variant.kept.arrays(
+            ("entered", self.split.seed, name, asked, settings, repr(contender.grid[0])),
+            lambda: to_arrays(list(enter(contender, chosen, self.final, material, name=name, facts=facts))),
+        )
+        return from_arrays(found, self.final.scenarios)
 
     def task_baselines(self) -> None:
         """Measure what predicts labels and likes without the model."""
         if self._has_likes() and not self.variant.facts:
-            for method, measures, settings in behaviour.baselines(self.variant.dataset, self.split):
+            self._tell("means of likes")
+            likes = self.variant.kept.value(
+                ("behaviour", self.split.seed), lambda: list(behaviour.baselines(self.variant.dataset, self.split))
+            )
+            for method, measures, settings in likes:
                 self.findings.add(behaviour.SECTION, method, self.split.seed, measures, settings)
         if self._has_labels():
-            for section, method, measures, settings in attributes.baselines(self.variant, self.split):
+            self._tell("probes of attributes")
+            labels = self.variant.kept.value(
+                ("attributes", self.split.seed), lambda: list(attributes.baselines(self.variant, self.split))
+            )
+            for section, method, measures, settings in labels:
                 self.findings.add(section, method, self.split.seed, measures, settings)
 
     def rankings(self, subject: Subject) -> DatasetVectors:
@@ -101,7 +132,7 @@ class SplitMeasurement:
         Returns:
             Its encoder's vectors of the data set.
         """
-        self.say(f"seed {self.split.seed}: {subject.name}")
+        self._tell(subject.name)
         self.findings.runs.append(RunRecord.of(subject.run.folder.root))
         began = time.perf_counter()
         vectors = DatasetVectors.of(subject.model, self.variant.dataset)
@@ -125,14 +156,18 @@ class SplitMeasurement:
 
     def served(self, served: ServedModel) -> None:
         """Put a served model to all scenarios."""
-        self.say(f"seed {self.split.seed}: {served.name}")
+        self._tell(served.name)
         self.findings.enter(enter_served(served, self.variant.dataset, self.final))
 
     def train(self, name: str, config: TrainConfig) -> Subject:
         """Train a model on this split, or find it trained."""
         config = replace(config, seed=max(self.split.seed, 0))
-        found = trained(name, self.variant, self.split, config, self.plan, self.say)
+        found = trained(name, self.variant, self.split, config, self.plan, self._tell)
         return found.renamed(self.variant.name(name))
+
+    def _tell(self, what: str) -> None:
+        moment = "by time" if self.split.seed == NO_SEED else f"seed {self.split.seed}"
+        self.say(f"{self.variant.dataset.description.name}, {moment}: {what}")
 
     def _has_likes(self) -> bool:
         return behaviour.can_be_measured(self.variant.dataset, self.split)

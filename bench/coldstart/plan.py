@@ -32,6 +32,7 @@ class Plan:
     budget: float = 1.0  # the share of the steps that the ablations' trainings make.
     training: TrainConfig = field(default_factory=TrainConfig)  # the settings of what is trained.
     folder: Path = Path("runs")  # where trained runs are kept.
+    kept: Path | None = None  # where finished parts are kept and found again; None: nowhere.
     bad_data: bool = True  # whether to corrupt the new items' data, too.
 
     def __post_init__(self) -> None:

@@ -137,6 +137,6 @@ def trained(
     if folder.model.is_dir():
         RunSettings.read(folder.config).require_same(RunSettings(config, data, split.seed, split.fractions))
     else:
-        say(f"seed {split.seed}: training {name}")
+        say(f"training {name}, at most {config.max_minutes:g} minutes of joint steps")
         train(variant.dataset, split, config, folder.root, data_folder=data, resume=folder.config.exists())
     return Subject(name, split.seed, load_run(folder.root))

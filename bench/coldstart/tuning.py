@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from emberline.export.baselines.baseline import Baseline, answer
 from emberline.export.baselines.contenders import Contender
 from emberline.export.baselines.level import UNMOVED, NewItemLevel, best_level
 from emberline.export.baselines.material import BaselineData
+from emberline.export.evaluation.scenarios import Scenario
 
+from .kept import Kept
 from .settings import K
 from .tasks import Round, with_profile
 
@@ -29,18 +32,25 @@ class TunedBaseline:
         return repr(self.baseline) if self.level == UNMOVED else f"{self.baseline!r}, {self.level!r}"
 
 
-def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -> Mapping[str, TunedBaseline]:
+def choose(
+    contender: Contender, rounds: Sequence[tuple[Round, BaselineData]], kept: Kept | None = None
+) -> Mapping[str, TunedBaseline]:
     """Choose settings for each scenario; where new items are ranked with known ones, their level too.
 
     Each scenario has its own best settings, though a product would have one set for all of them: whatever is gained by
     that is the baselines'.
 
+    Args:
+        contender: the baseline.
+        rounds: what to fit and what to ask.
+        kept: what settings were worth before, so that they are not fitted again; None: nothing.
+
     Returns:
         By the scenario's name.
     """
     chosen: dict[str, TunedBaseline] = {}
+    kept = kept or Kept()
     for round_, material in rounds:
-        popularity = material.popularity()
         # What is best with the users' profiles is taken without them, too: that halves the time.
         asked = [one for one in round_.scenarios if one.name == with_profile(one.name)]
         for baseline in contender.grid:
@@ -50,14 +60,25 @@ def choose(contender: Contender, rounds: Sequence[tuple[Round, BaselineData]]) -
                 answered = [one for one in answered if one.new is not None]
             if not answered:
                 continue
-            fitted = baseline.fit(material)
-            for scenario in answered:
-                scores = answer(baseline, fitted, scenario, material.content, popularity)
-                level, value = best_level(scenario, scores, K)
-                best = chosen.get(scenario.name)
+            of = ("tuned", round_.split.seed, [one.name for one in answered], repr(baseline))
+            worth = kept.value(of, partial(_worth, baseline, answered, material))
+            for name, (value, scale, offset) in worth.items():
+                best = chosen.get(name)
                 if best is None or best.value is None or value > best.value:
-                    chosen[scenario.name] = TunedBaseline(baseline, value, len(contender.grid), level)
+                    chosen[name] = TunedBaseline(baseline, value, len(contender.grid), NewItemLevel(scale, offset))
         for scenario in round_.scenarios:
             if (twin := chosen.get(with_profile(scenario.name))) is not None:
                 chosen[scenario.name] = twin
     return chosen
+
+
+def _worth(
+    baseline: Baseline, scenarios: Sequence[Scenario], material: BaselineData
+) -> dict[str, tuple[float, float, float]]:
+    """NDCG@10 by scenario, with scale and offset of the best level of new items."""
+    fitted, popularity = baseline.fit(material), material.popularity()
+    found = {}
+    for scenario in scenarios:
+        level, value = best_level(scenario, answer(baseline, fitted, scenario, material.content, popularity), K)
+        found[scenario.name] = (value, level.scale, level.offset)
+    return found

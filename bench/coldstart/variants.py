@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from emberline.export import pretrained
 from emberline.export.baselines.material import PretrainedVectors
 from emberline.export.data.records import Dataset
 from emberline.export.training.encoding import encode
+
+from .fingerprint import fingerprint
+from .kept import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +26,28 @@ class DatasetVariant:
     dataset: Dataset  # the data set.
     encoder: pretrained.Pretrained  # the pretrained encoder.
     vectors: PretrainedVectors  # the untouched encoder's vectors of items and users.
+    kept: Kept = field(default_factory=Kept)  # what was measured of it before.
 
     @classmethod
-    def of(cls, dataset: Dataset, encoder: pretrained.Pretrained) -> DatasetVariant:
-        """Encode the items and, once each, the profiles."""
+    def of(cls, dataset: Dataset, encoder: pretrained.Pretrained, folder: Path | None = None) -> DatasetVariant:
+        """Encode the items and, once each, the profiles.
+
+        Args:
+            dataset: the data set.
+            encoder: the pretrained encoder.
+            folder: where results are kept and found again; None: nowhere.
+        """
+        kept = Kept(folder, "" if folder is None else fingerprint(dataset, encoder))
         profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
-        vectors = PretrainedVectors(
-            encode_texts(encoder, dataset.item_texts()), encode_texts(encoder, profiles.tolist())[of]
+        found = kept.arrays(
+            ("vectors",),
+            lambda: {
+                "items": encode_texts(encoder, dataset.item_texts()),
+                "profiles": encode_texts(encoder, profiles.tolist()),
+            },
         )
-        return cls(dataset.description.graph is not None, dataset, encoder, vectors)
+        vectors = PretrainedVectors(found["items"], found["profiles"][of])
+        return cls(dataset.description.graph is not None, dataset, encoder, vectors, kept)
 
     def name(self, method: str) -> str:
         """The name of a method that reads this variant's items, in tables that show both variants."""

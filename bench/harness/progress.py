@@ -18,15 +18,24 @@ Steps = Callable[[str], None]
 
 
 @contextmanager
-def steps(title: str, total: int | None = None, console: Console | None = None) -> Iterator[Steps]:
-    """Show how far a measurement is."""
+def steps(
+    title: str, total: int | None = None, console: Console | None = None, *, pause: float = _PAUSE
+) -> Iterator[Steps]:
+    """Show how far a measurement is.
+
+    Args:
+        title: what is measured.
+        total: number of steps; None: not known.
+        console: where to; None: standard error.
+        pause: seconds between two lines where there is no terminal; 0 tells every step, where one may take minutes.
+    """
     console = console or Console(stderr=True)
-    begun, said = 0, -_PAUSE
+    begun, said = 0, -pause
 
     def line(message: str) -> None:
         nonlocal begun, said
         begun += 1
-        if time.monotonic() - said >= _PAUSE or begun == total:
+        if time.monotonic() - said >= pause or begun == total:
             said = time.monotonic()
             of = f"/{total}" if total else ""
             console.print(f"{title} {begun}{of}: {message}", highlight=False, soft_wrap=True)

@@ -18,6 +18,15 @@ def test_a_log_gets_plain_lines_and_not_too_many(monkeypatch):
     assert out.getvalue() == "latency 1/5: a\nlatency 3/5: c\nlatency 5/5: e\n"
 
 
+def test_a_log_of_long_steps_names_each():
+    """Where a step may take minutes, the last line is what it waits for."""
+    out = io.StringIO()
+    with progress.steps("coldstart", 3, Console(file=out), pause=0) as step:
+        for message in ("a", "b", "c"):
+            step(message)
+    assert out.getvalue() == "coldstart 1/3: a\ncoldstart 2/3: b\ncoldstart 3/3: c\n"
+
+
 def test_a_terminal_gets_a_bar():
     """On a terminal the step that runs stands beside the count of those that are done."""
     out = io.StringIO()
