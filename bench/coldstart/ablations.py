@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import resources
 from typing import Any, Final
 
 from emberline.engine.errors import ConfigError
@@ -15,29 +17,9 @@ COMPLETE: Final = "complete"
 WITH_FACTS: Final = "with facts"
 
 #: By name, the settings that are changed.
-ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "no behaviour task": {"user_task": 0.0},
-    "no attribute task": {"item_task": 0.0},
-    "no match task": {"pair_task": 0.0},
-    "labels never hidden": {"hide_labels": 0.0},
-    "fields never dropped": {"field_dropout": 0.0},
-    "texts never corrupted": {"stray_words": 0.0, "typing_errors": 0.0},
-    "no teacher": {"alignment": 0.0},
-    "likes alone teach": {"teacher_choice": 0.0},
-    "no group prior": {"group_prior": 0.0},
-    "likes by inverse propensity": {"propensity": 0.5},
-    "quantisation noise": {"quantisation_noise": 0.5},
-    "frozen encoder": {"joint_steps": 0},
-    "low-rank adapters": {"lora_rank": 8},
-    "one stage": {"tower_steps": 0, "final_steps": 0},
-    "behaviour task ×3": {"user_task": 3.0},
-    "attribute task ×3": {"item_task": 3.0},
-    "match task ×3": {"pair_task": 3.0},
-    "tasks by uncertainty": {"task_weights": "uncertainty"},
-    "warm-up": {"warm_up_steps": 100},
-    "texts alone": {"user_task": 0.0, "pair_task": 0.0},
-    "texts alone after a warm-up": {"user_task": 0.0, "pair_task": 0.0, "warm_up_steps": 100},
-}
+ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = tomllib.loads(
+    resources.files(__package__).joinpath("ablations.toml").read_text(encoding="utf-8")
+)
 #: Settings that count steps, which a short budget shortens.
 _STEPS: Final = ("warm_up_steps", "tower_steps", "joint_steps", "final_steps")
 

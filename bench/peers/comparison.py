@@ -17,6 +17,7 @@ from emberline.bench.harness.texts import describe, item_texts, three_sets
 from emberline.bench.harness.variants import pytorch
 from emberline.engine.bundle import Bundle
 from emberline.engine.machine import cores, processor
+from emberline.export.checkpoint import write_checkpoint
 from emberline.export.training.run import load_run
 
 from .backends.base import ModelFiles
@@ -29,7 +30,6 @@ from .registry import STANDARD, chosen
 from .resume import ResumeFile, ResumeState, SectionRecord, code
 from .sections import SECTIONS, Comparison, Sections
 from .settings import PeersSettings
-from .weights import write_checkpoint
 
 #: The file in the folder of results that an unfinished comparison goes on from.
 UNFINISHED: Final = "peers-unfinished.msgpack"

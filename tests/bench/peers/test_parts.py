@@ -18,9 +18,9 @@ from emberline.bench.peers.backends.base import batch_size, by_length
 from emberline.bench.peers.building import write_catalogue
 from emberline.bench.peers.evaluator import closeness, completed, together
 from emberline.bench.peers.peak import Arithmetic, fp32_products, int8_products, measure
-from emberline.bench.peers.weights import write_checkpoint
 from emberline.engine.bundle import Bundle, BundleLayout
 from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.export.checkpoint import write_checkpoint
 
 
 def test_arithmetic_of_minilm_is_what_its_layers_say():

@@ -1,4 +1,4 @@
-"""The run's encoder in the format of transformers and sentence-transformers, which is what peers read."""
+"""A trained encoder in the format of transformers and sentence-transformers, which other libraries read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _tokenizer(trained: TrainedModel) -> PreTrainedTokenizerFast:
     tokenizer = trained.tokenizer
     framed = [token for token in tokenizer.encode("").tokens if token is not None]
     if len(framed) != 2:
-        raise BenchError(f"the tokenizer puts {framed} around a text; peers expect BERT's two special tokens")
+        raise BenchError(f"the tokenizer puts {framed} around a text; other libraries expect BERT's two special tokens")
     first, last = framed
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
