@@ -40,8 +40,7 @@ _Precisions = Annotated[
     typer.Option("--precision", help="Precision to measure. May be repeated.", show_default="all that the bundle has"),
 ]
 _Device = Annotated[
-    Device,
-    option("Device that runs Emberline's encoder, without a fallback. PyTorch is timed on the same GPU."),
+    Device, option("Device that runs Emberline's encoder, without a fallback. PyTorch is timed on the same GPU.")
 ]
 _Threads = Annotated[int, option("Number of threads of each variant; 0 means one for each core.", least=0)]
 _Repetitions = Annotated[
@@ -55,8 +54,7 @@ _NO_GPU: Final = 3
 def latency(
     bundle: Bundle,
     run: Annotated[
-        Path | None,
-        option("Training run of the bundle. Its model in PyTorch is the reference.", "DIR"),
+        Path | None, option("Training run of the bundle. Its model in PyTorch is the reference.", "DIR")
     ] = None,
     out: Out = RESULTS,
     texts: Annotated[
@@ -110,8 +108,7 @@ def recall(
     run: Annotated[Path, option("Training run of the bundle. Its model is the reference.", "DIR")],
     out: Out = RESULTS,
     data: Annotated[
-        Path | None,
-        option("Folder of the data set, if it has moved.", "DIR", shown="as in training"),
+        Path | None, option("Folder of the data set, if it has moved.", "DIR", shown="as in training")
     ] = None,
     precision: _Precisions = _NONE,
     device: _Device = _RECALL.device,
@@ -137,23 +134,16 @@ def peers(
     run: Annotated[Path, option("Training run of the bundle. All peers get its weights.", "DIR")],
     out: Out = RESULTS,
     environments: Annotated[
-        Path | None,
-        option(
-            "Folder for the peers' virtual environments, some gigabytes.",
-            "DIR",
-            shown=_ENVIRONMENTS,
-        ),
+        Path | None, option("Folder for the peers' virtual environments, some gigabytes.", "DIR", shown=_ENVIRONMENTS)
     ] = None,
     peer: Annotated[
-        list[str],
-        option("Beginning of the names of the peers to measure. May be repeated.", "NAME", shown="all"),
+        list[str], option("Beginning of the names of the peers to measure. May be repeated.", "NAME", shown="all")
     ] = _NONE,
     threads: _Threads = 0,
     repetitions: _Repetitions = None,
     seed: Annotated[int, option("Seed of texts, arrivals and catalogues.", least=0)] = _PEERS.seed,
     quick: Annotated[
-        bool,
-        switch("--quick", "Give a first impression, not for publishing: fewer texts, repetitions and items."),
+        bool, switch("--quick", "Give a first impression, not for publishing: fewer texts, repetitions and items.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -33,8 +33,7 @@ def coldstart(
         ),
     ] = None,
     data: Annotated[
-        Path | None,
-        option("Folder of the data.", "DIR", shown="the one that the description names"),
+        Path | None, option("Folder of the data.", "DIR", shown="the one that the description names")
     ] = None,
     run: Annotated[
         list[str],
@@ -56,12 +55,10 @@ def coldstart(
     ] = _NONE,
     precision: Annotated[CpuPrecision, option("Precision of the bundles' encoders.")] = CpuPrecision.INT8,
     train: Annotated[
-        bool,
-        switch("--train", "Train a model for each seed that no --run is given for, and one for by time."),
+        bool, switch("--train", "Train a model for each seed that no --run is given for, and one for by time.")
     ] = False,
     runs: Annotated[
-        Path | None,
-        option("Folder in which trained runs are kept and found again.", "DIR", shown="OUT/runs"),
+        Path | None, option("Folder in which trained runs are kept and found again.", "DIR", shown="OUT/runs")
     ] = None,
     graph: Annotated[
         Path | None,
@@ -86,8 +83,7 @@ def coldstart(
     ] = 1.0,
     bad_data: Annotated[bool, switch("--bad-data/--no-bad-data", "Measure new items with bad data as well.")] = True,
     setting: Annotated[
-        list[str],
-        option("A setting of docs/training.md for what is trained here. May be repeated.", "NAME=VALUE"),
+        list[str], option("A setting of docs/training.md for what is trained here. May be repeated.", "NAME=VALUE")
     ] = _NONE,
     seeds: Annotated[
         str | None,
@@ -99,8 +95,7 @@ def coldstart(
     ] = None,
     known: Annotated[str, option("Numbers of known likes of new users.", "N,…")] = ",".join(map(str, SETTINGS.known)),
     tune: Annotated[
-        bool,
-        switch("--tune/--no-tune", "Choose the settings of baselines on held-out training rows."),
+        bool, switch("--tune/--no-tune", "Choose the settings of baselines on held-out training rows.")
     ] = SETTINGS.tune,
     out: Out = RESULTS,
     as_json: AsJson = False,

@@ -52,12 +52,12 @@ class Entry:
     tried: int  # number of settings to choose from.
     cost: Cost  # what the method costs here.
 
-
-def judged(scenario: Scenario, scores: NDArray[np.floating]) -> Iterator[tuple[Scenario, Evaluation]]:
-    """What scores are worth in a scenario and, where it ranks new items with known ones, for either of them."""
-    yield scenario, evaluate(scenario, scores, CUTOFFS)
-    for part in parts(scenario):
-        yield part.scenario, evaluate(part.scenario, part.of(scores), CUTOFFS)
+    def and_parts(self, scores: NDArray[np.floating]) -> Iterator[Entry]:
+        """This and, where new items are ranked with known ones, the same for either of them, by the same scores."""
+        yield self
+        for part in parts(self.scenario):
+            evaluation = evaluate(part.scenario, part.of(scores), CUTOFFS)
+            yield replace(self, scenario=part.scenario, evaluation=evaluation)
 
 
 def enter(
@@ -102,23 +102,22 @@ def enter(
         began = time.perf_counter()
         scores = answer(choice.baseline, scorer, scenario, material.content, popularity)
         cost = Cost(fit_seconds, time.perf_counter() - began, kept_mb)
-        for asked, evaluation in judged(scenario, choice.level.of(scenario, scores)):
-            if asked is not scenario and not choice.baseline.answers(asked, material.warm_items):
-                continue
-            found = Entry(
-                seed=final.split.seed,
-                method=name or contender.name,
-                kind="baseline",
-                facts=facts,
-                scenario=asked,
-                evaluation=evaluation,
-                settings=choice.settings,
-                tuned_to=choice.value,
-                tried=choice.tried,
-                cost=cost,
-            )
-            entered.setdefault(scenario.name, found)
-            yield found
+        levelled = choice.level.of(scenario, scores)
+        found = entered[scenario.name] = Entry(
+            seed=final.split.seed,
+            method=name or contender.name,
+            kind="baseline",
+            facts=facts,
+            scenario=scenario,
+            evaluation=evaluate(scenario, levelled, CUTOFFS),
+            settings=choice.settings,
+            tuned_to=choice.value,
+            tried=choice.tried,
+            cost=cost,
+        )
+        for one in found.and_parts(levelled):
+            if one is found or choice.baseline.answers(one.scenario, material.warm_items):
+                yield one
 
 
 @dataclass(frozen=True, slots=True)

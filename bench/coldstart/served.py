@@ -20,9 +20,11 @@ from emberline.engine.errors import BenchError
 from emberline.engine.machine import cores
 from emberline.engine.records import Floats, User
 from emberline.export.data.records import Dataset
+from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
-from .entries import Cost, Entry, judged
+from .entries import Cost, Entry
+from .settings import CUTOFFS
 from .subjects import Subject
 from .tasks import Round
 
@@ -77,19 +79,19 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
             ask = partial(_ask, client, dataset, scenario, most)
             given = np.stack(list(pool.map(ask, range(len(scenario.users)))))
             cost = Cost(filling, time.perf_counter() - began, encoder.bytes / 1e6)
-            for asked, evaluation in judged(scenario, given):
-                yield Entry(
-                    seed=final.split.seed,
-                    method=served.name,
-                    kind="served",
-                    facts=served.subject.facts,
-                    scenario=asked,
-                    evaluation=evaluation,
-                    settings=str(served.bundle),
-                    tuned_to=None,
-                    tried=1,
-                    cost=cost,
-                )
+            found = Entry(
+                seed=final.split.seed,
+                method=served.name,
+                kind="served",
+                facts=served.subject.facts,
+                scenario=scenario,
+                evaluation=evaluate(scenario, given, CUTOFFS),
+                settings=str(served.bundle),
+                tuned_to=None,
+                tried=1,
+                cost=cost,
+            )
+            yield from found.and_parts(given)
 
 
 def _ask(client: Client, dataset: Dataset, scenario: Scenario, most: int, query: int) -> Floats:

@@ -12,6 +12,7 @@ from typing import Any
 from emberline.engine.errors import BenchError
 from emberline.export.data.moment import NO_SEED
 from emberline.export.data.split import Fractions, Split
+from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.model import WEIGHTS
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train
@@ -19,8 +20,9 @@ from emberline.export.training.measure import DatasetVectors, scores
 from emberline.export.training.run import Run, RunFolder, RunSettings, load_run
 from emberline.export.training.trained import TrainedModel
 
-from .entries import Cost, Entry, judged
+from .entries import Cost, Entry
 from .plan import Plan
+from .settings import CUTOFFS
 from .tasks import Round
 from .variants import DatasetVariant
 
@@ -105,19 +107,19 @@ def enter_subject(subject: Subject, vectors: DatasetVectors, encode_seconds: flo
         began = time.perf_counter()
         given = scores(subject.model, vectors, scenario)
         cost = Cost(fit_seconds, time.perf_counter() - began, subject.kept_mb)
-        for asked, evaluation in judged(scenario, given):
-            yield Entry(
-                seed=final.split.seed,
-                method=subject.name,
-                kind="model",
-                facts=subject.facts,
-                scenario=asked,
-                evaluation=evaluation,
-                settings=str(subject.run.folder.root),
-                tuned_to=None,
-                tried=1,
-                cost=cost,
-            )
+        found = Entry(
+            seed=final.split.seed,
+            method=subject.name,
+            kind="model",
+            facts=subject.facts,
+            scenario=scenario,
+            evaluation=evaluate(scenario, given, CUTOFFS),
+            settings=str(subject.run.folder.root),
+            tuned_to=None,
+            tried=1,
+            cost=cost,
+        )
+        yield from found.and_parts(given)
 
 
 def trained(

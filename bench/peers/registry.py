@@ -51,7 +51,7 @@ PEERS: Final = (
 #: Named in the table because it is missed there.
 UNAVAILABLE: Final = {
     "text-embeddings-inference": "it is distributed as a container image and as Rust source, not as a package that pip "
-    "could install into an environment",
+    "could install into an environment"
 }
 
 

@@ -96,10 +96,7 @@ def _scenario(result: Result, measured: Measurements, scenario: Mapping[str, Any
         if metric in measured.metrics(name)
     ]
     shown = table(
-        measured.variants(name),
-        words("Method", str),
-        *columns,
-        note="NDCG@10 with its range over the seeds.",
+        measured.variants(name), words("Method", str), *columns, note="NDCG@10 with its range over the seeds."
     )
     blocks: list[Block] = [prose("coldstart.scenario", scenario=scenario), shown]
     compared = [one for one in result["comparisons"] if one["scenario"] == name]

@@ -50,11 +50,7 @@ def _vectors(result: Result) -> Section:
             write=four,
             detail=lambda one: four(one["kendall_tau_minimum"]),
         ),
-        numbers(
-            "cosine",
-            lambda one: Cell(f"{one['cosine_mean']:.5f}", f"{one['cosine_minimum']:.5f}"),
-            "mean, least",
-        ),
+        numbers("cosine", lambda one: Cell(f"{one['cosine_mean']:.5f}", f"{one['cosine_minimum']:.5f}"), "mean, least"),
         numbers(
             "ECE",
             _of("calibration_error"),
@@ -141,10 +137,7 @@ def _drift(result: Result) -> Section:
         *map(column, dict.fromkeys(one["variant"] for one in result["drift"])),
     )
     reference = result["reference"]
-    blocks: list[Block] = [
-        prose("recall.drift", reference=reference),
-        shown,
-    ]
+    blocks: list[Block] = [prose("recall.drift", reference=reference), shown]
     curves = [one for one in result["drift"] if one["quantiles"]]
     if curves:
         blocks.append(_curves(curves, reference))
