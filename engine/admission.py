@@ -1,10 +1,10 @@
-"""Admission: counts the requests in flight, and rejects new ones while the engine drains."""
+"""Admission: counts the requests in flight, rejects new ones while the engine drains, and holds changes back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from .errors import ShuttingDown
 from .records import RequestOptions
@@ -50,3 +50,37 @@ class Admission:
         """Reject new requests, and wait until those in flight have ended."""
         self._closed = True
         await self._idle.wait()
+
+
+class ChangeGate:
+    """Lets changes of the catalogue pass, unless they are held back for a moment. Belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._open, self._idle = asyncio.Event(), asyncio.Event()
+        self._open.set()
+        self._idle.set()
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[None]:
+        """Make a change in the block, once changes are let pass."""
+        while not self._open.is_set():
+            await self._open.wait()
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Wait for the changes that are being made, and hold others back while the block runs."""
+        self._open.clear()
+        try:
+            await self._idle.wait()
+            yield
+        finally:
+            self._open.set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +18,10 @@ from typing import Final, Self
 import numpy as np
 
 from . import tracing
-from .admission import Admission
+from .admission import Admission, ChangeGate
 from .batching.threads import WorkerThreads
+from .bundle import Manifest
+from .catalogue.catalogue import Catalogue
 from .config import EngineConfig
 from .encoding import EncodingPipeline
 from .errors import InvalidInput, UnknownItem
@@ -44,9 +46,11 @@ from .records import (
     ScoreResult,
     SimilarRequest,
     SimilarResult,
+    StoredItem,
     Timings,
     UpsertResult,
 )
+from .reencoding import Reencoding
 from .scoring.request import RequestResolver, RequestSchema
 from .scoring.scorer import Scorer
 from .scoring.shaping import check_dimensions, shape
@@ -101,16 +105,23 @@ class Engine:
         self._scorer = Scorer(components.heads, manifest)
         self._threads = WorkerThreads(config.cores, "engine")
         self._encoder = EncodingPipeline(config, components, self.metrics, self._threads)
-        snapshot = self._catalogue.snapshot()
-        Thread(
-            target=snapshot.contents.columns.prepare,
-            args=(manifest.item_fields, len(snapshot.live)),
-            name="attribute-columns",
-            daemon=True,  # it only reads memory, so it may be cut off at any time
-        ).start()
         self._started = time.monotonic()
         self._version = version("emberline")
         self._admission = Admission()
+        self._changes = ChangeGate()
+        self._successor: Engine | None = None  # makes the changes that were held back
+        self._reencoding: Reencoding | None = None  # brings the catalogue in from the engine before
+
+    @classmethod
+    async def start(cls, config: EngineConfig) -> Self:
+        """Load a bundle and a catalogue, and return the engine when it is ready; see `load` for the errors."""
+        engine = cls(config, await asyncio.to_thread(load, config))
+        engine.begin()
+        return engine
+
+    def begin(self) -> None:
+        """Report this engine by the metrics, and prepare the filters; it is the one that serves from now on."""
+        manifest, placement = self._manifest, self._placement
         self.metrics.describe(
             model_id=manifest.model_id,
             precision=placement.precision,
@@ -123,28 +134,68 @@ class Engine:
             cached=lambda: self._encoder.cached_bytes,
             items=lambda: len(self._catalogue.snapshot()),
             vectors=lambda: self._catalogue.snapshot().vector_bytes,
-            kind=config.catalogue_vectors,
+            kind=self._config.catalogue_vectors,
         )
+        snapshot = self._catalogue.snapshot()
+        Thread(
+            target=snapshot.contents.columns.prepare,
+            args=(manifest.item_fields, len(snapshot.live)),
+            name="attribute-columns",
+            daemon=True,  # it only reads memory, so it may be cut off at any time
+        ).start()
 
-    @classmethod
-    async def start(cls, config: EngineConfig) -> Self:
-        """Load a bundle and a catalogue, and return the engine when it is ready; see `load` for the errors."""
-        return cls(config, await asyncio.to_thread(load, config))
+    async def reloaded(self, abandoned: Callable[[], bool] = lambda: False) -> Engine:
+        """Load the bundle's folder again and return an engine for it, warmed up, on the same metrics.
 
-    async def reloaded(self) -> Engine:
-        """Load the bundle's folder again and return an engine for it, warmed up, on the same catalogue and metrics.
+        If the new bundle has the same encoder and item tower, the new engine has the same catalogue. Otherwise the
+        catalogue's items are encoded again, which can take long. Both engines run; `hand_over` ends that.
 
-        Both engines run until `retire` is called on this one.
+        Args:
+            abandoned: returns whether there is no use in going on.
 
         Raises:
-            CatalogueError: the new bundle has another encoder, so the catalogue's vectors are not its own.
+            CatalogueError: the new bundle cannot encode the catalogue's items.
+            ShuttingDown: there is no use in going on.
             EmberlineError: the new bundle cannot be served; see `load`.
         """
-        components = await asyncio.to_thread(load, self._config, self._catalogue)
-        return Engine(self._config, components, self.metrics)
+        engine = Engine(self._config, await asyncio.to_thread(load, self._config, self._catalogue_for), self.metrics)
+        if engine._catalogue is not self._catalogue:
+            engine._reencoding = Reencoding(self._catalogue, engine._catalogue, engine._reencode, abandoned)
+            try:
+                await engine._reencoding.run()
+            except BaseException:
+                await engine._discard()
+                raise
+        return engine
+
+    async def hand_over(self, engine: Engine, switch: Callable[[], None]) -> None:
+        """Give way to an engine from `reloaded`. If it has another catalogue, changes wait for it, and it makes them.
+
+        Args:
+            engine: the other engine.
+            switch: directs all new requests to it.
+
+        Raises:
+            CatalogueError: the catalogue's file cannot be replaced; this engine goes on.
+        """
+        if engine._reencoding is None:
+            switch()
+            engine.begin()
+            return
+        async with self._changes.paused():
+            try:
+                await engine._reencoding.round()
+                await asyncio.to_thread(engine._catalogue.take_place_of, self._catalogue)
+            except BaseException:
+                await engine._discard()
+                raise
+            engine._reencoding = None
+            switch()
+            engine.begin()
+            self._successor = engine
 
     async def retire(self) -> None:
-        """Answer the requests in flight and stop, but leave the catalogue open, because another engine has it."""
+        """Answer the requests in flight and stop, but leave the catalogue as it is, because another engine has it."""
         await self._admission.idle()
         await self._admission.close()
         for close in (self._encoder.close, self._threads.close):
@@ -309,7 +360,10 @@ class Engine:
             CatalogueError: the copy cannot be written.
         """
         with self._admitted(options):
-            await asyncio.to_thread(self._catalogue.backup, path)
+            async with self._changes.change():
+                if self._successor is None:
+                    return await asyncio.to_thread(self._catalogue.backup, path)
+            return await self._successor.backup(path, options)
 
     async def upsert(self, items: tuple[Item, ...], options: RequestOptions) -> UpsertResult:
         """Add or replace items, all or none. They are durable and recommendable on return.
@@ -320,13 +374,12 @@ class Engine:
             Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
         with self._admitted(options) as timings:
-            resolver = RequestResolver(self._catalogue.snapshot(), self._schema)
-            indices = resolver.items(items)
-            _, vectors = await self._encoder.encode(resolver.texts, options, timings)
-            with timings.measure("score"):
-                small = len(items) <= _SMALL_ROWS
-                stored = await self._threads.run(small, self._scorer.store, items, indices, vectors)
-            inserted, replaced = await asyncio.to_thread(self._catalogue.upsert, stored)
+            async with self._changes.change():
+                if self._successor is None:
+                    stored = await self._stored(items, options, timings)
+                    inserted, replaced = await asyncio.to_thread(self._catalogue.upsert, stored)
+            if self._successor is not None:
+                return await self._successor.upsert(items, options)
         return UpsertResult(inserted, replaced, timings, self.provenance)
 
     async def delete(self, ids: Sequence[str], options: RequestOptions) -> DeleteResult:
@@ -338,7 +391,11 @@ class Engine:
         """
         with self._admitted(options):
             self._check_ids(ids)
-            unknown = await asyncio.to_thread(self._catalogue.delete, ids)
+            async with self._changes.change():
+                if self._successor is None:
+                    unknown = await asyncio.to_thread(self._catalogue.delete, ids)
+            if self._successor is not None:
+                return await self._successor.delete(ids, options)
         return DeleteResult(len(set(ids)) - len(unknown), tuple(unknown))
 
     async def get(self, ids: Sequence[str], options: RequestOptions) -> GetResult:
@@ -386,6 +443,35 @@ class Engine:
         # Off the event loop: a batch whose requests have all gone may still run, and it ends on the loop.
         for close in (self._encoder.close, self._threads.close, self._catalogue.close):
             await asyncio.to_thread(close)
+
+    async def _stored(self, items: tuple[Item, ...], options: RequestOptions, timings: Timings) -> Sequence[StoredItem]:
+        """Make the items that the catalogue stores."""
+        resolver = RequestResolver(self._catalogue.snapshot(), self._schema)
+        indices = resolver.items(items)
+        _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+        with timings.measure("score"):
+            small = len(items) <= _SMALL_ROWS
+            return await self._threads.run(small, self._scorer.store, items, indices, vectors)
+
+    async def _reencode(self, items: tuple[Item, ...]) -> Sequence[StoredItem]:
+        return await self._stored(items, RequestOptions(), Timings())
+
+    def _catalogue_for(self, manifest: Manifest) -> Catalogue:
+        """Return the catalogue for a bundle: this one, or an empty one beside it if the bundle has another encoder."""
+        if manifest.fingerprint == self._catalogue.fingerprint:
+            return self._catalogue
+        return Catalogue.beside(
+            self._config.live_catalogue,
+            fingerprint=manifest.fingerprint,
+            hidden=manifest.hidden,
+            dimensions=manifest.dimensions,
+            kind=self._config.catalogue_vectors,
+        )
+
+    async def _discard(self) -> None:
+        """Stop an engine that never served, and remove the catalogue that was begun for it."""
+        await self.retire()
+        await asyncio.to_thread(self._catalogue.discard)
 
     @contextmanager
     def _admitted(self, options: RequestOptions) -> Iterator[Timings]:

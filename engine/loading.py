@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .batching.calibration import CostFile, machine, measure, warm_up
 from .batching.cost_model import CostModel
-from .bundle import Bundle
+from .bundle import Bundle, Manifest
 from .catalogue.catalogue import Catalogue
 from .catalogue.texts import text_lengths
 from .config import EngineConfig
@@ -40,12 +41,12 @@ class EngineComponents:
     costs: CostModel
 
 
-def load(config: EngineConfig, catalogue: Catalogue | None = None) -> EngineComponents:
+def load(config: EngineConfig, opened: Callable[[Manifest], Catalogue] | None = None) -> EngineComponents:
     """Load the components of an engine. Blocks, for about a second.
 
     Args:
         config: the settings.
-        catalogue: an open live catalogue to go on with; None: the one of the settings is opened.
+        opened: returns an open catalogue for a bundle; None: the live one of the settings is opened.
 
     Raises:
         BundleError: the bundle cannot be used.
@@ -55,14 +56,19 @@ def load(config: EngineConfig, catalogue: Catalogue | None = None) -> EngineComp
     """
     bundle = Bundle.open(config.bundle, config.require_signature)
     manifest = bundle.manifest
-    if catalogue is not None:
-        catalogue.check_made_by(manifest.fingerprint)
     tokenizer = TextTokenizer(bundle.layout.tokenizer, manifest.max_length)
     placement = place(bundle, config, lambda: text_lengths(bundle))
     heads = Heads(bundle)
     costs = _costs(bundle, config, placement)
     # Last, because a failure after it would leave the file locked.
-    catalogue = catalogue or Catalogue.open(
+    catalogue = opened(manifest) if opened else _live_catalogue(config, bundle)
+    return EngineComponents(bundle, tokenizer, placement, heads, catalogue, costs)
+
+
+def _live_catalogue(config: EngineConfig, bundle: Bundle) -> Catalogue:
+    """Open the live catalogue of the settings; see `Catalogue.open`."""
+    manifest = bundle.manifest
+    return Catalogue.open(
         config.live_catalogue,
         bundle.layout.catalogue,
         fingerprint=manifest.fingerprint,
@@ -70,7 +76,6 @@ def load(config: EngineConfig, catalogue: Catalogue | None = None) -> EngineComp
         dimensions=manifest.dimensions,
         kind=config.catalogue_vectors,
     )
-    return EngineComponents(bundle, tokenizer, placement, heads, catalogue, costs)
 
 
 def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:

@@ -88,9 +88,9 @@ def _save(
     return GraphSpec(path.name, inputs, outputs)
 
 
-def _encoder(path: Path, vocabulary: int) -> GraphSpec:
+def _encoder(path: Path, vocabulary: int, seed: int) -> GraphSpec:
     """Token and position embeddings through a dense layer; masked mean; unit length."""
-    weights = _Weights(1)
+    weights = _Weights(seed)
     node = helper.make_node
     last = weights.constant("last", np.array([-1], np.int64))
     one = weights.constant("one", np.array([1], np.int64))
@@ -183,7 +183,7 @@ def _match(path: Path) -> GraphSpec:
     return _save(path, inputs, outputs, nodes, weights)
 
 
-def _seed(layout: BundleLayout, tokenizer: Tokenizer) -> None:
+def _seed(layout: BundleLayout, tokenizer: Tokenizer, fingerprint: str) -> None:
     """Encode the films one at a time, so that nothing of the engine takes part in what the engine is tested against."""
     encoder = ort.InferenceSession(layout.encoder("fp32"), providers=["CPUExecutionProvider"])
     tower = ort.InferenceSession(layout.item_tower, providers=["CPUExecutionProvider"])
@@ -193,24 +193,26 @@ def _seed(layout: BundleLayout, tokenizer: Tokenizer) -> None:
         (embedding,) = encoder.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         vector, bias, _ = tower.run(None, {"sentence_embedding": embedding})
         stored.append(StoredItem(film, embedding[0], vector[0], float(bias[0]), updated=1_700_000_000.0))
-    catalogue = Catalogue.create(layout.catalogue, FINGERPRINT, HIDDEN, DIMENSIONS)
+    catalogue = Catalogue.create(layout.catalogue, fingerprint, HIDDEN, DIMENSIONS)
     catalogue.upsert(stored)
     catalogue.close()
 
 
-def write_tiny_bundle(root: Path) -> Path:
-    """Write a bundle: fp32 has passed its gate, int8 (the same graph) has failed it."""
+def write_tiny_bundle(
+    root: Path, *, seed: int = 1, fingerprint: str = FINGERPRINT, model_id: str = "tiny-00000000"
+) -> Path:
+    """Write a bundle: fp32 has passed its gate, int8 (the same graph) has failed it. A seed makes another encoder."""
     root.mkdir(parents=True)
     layout = BundleLayout(root)
     tokenizer = _tokenizer()
     tokenizer.save(str(layout.tokenizer))
-    encoders = {name: _encoder(layout.encoder(name), tokenizer.get_vocab_size()) for name in ("fp32", "int8")}
+    encoders = {name: _encoder(layout.encoder(name), tokenizer.get_vocab_size(), seed) for name in ("fp32", "int8")}
     graphs = {
         "item_tower": _item_tower(layout.item_tower),
         "user_tower": _user_tower(layout.user_tower),
         "match": _match(layout.match),
     }
-    _seed(layout, tokenizer)
+    _seed(layout, tokenizer, fingerprint)
     layout.report.write_text(
         '{"precisions": {"fp32": {"passed": true, "failures": []},'
         ' "int8": {"passed": false, "failures": ["agreement@10 0.81 < 0.90"]}}}'
@@ -218,9 +220,9 @@ def write_tiny_bundle(root: Path) -> Path:
     files = {path.name: FileRecord(sha256(path), path.stat().st_size) for path in sorted(root.iterdir())}
     Manifest(
         schema=SCHEMA,
-        model_id="tiny-00000000",
+        model_id=model_id,
         created="2026-01-01T00:00:00+00:00",
-        fingerprint=FINGERPRINT,
+        fingerprint=fingerprint,
         files=files,
         encoders=encoders,
         graphs=graphs,
@@ -248,9 +250,9 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_tiny_bundle(tmp_path: Path) -> Callable[[], Path]:
-    """Makes a bundle that the test may spoil."""
-    return lambda: write_tiny_bundle(tmp_path / "bundle")
+def make_tiny_bundle(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a bundle that the test may spoil, or several of different names."""
+    return lambda name="bundle", **other: write_tiny_bundle(tmp_path / name, **other)
 
 
 @pytest.fixture(scope="session")

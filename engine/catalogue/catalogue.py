@@ -16,9 +16,10 @@ from typing import Self
 
 import numpy as np
 
-from emberline.engine.errors import CatalogueError, InvalidInput
+from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Floats, StoredItem
 
+from .connection import remove
 from .kinds import VectorKind
 from .rows import Rows, StagedRows
 from .snapshot import Snapshot
@@ -68,6 +69,23 @@ class Catalogue:
         return cls._of(Store.open(path, seed, meta), meta)
 
     @classmethod
+    def beside(
+        cls, path: Path, *, fingerprint: str, hidden: int, dimensions: int, kind: VectorKind = "fp32"
+    ) -> Catalogue:
+        """Create an empty catalogue beside a live one, to take its place later. An earlier one's leftovers are removed.
+
+        Args:
+            path: the file of the live catalogue.
+            fingerprint, hidden, dimensions, kind: see `open`.
+
+        Raises:
+            CatalogueError: the file cannot be written.
+        """
+        new = path.with_name(f"{path.name}.reloading")
+        remove(new)
+        return cls.open(new, fingerprint=fingerprint, hidden=hidden, dimensions=dimensions, kind=kind)
+
+    @classmethod
     def read_only(cls, path: Path, *, fingerprint: str, hidden: int, dimensions: int) -> Catalogue:
         """Open a catalogue that no process writes to, for instance a bundle's seed. Nothing is locked or written.
 
@@ -109,18 +127,21 @@ class Catalogue:
     ) -> None:
         self.close()
 
-    def check_made_by(self, fingerprint: str) -> None:
-        """Check that the vectors may be compared with those of a model.
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the encoder and tower that made the vectors."""
+        return self._meta.fingerprint
+
+    def take_place_of(self, other: Catalogue) -> None:
+        """Move this catalogue's file to the path of another one, which is closed; its snapshots stay valid.
+
+        At any moment the path holds the whole of one or of the other.
 
         Raises:
-            CatalogueError: another encoder or tower made them.
+            CatalogueError: the file cannot be moved; the other catalogue stays open.
         """
-        if fingerprint != self._meta.fingerprint:
-            raise CatalogueError(
-                f"the open catalogue was made by another encoder (its fingerprint is {self._meta.fingerprint}, the "
-                f"bundle's {fingerprint}), so its vectors would have to be made again; start a server with another "
-                "--catalogue and upsert the items there"
-            )
+        with other._lock, self._lock:
+            self._store.take_place_of(other._store)
 
     def snapshot(self) -> Snapshot:
         """Return the current view of the catalogue."""
@@ -191,6 +212,12 @@ class Catalogue:
         """Close the file. Snapshots stay valid."""
         with self._lock:
             self._store.close()
+
+    def discard(self) -> None:
+        """Close the file and remove it."""
+        with self._lock:
+            self._store.close()
+            self._store.remove()
 
     def _publish(self, snapshot: Snapshot) -> None:
         compacted = self._rows.compacted(snapshot)

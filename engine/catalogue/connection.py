@@ -82,6 +82,32 @@ def copy_to(source: sqlite3.Connection, path: Path) -> None:
     target.close()
 
 
+def check_closed(path: Path) -> None:
+    """Check that all of a file that was closed is in the file itself.
+
+    Raises:
+        CatalogueError: a log is left beside it.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        raise CatalogueError(f"{log} could not be written into {path}; check the disk's space")
+
+
+def sync_folder(folder: Path) -> None:
+    """Write the names in a folder through to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that no process holds, and its journals."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Commit what the block does, or roll it back if it raises."""

@@ -18,7 +18,16 @@ import numpy as np
 from emberline.engine.errors import CatalogueError
 
 from .blobs import from_blobs, to_blobs
-from .connection import connect, connect_read_only, copy_to, transaction, translated_errors
+from .connection import (
+    check_closed,
+    connect,
+    connect_read_only,
+    copy_to,
+    remove,
+    sync_folder,
+    transaction,
+    translated_errors,
+)
 from .conversion import check_convertible, compact, convert
 from .identity import FileIdentity
 from .kinds import NUMBERS, VectorKind
@@ -203,9 +212,38 @@ class Store:
         """Copy the file; see `Catalogue.backup`."""
         copy_to(self._connection, path)
 
+    def take_place_of(self, other: Store) -> None:
+        """Move the file to the place of another one; see `Catalogue.take_place_of`."""
+        other._identity.check()
+        self.close()  # which writes the log into the file
+        other.close()
+        try:
+            for path in (self._path, other._path):
+                check_closed(path)
+            try:
+                self._path.replace(other._path)
+                sync_folder(other._path.parent)
+            except OSError as error:
+                raise CatalogueError(f"{other._path} cannot be replaced ({error.strerror})") from error
+        except BaseException:
+            other._reopen()
+            raise
+        self._path = other._path
+        self._reopen()
+
     def close(self) -> None:
         """Close and unlock the file."""
         self._connection.close()
+
+    def remove(self) -> None:
+        """Remove the file, which must have been closed."""
+        remove(self._path)
+
+    def _reopen(self) -> None:
+        self._connection = connect(self._path)
+        with translated_errors(self._path):
+            self._connection.execute("PRAGMA journal_mode = WAL")
+        self._identity = FileIdentity(self._path)
 
     @contextmanager
     def _change(self) -> Iterator[None]:

@@ -164,6 +164,7 @@ class Server:
         )
         self._health = Health()
         self._reloading = asyncio.Lock()
+        self._draining = False
         self._metrics_server: MetricsServer | None = None
 
     @classmethod
@@ -221,20 +222,21 @@ class Server:
     async def reload(self) -> bool:
         """Serve what is in the bundle's folder now. The new bundle is checked and warmed up beside the old one.
 
-        Requests in flight are answered by the old one; no request is rejected. If the new bundle cannot be served, the
-        old one stays.
+        Requests in flight are answered by the old one; no request is rejected. If the new bundle has another encoder,
+        the catalogue is encoded again first, while the old one serves. If the new bundle cannot be served, the old one
+        stays.
 
         Returns:
             Whether the new bundle is served.
         """
         async with self._reloading:
             try:
-                engine = await self._engine.reloaded()
+                engine = await self._engine.reloaded(lambda: self._draining)
+                await self._engine.hand_over(engine, lambda: self._service.switch(engine))
             except EmberlineError as error:
                 _log.error("the bundle was not reloaded: %s. The one from before is served", error)
                 return False
             old, self._engine = self._engine, engine
-            self._service.switch(engine)
             await old.retire()
             _log.warning("reloaded: %s", self.description)
             return True
@@ -249,6 +251,7 @@ class Server:
         Returns:
             Whether all accepted calls were answered in time.
         """
+        self._draining = True
         ends = time.monotonic() + self._config.drain_seconds
         await self._health.end()
         if time.monotonic() - self._service.slots.last < _RECENT:
