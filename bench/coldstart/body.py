@@ -18,6 +18,7 @@ from .comparisons import GroupMean, MethodRatio, Places, by_place, compare, grou
 from .entries import Entry, Findings
 from .plan import MODEL, Plan
 from .settings import ColdStartSettings
+from .standing import standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def body(
         "measurements": Measurements([*findings.measured.rows, *trial_rows]),
         "chosen": findings.chosen,
         "comparisons": comparisons,
+        "standing": standing(comparisons, findings.measured),
         "groups": _groups(places, dataset),
         "ablations": _ablations(trials, plan, settings),
         "bounds": bounds(comparisons, findings.measured),

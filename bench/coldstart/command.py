@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from emberline.bench.harness.settings import BENCH, EXPORT, RESULTS, CpuPrecision, Out, option, switch
 from emberline.engine.cli.extras import need
@@ -13,11 +13,7 @@ from emberline.engine.errors import ConfigError
 
 from .settings import ColdStartSettings
 
-if TYPE_CHECKING:
-    from emberline.export.data.description import Description
-
 SETTINGS: Final = ColdStartSettings()
-BUILT_IN: Final = "ml-100k"
 _SEEDS: Final = ",".join(map(str, SETTINGS.seeds))
 _KNOWN: Final = ",".join(map(str, SETTINGS.known))
 _NONE: Final[list[Any]] = []  # a default that typer reads and does not share
@@ -25,13 +21,14 @@ _NONE: Final[list[Any]] = []  # a default that typer reads and does not share
 
 def coldstart(
     description: Annotated[
-        str | None,
+        list[str],
         option(
-            "Data set: `ml-100k`, or a description file (docs/data.md).",
+            "Data set: `ml-100k`, or a description file (docs/data.md). May be repeated: each data set is measured, "
+            "and one table shows them side by side.",
             "NAME|FILE",
-            shown="that of the runs; ml-100k without any",
+            shown="those of the runs; ml-100k without any",
         ),
-    ] = None,
+    ] = _NONE,
     data: Annotated[
         Path | None, option("Folder of the data.", "DIR", shown="the one that the description names")
     ] = None,
@@ -106,58 +103,55 @@ def coldstart(
     from emberline.bench.report.report import finish
     from emberline.engine.cli.settings import settings_from
     from emberline.export.training.config import TrainConfig
-    from emberline.export.training.run import RunFolder, RunSettings
 
     from .ablations import chosen
     from .coldstart import bench_coldstart
+    from .datasets import measured_datasets
     from .plan import MODEL, Plan
+    from .several import finish_several
 
     named = [one.partition("=") for one in run]
-    found = tuple((name, Path(path)) if equals else (MODEL, Path(name)) for name, equals, path in named)
-    described, place = _described(description, [path for _, path in found], train or bool(ablate))
-    plan = Plan(
-        description=described,
-        data=data or place,
-        graph=graph,
-        runs=found,
-        bundles=tuple(bundle),
-        precision=precision.value,
-        train=train,
-        ablations=tuple(chosen([name.strip() for name in ablate.split(",") if name.strip()])),
-        budget=budget,
-        training=TrainConfig(**settings_from(TrainConfig, setting)),
-        folder=runs or out / "runs",
-        kept=out / "kept",
-        bad_data=bad_data,
-    )
-    measured = SETTINGS.seeds
-    if seeds is not None:
-        measured = _numbers("--seeds", seeds)
-    elif found and not train:
-        # Those of the runs: a model beside baselines that were measured under more seeds than it was would look better
-        # or worse than it is.
-        measured = tuple(sorted({RunSettings.read(RunFolder(path).config).split_seed for _, path in found}))
-    settings = ColdStartSettings(seeds=measured, known=_numbers("--known", known), tune=tune)
-    finish(bench_coldstart(plan, settings), out, as_json)
+    found = [(name, Path(path)) if equals else (MODEL, Path(name)) for name, equals, path in named]
+    names = tuple(chosen([name.strip() for name in ablate.split(",") if name.strip()]))
+    sets = measured_datasets(description, found, bundle, train=train or bool(names))
+    if len(sets) > 1 and (data or graph):
+        raise ConfigError("--data and --graph are of one data set; measure those that need them by themselves")
+    results = []
+    for one in sets:
+        place = out if len(sets) == 1 else out / one.description.name
+        kept_runs = runs or out / "runs"
+        plan = Plan(
+            description=one.description,
+            data=data or one.data,
+            graph=graph,
+            runs=one.runs,
+            bundles=one.bundles,
+            precision=precision.value,
+            train=train,
+            ablations=names,
+            budget=budget,
+            training=TrainConfig(**settings_from(TrainConfig, setting)),
+            folder=kept_runs if len(sets) == 1 else kept_runs / one.description.name,
+            kept=out / "kept",
+            bad_data=bad_data,
+        )
+        settings = ColdStartSettings(seeds=_seeds(seeds, plan.runs, train), known=_numbers("--known", known), tune=tune)
+        results.append(bench_coldstart(plan, settings))
+        finish(results[-1], place, as_json and len(sets) == 1)
+    if len(sets) > 1:
+        finish_several(results, out, as_json)
 
 
-def _described(given: str | None, runs: Sequence[Path], train: bool) -> tuple[Description, Path | None]:
-    """The data set's description without a graph, and where its data lies if that is not in it."""
-    from emberline.export.data.description import Description
-    from emberline.export.data.facts import without_facts
+def _seeds(given: str | None, runs: Sequence[tuple[str, Path]], train: bool) -> tuple[int, ...]:
     from emberline.export.training.run import RunFolder, RunSettings
 
     if given is not None:
-        path = Path(given)
-        return (Description.read(path) if path.suffix == ".toml" else Description.builtin(given)), None
-    if not runs:
-        return Description.builtin(BUILT_IN), None
-    folders = [RunFolder(run) for run in runs]
-    found = [(RunSettings.read(folder.config).data, Description.read(folder.description)) for folder in folders]
-    data, description = next((one for one in found if one[1].graph is None), found[0])
-    if description.graph is not None and train:
-        raise ConfigError("all runs have facts of a graph; say with --description what to train on without them")
-    return without_facts(description), data
+        return _numbers("--seeds", given)
+    if runs and not train:
+        # Those of the runs: a model beside baselines that were measured under more seeds than it was would look better
+        # or worse than it is.
+        return tuple(sorted({RunSettings.read(RunFolder(path).config).split_seed for _, path in runs}))
+    return SETTINGS.seeds
 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:

@@ -13,11 +13,12 @@ from emberline.bench.harness.result import encode
 from emberline.export.data.records import Dataset
 from emberline.export.pretrained import Pretrained
 
+_MODULES: Final = ("attributes", "behaviour", "corruption", "entries", "saved", "tasks", "tuning", "variants")
 #: The code that decides what a baseline is worth: modules, and folders of such.
 _CODE: Final = (
     (engine, ("text",)),
     (export, ("baselines", "data", "evaluation", "training/encoding.py")),
-    (bench, ("coldstart",)),
+    (bench, tuple(f"coldstart/{name}.py" for name in _MODULES)),
 )
 
 

@@ -272,7 +272,7 @@ def coldstart() -> Result:
                 for method in worth
             ],
             "measurements": measured,
-            **{name: [] for name in ("chosen", "comparisons", "groups", "ablations")},
+            **{name: [] for name in ("chosen", "comparisons", "standing", "groups", "ablations")},
             "bounds": [
                 {
                     "what": "item cold: NDCG@10 / best baseline",

@@ -16,6 +16,7 @@ from emberline.bench.report.tables import bounds, numbers, table, words
 from emberline.bench.report.wording import conditions, left_out, prose, three
 
 from .coldstart_tasks import NO_PROFILE, ablations, attributes, bad_data, behaviour, facts, groups, over_seeds
+from .standing import standing
 
 #: Ranking measures with their titles; of the first five, more is better.
 _MEASURES: Final[Mapping[str, str]] = {
@@ -38,7 +39,8 @@ _DRAWN: Final = ("popularity", "popularity in the user's group", "ALS", "EASE", 
 def view(result: Result) -> Document:
     """Bounds first, then the overview, then every scenario, task and trial."""
     measured = Measurements.of(result)
-    sections = [bounds(result, write=three)] if result["bounds"] else []
+    sections = [standing(result["standing"])] if result["standing"] else []
+    sections += [bounds(result, write=three)] if result["bounds"] else []
     sections += [_overview(result, measured), *(_scenario(result, measured, one) for one in result["scenarios"])]
     for tasks in (groups, attributes, behaviour, facts, bad_data, ablations):
         sections += tasks(result, measured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -148,6 +149,56 @@ def test_a_catalogue_of_names_is_measured(names_result):
     methods = {one["method"] for one in names_result["methods"]}
     assert {"TF-IDF, kNN", "ridge to ALS, TF-IDF", "EASE"} <= methods
     assert methods.isdisjoint(left_out)
+
+
+def test_the_rows_by_which_a_model_is_judged_are_there(shop_result):
+    """Each measure once, with the figures that it is made of, whether it is reached or not.
+
+    After the moment nobody likes a new item, so that there is no share to compare with.
+    """
+    rows = [one for one in shop_result["standing"] if one["method"] == "Emberline"]
+    measures = [one["measure"] for one in rows]
+    assert len(set(measures)) == len(measures)
+    assert {
+        "new items",
+        "known and new items in one ranking, by draw",
+        "known and new items in one ranking, by time",
+        "new items' share of the places / of the likes, by draw",
+        "new users, 0 likes known",
+        "new users, 2 likes known",
+        "known users and items / EASE",
+    } == set(measures)
+    for row in rows:
+        assert row["ratio"] == pytest.approx(row["value"] / row["other"])
+        assert row["reached"] == (row["at_least"] <= row["ratio"] <= (row["at_most"] or np.inf))
+        best = [one for one in shop_result["comparisons"] if one["best"] and one["scenario"] == row["scenario"]]
+        if row["low"] is not None and row["against"] != "EASE":
+            assert row["against"] in {one["against"] for one in best}
+
+
+def test_several_data_sets_stand_side_by_side(described, training, tmp_path):
+    """Each has its results in a folder of its own, and one table has a column for each and their mean."""
+    small = [f"--setting={key}={getattr(training, key)}" for key in ("encoder", "max_length", "dimensions")]
+    small += [f"--setting={name}={value}" for name, value in (("tower_steps", 5), ("joint_steps", 0), ("threads", 1))]
+    options = ["--train", "--no-tune", "--no-bad-data", "--seeds", "0", "--known", "0", "--out", str(tmp_path), *small]
+    files = [str(described(name).base / f"{name}.toml") for name in ("ads", "answers")]
+    command = ["coldstart", *(part for file in files for part in ("--description", file)), *options]
+    done = CliRunner().invoke(bench, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    whole = json.loads((tmp_path / "coldstart-table.json").read_text())
+    assert [one["data_set"] for one in whole["data_sets"]] == ["ads", "answers"]
+    for one in whole["data_sets"]:
+        alone = json.loads((tmp_path / one["data_set"] / "coldstart.json").read_text())
+        assert alone["standing"] == one["standing"]
+        assert (tmp_path / "runs" / one["data_set"] / "emberline-0" / "model").is_dir()
+    text = (tmp_path / "coldstart-table.md").read_text()
+    head = next(line for line in text.splitlines() if line.startswith("| Ratio"))
+    assert [part.strip() for part in head.strip("|").split("|")] == ["Ratio", "ads", "answers", "mean", "should be"]
+    by_time = next(line for line in text.splitlines() if "in one ranking, by time" in line)
+    assert by_time.split("|")[3].strip() == "–"  # answers have no times
+    refused = CliRunner().invoke(bench, [*command, "--data", str(tmp_path)])
+    assert refused.exit_code != 0
+    assert "of one data set" in str(refused.exception) + refused.output
 
 
 def test_bounds_say_whether_they_are_reached(shop_result):
