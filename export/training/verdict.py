@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
@@ -63,7 +64,7 @@ class Verdict:
         name: the baseline.
         ratio: of the model's to the baseline's.
         low: of its interval, by a paired bootstrap over the users who ask.
-        high: of its interval.
+        high: of its interval; infinite if the baseline could as well find nothing.
         queries: how many users ask.
     """
 
@@ -79,7 +80,7 @@ class Verdict:
     def sentence(self) -> str:
         """In a sentence."""
         change = f"{round(100 * abs(self.ratio - 1))} % {'better' if self.ratio >= 1 else 'worse'}"
-        bounds = f"{round(100 * (self.low - 1)):+d} to {round(100 * (self.high - 1)):+d} %"
+        bounds = f"{_change(self.low)} to {_change(self.high)} %"
         return (
             f"{self.part} {self.model:.3f}, best simple baseline {self.baseline:.3f} ({self.name}): {change} ({bounds})"
         )
@@ -92,10 +93,14 @@ class Verdict:
             "baseline": self.name,
             "ratio": self.ratio,
             "low": self.low,
-            "high": self.high,
+            "high": self.high if isfinite(self.high) else None,
             "queries": self.queries,
             "in words": self.sentence(),
         }
+
+
+def _change(ratio: float) -> str:
+    return f"{round(100 * (ratio - 1)):+d}" if isfinite(ratio) else "any"
 
 
 def judge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 import numpy as np
@@ -26,6 +27,13 @@ def test_a_verdict_is_told_in_a_sentence() -> None:
     assert found.sentence() == (
         "new items 0.236, best simple baseline 0.200 (ridge to ALS from words): 18 % better (+13 to +23 %)"
     )
+
+
+def test_a_ratio_without_a_bound_is_told_too() -> None:
+    """Where few ask and the baseline finds next to nothing, the ratio may be anything, and JSON has no infinity."""
+    found = Verdict(NEW_ITEMS, 0.05, 0.01, "popularity", 5.0, 0.5, float("inf"), 4)
+    assert found.sentence().endswith("(popularity): 400 % better (-50 to any %)")
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["high"] is None
 
 
 @pytest.mark.parametrize(("ratio", "queries", "is_weak"), [(0.9, FEWEST, True), (1.0, FEWEST, False), (0.9, 20, False)])
