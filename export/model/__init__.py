@@ -10,6 +10,7 @@ from .config import ModelConfig
 from .distances import BUCKETS, DistanceBias
 from .emberline import CONFIG, WEIGHTS, Emberline, word_rows
 from .encoder import POOLINGS, Pooling, TextEncoder
+from .encoder_files import ENCODER
 from .items import LABEL, LIMIT, ItemTower
 from .match import MatchHead
 from .users import PROFILE
@@ -18,6 +19,7 @@ from .words import WordRows
 __all__ = [
     "BUCKETS",
     "CONFIG",
+    "ENCODER",
     "LABEL",
     "LIMIT",
     "POOLINGS",

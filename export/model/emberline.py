@@ -12,18 +12,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import BertConfig
 
+from emberline.engine.bundle import sha256
 from emberline.engine.errors import DataError
 
 from .config import ModelConfig
 from .encoder import TextEncoder
+from .encoder_files import ENCODER, read_encoder, write_encoder
 from .items import ItemTower
 from .match import MatchHead
 from .users import UserTower
 from .words import WordRows
 
-#: The files of a saved model.
+#: The files of a saved model, besides those of its encoder.
 WEIGHTS: Final = "weights.safetensors"
 CONFIG: Final = "model.json"
+_ENCODER: Final = ("encoder.bert.", "encoder.distances.")
 
 
 class Emberline(nn.Module):
@@ -70,9 +73,15 @@ class Emberline(nn.Module):
         return user_embedding @ item_embedding.T / self.config.temperature + item_bias
 
     def save(self, folder: Path) -> None:
-        """Write the weights and what they fit into a folder."""
+        """Write the weights and what they fit into a folder.
+
+        The encoder's lie in files of their own, as transformers has them, and their SHA-256 with the others: these
+        identify the model.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, folder / WEIGHTS)
+        write_encoder(self.encoder, self.config.encoder, folder)
+        rest = {name: value.contiguous() for name, value in self.state_dict().items() if not name.startswith(_ENCODER)}
+        save_file(rest, folder / WEIGHTS, {ENCODER: sha256(folder / ENCODER)})
         (folder / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -87,7 +96,8 @@ class Emberline(nn.Module):
             for name in ("item_labels", "user_labels", "item_limits", "rating_range"):
                 raw[name] = tuple(raw[name])
             model = cls(ModelConfig(**raw))
-            model.load_state_dict(load_file(folder / WEIGHTS))
+            encoder = {f"encoder.{name}": value for name, value in read_encoder(model.encoder, folder).items()}
+            model.load_state_dict(load_file(folder / WEIGHTS) | encoder)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise DataError(f"{folder} holds no trained model ({error}); train one with `emberline train`") from error
         return model.eval()

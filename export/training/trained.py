@@ -18,13 +18,12 @@ from emberline.export.model import Emberline
 from emberline.export.pretrained import cutting
 
 from .encoding import encode
+from .sentence_files import TOKENIZER, write_sentence_files
 
 Floats = NDArray[np.float32]
 
 #: Items that the tower takes at once.
 ITEMS: Final = 1024
-
-TOKENIZER: Final = "tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,9 @@ class TrainedModel:
         return _array(self.model.similarity(_tensor(user), _tensor(item), _tensor(bias)))
 
     def save(self, folder: Path) -> None:
-        """Write model and tokenizer into a folder."""
+        """Write model and tokenizer into a folder, which sentence-transformers can load: up to the towers."""
         self.model.save(folder)
-        self.tokenizer.save(str(folder / TOKENIZER))
+        write_sentence_files(self.tokenizer, self.model.config, folder)
 
     @classmethod
     def load(cls, folder: Path) -> TrainedModel:
