@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +22,7 @@ from pathlib import Path
 from random import Random
 
 import grpc
+from attacked import AttackedServer
 
 from emberline.engine import AsyncClient, Client, EmberlineError, InvalidInput, Item, Overloaded
 from emberline.engine.catalogue.maintenance import export
@@ -35,41 +34,13 @@ SERVICE = "/emberline.v1.Emberline/"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttackOutcome:
     """What came of an attack: whether the server held, calls, what was seen, and acknowledged work that was lost."""
 
     held: bool
     calls: int
     seen: str
     lost: int = 0
-
-
-class Server:
-    """`emberline serve` in a process of its own."""
-
-    def __init__(self, bundle: Path, folder: Path, *options: str, listen: str = "127.0.0.1:0") -> None:
-        self.catalogue = folder / "catalogue.sqlite"
-        command = [sys.executable, "-c", "from emberline.engine.cli import main; main()", "serve", str(bundle)]
-        command += ["--listen", listen, "--precision", "int8", "--catalogue", str(self.catalogue), *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self.process.stdout is not None
-        self.announcement = self.process.stdout.readline().strip()
-        self.address = self.announcement.rpartition(" ")[2]
-
-    @property
-    def peak(self) -> int:
-        """Its largest memory so far, in MB; 0 once it has ended."""
-        with suppress(OSError, TypeError):
-            status = Path(f"/proc/{self.process.pid}/status").read_text()
-            return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024  # type: ignore[index]
-        return 0
-
-    def stop(self, number: int = signal.SIGTERM) -> float:
-        """Send a signal and wait; returns the seconds that it took."""
-        started = time.monotonic()
-        self.process.send_signal(number)
-        self.process.wait(60)
-        return time.monotonic() - started
 
 
 @contextmanager
@@ -110,7 +81,7 @@ def _p99(seconds: list[float]) -> float:
     return sorted(seconds)[int(0.99 * len(seconds))]
 
 
-def bulk(server: Server) -> Outcome:
+def bulk(server: AttackedServer) -> AttackOutcome:
     """A bulk of 1,000 texts beside calls of one text"""
     seen: Counter[str] = Counter()
     with Client(server.address, retries=0) as client, Client(server.address, timeout=120, retries=0) as other:
@@ -123,10 +94,11 @@ def bulk(server: Server) -> Outcome:
     slower = _p99(beside or [float("inf")]) / alone
     held = seen["refused"] == 0 and seen["answered"] > 20 and slower <= 3
     seen["bulk ran throughout"] = covered
-    return Outcome(held, seen.total(), f"{dict(seen)}, p99 {alone * 1000:.1f} ms alone, {slower:.1f} times that beside")
+    shown = f"{dict(seen)}, p99 {alone * 1000:.1f} ms alone, {slower:.1f} times that beside"
+    return AttackOutcome(held, seen.total(), shown)
 
 
-def half_load(server: Server) -> Outcome:
+def half_load(server: AttackedServer) -> AttackOutcome:
     """Calls at half of what the server can answer, beside a bulk of 1,000 texts"""
     seen: Counter[str] = Counter()
     texts = [f"bulk {number} " + "lamp " * 60 for number in range(1000)]
@@ -158,10 +130,10 @@ def half_load(server: Server) -> Outcome:
                     await asyncio.sleep(arrivals.expovariate(rate / 2))
 
     asyncio.run(attack())
-    return Outcome(seen["refused"] == 0, seen.total() + 1, f"{dict(seen)}")
+    return AttackOutcome(seen["refused"] == 0, seen.total() + 1, f"{dict(seen)}")
 
 
-def long_texts(server: Server) -> Outcome:
+def long_texts(server: AttackedServer) -> AttackOutcome:
     """300 texts of 21,000 characters without a space, given up after 2 s"""
     texts = [f"{number:05d}" + "日" * 21_000 for number in range(300)]
     with Client(server.address, retries=0) as client:
@@ -169,10 +141,10 @@ def long_texts(server: Server) -> Outcome:
         started = time.monotonic()
         client.encode(["hello"])
         waited = time.monotonic() - started
-    return Outcome(waited < 1, 2, f"the next call took {waited:.2f} s")
+    return AttackOutcome(waited < 1, 2, f"the next call took {waited:.2f} s")
 
 
-def large_message(server: Server) -> Outcome:
+def large_message(server: AttackedServer) -> AttackOutcome:
     """One message with 16 million empty inputs"""
     slowest, ended = 0.0, threading.Event()
     refused = False
@@ -195,10 +167,10 @@ def large_message(server: Server) -> Outcome:
             slowest = max(slowest, time.monotonic() - started)
             calls += 1
             time.sleep(0.02)
-    return Outcome(refused and slowest < 0.5, calls, f"refused; Info took {slowest:.2f} s at most")
+    return AttackOutcome(refused and slowest < 0.5, calls, f"refused; Info took {slowest:.2f} s at most")
 
 
-def idle_streams(server: Server) -> Outcome:
+def idle_streams(server: AttackedServer) -> AttackOutcome:
     """1,030 streams that send nothing"""
 
     async def attack() -> bool:
@@ -221,10 +193,10 @@ def idle_streams(server: Server) -> Outcome:
             await channel.close()
         return ready
 
-    return Outcome(asyncio.run(attack()), 1033, "health, Info and Encode answered")
+    return AttackOutcome(asyncio.run(attack()), 1033, "health, Info and Encode answered")
 
 
-def removed_catalogue(server: Server) -> Outcome:
+def removed_catalogue(server: AttackedServer) -> AttackOutcome:
     """Twelve upserts after the catalogue's file was removed"""
     acknowledged = 0
     with Client(server.address) as client:
@@ -234,10 +206,10 @@ def removed_catalogue(server: Server) -> Outcome:
             with suppress(CatalogueError):
                 client.upsert_items([Item(str(number), text=f"item {number}")])
                 acknowledged += 1
-    return Outcome(acknowledged == 0, 13, f"{acknowledged} of 12 acknowledged", acknowledged)
+    return AttackOutcome(acknowledged == 0, 13, f"{acknowledged} of 12 acknowledged", acknowledged)
 
 
-def bad_requests(server: Server) -> Outcome:
+def bad_requests(server: AttackedServer) -> AttackOutcome:
     """Requests with absurd values"""
     seen: Counter[str] = Counter()
     requests = (
@@ -257,15 +229,15 @@ def bad_requests(server: Server) -> Outcome:
     with Client(server.address) as client, suppress(InvalidInput):
         client.encode(["\x00"])
         seen["OK"] += 1
-    return Outcome(set(seen) == {"INVALID_ARGUMENT"}, len(requests) + 1, f"{dict(seen)}")
+    return AttackOutcome(set(seen) == {"INVALID_ARGUMENT"}, len(requests) + 1, f"{dict(seen)}")
 
 
-def kills(bundle: Path, folder: Path) -> tuple[Outcome, int]:
+def kills(bundle: Path, folder: Path) -> tuple[AttackOutcome, int]:
     """Five kills (SIGKILL) in the midst of upserts"""
     acknowledged: list[str] = []
     peak = 0
     for round_ in range(5):
-        server = Server(bundle, folder)
+        server = AttackedServer(bundle, folder)
         threading.Timer(0.7, server.process.kill).start()
         with Client(server.address, retries=0) as client, suppress(EmberlineError):
             for number in range(100_000):
@@ -275,12 +247,12 @@ def kills(bundle: Path, folder: Path) -> tuple[Outcome, int]:
         server.process.wait(30)
     stored = {json.loads(line)["id"] for line in export(server.catalogue)}
     lost = len(set(acknowledged) - stored)
-    return Outcome(lost == 0, len(acknowledged), f"{len(acknowledged)} upserts acknowledged", lost), peak
+    return AttackOutcome(lost == 0, len(acknowledged), f"{len(acknowledged)} upserts acknowledged", lost), peak
 
 
-def rolling_restart(bundle: Path, folder: Path) -> tuple[Outcome, int]:
+def rolling_restart(bundle: Path, folder: Path) -> tuple[AttackOutcome, int]:
     """Two restarts (SIGTERM) under 48 callers with the client's defaults"""
-    server = Server(bundle, folder)
+    server = AttackedServer(bundle, folder)
     address, answered, failed = server.address, Counter[int](), Counter[str]()
     peak = 0
 
@@ -302,7 +274,7 @@ def rolling_restart(bundle: Path, folder: Path) -> tuple[Outcome, int]:
             await asyncio.sleep(2)
             peak = max(peak, server.peak)
             await asyncio.to_thread(server.stop)
-            server = await asyncio.to_thread(Server, bundle, folder, listen=address)
+            server = await asyncio.to_thread(AttackedServer, bundle, folder, listen=address)
         await asyncio.sleep(3)
         ending.set()
         await asyncio.gather(*asking)
@@ -312,10 +284,10 @@ def rolling_restart(bundle: Path, folder: Path) -> tuple[Outcome, int]:
     asyncio.run(attack())
     server.stop()
     calls = answered.total() + failed.total()
-    return Outcome(not failed, calls, f"{dict(failed) or 'all answered'}", failed.total()), peak
+    return AttackOutcome(not failed, calls, f"{dict(failed) or 'all answered'}", failed.total()), peak
 
 
-def idle_metrics(server: Server) -> Outcome:
+def idle_metrics(server: AttackedServer) -> AttackOutcome:
     """300 connections to the metrics port that ask nothing"""
     host, _, port = re.search(r"metrics on (\S+?),", server.announcement)[1].rpartition(":")  # type: ignore[index]
     threads = lambda: len(list(Path(f"/proc/{server.process.pid}/task").iterdir()))  # noqa: E731  # a name for one line
@@ -327,7 +299,7 @@ def idle_metrics(server: Server) -> Outcome:
     grown = threads() - before
     for connection in idle:
         connection.close()
-    return Outcome(answered and grown < 10, 301, f"metrics answered, {grown} threads more")
+    return AttackOutcome(answered and grown < 10, 301, f"metrics answered, {grown} threads more")
 
 
 def main(bundle: Path) -> int:
@@ -335,7 +307,7 @@ def main(bundle: Path) -> int:
     print("| attack | calls | what was seen | peak memory | lost | held |\n|---|---:|---|---:|---:|---|", flush=True)
     held = True
 
-    def show(attack: Callable[..., object], outcome: Outcome, peak: int) -> None:
+    def show(attack: Callable[..., object], outcome: AttackOutcome, peak: int) -> None:
         nonlocal held
         held &= outcome.held
         verdict = "yes" if outcome.held else "**no**"
@@ -353,7 +325,7 @@ def main(bundle: Path) -> int:
         idle_metrics,
     ):
         with tempfile.TemporaryDirectory() as folder:
-            server = Server(bundle, Path(folder), "--metrics-port", "0")
+            server = AttackedServer(bundle, Path(folder), "--metrics-port", "0")
             try:
                 outcome = attack(server)
                 peak = server.peak

@@ -83,6 +83,15 @@ def test_every_class_of_the_glossary_exists_once() -> None:
     assert sorted(name for name in named if defined.count(name) != 1) == []
 
 
+def test_no_class_stands_in_two_files() -> None:
+    """Whoever looks a class up finds one, but for the name that Triton asks its models for."""
+    files: dict[str, set[Path]] = {}
+    for path in chain.from_iterable((ROOT / folder).rglob("*.py") for folder in ("bench", "engine", "export", "tests")):
+        for name in re.findall(r"^ *class (\w+)", _text(path), re.M):
+            files.setdefault(name, set()).add(path)
+    assert {name for name, where in files.items() if len(where) > 1} == {"TritonPythonModel"}
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "glossary.md"], ids=_name)
 def test_words_that_the_glossary_avoids_are_not_used(page: Path) -> None:
     """Prose uses the field's words, which the glossary puts in the place of these."""

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
+import psutil
+
+from emberline.engine.errors import BenchError
 
 from .driver import Worker
 from .measurements import P50, P90, P99, THROUGHPUT, percentile
@@ -27,6 +30,9 @@ LAG: Final = "lag_p99"
 UNANSWERED: Final = "unanswered"
 #: Under load, requests a second that were sent.
 OFFERED: Final = "offered"
+#: In a crowd, the time that an answer takes of the CPU, ms.
+CLIENT_MS: Final = "client_ms"
+SERVER_MS: Final = "server_ms"
 #: The search begins here, as a multiple of saturation: above 1, because a measured saturation has its error too.
 _CEILING: Final = 1.1
 
@@ -65,6 +71,21 @@ def under_load(worker: Worker, texts: Sequence[str], rate: float, seconds: float
     found = worker.open(texts, poisson(rate, seconds, seed))
     lost = sum(latency is None for latency in found.latencies)
     return {**latencies(found.latencies), LAG: percentile(found.lags, 99) * MS, UNANSWERED: lost, OFFERED: rate}
+
+
+def crowd(worker: Worker, texts: Sequence[str], callers: int, seconds: float) -> Mapping[str, float]:
+    """A server kept busy by so many callers: what it answers, and what an answer takes of the CPU, ms.
+
+    Raises:
+        BenchError: one of its processes has ended.
+    """
+    try:
+        before = worker.cpu_seconds()
+        rate, waited = worker.saturate(texts, callers, seconds)
+        spent = [MS * (now - then) / len(waited) for now, then in zip(worker.cpu_seconds(), before, strict=True)]
+    except psutil.Error as error:
+        raise BenchError(f"{worker.variant.name} cannot be measured: one of its processes has ended") from error
+    return {THROUGHPUT: rate, **latencies(waited), CLIENT_MS: spent[0], SERVER_MS: spent[1]}
 
 
 def highest_rate(

@@ -14,8 +14,6 @@ PARTS: Final = "Parts"
 OPERATORS: Final = "Operators"
 PEAK: Final = "Peak"
 
-CLIENT_MS: Final = "client_ms"
-SERVER_MS: Final = "server_ms"
 MEMORY: Final = "memory_mb"
 GIGA_OPERATIONS: Final = "giga_operations"
 EMPTY_CALL: Final = "empty call"

@@ -13,13 +13,11 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-import psutil
-
 from emberline.bench.harness.driver import Worker
 from emberline.bench.harness.measurements import THROUGHPUT, interleaved
 from emberline.bench.harness.progress import Steps
 from emberline.bench.harness.records import RunRecord
-from emberline.bench.harness.scenarios import MS, latencies, offline, single_stream, under_load
+from emberline.bench.harness.scenarios import MS, crowd, latencies, offline, single_stream, under_load
 from emberline.bench.harness.texts import MIXED, TextSet, growing_texts
 from emberline.bench.harness.variants import OWN, LeftOut, Variant, in_process, own
 from emberline.engine.bundle import Bundle
@@ -255,9 +253,8 @@ class Sections:
             if requests is not None:
                 measured.add(places.PARTS, worker.variant.name, _medians(requests))
                 if worker.variant.path == "grpc":
-                    measured.add(
-                        places.PARTS, worker.variant.name, {places.EMPTY_CALL: MS * median(worker.ping(count))}
-                    )
+                    empty = MS * median(worker.ping(count))
+                    measured.add(places.PARTS, worker.variant.name, {places.EMPTY_CALL: empty})
 
     def _with_clients(self, pool: WorkerPool) -> None:
         """Servers kept busy by several callers, Emberline in process between them."""
@@ -268,7 +265,7 @@ class Sections:
                 self.state.measured.add(places.BESIDE, name, offline(worker, texts, "sorted"))
                 continue
             for clients in self._settings.clients:
-                ask = partial(_crowded, texts=texts, callers=clients, seconds=self._settings.crowd_seconds)
+                ask = partial(crowd, texts=texts, callers=clients, seconds=self._settings.crowd_seconds)
                 self.state.measured.add(places.crowd(clients), name, pool.attempt(worker, ask) or {})
 
     def _by_themselves(self, pool: WorkerPool) -> None:
@@ -286,17 +283,6 @@ class Sections:
         for worker in pool.on(path):
             self.state.took_part.append(record(worker, self.comparison.bundle, self.state))
         self.state.leave_out(pool.left_out)
-
-
-def _crowded(worker: Worker, texts: Sequence[str], callers: int, seconds: float) -> Mapping[str, float]:
-    """Keep a server busy; what it answers, and what an answer takes of the CPU, ms."""
-    try:
-        before = worker.cpu_seconds()
-        rate, waited = worker.saturate(texts, callers, seconds)
-        spent = [MS * (now - then) / len(waited) for now, then in zip(worker.cpu_seconds(), before, strict=True)]
-    except psutil.Error as error:
-        raise BenchError(f"{worker.variant.name} cannot be measured: one of its processes has ended") from error
-    return {THROUGHPUT: rate, **latencies(waited), places.CLIENT_MS: spent[0], places.SERVER_MS: spent[1]}
 
 
 def _medians(requests: Sequence[Mapping[str, float]]) -> Mapping[str, float]:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from emberline.engine.errors import ServerUnreachable
 from emberline.engine.records import (
     DeleteResult,
     EncodeRequest,
@@ -37,22 +31,18 @@ from emberline.engine.records import (
     User,
 )
 from emberline.proto import emberline_pb2 as pb
-from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
 from .arguments import listed
 from .bulk import Window, parts_of
-from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
-from .failures import from_rpc, is_answer, is_silence
+from .caller import AsyncCaller
+from .channel import deadline
+from .failures import from_rpc
 from .files import written_whole
-from .retries import Attempts
 from .streams import AsyncStream
-from .tls import Tls
-
-Answer = TypeVar("Answer")
 
 
-class AsyncClient:
+class AsyncClient(AsyncCaller):
     """An asyncio client of one server. Create it inside the event loop; use it in an ``async with``, or `close` it.
 
     The methods have the arguments, results and errors of `Client`. Cancelling a call cancels it on the server as well.
@@ -67,36 +57,6 @@ class AsyncClient:
     Raises:
         ConfigError: a setting is out of its range.
     """
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        timeout: float = TIMEOUT,
-        retries: int | None = None,
-        tls: Tls | None = None,
-        token: str = "",
-    ) -> None:
-        def open_channel() -> grpc.aio.Channel:
-            if tls is None:
-                return grpc.aio.insecure_channel(address, options=options(address))
-            return grpc.aio.secure_channel(address, tls.credentials(), options=(*options(address), *tls.options))
-
-        self._connection: Connection[grpc.aio.Channel, EmberlineStub] = Connection(
-            address, timeout, retries, open_channel, EmberlineStub, token
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._connection.close().close()
 
     async def encode(
         self,
@@ -249,46 +209,3 @@ class AsyncClient:
     async def info(self, *, timeout: float | None = None) -> Info:
         """See `Client.info`."""
         return await self._call(calls.info(), timeout)
-
-    async def ready(self, *, timeout: float = 1.0) -> bool:
-        """See `Client.ready`."""
-        with suppress(ServerUnreachable):
-            await self.wait_ready(timeout=timeout)
-            return True
-        return False
-
-    async def wait_ready(self, *, timeout: float = TIMEOUT) -> None:
-        """See `Client.wait_ready`."""
-        check_timeout(timeout)
-        health = health_pb2_grpc.HealthStub(self._connection.channel)
-        ends = until(timeout, time.monotonic())
-        while (left := ends - time.monotonic()) > 0:
-            watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=deadline(left), wait_for_ready=True)
-            try:
-                async for state in watch:
-                    if state.status == health_pb2.HealthCheckResponse.SERVING:
-                        watch.cancel()
-                        return
-            except grpc.RpcError as error:
-                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    raise from_rpc(error, self._connection.address) from None
-        raise ServerUnreachable(
-            f"{self._connection.address} was not ready within {timeout:g} s; check that a server runs there"
-        )
-
-    async def _call(self, call: calls.Call[Answer], timeout: float | None) -> Answer:
-        attempts = Attempts(self._connection.seconds(timeout), self._connection.retries)
-        while True:
-            send = getattr(self._connection.stub, call.method)
-            try:
-                message = await send(call.request, timeout=deadline(attempts.left), metadata=self._connection.metadata)
-            except grpc.RpcError as failure:
-                if is_silence(failure):
-                    self._connection.unanswered()
-                else:
-                    self._connection.answered(by_server=is_answer(failure))
-                error = from_rpc(failure, self._connection.address)
-            else:
-                self._connection.answered()
-                return call.read(message)
-            await asyncio.sleep(attempts.pause(error, reached=self._connection.reached))

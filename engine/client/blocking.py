@@ -5,15 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from emberline.engine.errors import ServerUnreachable
 from emberline.engine.records import (
     DeleteResult,
     EncodeRequest,
@@ -36,22 +31,18 @@ from emberline.engine.records import (
     User,
 )
 from emberline.proto import emberline_pb2 as pb
-from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
 from .arguments import listed
 from .bulk import Window, parts
-from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
-from .failures import from_rpc, is_answer, is_silence
+from .caller import BlockingCaller
+from .channel import deadline
+from .failures import from_rpc
 from .files import written_whole
-from .retries import Attempts
 from .streams import BlockingStream
-from .tls import Tls
-
-Answer = TypeVar("Answer")
 
 
-class Client:
+class Client(BlockingCaller):
     """A blocking client of one server. Several threads may share it. Use it in a ``with`` block, or `close` it.
 
     Every method raises the server's error, for instance `InvalidInput` or `Overloaded`, and `ServerUnreachable` or
@@ -70,36 +61,6 @@ class Client:
     Raises:
         ConfigError: a setting is out of its range, or a file of `tls` cannot be read.
     """
-
-    def __init__(
-        self,
-        address: str,
-        *,
-        timeout: float = TIMEOUT,
-        retries: int | None = None,
-        tls: Tls | None = None,
-        token: str = "",
-    ) -> None:
-        def open_channel() -> grpc.Channel:
-            if tls is None:
-                return grpc.insecure_channel(address, options=options(address))
-            return grpc.secure_channel(address, tls.credentials(), options=(*options(address), *tls.options))
-
-        self._connection: Connection[grpc.Channel, EmberlineStub] = Connection(
-            address, timeout, retries, open_channel, EmberlineStub, token
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close().close()
 
     def encode(
         self,
@@ -334,50 +295,3 @@ class Client:
     def info(self, *, timeout: float | None = None) -> Info:
         """Describe the server: its model, device, limits and catalogue."""
         return self._call(calls.info(), timeout)
-
-    def ready(self, *, timeout: float = 1.0) -> bool:
-        """Return whether the server accepts requests now."""
-        with suppress(ServerUnreachable):
-            self.wait_ready(timeout=timeout)
-            return True
-        return False
-
-    def wait_ready(self, *, timeout: float = TIMEOUT) -> None:
-        """Wait until the server accepts requests.
-
-        Raises:
-            ServerUnreachable: the server was not ready within `timeout` seconds.
-        """
-        check_timeout(timeout)
-        health = health_pb2_grpc.HealthStub(self._connection.channel)
-        ends = until(timeout, time.monotonic())
-        while (left := ends - time.monotonic()) > 0:
-            watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=deadline(left), wait_for_ready=True)
-            try:
-                for state in watch:
-                    if state.status == health_pb2.HealthCheckResponse.SERVING:
-                        watch.cancel()
-                        return
-            except grpc.RpcError as error:
-                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                    raise from_rpc(error, self._connection.address) from None
-        raise ServerUnreachable(
-            f"{self._connection.address} was not ready within {timeout:g} s; check that a server runs there"
-        )
-
-    def _call(self, call: calls.Call[Answer], timeout: float | None) -> Answer:
-        attempts = Attempts(self._connection.seconds(timeout), self._connection.retries)
-        while True:
-            send = getattr(self._connection.stub, call.method)
-            try:
-                message = send(call.request, timeout=deadline(attempts.left), metadata=self._connection.metadata)
-            except grpc.RpcError as failure:
-                if is_silence(failure):
-                    self._connection.unanswered()
-                else:
-                    self._connection.answered(by_server=is_answer(failure))
-                error = from_rpc(failure, self._connection.address)
-            else:
-                self._connection.answered()
-                return call.read(message)
-            time.sleep(attempts.pause(error, reached=self._connection.reached))

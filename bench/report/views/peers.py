@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from emberline.bench.harness.measurements import Measurements, Summary
 from emberline.bench.harness.result import Result
-from emberline.bench.harness.scenarios import LAG, OFFERED, UNANSWERED
+from emberline.bench.harness.scenarios import CLIENT_MS, LAG, OFFERED, SERVER_MS, UNANSWERED
 from emberline.bench.harness.texts import MIXED
 from emberline.bench.peers import places
 from emberline.bench.peers.places import bulk, row_of
@@ -100,8 +100,8 @@ def _spent(result: Result, measured: Measurements) -> Section:
         rows,
         words("Variant", lambda row: row[0]),
         numbers("clients", lambda row: str(row[1])),
-        numbers("server", of(places.SERVER_MS), "ms of CPU"),
-        numbers("client", of(places.CLIENT_MS), "ms of CPU"),
+        numbers("server", of(SERVER_MS), "ms of CPU"),
+        numbers("client", of(CLIENT_MS), "ms of CPU"),
     )
     return Section(TITLES["spent"], (prose("peers.spent"), shown))
 

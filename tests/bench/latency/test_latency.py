@@ -182,7 +182,7 @@ def test_requests_are_the_same_for_every_variant_and_others_in_every_repetition(
 def test_a_bundle_of_another_run_is_not_timed(tiny_bundle, tmp_path):
     """Vectors that differ from PyTorch's in fp32 are those of another model; ratios to it would mean nothing."""
 
-    class Encoder(Worker):
+    class EncodingWorker(Worker):
         def __init__(self, variant, vector):
             self.variant = variant
             self.vector = vector
@@ -194,10 +194,10 @@ def test_a_bundle_of_another_run_is_not_timed(tiny_bundle, tmp_path):
 
     variants, _ = lineup(Bundle.open(tiny_bundle), tmp_path, ("int8", "fp32"), 1, complete=False)
     texts = TextSet("two", "", ("a", "b"), (3, 3))
-    same = [Encoder(variant, (1, 2)) for variant in variants[:2]]
+    same = [EncodingWorker(variant, (1, 2)) for variant in variants[:2]]
     assert _compare(same, texts, lambda _: None)[in_process("int8")] == pytest.approx((1, 1))
     with pytest.raises(BenchError, match=r"Emberline fp32 .* not exported from this run"):
-        _compare([*same, Encoder(variants[2], (2, 1))], texts, lambda _: None)
+        _compare([*same, EncodingWorker(variants[2], (2, 1))], texts, lambda _: None)
 
 
 @pytest.mark.parametrize("wrong", [{"repetitions": 0}, {"load_seconds": 0.0}, {"scenarios": ("Serial",)}, {"seed": -1}])

@@ -4,9 +4,10 @@ import pytest
 
 from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import make
+from emberline.bench.harness.scenarios import CLIENT_MS, SERVER_MS
 from emberline.bench.harness.variants import in_process, through_grpc
 from emberline.bench.peers.comparison import compare
-from emberline.bench.peers.places import CLIENT_MS, LONE, ONE_THREAD, OPERATORS, PARTS, SERVER_MS, bulk, crowd
+from emberline.bench.peers.places import LONE, ONE_THREAD, OPERATORS, PARTS, bulk, crowd
 from emberline.bench.peers.registry import BARE, STANDARD
 from emberline.bench.peers.resume import ResumeFile
 from emberline.bench.peers.settings import PeersSettings

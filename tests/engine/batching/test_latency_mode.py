@@ -174,7 +174,7 @@ async def test_the_faster_of_two_sessions_is_found(session: FakeSession, monkeyp
     now = 100.0
     ran: list[str] = []
 
-    class Timed:
+    class TimedSession:
         device = "fake"
 
         def __init__(self, name: str, seconds: float) -> None:
@@ -188,7 +188,7 @@ async def test_the_faster_of_two_sessions_is_found(session: FakeSession, monkeyp
 
     monkeypatch.setattr(module.time, "monotonic", lambda: now)
     costs = CostModel(1e-4, 1e-5, 0.0)
-    sessions = [Timed("slow", 5.0), Timed("fast", 1.0)]
+    sessions = [TimedSession("slow", 5.0), TimedSession("fast", 1.0)]
     batcher = make_batcher(session, costs=costs, workers=2, latency_sessions=sessions, cores=2)
     for number in range(14):
         await batcher.encode([text(number)], RequestOptions())

@@ -116,7 +116,7 @@ def test_a_server_that_comes_back_is_found_soon() -> None:
     server.stop(None).wait()
 
 
-class Gate:
+class SwallowingProxy:
     """Passes bytes to a server until it is told to swallow those of the connections that it has."""
 
     def __init__(self, address: str) -> None:
@@ -156,7 +156,7 @@ class Gate:
 
 async def test_a_connection_that_swallows_bytes_is_given_up(address: str) -> None:
     """After two unanswered deadlines a client has a new connection; another client works at once."""
-    gate = Gate(address)
+    gate = SwallowingProxy(address)
     with Client(gate.address, timeout=0.5) as client:
         client.info()
         gate.swallow()

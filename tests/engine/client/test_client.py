@@ -61,8 +61,8 @@ def ask(request: pytest.FixtureRequest, address: str) -> Ask:
 
 def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
     """What one client can be asked, the other can be asked in the same words."""
-    methods = {name for name in vars(Client) if not name.startswith("_")}
-    assert methods == {name for name in vars(AsyncClient) if not name.startswith("_")}
+    methods = {name for name in dir(Client) if not name.startswith("_")}
+    assert methods == {name for name in dir(AsyncClient) if not name.startswith("_")}
     for name in methods:
         arguments = [
             [(entry.name, entry.default, entry.kind) for entry in inspect.signature(method).parameters.values()]

@@ -98,13 +98,13 @@ def test_a_long_text_is_hardly_read(path: Path, text: str, monkeypatch: pytest.M
     tokenizer = TextTokenizer(path, MAX_LENGTH)
     read: list[int] = []
 
-    class Watched:
+    class WatchedTokenizer:
         def encode_batch_fast(self, texts: list[str]) -> object:
             read.extend(map(len, texts))
             return inner.encode_batch_fast(texts)
 
     inner = tokenizer._tokenizer
-    monkeypatch.setattr(tokenizer, "_tokenizer", Watched())
+    monkeypatch.setattr(tokenizer, "_tokenizer", WatchedTokenizer())
     assert len(tokenizer.encode([text])[0]) == MAX_LENGTH
     assert sum(read) <= 16 * MAX_LENGTH
 

@@ -25,7 +25,7 @@ NAMES = [one.name for one in LAYERS]
 LOSSES = {name: (10 if "ffn_down" in name else 1) * (1 + place) * 1e-5 for place, name in enumerate(NAMES)}
 
 
-class Encoder:
+class TrialEncoder:
     """An encoder whose losses add up; 16 bits keep a tenth of a layer's loss, fp32 nothing."""
 
     def __init__(self, make_trial: MakeTrial, allowed: int = 1000) -> None:
@@ -50,7 +50,7 @@ def _costs(fp32: float = 3.0) -> Costs:
 
 
 def _search(
-    encoder: Encoder, objective: SearchObjective, costs: Costs, elapsed: Callable[[], float] = lambda: 0.0
+    encoder: TrialEncoder, objective: SearchObjective, costs: Costs, elapsed: Callable[[], float] = lambda: 0.0
 ) -> Trial:
     with suppress(OutOfTime):
         SensitivitySearch(LAYERS, costs, objective, encoder.run, elapsed).run()
@@ -59,14 +59,14 @@ def _search(
 
 def test_what_8_bits_hold_is_not_made_finer(make_trial: MakeTrial) -> None:
     """One trial is enough if 8-bit activations meet the objective."""
-    encoder = Encoder(make_trial)
+    encoder = TrialEncoder(make_trial)
     assert _search(encoder, SearchObjective("agreement", 0.5), _costs()).recipe == Recipe("uint8")
     assert len(encoder.trials) == 1
 
 
 def test_another_range_is_cheaper_than_finer_layers(make_trial: MakeTrial) -> None:
     """A better method is free and is tried before more bits."""
-    encoder = Encoder(make_trial)
+    encoder = TrialEncoder(make_trial)
     plain, entropy = (encoder.run(Recipe("uint8", method=name)) for name in ("minmax", "entropy"))
     objective = SearchObjective("cosine", (plain.figures.cosine + entropy.figures.cosine) / 2)
     assert _search(encoder, objective, _costs()).recipe.method == "entropy"
@@ -74,7 +74,7 @@ def test_another_range_is_cheaper_than_finer_layers(make_trial: MakeTrial) -> No
 
 def test_the_layers_that_gain_most_for_their_cost_are_made_finer_and_no_more(make_trial: MakeTrial) -> None:
     """Only the sensitive layers get 16 bits; without the last of them the objective is missed."""
-    encoder, costs = Encoder(make_trial), _costs()
+    encoder, costs = TrialEncoder(make_trial), _costs()
     found = _search(encoder, objective := SearchObjective("agreement", 0.97), costs)
     assert found.meets(objective)
     assert {name for name in found.recipe.activations_16bit if "ffn_down" in name}
@@ -94,7 +94,7 @@ def test_the_layers_that_gain_most_for_their_cost_are_made_finer_and_no_more(mak
 
 def test_where_16_bits_do_not_do_layers_stay_fp32(make_trial: MakeTrial) -> None:
     """As few layers as needed stay fp32, and never all of them."""
-    encoder = Encoder(make_trial)
+    encoder = TrialEncoder(make_trial)
     found = _search(encoder, objective := SearchObjective("agreement", 0.999), _costs())
     assert found.meets(objective)
     assert found.recipe.fp32
@@ -103,7 +103,7 @@ def test_where_16_bits_do_not_do_layers_stay_fp32(make_trial: MakeTrial) -> None
 
 def test_16_bits_are_not_tried_where_fp32_is_faster(make_trial: MakeTrial) -> None:
     """Only the default recipe is tried with 16 bits where fp32 is faster."""
-    encoder = Encoder(make_trial)
+    encoder = TrialEncoder(make_trial)
     found = _search(encoder, objective := SearchObjective("agreement", 0.97), _costs(fp32=1.5))
     assert found.meets(objective)
     assert found.recipe.fp32
@@ -112,7 +112,7 @@ def test_16_bits_are_not_tried_where_fp32_is_faster(make_trial: MakeTrial) -> No
 
 def test_an_objective_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial) -> None:
     """If nothing meets the objective, the closest trial of all is taken."""
-    encoder = Encoder(make_trial)
+    encoder = TrialEncoder(make_trial)
     found = _search(encoder, objective := SearchObjective("cosine", 1.0), _costs())
     assert not found.meets(objective)
     assert found.figures.cosine == max(one.figures.cosine for one in encoder.trials.values())
@@ -121,7 +121,7 @@ def test_an_objective_that_nothing_holds_gives_the_nearest(make_trial: MakeTrial
 @pytest.mark.parametrize("allowed", [2, 8, 20])
 def test_when_time_is_up_the_best_so_far_is_taken(make_trial: MakeTrial, allowed: int) -> None:
     """The default recipe is tried early, so that a good result exists when the time ends."""
-    encoder = Encoder(make_trial, allowed)
+    encoder = TrialEncoder(make_trial, allowed)
     found = _search(encoder, objective := SearchObjective("agreement", 0.95), _costs())
     assert len(encoder.trials) == allowed
     assert found.meets(objective)
@@ -129,7 +129,7 @@ def test_when_time_is_up_the_best_so_far_is_taken(make_trial: MakeTrial, allowed
 
 def test_where_time_is_short_kinds_stand_for_their_layers(make_trial: MakeTrial) -> None:
     """If time is short, the ladder is built without a trial of every single layer."""
-    slow, quick = Encoder(make_trial), Encoder(make_trial)
+    slow, quick = TrialEncoder(make_trial), TrialEncoder(make_trial)
     objective = SearchObjective("agreement", 0.97)
     patient, hasty = _search(slow, objective, _costs()), _search(quick, objective, _costs(), elapsed=lambda: 0.7)
     assert hasty.meets(objective)

@@ -37,14 +37,14 @@ from emberline.export.tensorrt.process import BuildProcess
 PROFILES = parse_profiles("1x1:4x16:8x16,1x1:2x32:4x32")
 
 
-class Process(BuildProcess):
+class FakeProcess(BuildProcess):
     """A builder's process that writes a few bytes, or fails halfway."""
 
     jobs: list[BuildJob]
 
     def __init__(self, job: BuildJob) -> None:
         self.job = job
-        Process.jobs.append(job)
+        FakeProcess.jobs.append(job)
 
     def run(self, progress: Any) -> BuildResult:
         """Write an engine of a few bytes."""
@@ -53,7 +53,7 @@ class Process(BuildProcess):
         return BuildResult((), (), {"MATRIX_MULTIPLY FLOAT": 16})
 
 
-class HalfProcess(Process):
+class HalfProcess(FakeProcess):
     """One that dies when half of the engine is written."""
 
     def run(self, _: Any) -> BuildResult:
@@ -65,7 +65,7 @@ class HalfProcess(Process):
 @pytest.fixture(autouse=True)
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
     """A TensorRT for RTX that knows sm86 and sm89, for tests that build with a process that only pretends to."""
-    Process.jobs = []
+    FakeProcess.jobs = []
 
     class Module:
         __version__ = "1.7.1"
@@ -83,7 +83,7 @@ def build(
     profiles: tuple[Profile, ...] = PROFILES,
     library: Library = "tensorrt_rtx",
     progress: Callable[[str], None] = str,
-    start: type[BuildProcess] = Process,
+    start: type[BuildProcess] = FakeProcess,
 ) -> EngineFile:
     """Build, by default with TensorRT for RTX, and ignore the progress."""
     return build_engine(bundle, precision, architecture, profiles, library=library, progress=progress, start=start)
@@ -107,17 +107,17 @@ def test_each_precision_is_built_from_its_graph(bert_bundle: Bundle) -> None:
     """int8 engines come from the bundle's int8-trt, and int8-fp16 from a copy of it in half precision."""
     for precision in ENGINE_PRECISIONS:
         build(bert_bundle, precision)
-    names = [Path(job.onnx).name for job in Process.jobs]
+    names = [Path(job.onnx).name for job in FakeProcess.jobs]
     assert names == [f"encoder.{name}.onnx" for name in ("fp32", "fp16", "int8-trt", "int8-trt")]
-    assert [job.facts.dtype for job in Process.jobs] == ["FLOAT", "HALF", "FLOAT", "HALF"]
-    assert {Path(job.onnx).parent for job in Process.jobs[:3]} == {bert_bundle.layout.root}
+    assert [job.facts.dtype for job in FakeProcess.jobs] == ["FLOAT", "HALF", "FLOAT", "HALF"]
+    assert {Path(job.onnx).parent for job in FakeProcess.jobs[:3]} == {bert_bundle.layout.root}
 
 
 def test_engine_that_is_there_is_not_built_again(bert_bundle: Bundle) -> None:
     """The same engine is built once; another architecture or other profiles give another one."""
     for architecture, profiles in (("sm86", PROFILES), ("sm86", PROFILES), ("sm89", PROFILES), ("sm86", PROFILES[1:])):
         build(bert_bundle, architecture=architecture, profiles=profiles)
-    assert len(Process.jobs) == 3
+    assert len(FakeProcess.jobs) == 3
 
 
 def test_version_is_part_of_the_key(bert_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_version_is_part_of_the_key(bert_bundle: Bundle, monkeypatch: pytest.Mon
     first = build(bert_bundle)
     monkeypatch.setattr(builder.load_library("tensorrt_rtx"), "__version__", "1.8.0")
     second = build(bert_bundle)
-    assert len(Process.jobs) == 2
+    assert len(FakeProcess.jobs) == 2
     assert second.path == first.path
     assert second.manifest.key != first.manifest.key
 
@@ -188,7 +188,7 @@ def test_builds_of_one_bundle_wait_for_each_other(bert_bundle: Bundle) -> None:
         second = threading.Thread(target=lambda: build(bert_bundle, progress=progress))
         second.start()
         assert waits.wait(60)
-        assert not Process.jobs
+        assert not FakeProcess.jobs
     second.join(60)
     assert said == [f"waiting for another build in {folder}", "Building engine"]
 
@@ -235,7 +235,7 @@ def test_profiles_are_checked_before_anything_else(bert_bundle: Bundle) -> None:
     """Profiles that leave the longest text out are refused before a process is started."""
     with pytest.raises(ConfigError, match="no profile takes a text of 32 tokens"):
         build(bert_bundle, profiles=PROFILES[:1])
-    assert not Process.jobs
+    assert not FakeProcess.jobs
 
 
 def test_tensorrt_builds_for_the_gpu_at_hand_only(bert_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from emberline.export.training.run import RunFolder
 from emberline.export.training.trained import TrainedModel
 
 
-class Killed(Exception):
+class KilledAtStep(Exception):
     """Stands in for a kill: nothing of the trainer's runs after it."""
 
 
@@ -157,9 +157,9 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew(
 
     def kill(stage: str, step: int, total: int, values: Mapping[str, float]) -> None:
         if values:
-            raise Killed
+            raise KilledAtStep
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledAtStep):
         train(dataset, parts, config, tmp_path, kill)
     same_model(train(dataset, parts, config, tmp_path, resume=True), unbroken[0])
 

@@ -1,0 +1,39 @@
+"""The servers that `attack.py` attacks."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+
+class AttackedServer:
+    """`emberline serve` in a process of its own."""
+
+    def __init__(self, bundle: Path, folder: Path, *options: str, listen: str = "127.0.0.1:0") -> None:
+        self.catalogue = folder / "catalogue.sqlite"
+        command = [sys.executable, "-c", "from emberline.engine.cli import main; main()", "serve", str(bundle)]
+        command += ["--listen", listen, "--precision", "int8", "--catalogue", str(self.catalogue), *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        self.announcement = self.process.stdout.readline().strip()
+        self.address = self.announcement.rpartition(" ")[2]
+
+    @property
+    def peak(self) -> int:
+        """Its largest memory so far, in MB; 0 once it has ended."""
+        with suppress(OSError, TypeError):
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+            return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024  # type: ignore[index]
+        return 0
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """Send a signal and wait; returns the seconds that it took."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(60)
+        return time.monotonic() - started
