@@ -150,7 +150,8 @@ def _served(plan: Plan, subjects: Sequence[Subject]) -> list[ServedModel]:
     if not plan.bundles:
         return []
     return [
-        ServedModel(subject, bundle, plan.precision) for subject, bundle in zip(subjects, plan.bundles, strict=True)
+        ServedModel(subject, bundle, plan.precision, plan.in_process)
+        for subject, bundle in zip(subjects, plan.bundles, strict=True)
     ]
 
 
@@ -161,6 +162,7 @@ def _described(plan: Plan) -> dict[str, object]:
         "runs": [{"name": name, "path": path} for name, path in plan.runs],
         "bundles": plan.bundles,
         "precision": plan.precision if plan.bundles else None,
+        "in_process": plan.in_process,
         "train": plan.train,
         "training": asdict(plan.training) if plan.train or plan.ablations else None,
         "ablations": plan.ablations,

@@ -51,6 +51,14 @@ def coldstart(
         ),
     ] = _NONE,
     precision: Annotated[CpuPrecision, option("Precision of the bundles' encoders.")] = CpuPrecision.INT8,
+    in_process: Annotated[
+        bool,
+        switch(
+            "--in-process/--served",
+            "Run the bundles' graphs in this process instead of asking servers: the same scores, and for many items "
+            "much sooner.",
+        ),
+    ] = False,
     train: Annotated[
         bool, switch("--train", "Train a model for each seed that no --run is given for, and one for by time.")
     ] = False,
@@ -127,6 +135,7 @@ def coldstart(
             runs=one.runs,
             bundles=one.bundles,
             precision=precision.value,
+            in_process=in_process,
             train=train,
             ablations=names,
             budget=budget,

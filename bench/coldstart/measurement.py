@@ -23,6 +23,7 @@ from emberline.export.training.measure import DatasetVectors, predictions
 from . import attributes, behaviour, corruption
 from .corruption import BadData
 from .entries import Entry, Findings, enter
+from .exported import enter_exported
 from .plan import Plan
 from .saved import from_arrays, to_arrays
 from .served import ServedModel, enter_served
@@ -155,9 +156,10 @@ class SplitMeasurement:
                 self.findings.measured.add(corruption.section(how), subject.name, worth)
 
     def served(self, served: ServedModel) -> None:
-        """Put a served model to all scenarios."""
+        """Put a bundle to all scenarios, behind a server or in this process."""
         self._tell(served.name)
-        self.findings.enter(enter_served(served, self.variant.dataset, self.final))
+        enter_bundle = enter_exported if served.in_process else enter_served
+        self.findings.enter(enter_bundle(served, self.variant.dataset, self.final))
 
     def train(self, name: str, config: TrainConfig) -> Subject:
         """Train a model on this split, or find it trained."""

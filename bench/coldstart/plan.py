@@ -25,7 +25,8 @@ class Plan:
     #: trained models by name and folder; those of one name differ in the seed of their split.
     runs: tuple[tuple[str, Path], ...] = ()
     bundles: tuple[Path, ...] = ()  # exported from these runs, one for each, in the same order; empty: none is served.
-    precision: Precision = "int8"  # precision of the served bundles' encoders.
+    precision: Precision = "int8"  # precision of the bundles' encoders.
+    in_process: bool = False  # whether the bundles' graphs run in this process, without a server.
     #: whether to train a model for each seed, data-set variant and the split by time that no run is given for.
     train: bool = False
     ablations: tuple[str, ...] = ()  # names of trainings with one thing changed.

@@ -32,6 +32,8 @@ from .tasks import Round
 _TIMEOUT: Final = 300.0
 #: Items that are upserted in one request.
 _PART: Final = 256
+#: Items by which a bundle is compared with its run.
+COMPARED: Final = 32
 #: Below this mean cosine to the item tower's vectors of the run, a bundle cannot have come from it: another precision
 #: keeps more, another training of the same encoder less.
 _SAME_MODEL: Final = 0.9
@@ -44,11 +46,12 @@ class ServedModel:
     subject: Subject  # the run that the bundle was exported from.
     bundle: Path  # its folder.
     precision: Precision  # precision of the bundle's encoder.
+    in_process: bool = False  # whether its graphs run in this process, without a server.
 
     @property
     def name(self) -> str:
         """As it stands in the tables."""
-        return f"{self.subject.name}, {self.precision} served"
+        return f"{self.subject.name}, {self.precision}{'' if self.in_process else ' served'}"
 
 
 def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterator[Entry]:
@@ -71,7 +74,8 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
         began = time.perf_counter()
         for start in range(0, len(dataset.items), _PART):
             client.upsert_items(dataset.items[start : start + _PART])
-        _require_same_model(served, dataset, client)
+        stored = client.get_items([item.id for item in dataset.items[:COMPARED]], vectors=True).items
+        require_same_model(served, dataset, np.stack([item.vector for item in stored]))
         filling = time.perf_counter() - began
         most = client.info().max_inputs
         for scenario in final.scenarios:
@@ -104,15 +108,27 @@ def _ask(client: Client, dataset: Dataset, scenario: Scenario, most: int, query:
     return np.concatenate([client.score(user, part).outputs["score"] for part in parts])
 
 
-def _require_same_model(served: ServedModel, dataset: Dataset, client: Client) -> None:
-    items = dataset.items[:32]
-    stored = client.get_items([item.id for item in items], vectors=True).items
-    theirs = np.stack([item.vector for item in stored])  # (items, D)
-    ours, _, _ = served.subject.model.item(served.subject.model.encode(dataset.item_texts()[: len(items)]))
+def require_same_model(served: ServedModel, dataset: Dataset, theirs: Floats) -> None:
+    """Make sure that a bundle was exported from its run.
+
+    Args:
+        served: the bundle.
+        dataset: the data set.
+        theirs: (at most `COMPARED`, D) the bundle's vectors of the first items.
+
+    Raises:
+        BenchError: it was not.
+    """
+    ours, _, _ = served.subject.model.item(served.subject.model.encode(dataset.item_texts()[: len(theirs)]))
     length = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
     cosine = float(((theirs * ours).sum(axis=1) / np.maximum(length, 1e-12)).mean())
     if cosine < _SAME_MODEL:
-        raise BenchError(
-            f"{served.bundle} gives other vectors than {served.subject.run.folder.root} (mean cosine {cosine:.3f}): it "
-            "was not exported from that run; give one --bundle for each --run, in the same order"
-        )
+        raise not_its_run(served, f"mean cosine {cosine:.3f}")
+
+
+def not_its_run(served: ServedModel, how: str) -> BenchError:
+    """The error that a bundle was not exported from its run, and how one sees it."""
+    return BenchError(
+        f"{served.bundle} gives other vectors than {served.subject.run.folder.root} ({how}): it was not exported from "
+        "that run; give one --bundle for each --run, in the same order"
+    )

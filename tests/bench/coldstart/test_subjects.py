@@ -57,11 +57,37 @@ def test_a_served_model_ranks_as_the_model_does(run, bundle, tmp_path):
     assert result["settings"]["seeds"] == [0]
 
 
-def test_a_bundle_of_another_run_is_refused(run, bundle, runs, described):
+def test_a_bundle_ranks_in_process_as_the_model_does(run, bundle, described):
+    """Without a server the table is PyTorch's, too, and the row says that nothing was served."""
+    plan = Plan(
+        description=described("shop"),
+        runs=((MODEL, run),),
+        bundles=(bundle,),
+        precision="fp32",
+        in_process=True,
+        bad_data=False,
+        training=load_run(run).settings.training,
+    )
+    result = bench_coldstart(plan, QUICK)
+    found = [one for one in result["comparisons"] if (one["method"], one["against"]) == (f"{MODEL}, fp32", MODEL)]
+    assert {one["scenario"] for one in found} >= {"item cold", "one ranking, new items", "warm"}
+    for one in found:
+        assert one["ratio"] == pytest.approx(1, abs=0.02), one["scenario"]
+    (row,) = [one for one in result["standing"] if one["method"] == f"{MODEL}, fp32"]
+    assert row["measure"] == "fp32 / fp32, where it loses most"
+
+
+@pytest.mark.parametrize("in_process", [False, True])
+def test_a_bundle_of_another_run_is_refused(run, bundle, runs, described, in_process):
     """Its vectors are not the run's, and the error says what belongs together."""
     other = runs / "no-teacher-50-0"
     plan = Plan(
-        description=described("shop"), runs=((MODEL, other),), bundles=(bundle,), precision="fp32", bad_data=False
+        description=described("shop"),
+        runs=((MODEL, other),),
+        bundles=(bundle,),
+        precision="fp32",
+        in_process=in_process,
+        bad_data=False,
     )
     plan = replace(plan, training=load_run(run).settings.training)
     with pytest.raises(BenchError, match="not exported from that run"):
