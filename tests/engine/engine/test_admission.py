@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from emberline.engine.admission import Admission
+from emberline.engine.engine.admission import Admission
 from emberline.engine.errors import DeadlineExceeded, ShuttingDown
 from emberline.engine.records import RequestOptions
 

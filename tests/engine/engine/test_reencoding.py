@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from catalogues import DIMENSIONS, HIDDEN, contents, opened, stored
 
-from emberline.engine.admission import ChangeGate
 from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.engine.admission import ChangeGate
+from emberline.engine.engine.reencoding import Reencoding
 from emberline.engine.errors import CatalogueError, InvalidInput, ShuttingDown
 from emberline.engine.records import Item, StoredItem
-from emberline.engine.reencoding import Reencoding
 
 NEW = "b" * 64
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from .errors import ShuttingDown
-from .records import RequestOptions
-from .validation import check_deadline, check_priority
+from emberline.engine.errors import ShuttingDown
+from emberline.engine.records import RequestOptions
+from emberline.engine.validation import check_deadline, check_priority
 
 
 class Admission:

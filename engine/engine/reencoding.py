@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from .catalogue.catalogue import Catalogue
-from .catalogue.snapshot import Snapshot
-from .errors import CatalogueError, InvalidInput, ShuttingDown
-from .records import Item, StoredItem
+from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.snapshot import Snapshot
+from emberline.engine.errors import CatalogueError, InvalidInput, ShuttingDown
+from emberline.engine.records import Item, StoredItem
 
 #: Items that are encoded at a time: a batch or two, so that the serving model keeps most of the cores.
 _ITEMS: Final = 16

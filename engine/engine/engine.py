@@ -1,0 +1,189 @@
+"""The engine from its start to its end, and how it gives way to another one.
+
+It belongs to one event loop, which only dispatches work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from threading import Thread
+from typing import Self
+
+from emberline.engine.bundle import Manifest
+from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.config import EngineConfig
+from emberline.engine.loading import EngineComponents, load
+from emberline.engine.metrics import Metrics
+from emberline.engine.records import (
+    ENCODE_OUTPUTS,
+    Info,
+    Item,
+    RequestOptions,
+    StoredItem,
+    Timings,
+)
+
+from .catalogue_calls import CatalogueCalls
+from .reencoding import Reencoding
+
+
+class Engine(CatalogueCalls):
+    """Encodes, scores, recommends and maintains the catalogue. Start it with `Engine.start`, stop it with `drain`."""
+
+    def __init__(self, config: EngineConfig, components: EngineComponents, metrics: Metrics | None = None) -> None:
+        """Connect the components; the running event loop becomes the owner.
+
+        Args:
+            config: the settings.
+            components: what was loaded.
+            metrics: those to go on with; None: new ones.
+        """
+        super().__init__(config, components, metrics)
+        self._reencoding: Reencoding | None = None  # brings the catalogue in from the engine before
+
+    @classmethod
+    async def start(cls, config: EngineConfig) -> Self:
+        """Load a bundle and a catalogue, and return the engine when it is ready; see `load` for the errors."""
+        engine = cls(config, await asyncio.to_thread(load, config))
+        engine.begin()
+        return engine
+
+    def begin(self) -> None:
+        """Report this engine by the metrics, and prepare the filters; it is the one that serves from now on."""
+        manifest, placement = self._manifest, self._placement
+        self.metrics.describe(
+            model_id=manifest.model_id,
+            precision=placement.precision,
+            device=placement.session.device,
+            version=self._version,
+            notes=placement.notes,
+        )
+        self.metrics.watch(
+            waiting=lambda: self._encoder.waiting_tokens,
+            cached=lambda: self._encoder.cached_bytes,
+            items=lambda: len(self._catalogue.snapshot()),
+            vectors=lambda: self._catalogue.snapshot().vector_bytes,
+            kind=self._config.catalogue_vectors,
+        )
+        snapshot = self._catalogue.snapshot()
+        Thread(
+            target=snapshot.contents.columns.prepare,
+            args=(manifest.item_fields, len(snapshot.live)),
+            name="attribute-columns",
+            daemon=True,  # it only reads memory, so it may be cut off at any time
+        ).start()
+
+    async def reloaded(self, abandoned: Callable[[], bool] = lambda: False) -> Engine:
+        """Load the bundle's folder again and return an engine for it, warmed up, on the same metrics.
+
+        If the new bundle has the same encoder and item tower, the new engine has the same catalogue. Otherwise the
+        catalogue's items are encoded again, which can take long. Both engines run; `hand_over` ends that.
+
+        Args:
+            abandoned: returns whether there is no use in going on.
+
+        Raises:
+            CatalogueError: the new bundle cannot encode the catalogue's items.
+            ShuttingDown: there is no use in going on.
+            EmberlineError: the new bundle cannot be served; see `load`.
+        """
+        engine = Engine(self._config, await asyncio.to_thread(load, self._config, self._catalogue_for), self.metrics)
+        if engine._catalogue is not self._catalogue:
+            engine._reencoding = Reencoding(self._catalogue, engine._catalogue, engine._reencode, abandoned)
+            try:
+                await engine._reencoding.run()
+            except BaseException:
+                await engine._discard()
+                raise
+        return engine
+
+    async def hand_over(self, engine: Engine, switch: Callable[[], None]) -> None:
+        """Give way to an engine from `reloaded`. If it has another catalogue, changes wait for it, and it makes them.
+
+        Args:
+            engine: the other engine.
+            switch: directs all new requests to it.
+
+        Raises:
+            CatalogueError: the catalogue's file cannot be replaced; this engine goes on.
+        """
+        if engine._reencoding is None:
+            switch()
+            engine.begin()
+            return
+        async with self._changes.paused():
+            try:
+                await engine._reencoding.round()
+                await asyncio.to_thread(engine._catalogue.take_place_of, self._catalogue)
+            except BaseException:
+                await engine._discard()
+                raise
+            engine._reencoding = None
+            switch()
+            engine.begin()
+            self._successor = engine
+
+    async def retire(self) -> None:
+        """Answer the requests in flight and stop, but leave the catalogue as it is, because another engine has it."""
+        await self._admission.idle()
+        await self._admission.close()
+        for close in (self._encoder.close, self._threads.close):
+            await asyncio.to_thread(close)
+
+    def info(self) -> Info:
+        """Describe the model, the device, the limits and the catalogue."""
+        manifest, config, placement = self._manifest, self._config, self._placement
+        snapshot = self._catalogue.snapshot()
+        return Info(
+            model_id=manifest.model_id,
+            precision=placement.precision,
+            device=placement.session.device,
+            version=self._version,
+            max_length=manifest.max_length,
+            hidden=manifest.hidden,
+            dimensions=manifest.dimensions,
+            outputs=ENCODE_OUTPUTS,
+            item_labels=manifest.item_labels,
+            user_labels=manifest.user_labels,
+            catalogue_items=len(snapshot),
+            max_inputs=config.max_inputs,
+            max_text_bytes=config.max_text_bytes,
+            max_k=config.max_k,
+            gate=placement.gate,
+            fingerprint=manifest.fingerprint,
+            item_fields=manifest.item_fields,
+            user_fields=manifest.user_fields,
+            uptime=time.monotonic() - self._started,
+            device_notes=placement.notes,
+            catalogue_vectors=config.catalogue_vectors,
+            catalogue_bytes=snapshot.vector_bytes,
+        )
+
+    async def drain(self) -> None:
+        """Reject new requests, answer those in flight, and stop."""
+        await self._admission.close()
+        # Off the event loop: a batch whose requests have all gone may still run, and it ends on the loop.
+        for close in (self._encoder.close, self._threads.close, self._catalogue.close):
+            await asyncio.to_thread(close)
+
+    async def _reencode(self, items: tuple[Item, ...]) -> Sequence[StoredItem]:
+        return await self._stored(items, RequestOptions(), Timings())
+
+    def _catalogue_for(self, manifest: Manifest) -> Catalogue:
+        """Return the catalogue for a bundle: this one, or an empty one beside it if the bundle has another encoder."""
+        if manifest.fingerprint == self._catalogue.fingerprint:
+            return self._catalogue
+        return Catalogue.beside(
+            self._config.live_catalogue,
+            fingerprint=manifest.fingerprint,
+            hidden=manifest.hidden,
+            dimensions=manifest.dimensions,
+            kind=self._config.catalogue_vectors,
+        )
+
+    async def _discard(self) -> None:
+        """Stop an engine that never served, and remove the catalogue that was begun for it."""
+        await self.retire()
+        await asyncio.to_thread(self._catalogue.discard)
