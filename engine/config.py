@@ -132,6 +132,15 @@ class EngineConfig:
             at_least=1,
         ),
     ] = 32_768
+    client_share: Annotated[
+        float,
+        Setting(
+            "Share of the queue and of the calls in flight that one client of a server may hold: a token by its name, "
+            "or an address. A client that holds nothing may send a request of any size.",
+            above=0,
+            at_most=1,
+        ),
+    ] = 1.0
     max_inputs: Annotated[
         int, Setting("Maximum number of inputs, candidates or items in a request, and of a user's likes.", at_least=1)
     ] = 1024

@@ -16,6 +16,7 @@ from .config import EngineConfig
 from .loading import EngineComponents
 from .metrics import Metrics
 from .records import Encoding, Floats, RequestOptions, Timings
+from .shares import ClientShares
 from .validation import check_deadline
 
 #: Tokens of a typical text: the default bound of a batch is derived from it, and the encoder's speed before the first.
@@ -39,6 +40,9 @@ class EncodingPipeline:
         self._tokenizer = components.tokenizer
         self._threads = threads
         self._queue = RequestQueue(config.max_waiting_tokens, costs.text(typical) / typical / config.workers)
+        self._shares = ClientShares(
+            config.client_share * config.max_waiting_tokens, "tokens are waiting", self._queue.seconds_for
+        )
         self._cache = VectorCache(config.max_cache_bytes)
         self._batcher = Batcher(
             placement.session,
@@ -90,7 +94,8 @@ class EncodingPipeline:
                 check_deadline(options, "passed before the texts were in the queue; allow more time or send less")
                 small = sum(map(len, part)) <= _SMALL_CHARACTERS
                 encodings += await self._threads.run(small, self._tokenizer.encode, part)
-        encoded = await self._batcher.encode(encodings, options)
+        with self._shares.hold(options.client, sum(map(len, encodings))):
+            encoded = await self._batcher.encode(encodings, options)
         timings.queue, timings.encode = encoded.queue, encoded.encode
         return encodings, encoded.embeddings
 

@@ -4,6 +4,7 @@ EmberlineError
 ├── InvalidInput        a request has something that cannot be encoded, scored or stored
 ├── UnknownItem         an item id is not in the catalogue
 ├── Overloaded          the queue is full; retry later
+│   └── ClientOverloaded    one client is at its limit; others are served
 ├── DeadlineExceeded    the client's deadline passed before the work was done
 ├── ShuttingDown        the server drains and accepts no new requests
 ├── Unauthenticated     a call has no token that the server knows
@@ -66,6 +67,18 @@ class Overloaded(EmberlineError):
     def __init__(self, waiting: int, limit: int, retry_after: float, what: str = "tokens are waiting") -> None:
         super().__init__(f"{waiting} {what} and the limit is {limit}; retry after {retry_after:.2f} s")
         self.retry_after = retry_after
+
+
+class ClientOverloaded(Overloaded):
+    """One client is at its limit; others are served.
+
+    Attributes:
+        kind: which limit: ``rate`` or ``share``.
+    """
+
+    def __init__(self, kind: str, waiting: int, limit: int, retry_after: float, what: str) -> None:
+        super().__init__(waiting, limit, retry_after, what)
+        self.kind = kind
 
 
 class DeadlineExceeded(EmberlineError, TimeoutError):

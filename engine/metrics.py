@@ -21,6 +21,12 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         self._requests = Counter("emberline_requests", "Answered requests", ["method", "code"], registry=self.registry)
+        self._refused = Counter(
+            "emberline_client_refusals",
+            "Requests that exceeded the rate or the share of their client",
+            ["limit"],
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "emberline_request_seconds",
             "Time from a request's arrival to its response",
@@ -102,6 +108,10 @@ class Metrics:
     def stream_error(self, method: str, code: str) -> None:
         """Count a request within a stream that was answered with an error."""
         self._requests.labels(method, code).inc()
+
+    def refused(self, limit: str) -> None:
+        """Count a request that exceeded a limit of its client: ``rate`` or ``share``."""
+        self._refused.labels(limit).inc()
 
     def stages(self, timings: Timings) -> None:
         """Record the times of the stages that a request went through."""

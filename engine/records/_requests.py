@@ -90,7 +90,9 @@ class RequestOptions:
     Attributes:
         deadline: in seconds of `time.monotonic`; None: no deadline.
         priority: higher goes first; 0 is normal.
+        client: name of who asks, for shares of the queue; empty: nobody counts.
     """
 
     deadline: float | None = None
     priority: int = 0
+    client: str = ""

@@ -11,7 +11,7 @@ from grpc_health.v1 import health
 from emberline.engine.errors import EmberlineError, PermissionDenied, Unauthenticated
 
 from .status import Status, status_of
-from .tokens import Scope, Tokens
+from .tokens import Scope, Tokens, bearer
 
 #: The scope of each method that needs another one than ``read``.
 SCOPES: Final[dict[str, Scope]] = {
@@ -51,7 +51,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
 
     def _error(self, scope: Scope, details: grpc.HandlerCallDetails) -> EmberlineError | None:
         if self._tokens is not None:
-            scopes = self._tokens.scopes(_token(details))
+            scopes = self._tokens.scopes(bearer(details.invocation_metadata or ()))
             if scopes is None:
                 return Unauthenticated()
             if scope not in scopes:
@@ -59,15 +59,6 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         if self._read_only and scope == "write":
             return PermissionDenied("the catalogue of this server is read-only; ask one that is not")
         return None
-
-
-def _token(details: grpc.HandlerCallDetails) -> str:
-    for name, value in details.invocation_metadata or ():
-        if name == "authorization" and isinstance(value, str):
-            kind, _, token = value.partition(" ")
-            if kind.lower() == "bearer":
-                return token.strip()
-    return ""
 
 
 def _rejecting(handler: _Handler, status: Status) -> _Handler:

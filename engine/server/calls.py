@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from emberline.engine.errors import Overloaded, ShuttingDown
+from emberline.engine.shares import ClientShares
 
 #: Maximum share of the slots that streams may hold, so that idle streams leave slots to short calls.
 _STREAM_SHARE: Final = 0.5
@@ -26,12 +27,14 @@ class CallSlots:
         last: time of the last call, accepted or not, in seconds of `time.monotonic`.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, share: float = 1.0) -> None:
         """Start without calls.
 
         Args:
             limit: maximum number of calls in flight, streams included.
+            share: maximum share of them that one client may have.
         """
+        self._shares = ClientShares(max(1.0, share * limit), "calls are in flight", lambda _: _RETRY_SECONDS)
         self._limit = limit
         self._stream_limit = max(1, int(limit * _STREAM_SHARE))
         self._in_flight = 0
@@ -42,12 +45,16 @@ class CallSlots:
         self.last = -math.inf
 
     @contextmanager
-    def call(self, *, stream: bool = False) -> Iterator[None]:
+    def call(self, client: str = "", *, stream: bool = False) -> Iterator[None]:
         """Take a slot while the block runs.
+
+        Args:
+            client: name of the client; empty: its share is not bounded.
+            stream: whether the call is a stream.
 
         Raises:
             ShuttingDown: the server accepts no new calls.
-            Overloaded: all slots are taken.
+            Overloaded: all slots are taken, or the client's share of them.
         """
         self.last = time.monotonic()
         if self._closed:
@@ -60,7 +67,8 @@ class CallSlots:
         self._streams += stream
         self._idle.clear()
         try:
-            yield
+            with self._shares.hold(client):
+                yield
         finally:
             self._in_flight -= 1
             self._streams -= stream

@@ -68,6 +68,16 @@ class ServerConfig:
     ignore_priorities: Annotated[
         bool, Setting("Treat priorities above 0 as 0, so that no client overtakes the others.")
     ] = False
+    client_rate: Annotated[
+        float | None,
+        Setting(
+            "Requests a second that one client may send, on average and at once: a token by its name, or an address.",
+            metavar="RATE",
+            shown_default="any number",
+            above=0,
+            below=float("inf"),
+        ),
+    ] = None
     metrics_port: Annotated[
         int | None,
         Setting(

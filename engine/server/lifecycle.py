@@ -23,6 +23,7 @@ from emberline.engine.errors import ConfigError, EmberlineError
 from emberline.engine.wire.limits import MessageLimits
 
 from .access import AccessInterceptor
+from .clients import Clients
 from .config import ServerConfig
 from .health import Health
 from .metrics_server import MetricsServer
@@ -138,7 +139,13 @@ class Server:
     """
 
     def __init__(
-        self, config: ServerConfig, transport: grpc.aio.Server, address: str, engine: Engine, tracer: Tracer | None
+        self,
+        config: ServerConfig,
+        transport: grpc.aio.Server,
+        address: str,
+        engine: Engine,
+        tracer: Tracer | None,
+        clients: Clients | None,
     ) -> None:
         """Connect the parts; nothing is served yet."""
         self.address = address
@@ -161,6 +168,8 @@ class Server:
             ignore_priorities=config.ignore_priorities,
             scratch=config.engine.live_catalogue.parent,
             tracer=self._tracer,
+            clients=clients,
+            client_share=config.engine.client_share,
         )
         self._health = Health()
         self._reloading = asyncio.Lock()
@@ -174,6 +183,7 @@ class Server:
         Manifest.read(BundleLayout(config.engine.bundle).manifest)
         endpoint, ratio = config.otlp_endpoint, config.trace_ratio
         tracer = None if endpoint is None else Tracer(endpoint, ratio, version("emberline"))
+        tokens = None if config.tokens is None else Tokens(config.tokens)
         transport = grpc.aio.server(
             options=(
                 # Otherwise two servers could share a port, and each would get half of the requests.
@@ -186,7 +196,7 @@ class Server:
             ),
             # Far above the slots of `Service`, which rejects with a reason and leaves Health and Info out.
             maximum_concurrent_rpcs=_TRANSPORT_CALLS * config.max_calls,
-            interceptors=_interceptors(config),
+            interceptors=_interceptors(config, tokens),
         )
         # Then, so that a port in use is reported before the seconds that loading takes.
         port = _bind(transport, config)
@@ -194,7 +204,7 @@ class Server:
             _log.warning("%s is reachable from other machines, which can %s", config.listen, config.exposure)
         try:
             engine = await Engine.start(config.engine)
-            server = cls(config, transport, f"{config.host}:{port}", engine, tracer)
+            server = cls(config, transport, f"{config.host}:{port}", engine, tracer, _clients(config, tokens))
             try:
                 await server._open()
             except BaseException:
@@ -289,11 +299,16 @@ class Server:
             await asyncio.to_thread(self._tracer.close)
 
 
-def _interceptors(config: ServerConfig) -> tuple[grpc.aio.ServerInterceptor, ...]:
-    if config.tokens is None and not config.read_only:
+def _interceptors(config: ServerConfig, tokens: Tokens | None) -> tuple[grpc.aio.ServerInterceptor, ...]:
+    if tokens is None and not config.read_only:
         return ()
-    tokens = None if config.tokens is None else Tokens(config.tokens)
     return (AccessInterceptor(tokens, read_only=config.read_only),)
+
+
+def _clients(config: ServerConfig, tokens: Tokens | None) -> Clients | None:
+    """Return what tells clients apart, if a setting needs it."""
+    limited = config.client_rate is not None or config.engine.client_share < 1
+    return Clients(config.client_rate, tokens) if limited else None
 
 
 async def _release(transport: grpc.aio.Server) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from emberline.engine import tracing
 from emberline.engine.engine import Engine
-from emberline.engine.errors import Overloaded, ShuttingDown
+from emberline.engine.errors import ClientOverloaded, Overloaded, ShuttingDown
 from emberline.engine.records import (
     EncodeRequest,
     Item,
@@ -32,6 +32,7 @@ from emberline.engine.wire.parsing import parse, stream_id
 from emberline.proto import emberline_pb2 as pb
 
 from .calls import CallSlots
+from .clients import Clients
 from .status import Status, status_of
 from .stream import Stream, StreamIdle
 from .traces import TracedCall, Tracer
@@ -86,6 +87,8 @@ class Service:
         ignore_priorities: bool = False,
         scratch: Path | None = None,
         tracer: Tracer | None = None,
+        clients: Clients | None = None,
+        client_share: float = 1.0,
     ) -> None:
         """Set the engine; nothing is served yet.
 
@@ -98,8 +101,11 @@ class Service:
             ignore_priorities: whether priorities above 0 count as 0.
             scratch: folder with room for a copy of the catalogue; None: that of temporary files.
             tracer: traces the calls; None: nobody does.
+            clients: tells clients apart and bounds their rates; None: nobody does.
+            client_share: maximum share of `max_calls` that one client may have.
         """
-        self.slots = CallSlots(max_calls)
+        self.slots = CallSlots(max_calls, client_share)
+        self._clients = clients
         self._engine = engine
         self._limits = limits
         self._stream_requests = stream_requests
@@ -147,9 +153,9 @@ class Service:
 
     def _unary(self, method: str, call: _Call) -> Callable[..., Awaitable[Message]]:
         async def answer(raw: bytes, context: grpc.aio.ServicerContext[bytes, Message]) -> Message:
-            with self._observed(method, context) as observed, nullcontext() if call.free else self.slots.call():
+            with self._observed(method, context) as observed, nullcontext() if call.free else self._slot(context):
                 request, priority = await self._read(call, raw)
-                return await call.answer(request, self._options(_deadline(context), priority))
+                return await call.answer(request, self._options(context, priority))
             status = observed.status
             return await context.abort(status.code, status.message, status.metadata)
 
@@ -167,6 +173,8 @@ class Service:
                 raise
             except Exception as error:  # any error ends this call and not the server
                 observed.status = status_of(error)
+                if isinstance(error, ClientOverloaded):
+                    self._engine.metrics.refused(error.kind)
             finally:
                 traced.code = observed.status.code
                 self._engine.metrics.request(method, traced.code.name, time.monotonic() - arrived)
@@ -189,8 +197,23 @@ class Service:
             trace.stages(started, {"receive": time.monotonic() - started})
         return request
 
-    def _options(self, deadline: float | None, priority: int) -> RequestOptions:
-        return RequestOptions(deadline, min(priority, 0) if self._ignore_priorities else priority)
+    @contextmanager
+    def _slot(self, context: grpc.aio.ServicerContext[Any, Any]) -> Iterator[None]:
+        """Take a slot for a call that is a request."""
+        client = self._client(context)
+        with self.slots.call(client):
+            if self._clients is not None:
+                self._clients.take(client)
+            yield
+
+    def _client(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
+        return "" if self._clients is None else self._clients.name(context)
+
+    def _options(self, context: grpc.aio.ServicerContext[Any, Any], priority: int) -> RequestOptions:
+        return RequestOptions(_deadline(context), self._level(priority), self._client(context))
+
+    def _level(self, priority: int) -> int:
+        return min(priority, 0) if self._ignore_priorities else priority
 
     async def _encode(self, request: EncodeRequest, options: RequestOptions) -> pb.EncodeResponse:
         return encode.result_to_message(await self._engine.encode(request, options))
@@ -198,7 +221,6 @@ class Service:
     async def _encode_stream(
         self, _: object, context: grpc.aio.ServicerContext[bytes, pb.EncodeStreamResponse]
     ) -> None:
-        deadline = _deadline(context)
         part = _Call(pb.EncodeStreamRequest, _part_from_message, self._encode)
 
         async def read() -> bytes | None:
@@ -209,19 +231,23 @@ class Service:
             arrived = time.monotonic()
             with self._traced("EncodeStream", context):  # each request of a stream has a span of its own
                 (name, request, priority), _ = await self._read(part, raw)
-                response = await self._encode(request, self._options(deadline, priority))
+                if self._clients is not None:
+                    self._clients.take(self._client(context))
+                response = await self._encode(request, self._options(context, priority))
                 self._engine.metrics.request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
             return pb.EncodeStreamResponse(id=name, response=response)
 
         def reject(raw: bytes, error: Exception) -> pb.EncodeStreamResponse:
             status = status_of(error)
             self._engine.metrics.stream_error("EncodeStream", status.code.name)
+            if isinstance(error, ClientOverloaded):
+                self._engine.metrics.refused(error.kind)
             return pb.EncodeStreamResponse(
                 id=stream_id(raw), error=pb.Error(code=status.code.name, message=status.message)
             )
 
         try:
-            with self.slots.call(stream=True):
+            with self.slots.call(self._client(context), stream=True):
                 stream = Stream(read, context.write, answer, reject, self._stream_requests, self._stream_idle_seconds)
                 await stream.run(self._draining)
                 if self._draining.is_set():
@@ -258,13 +284,13 @@ class Service:
         self, request: tuple[tuple[RecommendRequest, ...], tuple[int, ...]], options: RequestOptions
     ) -> Message:
         requests, priorities = request
-        each = [self._options(options.deadline, priority) for priority in priorities]
+        each = [replace(options, priority=self._level(priority)) for priority in priorities]
         return recommend.many_results_to_message(await self._engine.recommend_many(requests, each))
 
     async def _backup(self, _: bytes, context: grpc.aio.ServicerContext[bytes, pb.BackupCatalogueResponse]) -> None:
         with (
             self._observed("BackupCatalogue", context) as observed,
-            self.slots.call(stream=True),
+            self.slots.call(self._client(context), stream=True),
             TemporaryDirectory(prefix="emberline-", dir=self._scratch) as folder,
         ):
             copy = Path(folder) / "catalogue.sqlite"

@@ -10,6 +10,7 @@ from typing import Final
 import grpc
 
 from emberline.engine.errors import (
+    ClientOverloaded,
     DeadlineExceeded,
     EmberlineError,
     InferenceFailed,
@@ -30,6 +31,7 @@ CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownItem: grpc.StatusCode.NOT_FOUND,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ClientOverloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,

@@ -19,6 +19,7 @@ import hashlib
 import hmac
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -77,13 +78,18 @@ class Tokens:
         self._looked = time.monotonic()
 
     def scopes(self, token: str) -> tuple[Scope, ...] | None:
-        """Return the scopes of a token; None if it is not known. The time does not depend on the tokens."""
+        """Return the scopes of a token; None if it is not known."""
+        found = self.find(token)
+        return None if found is None else found.scopes
+
+    def find(self, token: str) -> Token | None:
+        """Return the entry of a token; None if it is not known. The time does not depend on the tokens."""
         self._refresh()
         given = hashlib.sha256(token.encode(errors="replace")).hexdigest()
-        found: tuple[Scope, ...] | None = None
+        found: Token | None = None
         for known in self._tokens:  # all of them, so that the time does not say which one comes close
             if hmac.compare_digest(known.digest, given):
-                found = known.scopes
+                found = known
         return found
 
     def _refresh(self) -> None:
@@ -101,6 +107,16 @@ class Tokens:
             _log.error("%s; the tokens from before stay valid", error)
         else:
             _log.warning("%s has changed: %s tokens are valid now", self._path, len(self._tokens))
+
+
+def bearer(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """Return the token that a call's metadata have; empty if there is none."""
+    for name, value in metadata:
+        if name == "authorization" and isinstance(value, str):
+            kind, _, token = value.partition(" ")
+            if kind.lower() == "bearer":
+                return token.strip()
+    return ""
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
