@@ -40,7 +40,7 @@ class Outcome:
     step: Step  # the step that ran.
     code: int  # its exit code; 0 is success.
     seconds: float  # time that it took.
-    said: str  # the end of what it printed.
+    output: str  # the end of what it printed.
 
 
 Run = Callable[[Step], Outcome]
@@ -124,5 +124,5 @@ def summarise(outcomes: Sequence[Outcome], gpu: Gpu, bundle: Bundle) -> str:
     ]
     for one in outcomes:
         if one.code != 0:
-            lines += ["", f"## {one.step.name}", "", "```", one.said.strip(), "```"]
+            lines += ["", f"## {one.step.name}", "", "```", one.output.strip(), "```"]
     return "\n".join(lines) + "\n"

@@ -165,8 +165,10 @@ class Worker(AbstractContextManager["Worker"]):
     def _failure(self, reason: str) -> BenchError:
         # pread, because the process writes on at the file's own position.
         size = os.fstat(self._log.fileno()).st_size
-        said = os.pread(self._log.fileno(), size, 0).decode(errors="replace").strip().splitlines()[-8:]
-        return BenchError(f"{self.variant.name} cannot be measured: {reason}" + "".join(f"\n  {line}" for line in said))
+        lines = os.pread(self._log.fileno(), size, 0).decode(errors="replace").strip().splitlines()[-8:]
+        return BenchError(
+            f"{self.variant.name} cannot be measured: {reason}" + "".join(f"\n  {line}" for line in lines)
+        )
 
 
 def peak_mb(pid: int) -> float:

@@ -30,13 +30,13 @@ def steps(
         pause: seconds between two lines where there is no terminal; 0 tells every step, where one may take minutes.
     """
     console = console or Console(stderr=True)
-    begun, said = 0, -pause
+    begun, shown = 0, -pause
 
     def line(message: str) -> None:
-        nonlocal begun, said
+        nonlocal begun, shown
         begun += 1
-        if time.monotonic() - said >= pause or begun == total:
-            said = time.monotonic()
+        if time.monotonic() - shown >= pause or begun == total:
+            shown = time.monotonic()
             of = f"/{total}" if total else ""
             console.print(f"{title} {begun}{of}: {message}", highlight=False, soft_wrap=True)
 

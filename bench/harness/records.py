@@ -92,6 +92,6 @@ class VariantRecord:
             threads=variant.threads,
             encoder_mb=round(size / 1e6, 1),
             memory_mb=memory_mb,
-            packages=[{"name": name, "version": said} for name, said in worker.about.get("packages", {}).items()],
+            packages=[{"name": name, "version": version} for name, version in worker.about.get("packages", {}).items()],
             **rest,
         )

@@ -68,10 +68,10 @@ def _run(name: str, command: list[str]) -> None:
     except subprocess.TimeoutExpired:
         raise BenchError(f"the environment {name} was not installed within {_PATIENCE:.0f} s") from None
     if done.returncode:
-        raise BenchError(f"the environment {name} cannot be installed: {said(done.stderr or done.stdout)}")
+        raise BenchError(f"the environment {name} cannot be installed: {last_words(done.stderr or done.stdout)}")
 
 
-def said(output: str) -> str:
+def last_words(output: str) -> str:
     """What a program said went wrong: its lines that begin with "error", or else its last ones."""
     lines = [line.strip() for line in output.strip().splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]

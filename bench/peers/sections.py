@@ -196,10 +196,10 @@ class Sections:
                 continue
             found = state.close[name] = closeness(vectors, reference, len(set(comparison.items)))
             if worker.variant.precision == "fp32" and not found.cosine_minimum >= SAME_VECTORS:
-                said = f"its fp32 vectors are not PyTorch's (least cosine {found.cosine_minimum:.6f})"
+                reason = f"its fp32 vectors are not PyTorch's (least cosine {found.cosine_minimum:.6f})"
                 if worker.variant.engine == OWN:
-                    raise BenchError(f"{name}: {said}; pass the run that the bundle was exported from as --run")
-                pool.take_out(worker, f"{said}, so that its times say nothing")
+                    raise BenchError(f"{name}: {reason}; pass the run that the bundle was exported from as --run")
+                pool.take_out(worker, f"{reason}, so that its times say nothing")
                 continue
             if comparison.evaluator:
                 by_text: Mapping[str, Floats] = dict(zip(texts, completed(vectors, reference), strict=True))

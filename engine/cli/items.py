@@ -123,10 +123,10 @@ def upsert(
 
 def _unknown_attributes(names: Sequence[str], known: Sequence[str]) -> str:
     similar = {name: get_close_matches(name, known, 1) for name in names[:_NAMED]}
-    told = [f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "") for name, near in similar.items()]
+    unknown = [f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "") for name, near in similar.items()]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return (
-        f"the model was not trained on {', '.join(told)}{more}; it reads such attributes as text alone. It knows "
+        f"the model was not trained on {', '.join(unknown)}{more}; it reads such attributes as text alone. It knows "
         f"{', '.join(known)}"
     )
 

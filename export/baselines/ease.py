@@ -102,5 +102,5 @@ class EaseWeights:
     def of(self, likes: csr_matrix, items: NDArray[np.int64]) -> Scores:
         """(Q, C) what (Q, I) likes say for C items; an item says nothing for itself."""
         liked = likes[:, items].toarray()
-        said = liked - (likes @ self.axes * self.weight) @ self.axes[items].T
-        return np.asarray(liked - said / self.own[items], dtype=np.float32)
+        predicted = liked - (likes @ self.axes * self.weight) @ self.axes[items].T
+        return np.asarray(liked - predicted / self.own[items], dtype=np.float32)

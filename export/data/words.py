@@ -17,8 +17,8 @@ LETTERS: Final = 4
 
 def words_of(item: Item) -> list[str]:
     """The longer words of an item's text or attributes. Field names are none: they are in every text."""
-    said = item.text or " ".join(render({"": value}, [""]) for value in item.attributes.values())
-    words = (word.strip(",;:.") for word in said.split())
+    text = item.text or " ".join(render({"": value}, [""]) for value in item.attributes.values())
+    words = (word.strip(",;:.") for word in text.split())
     return [word for word in words if len(word) >= LETTERS and word.isalpha()]
 
 

@@ -51,10 +51,10 @@ class BuildProcess:
         with self.process, self._stderr:
             try:
                 for line in self.process.stdout:
-                    said = _parse(line)
-                    if "phase" in said:
-                        progress(said["phase"])
-                    answer.update(said)
+                    message = _parse(line)
+                    if "phase" in message:
+                        progress(message["phase"])
+                    answer.update(message)
                 code = self.process.wait()
             except BaseException:
                 self.process.kill()
@@ -82,10 +82,10 @@ class BuildProcess:
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(line)
+        message = json.loads(line)
     except ValueError:
-        said = None
-    if isinstance(said, dict):
-        return said
+        message = None
+    if isinstance(message, dict):
+        return message
     _log.info("TensorRT: %s", line.decode(errors="replace").strip())  # the library prints, too
     return {}

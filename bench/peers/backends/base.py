@@ -64,8 +64,8 @@ def packages(*names: str) -> dict[str, str]:
 
 def batch_size(order: str, default: int = BATCH) -> int:
     """How many texts a batch holds: what stands behind the slash of ``sorted/8``, else the default."""
-    _, _, said = order.partition("/")
-    return int(said) if said else default
+    _, _, size = order.partition("/")
+    return int(size) if size else default
 
 
 def by_length(texts: Sequence[str], size: int) -> Iterator[list[int]]:

@@ -57,5 +57,5 @@ def prepare(given: ModelFiles) -> None:
 
 def _target() -> str:
     """What the library's export should be made for on this CPU."""
-    said = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    return next((target for target, feature in _TARGETS if feature in said), "avx2")
+    features = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    return next((target for target, feature in _TARGETS if feature in features), "avx2")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emberline.bench.peers import environments
-from emberline.bench.peers.environments import default_folder, environment, pins, said
+from emberline.bench.peers.environments import default_folder, environment, last_words, pins
 from emberline.bench.peers.registry import PEERS
 from emberline.engine.errors import BenchError
 
@@ -99,4 +99,4 @@ def test_environments_are_kept_in_the_users_cache(monkeypatch, tmp_path):
 )
 def test_an_error_is_what_a_program_calls_one(output, expected):
     """Its error lines, or the last that it said."""
-    assert said(output) == expected
+    assert last_words(output) == expected
