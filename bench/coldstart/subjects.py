@@ -13,7 +13,7 @@ from emberline.engine.errors import BenchError
 from emberline.export.data.moment import NO_SEED
 from emberline.export.data.split import Fractions, Split
 from emberline.export.evaluation.evaluation import evaluate
-from emberline.export.model import WEIGHTS
+from emberline.export.model import ENCODER, WEIGHTS
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train
 from emberline.export.training.measure import DatasetVectors, scores
@@ -58,7 +58,8 @@ class Subject:
     @property
     def kept_mb(self) -> float:
         """Its weights."""
-        return (self.run.folder.model / WEIGHTS).stat().st_size / 1e6
+        files = [self.run.folder.model / name for name in (ENCODER, WEIGHTS)]
+        return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
 
 def load_subjects(runs: Sequence[tuple[str, Path]]) -> list[Subject]:
