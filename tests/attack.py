@@ -7,7 +7,6 @@ before, and prints a table. Takes about two minutes. The exit code is 1 if an at
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import socket
 import sys
@@ -17,30 +16,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import grpc
-from attacked import AttackedServer
+from attacked import AttackedServer, AttackOutcome
+from attacks_across_servers import kills, rolling_restart
 
 from emberline.engine import AsyncClient, Client, EmberlineError, InvalidInput, Item, Overloaded
-from emberline.engine.catalogue.maintenance import export
 from emberline.engine.errors import CatalogueError
 from emberline.proto import emberline_pb2 as pb
 
-CALLERS = 48
 SERVICE = "/emberline.v1.Emberline/"
-
-
-@dataclass(frozen=True)
-class AttackOutcome:
-    """What came of an attack: whether the server held, calls, what was seen, and acknowledged work that was lost."""
-
-    held: bool
-    calls: int
-    seen: str
-    lost: int = 0
 
 
 @contextmanager
@@ -230,61 +217,6 @@ def bad_requests(server: AttackedServer) -> AttackOutcome:
         client.encode(["\x00"])
         seen["OK"] += 1
     return AttackOutcome(set(seen) == {"INVALID_ARGUMENT"}, len(requests) + 1, f"{dict(seen)}")
-
-
-def kills(bundle: Path, folder: Path) -> tuple[AttackOutcome, int]:
-    """Five kills (SIGKILL) in the midst of upserts"""
-    acknowledged: list[str] = []
-    peak = 0
-    for round_ in range(5):
-        server = AttackedServer(bundle, folder)
-        threading.Timer(0.7, server.process.kill).start()
-        with Client(server.address, retries=0) as client, suppress(EmberlineError):
-            for number in range(100_000):
-                client.upsert_items([Item(f"{round_}-{number}", text=f"item {number} of {round_}")])
-                acknowledged.append(f"{round_}-{number}")
-                peak = max(peak, server.peak)
-        server.process.wait(30)
-    stored = {json.loads(line)["id"] for line in export(server.catalogue)}
-    lost = len(set(acknowledged) - stored)
-    return AttackOutcome(lost == 0, len(acknowledged), f"{len(acknowledged)} upserts acknowledged", lost), peak
-
-
-def rolling_restart(bundle: Path, folder: Path) -> tuple[AttackOutcome, int]:
-    """Two restarts (SIGTERM) under 48 callers with the client's defaults"""
-    server = AttackedServer(bundle, folder)
-    address, answered, failed = server.address, Counter[int](), Counter[str]()
-    peak = 0
-
-    async def attack() -> None:
-        nonlocal server, peak
-        ending = asyncio.Event()
-
-        async def ask(client: AsyncClient, caller: int) -> None:
-            while not ending.is_set():
-                try:
-                    await client.encode([f"{caller} asks {answered[caller]}"])
-                    answered[caller] += 1
-                except EmberlineError as error:
-                    failed[type(error).__name__] += 1
-
-        clients = [AsyncClient(address) for _ in range(4)]
-        asking = [asyncio.create_task(ask(clients[caller % 4], caller)) for caller in range(CALLERS)]
-        for _ in range(2):
-            await asyncio.sleep(2)
-            peak = max(peak, server.peak)
-            await asyncio.to_thread(server.stop)
-            server = await asyncio.to_thread(AttackedServer, bundle, folder, listen=address)
-        await asyncio.sleep(3)
-        ending.set()
-        await asyncio.gather(*asking)
-        for client in clients:
-            await client.close()
-
-    asyncio.run(attack())
-    server.stop()
-    calls = answered.total() + failed.total()
-    return AttackOutcome(not failed, calls, f"{dict(failed) or 'all answered'}", failed.total()), peak
 
 
 def idle_metrics(server: AttackedServer) -> AttackOutcome:

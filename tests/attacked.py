@@ -1,4 +1,4 @@
-"""The servers that `attack.py` attacks."""
+"""The servers that `attack.py` attacks, and what comes of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class AttackOutcome:
+    """What came of an attack: whether the server held, calls, what was seen, and acknowledged work that was lost."""
+
+    held: bool
+    calls: int
+    seen: str
+    lost: int = 0
 
 
 class AttackedServer:
