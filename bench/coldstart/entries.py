@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -58,6 +58,37 @@ class Entry:
         for part in parts(self.scenario):
             evaluation = evaluate(part.scenario, part.of(scores), CUTOFFS)
             yield replace(self, scenario=part.scenario, evaluation=evaluation)
+
+
+def put(
+    final: Round,
+    score: Callable[[Scenario], NDArray[np.floating]],
+    *,
+    method: str,
+    kind: str,
+    facts: bool,
+    settings: str,
+    fit_seconds: float | None,
+    kept_mb: float,
+) -> Iterator[Entry]:
+    """Put a fitted method that has nothing to tune to all scenarios; `score` gives (Q, C), the rest is `Entry`'s."""
+    for scenario in final.scenarios:
+        began = time.perf_counter()
+        scores = score(scenario)
+        cost = Cost(fit_seconds, time.perf_counter() - began, kept_mb)
+        whole = Entry(
+            seed=final.split.seed,
+            method=method,
+            kind=kind,
+            facts=facts,
+            scenario=scenario,
+            evaluation=evaluate(scenario, scores, CUTOFFS),
+            settings=settings,
+            tuned_to=None,
+            tried=1,
+            cost=cost,
+        )
+        yield from whole.and_parts(scores)
 
 
 def enter(

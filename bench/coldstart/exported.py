@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from emberline.engine.bundle import Bundle
 from emberline.export.data.records import Dataset
-from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.exported import ExportedModel
 from emberline.export.training.measure import DatasetVectors, scores
 
-from .entries import Cost, Entry
+from .entries import Entry, put
 from .served import COMPARED, ServedModel, not_its_run, require_same_model
-from .settings import CUTOFFS
 from .tasks import Round
 
 
@@ -36,20 +35,13 @@ def enter_exported(served: ServedModel, dataset: Dataset, final: Round) -> Itera
     vectors = DatasetVectors.of(model, dataset)
     require_same_model(served, dataset, vectors.embeddings[:COMPARED])
     encoding = time.perf_counter() - began
-    for scenario in final.scenarios:
-        began = time.perf_counter()
-        given = scores(model, vectors, scenario)
-        cost = Cost(encoding, time.perf_counter() - began, manifest.files[spec.file].bytes / 1e6)
-        whole = Entry(
-            seed=final.split.seed,
-            method=served.name,
-            kind="served",
-            facts=served.subject.facts,
-            scenario=scenario,
-            evaluation=evaluate(scenario, given, CUTOFFS),
-            settings=str(served.bundle),
-            tuned_to=None,
-            tried=1,
-            cost=cost,
-        )
-        yield from whole.and_parts(given)
+    yield from put(
+        final,
+        partial(scores, model, vectors),
+        method=served.name,
+        kind="served",
+        facts=served.subject.facts,
+        settings=str(served.bundle),
+        fit_seconds=encoding,
+        kept_mb=manifest.files[spec.file].bytes / 1e6,
+    )

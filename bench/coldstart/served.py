@@ -20,11 +20,9 @@ from emberline.engine.errors import BenchError
 from emberline.engine.machine import cores
 from emberline.engine.records import Floats, User
 from emberline.export.data.records import Dataset
-from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.evaluation.scenarios import Scenario
 
-from .entries import Cost, Entry
-from .settings import CUTOFFS
+from .entries import Entry, put
 from .subjects import Subject
 from .tasks import Round
 
@@ -78,24 +76,20 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
         require_same_model(served, dataset, np.stack([item.vector for item in stored]))
         filling = time.perf_counter() - began
         most = client.info().max_inputs
-        for scenario in final.scenarios:
-            began = time.perf_counter()
-            ask = partial(_ask, client, dataset, scenario, most)
-            given = np.stack(list(pool.map(ask, range(len(scenario.users)))))
-            cost = Cost(filling, time.perf_counter() - began, encoder.bytes / 1e6)
-            found = Entry(
-                seed=final.split.seed,
-                method=served.name,
-                kind="served",
-                facts=served.subject.facts,
-                scenario=scenario,
-                evaluation=evaluate(scenario, given, CUTOFFS),
-                settings=str(served.bundle),
-                tuned_to=None,
-                tried=1,
-                cost=cost,
-            )
-            yield from found.and_parts(given)
+
+        def answers(scenario: Scenario) -> Floats:
+            return np.stack(list(pool.map(partial(_ask, client, dataset, scenario, most), range(len(scenario.users)))))
+
+        yield from put(
+            final,
+            answers,
+            method=served.name,
+            kind="served",
+            facts=served.subject.facts,
+            settings=str(served.bundle),
+            fit_seconds=filling,
+            kept_mb=encoder.bytes / 1e6,
+        )
 
 
 def _ask(client: Client, dataset: Dataset, scenario: Scenario, most: int, query: int) -> Floats:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emberline.engine.errors import BenchError
 from emberline.export.data.moment import NO_SEED
 from emberline.export.data.split import Fractions, Split
-from emberline.export.evaluation.evaluation import evaluate
 from emberline.export.model import ENCODER, WEIGHTS
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train
@@ -20,9 +19,8 @@ from emberline.export.training.measure import DatasetVectors, scores
 from emberline.export.training.run import Run, RunFolder, RunSettings, load_run
 from emberline.export.training.trained import TrainedModel
 
-from .entries import Cost, Entry
+from .entries import Entry, put
 from .plan import Plan
-from .settings import CUTOFFS
 from .tasks import Round
 from .variants import DatasetVariant
 
@@ -104,23 +102,16 @@ def enter_subject(subject: Subject, vectors: DatasetVectors, encode_seconds: flo
         final: the scenarios.
     """
     fit_seconds = None if subject.fit_seconds is None else subject.fit_seconds + encode_seconds
-    for scenario in final.scenarios:
-        began = time.perf_counter()
-        given = scores(subject.model, vectors, scenario)
-        cost = Cost(fit_seconds, time.perf_counter() - began, subject.kept_mb)
-        found = Entry(
-            seed=final.split.seed,
-            method=subject.name,
-            kind="model",
-            facts=subject.facts,
-            scenario=scenario,
-            evaluation=evaluate(scenario, given, CUTOFFS),
-            settings=str(subject.run.folder.root),
-            tuned_to=None,
-            tried=1,
-            cost=cost,
-        )
-        yield from found.and_parts(given)
+    yield from put(
+        final,
+        partial(scores, subject.model, vectors),
+        method=subject.name,
+        kind="model",
+        facts=subject.facts,
+        settings=str(subject.run.folder.root),
+        fit_seconds=fit_seconds,
+        kept_mb=subject.kept_mb,
+    )
 
 
 def trained(
