@@ -16,7 +16,9 @@ from .config import EngineConfig
 from .loading import EngineComponents
 from .metrics import Metrics
 from .records import Encoding, Floats, RequestOptions, Timings
+from .scoring.attributes import unknown_tokens
 from .shares import ClientShares
+from .text.tokenizer import UNKNOWN_SHARE
 from .validation import check_deadline
 
 #: Tokens of a typical text: the default bound of a batch is derived from it, and the encoder's speed before the first.
@@ -98,6 +100,12 @@ class EncodingPipeline:
             encoded = await self._batcher.encode(encodings, options)
         timings.queue, timings.encode = encoded.queue, encoded.encode
         return encodings, encoded.embeddings
+
+    def warnings(self, texts: Sequence[str], encodings: Sequence[Encoding]) -> list[str]:
+        """Say if the encoder knows too few of the tokens of some texts, which `encode` was given."""
+        counts = self._tokenizer.unknown(encodings)
+        share = sum(counts) / max(1, sum(map(len, encodings)) - self._tokenizer.specials * len(encodings))
+        return [] if share < UNKNOWN_SHARE else [unknown_tokens(share, texts[int(np.argmax(counts))])]
 
     @staticmethod
     def _parts(texts: Sequence[str]) -> Iterator[Sequence[str]]:

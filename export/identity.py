@@ -11,6 +11,7 @@ from typing import Final
 
 from emberline import __version__
 from emberline.engine.bundle import SCHEMA, BundleLayout, FileRecord, GraphSpec, Manifest, Precision, sha256
+from emberline.engine.tables.schema import Entity
 
 from .training.run import Run
 
@@ -61,8 +62,14 @@ def manifest(
         rating_range=config.rating_range,
         positive=str(description.interaction.positive),
         probability=bool(run.metrics.get("training", {}).get("dislikes", True)),
+        item_numbers=_numbers(description.item),
+        user_numbers=_numbers(description.user),
         versions={"emberline": __version__} | {name: version(name) for name in _PACKAGES},
     )
+
+
+def _numbers(entity: Entity) -> tuple[str, ...]:
+    return tuple(field.name for field in entity.columns if field.kind == "number")
 
 
 def _digest(paths: Sequence[Path]) -> str:

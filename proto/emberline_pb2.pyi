@@ -62,14 +62,16 @@ class Timings(_message.Message):
     def __init__(self, queue: _Optional[float] = ..., tokenize: _Optional[float] = ..., encode: _Optional[float] = ..., score: _Optional[float] = ..., total: _Optional[float] = ...) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("model_id", "precision", "timings")
+    __slots__ = ("model_id", "precision", "timings", "warnings")
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     PRECISION_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     model_id: str
     precision: str
     timings: Timings
-    def __init__(self, model_id: _Optional[str] = ..., precision: _Optional[str] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model_id: _Optional[str] = ..., precision: _Optional[str] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Input(_message.Message):
     __slots__ = ("text", "item", "user")

@@ -239,6 +239,8 @@ def write_tiny_bundle(
         rating_range=(1.0, 5.0),
         positive="rating >= 4",
         versions={},
+        item_numbers=("year",),
+        user_numbers=("age",),
     ).write(layout.manifest)
     return root
 

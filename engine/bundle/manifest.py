@@ -88,6 +88,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         positive: condition for a like, in words, e.g. ``rating >= 4``.
         versions: versions of the packages that made the bundle.
         probability: whether probabilities could be calibrated; without dislikes in the data they could not.
+        item_numbers: item attributes that are numbers.
+        user_numbers: user attributes that are numbers.
     """
 
     schema: int
@@ -111,6 +113,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     positive: str
     versions: Mapping[str, str]
     probability: bool = True
+    item_numbers: tuple[str, ...] = ()
+    user_numbers: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write the manifest as JSON."""

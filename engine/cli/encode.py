@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from emberline.engine.errors import DataError
 from .connection import connect
 from .lines import lines
 from .options import RETRIES, SERVER, AsJson, AsTsv, Server, TlsCa, TokenFile
-from .output import print_footer, print_json, print_table
+from .output import print_footer, print_json, print_table, print_warnings
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def encode(
     if not inputs:
         raise DataError("standard input has no text; give one per line, or as an argument")
     encoded = _encode(connect(server, tls_ca, token_file, retries=RETRIES), inputs, outputs, as_users, timeout)
+    print_warnings(encoded.provenance.warnings)
     if out:
         _write(out, encoded)
     if as_json:
@@ -100,7 +101,10 @@ def _joined(parts: list[EncodeResult], outputs: tuple[str, ...]) -> EncodeResult
         tokens=np.concatenate([part.tokens for part in parts]),
         truncated=np.concatenate([part.truncated for part in parts]),
         timings=Timings(*(sum(getattr(part.timings, field.name) for part in parts) for field in fields(Timings))),
-        provenance=parts[0].provenance,
+        provenance=replace(
+            parts[0].provenance,
+            warnings=tuple(dict.fromkeys(warning for part in parts for warning in part.provenance.warnings)),
+        ),
     )
 
 

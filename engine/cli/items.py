@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -18,19 +16,17 @@ from emberline.engine.text.rendering import render
 from .connection import connect
 from .itemfile import ItemFile, as_file, described_items
 from .options import RETRIES, SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout, TlsCa, TokenFile, attributes
-from .output import print_json, print_table
+from .output import print_json, print_table, print_warnings
 from .progress import progress
 
 if TYPE_CHECKING:
     from emberline.engine import Client, Item
+    from emberline.engine.records import UpsertResult
 
 items: Final = typer.Typer(help="Add, replace, delete or show items of the live catalogue.", no_args_is_help=True)
 
 #: Maximum number of items in a request. Each request is durable as a whole, and takes well under a second.
 _PART: Final = 256
-
-#: Unknown attributes that a note names.
-_NAMED: Final = 5
 
 _ITEM: Final = re.compile(r"items\[(\d+)\]")
 
@@ -103,16 +99,13 @@ def upsert(
             iter([(f"--id {item_id}", single)]) if item_id else ItemFile(path, entity, info.item_fields, _note).items()
         )
         size = min(_PART, info.max_inputs)
-        unknown: dict[str, None] = {}
+        warnings: dict[str, None] = {}
         while part := list(islice(described, size)):
-            unknown |= dict.fromkeys(
-                name for _, item in part for name in item.attributes if name not in info.item_fields
-            )
-            new, old = _upsert(client, part)
-            inserted, replaced = inserted + new, replaced + old
+            result = _upsert(client, part)
+            warnings |= dict.fromkeys(result.provenance.warnings)
+            inserted, replaced = inserted + result.inserted, replaced + result.replaced
             advance(len(part))
-    if unknown:
-        _note(_unknown_attributes(list(unknown), info.item_fields))
+    print_warnings(warnings)
     if not inserted + replaced:
         raise DataError(f"{file} has no items; write one per line")
     if as_json:
@@ -121,21 +114,11 @@ def upsert(
         typer.echo(f"{inserted} inserted, {replaced} replaced")
 
 
-def _unknown_attributes(names: Sequence[str], known: Sequence[str]) -> str:
-    similar = {name: get_close_matches(name, known, 1) for name in names[:_NAMED]}
-    unknown = [f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else "") for name, near in similar.items()]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return (
-        f"the model was not trained on {', '.join(unknown)}{more}; it reads such attributes as text alone. It knows "
-        f"{', '.join(known)}"
-    )
-
-
 def _note(sentence: str) -> None:
     typer.echo(f"emberline: {sentence}", err=True)
 
 
-def _upsert(client: Client, part: list[tuple[str, Item]]) -> tuple[int, int]:
+def _upsert(client: Client, part: list[tuple[str, Item]]) -> UpsertResult:
     # As in training, equal rows count once. The server rejects rows with one id that differ.
     last: dict[str, Item] = {}
     unique = []
@@ -145,11 +128,10 @@ def _upsert(client: Client, part: list[tuple[str, Item]]) -> tuple[int, int]:
         last[item.id] = item
     part = unique
     try:
-        result = client.upsert_items([item for _, item in part])
+        return client.upsert_items([item for _, item in part])
     except InvalidInput as error:
         # The server names the index in the request; the user needs the line in the file.
         raise DataError(_ITEM.sub(lambda match: part[int(match[1])][0], str(error))) from None
-    return result.inserted, result.replaced
 
 
 @items.command()

@@ -48,6 +48,12 @@ def print_footer(timings: Timings, provenance: Provenance, note: str = "") -> No
     Console().print(escape(" · ".join(part for part in parts if part)), style="dim", highlight=False)
 
 
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print what the model was not trained for to standard error, whatever form the result takes."""
+    for warning in warnings:
+        typer.echo(f"emberline: {warning}", err=True)
+
+
 def _plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}

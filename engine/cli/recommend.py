@@ -26,7 +26,7 @@ from .options import (
     TokenFile,
     user,
 )
-from .output import print_footer, print_json, print_table
+from .output import print_footer, print_json, print_table, print_warnings
 
 if TYPE_CHECKING:
     from emberline.engine import Client, Reason, RecommendResult
@@ -86,6 +86,7 @@ def recommend(
             reasons=reasons,
             outputs=output or (),
         )
+        print_warnings(result.provenance.warnings)
         if as_json:
             print_json(result)
             return

@@ -22,7 +22,7 @@ from .options import (
     TokenFile,
     user,
 )
-from .output import print_footer, print_json, print_table
+from .output import print_footer, print_json, print_table, print_warnings
 
 
 def score(
@@ -58,6 +58,7 @@ def score(
     person = user(profile, about, like, like_text)
     with connect(server, tls_ca, token_file, timeout=timeout) as client:
         result = client.score(person, candidates, output or ("score", "probability"))
+    print_warnings(result.provenance.warnings)
     names = [*(ids or ()), *(text or ())]
     if as_json:
         print_json(

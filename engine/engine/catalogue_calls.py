@@ -16,6 +16,7 @@ from emberline.engine.records import (
     Item,
     ListRequest,
     ListResult,
+    Provenance,
     RequestOptions,
     StoredItem,
     Timings,
@@ -79,11 +80,14 @@ class CatalogueCalls(ModelCalls):
         with self._admitted(options) as timings:
             async with self._changes.change():
                 if self._successor is None:
-                    stored = await self._stored(items, options, timings)
+                    check_count(len(items), self._config.max_inputs, "items")
+                    readable = RequestResolver(self._catalogue.snapshot(), self._schema).readable
+                    given = tuple(readable(item, f"items[{index}]") for index, item in enumerate(items))
+                    stored, provenance = await self._stored(given, options, timings)
                     inserted, replaced = await asyncio.to_thread(self._catalogue.upsert, stored)
             if self._successor is not None:
                 return await self._successor.upsert(items, options)
-        return UpsertResult(inserted, replaced, timings, self.provenance)
+        return UpsertResult(inserted, replaced, timings, provenance)
 
     async def delete(self, ids: Sequence[str], options: RequestOptions) -> DeleteResult:
         """Delete items. The result names the ids that the catalogue does not have.
@@ -111,14 +115,17 @@ class CatalogueCalls(ModelCalls):
             self._check_ids(ids)
             return GetResult(*self._catalogue.get(ids))
 
-    async def _stored(self, items: tuple[Item, ...], options: RequestOptions, timings: Timings) -> Sequence[StoredItem]:
-        """Make the items that the catalogue stores."""
+    async def _stored(
+        self, items: tuple[Item, ...], options: RequestOptions, timings: Timings
+    ) -> tuple[Sequence[StoredItem], Provenance]:
+        """Make the items that the catalogue stores, and say what the model was not trained for in them."""
         resolver = RequestResolver(self._catalogue.snapshot(), self._schema)
         indices = resolver.items(items)
-        _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+        encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
         with timings.measure("score"):
             small = len(items) <= SMALL_ROWS
-            return await self._threads.run(small, self._scorer.store, items, indices, vectors)
+            stored = await self._threads.run(small, self._scorer.store, items, indices, vectors)
+        return stored, self._provenance(resolver, encodings)
 
     def _check_ids(self, ids: Sequence[str]) -> None:
         check_count(len(ids), self._config.max_inputs, "ids")

@@ -169,7 +169,8 @@ class Engine(CatalogueCalls):
             await asyncio.to_thread(close)
 
     async def _reencode(self, items: tuple[Item, ...]) -> Sequence[StoredItem]:
-        return await self._stored(items, RequestOptions(), Timings())
+        stored, _ = await self._stored(items, RequestOptions(), Timings())
+        return stored
 
     def _catalogue_for(self, manifest: Manifest) -> Catalogue:
         """Return the catalogue for a bundle: this one, or an empty one beside it if the bundle has another encoder."""

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
@@ -26,6 +27,7 @@ from emberline.engine.records import (
     SCORE_OUTPUTS,
     EncodeRequest,
     EncodeResult,
+    Encoding,
     Provenance,
     RecommendRequest,
     RecommendResult,
@@ -83,6 +85,8 @@ class ModelCalls:
             config.max_text_bytes,
             config.max_attributes,
             config.max_item_bytes,
+            frozenset(manifest.item_numbers),
+            frozenset(manifest.user_numbers),
         )
         self._widths = {
             "sentence_embedding": manifest.hidden,
@@ -123,7 +127,8 @@ class ModelCalls:
         tokens = np.array([len(encoding) for encoding in encodings] + [0], np.int64)  # an index of -1 has no tokens
         truncated = np.array([encoding.truncated for encoding in encodings] + [False], np.bool_)
         indices = inputs.text_indices
-        return EncodeResult(outputs, tokens[indices], truncated[indices], timings, self.provenance)
+        provenance = self._provenance(resolver, encodings)
+        return EncodeResult(outputs, tokens[indices], truncated[indices], timings, provenance)
 
     async def score(self, request: ScoreRequest, options: RequestOptions) -> ScoreResult:
         """Score candidates for one user. A user without profile and history is scored by the items' biases.
@@ -141,13 +146,13 @@ class ModelCalls:
             resolver = RequestResolver(snapshot, self._schema)
             user = resolver.user(request.user, "user")
             candidates = resolver.references(request.candidates, "candidates")
-            _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
             with timings.measure("score"):
                 small = len(candidates) <= SMALL_ROWS
                 outputs = await self._threads.run(
                     small, self._scorer.score, user, candidates, request.outputs, snapshot, vectors
                 )
-        return ScoreResult(outputs, timings, self.provenance)
+        return ScoreResult(outputs, timings, self._provenance(resolver, encodings))
 
     async def recommend(self, request: RecommendRequest, options: RequestOptions) -> RecommendResult:
         """Return the best items of the catalogue for one user. Without profile and history, popular items come first.
@@ -166,13 +171,13 @@ class ModelCalls:
             snapshot = self._catalogue.snapshot()
             resolver = RequestResolver(snapshot, self._schema)
             user = resolver.user(request.user, "user")
-            _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
             small = len(snapshot) <= SMALL_CATALOGUE and request.k + len(user.history) <= SMALL_LIST
             with timings.measure("score"):
                 items, considered = await self._threads.run(
                     small, self._scorer.recommend, user, request, snapshot, vectors
                 )
-        return RecommendResult(items, considered, timings, self.provenance)
+        return RecommendResult(items, considered, timings, self._provenance(resolver, encodings))
 
     async def recommend_many(
         self, requests: Sequence[RecommendRequest], options: Sequence[RequestOptions]
@@ -221,13 +226,18 @@ class ModelCalls:
             snapshot = self._catalogue.snapshot()
             resolver = RequestResolver(snapshot, self._schema)
             item = resolver.references((request.item,), "item", listed=False)
-            _, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
             small = len(snapshot) <= SMALL_CATALOGUE and request.k <= SMALL_LIST
             with timings.measure("score"):
                 items, considered = await self._threads.run(
                     small, self._scorer.similar, item, request, snapshot, vectors
                 )
-        return SimilarResult(items, considered, timings, self.provenance)
+        return SimilarResult(items, considered, timings, self._provenance(resolver, encodings))
+
+    def _provenance(self, resolver: RequestResolver, encodings: Sequence[Encoding]) -> Provenance:
+        """Model and precision, with what the model was not trained for in a request."""
+        warnings = (*resolver.warnings(), *self._encoder.warnings(resolver.texts, encodings))
+        return replace(self.provenance, warnings=warnings) if warnings else self.provenance
 
     @contextmanager
     def _admitted(self, options: RequestOptions) -> Iterator[Timings]:

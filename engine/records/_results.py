@@ -42,10 +42,18 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The model that made a result, and the precision of its encoder."""
+    """The model that made a result, and the precision of its encoder.
+
+    Attributes:
+        model_id: name of the model.
+        precision: precision of its encoder.
+        warnings: what the model was not trained for in the request, in sentences: attributes that it does not know, and
+            texts of which it knows too few tokens.
+    """
 
     model_id: str
     precision: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ from emberline.engine.validation import (
     check_vector,
 )
 
+from .attributes import unknown_attributes, with_numbers
+
 
 @dataclass(frozen=True, slots=True)
 class RequestSchema:
@@ -49,6 +51,8 @@ class RequestSchema:
         max_text_bytes: maximum size of a text in UTF-8.
         max_attributes: maximum number of attributes of an item or a user.
         max_item_bytes: maximum size of an item's attributes as JSON.
+        item_numbers: item attributes that are numbers.
+        user_numbers: user attributes that are numbers.
     """
 
     item_fields: tuple[str, ...]
@@ -58,6 +62,8 @@ class RequestSchema:
     max_text_bytes: int
     max_attributes: int = 256
     max_item_bytes: int = 65_536
+    item_numbers: frozenset[str] = frozenset()
+    user_numbers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,15 @@ class RequestResolver:
         self._indices: dict[str, int] = {}
         self._snapshot = snapshot
         self._schema = schema
+        self._item_fields, self._user_fields = set(schema.item_fields), set(schema.user_fields)
+        self._unknown_of_items: dict[str, None] = {}
+        self._unknown_of_users: dict[str, None] = {}
+
+    def warnings(self) -> list[str]:
+        """What the model was not trained on among the attributes so far, in sentences."""
+        schema = self._schema
+        parts = (self._unknown_of_items, schema.item_fields), (self._unknown_of_users, schema.user_fields)
+        return [unknown_attributes(list(names), known) for names, known in parts if names]
 
     def text(self, text: str, field: str) -> int:
         """Add a text to encode; returns its index among `texts`.
@@ -159,9 +174,20 @@ class RequestResolver:
         if item.text:
             return self.text(item.text, f"{field}.text")
         rendered = render(item.attributes, self._schema.item_fields)
+        self._unknown_of_items |= dict.fromkeys(name for name in item.attributes if name not in self._item_fields)
         if not rendered:
             raise InvalidInput(field, "has neither text nor attributes; give one of them")
         return self.text(rendered, f"{field}.attributes")
+
+    def readable(self, item: Item, field: str) -> Item:
+        """An item whose numbers are numbers.
+
+        Raises:
+            InvalidInput: an attribute that the model knows as a number is not one.
+        """
+        check_attributes(item.attributes, f"{field}.attributes", self._schema.max_attributes)
+        attributes = with_numbers(item.attributes, self._schema.item_numbers, f"{field}.attributes")
+        return item if attributes is item.attributes else replace(item, attributes=attributes)
 
     def items(self, items: Sequence[Item]) -> Integers:
         """Add the texts of items to store; returns their indices among `texts`, (N,).
@@ -192,8 +218,11 @@ class RequestResolver:
         profile = -1
         if user.profile:
             profile = self.text(user.profile, f"{field}.profile")
-        elif rendered := render(user.attributes, self._schema.user_fields):
+            return ResolvedUser(profile, self.references(user.history, f"{field}.history"))
+        attributes = with_numbers(user.attributes, self._schema.user_numbers, f"{field}.attributes")
+        if rendered := render(attributes, self._schema.user_fields):
             profile = self.text(rendered, f"{field}.attributes")
+            self._unknown_of_users |= dict.fromkeys(name for name in attributes if name not in self._user_fields)
         return ResolvedUser(profile, self.references(user.history, f"{field}.history"))
 
     def inputs(self, inputs: Sequence[Input], outputs: Sequence[str]) -> ResolvedInputs:
@@ -215,7 +244,7 @@ class RequestResolver:
                 users.append(self.user(entry if needs_history else replace(entry, history=()), f"{field}.user"))
                 text_indices[index] = users[-1].profile
             elif isinstance(entry, Item):
-                text_indices[index] = self.item(entry, f"{field}.item")
+                text_indices[index] = self.item(self.readable(entry, f"{field}.item"), f"{field}.item")
             else:
                 text_indices[index] = self.text(entry, f"{field}.text")
         return ResolvedInputs(text_indices, tuple(users))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -20,10 +21,16 @@ _CHARACTERS_PER_TOKEN: Final = 8
 _GROWTH: Final = 4
 #: Characters before a cut that are searched for a word boundary; longer words are a single unknown token.
 _WORD: Final = 100
+#: Share of unknown tokens from which texts are hardly read.
+UNKNOWN_SHARE: Final = 0.05
 
 
 class TextTokenizer:
-    """Tokenizes texts the way the encoder was trained on them. May be called from any thread."""
+    """Tokenizes texts the way the encoder was trained on them. May be called from any thread.
+
+    Attributes:
+        specials: number of tokens that stand around every text.
+    """
 
     def __init__(self, path: Path, max_length: int) -> None:
         """Load a tokenizer.
@@ -42,6 +49,8 @@ class TextTokenizer:
         # A tokenizer file may pad each text to the full length. Here batches are padded, to their longest text only.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length)
+        self.specials = len(self._tokenizer.encode("").ids)
+        self._unknown = unknown_id(self._tokenizer)
         self._characters = _CHARACTERS_PER_TOKEN * max_length
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
@@ -62,6 +71,22 @@ class TextTokenizer:
                     encodings[index] = Encoding(np.array(result.ids, np.int64), truncated=beyond > 0)
             unread, size = [index for index in unread if index not in encodings], size * _GROWTH
         return [encodings[index] for index in range(len(texts))]
+
+    def unknown(self, encodings: Sequence[Encoding]) -> list[int]:
+        """How many tokens of each text the tokenizer does not know."""
+        if self._unknown is None:
+            return [0] * len(encodings)
+        return [int(np.count_nonzero(encoding.ids == self._unknown)) for encoding in encodings]
+
+
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The id of the token that stands for what a tokenizer does not know; None: it knows everything."""
+    name = getattr(tokenizer.model, "unk_token", None)
+    if name is not None:
+        found: int | None = tokenizer.token_to_id(name)
+        return found
+    number: int | None = json.loads(tokenizer.to_str())["model"].get("unk_id")  # Unigram's can be read nowhere else
+    return number
 
 
 def _head(text: str, size: int) -> tuple[str, int | None]:

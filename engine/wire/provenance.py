@@ -18,12 +18,13 @@ def to_message(provenance: Provenance, timings: Timings) -> pb.Provenance:
             score=timings.score,
             total=timings.total,
         ),
+        warnings=provenance.warnings,
     )
 
 
 def provenance_from_message(message: pb.Provenance) -> Provenance:
     """Convert a message to provenance."""
-    return Provenance(message.model_id, message.precision)
+    return Provenance(message.model_id, message.precision, tuple(message.warnings))
 
 
 def timings_from_message(message: pb.Provenance) -> Timings:

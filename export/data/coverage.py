@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,12 +10,11 @@ from tokenizers import Tokenizer
 
 from emberline.engine.records import Item
 from emberline.engine.text.rendering import render
+from emberline.engine.text.tokenizer import UNKNOWN_SHARE, unknown_id
 
 from .records import Dataset
 from .report import ReadReport
 
-#: Share of unknown tokens from which texts are hardly read.
-UNKNOWN: Final = 0.05
 #: Texts that are tokenized at a time.
 _BATCH: Final = 1024
 
@@ -55,7 +53,7 @@ class Coverage:
         whole = Tokenizer.from_str(tokenizer.to_str())
         whole.no_truncation()
         whole.no_padding()
-        unknown_id = _unknown_id(whole)
+        nothing = unknown_id(whole)
         items = [(item, text) for item, text in zip(dataset.items, dataset.item_texts(), strict=True) if text]
         profiles = [text for text in dataset.user_texts() if text]
         texts = [text for _, text in items] + profiles
@@ -67,7 +65,7 @@ class Coverage:
                 own = [place for place, special in enumerate(encoding.special_tokens_mask) if not special]
                 longest = max(longest, len(encoding.ids))
                 tokens += len(own)
-                strange = sum(encoding.ids[place] == unknown_id for place in own)
+                strange = sum(encoding.ids[place] == nothing for place in own)
                 unknown += strange
                 if strange and not example:
                     example = texts[row]
@@ -98,7 +96,7 @@ class Coverage:
         found = []
         if self.cut and (self.unread or 2 * self.cut > self.texts):
             found.append(self._cut())
-        if self.unknown >= UNKNOWN:
+        if self.unknown >= UNKNOWN_SHARE:
             found.append(
                 f"{self.unknown:.0%} of the tokens are unknown to the tokenizer, as in {self.example[:60]!r}: "
                 "such texts get vectors that say little; name an encoder of their language or a multilingual one, e.g. "
@@ -123,13 +121,6 @@ class Coverage:
             f"{self.cut:,} of {self.texts:,} texts are longer than the encoder reads and are cut to {self.max_length} "
             f"tokens (the longest has {self.longest:,}){lost}: raise --max-length, or put what matters first"
         )
-
-
-def _unknown_id(tokenizer: Tokenizer) -> int | None:
-    model = json.loads(tokenizer.to_str())["model"]
-    token = model.get("unk_token")
-    found: int | None = model.get("unk_id") if token is None else tokenizer.token_to_id(token)
-    return found
 
 
 def _beginnings(item: Item, order: Sequence[str]) -> list[tuple[str, int]]:

@@ -35,7 +35,7 @@ def test_encode_prints_a_table_or_json(emberline: Emberline) -> None:
     assert list(document["outputs"]) == ["item_bias", "sentence_embedding"]
     assert np.array(document["outputs"]["sentence_embedding"]).shape == (2, 16)
     assert document["tokens"][0] > document["tokens"][1] == 3
-    assert document["provenance"] == {"model_id": "tiny-00000000", "precision": "fp32"}
+    assert document["provenance"] == {"model_id": "tiny-00000000", "precision": "fp32", "warnings": []}
 
 
 def test_encode_reads_a_text_a_line_and_writes_arrays(emberline: Emberline, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from emberline.engine.records import (
     ITEM_OUTPUTS,
     SCORE_OUTPUTS,
     EncodeRequest,
+    Filter,
     Floats,
     Item,
     ItemReference,
@@ -232,3 +233,38 @@ async def test_requests_in_flight_are_answered_on_drain(config: EngineConfig) ->
     await draining
     assert running.done()
     assert (await running).shape == (60, 16)
+
+
+async def test_answers_say_what_the_model_was_not_trained_for(engine: Engine) -> None:
+    """Attributes that it does not know and texts of unknown tokens; a request without either has no warnings."""
+    user = User(attributes={"age": 30.0, "gender": "F"})
+    assert (await engine.recommend(RecommendRequest(user), RequestOptions())).provenance.warnings == ()
+    user = User(attributes={"agee": 30.0, "gender": "F"})
+    (warning,) = (await engine.recommend(RecommendRequest(user), RequestOptions())).provenance.warnings
+    assert "'agee' (did you mean 'age'?)" in warning
+    item = Item("earphones", {"titel": "蓝牙降噪耳机"})
+    strange, unknown = (await engine.upsert((item,), RequestOptions())).provenance.warnings
+    assert "'titel' (did you mean 'title'?)" in strange
+    assert "of the tokens are unknown to the model's tokenizer, as in 'titel: 蓝牙降噪耳机'" in unknown
+    text = "the the the the the the the the the the the the the the the the the the the the 蓝"
+    encoded = await engine.encode(EncodeRequest((text,), ("sentence_embedding",)), RequestOptions())
+    assert encoded.provenance.warnings == ()  # one of 21 tokens is less than 5 %
+
+
+async def test_numbers_that_come_as_texts_are_read(engine: Engine) -> None:
+    """At upsert, in a profile and to encode; what is no number is refused, and nothing is stored."""
+    options = RequestOptions()
+    await engine.upsert((Item("moon", {"title": "Moon", "year": " 2009 "}),), options)
+    found = await engine.get(("moon",), options)
+    assert found.items[0].item.attributes == {"title": "Moon", "year": 2009.0}
+    filters = (Filter("year", minimum=2009.0),)
+    answer = await engine.recommend(RecommendRequest(User(attributes={"age": "30"}), filters=filters), options)
+    assert [item.id for item in answer.items] == ["moon"]
+    with pytest.raises(InvalidInput, match=r"items\[1\]\.attributes\.year: is the text 'late'"):
+        await engine.upsert((Item("a", {"title": "A"}), Item("b", {"title": "B", "year": "late"})), options)
+    assert (await engine.get(("a", "b"), options)).unknown_ids == ("a", "b")
+    with pytest.raises(InvalidInput, match=r"user\.attributes\.age: is the text 'old'"):
+        await engine.recommend(RecommendRequest(User(attributes={"age": "old"})), options)
+    asked = Item("", {"title": "Moon", "year": "soon"})
+    with pytest.raises(InvalidInput, match=r"inputs\[0\]\.item\.attributes\.year"):
+        await engine.encode(EncodeRequest((asked,), ("sentence_embedding",)), options)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from emberline.engine.bundle import BundleLayout
 from emberline.engine.errors import BundleCorrupt
@@ -121,3 +121,21 @@ def test_a_file_that_is_not_a_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(BundleCorrupt, match=r"tokenizer.json is not a tokenizer .* export the bundle again"):
         TextTokenizer(tmp_path / "tokenizer.json", MAX_LENGTH)
+
+
+def test_unknown_tokens_are_counted(path: Path, tmp_path: Path) -> None:
+    """Whether the tokenizer calls the token by its name, by its number or not at all; special tokens are apart."""
+    tokenizer = TextTokenizer(path, MAX_LENGTH)
+    assert tokenizer.unknown(tokenizer.encode(["the 蓝牙", "horror", "蓝"])) == [2, 0, 1]
+    assert tokenizer.specials == 2
+    unigram = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁", -1.0), ("a", -2.0)], unk_id=0))
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace()
+    unigram.save(str(tmp_path / "unigram.json"))
+    tokenizer = TextTokenizer(tmp_path / "unigram.json", MAX_LENGTH)
+    assert tokenizer.unknown(tokenizer.encode(["aa", "ab"])) == [0, 1]
+    letters = {letter: number for number, letter in enumerate(pre_tokenizers.ByteLevel.alphabet())}
+    bytewise = Tokenizer(models.BPE(letters, []))
+    bytewise.pre_tokenizer = pre_tokenizers.ByteLevel()
+    bytewise.save(str(tmp_path / "bytes.json"))
+    tokenizer = TextTokenizer(tmp_path / "bytes.json", MAX_LENGTH)
+    assert tokenizer.unknown(tokenizer.encode(["蓝牙"])) == [0]

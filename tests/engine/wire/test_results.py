@@ -18,9 +18,12 @@ from emberline.engine.wire import encode, items, recommend, score, tensors
 from emberline.proto import emberline_pb2 as pb
 
 TIMINGS = Timings(queue=1, tokenize=2, encode=3, score=4, total=10)
-PROVENANCE = Provenance("films", "int8")
+PROVENANCE = Provenance("films", "int8", ("a warning",))
 ON_THE_WIRE = pb.Provenance(
-    model_id="films", precision="int8", timings=pb.Timings(queue=1, tokenize=2, encode=3, score=4, total=10)
+    model_id="films",
+    precision="int8",
+    timings=pb.Timings(queue=1, tokenize=2, encode=3, score=4, total=10),
+    warnings=["a warning"],
 )
 
 
