@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ShuttingDown,
         Unauthenticated,
         UnknownItem,
+        UnknownModel,
     )
     from .records import (
         DeleteResult,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Item,
         ItemReference,
         ListResult,
+        LoadedModel,
         Reason,
         Recommendation,
         RecommendRequest,
@@ -65,6 +67,7 @@ __all__ = [
     "Item",
     "ItemReference",
     "ListResult",
+    "LoadedModel",
     "Overloaded",
     "PermissionDenied",
     "Reason",
@@ -80,6 +83,7 @@ __all__ = [
     "Tls",
     "Unauthenticated",
     "UnknownItem",
+    "UnknownModel",
     "UpsertResult",
     "User",
     "by_id",

@@ -3,6 +3,7 @@
 EmberlineError
 ├── InvalidInput        a request has something that cannot be encoded, scored or stored
 ├── UnknownItem         an item id is not in the catalogue
+├── UnknownModel        a model is not loaded
 ├── Overloaded          the queue is full; retry later
 │   └── ClientOverloaded    one client is at its limit; others are served
 ├── DeadlineExceeded    the client's deadline passed before the work was done
@@ -55,6 +56,13 @@ class UnknownItem(EmberlineError, LookupError):
         super().__init__(f"{field}: no item {item_id!r} in the catalogue; upsert it first or pass its text instead")
         self.field = field
         self.item_id = item_id
+
+
+class UnknownModel(EmberlineError, LookupError):
+    """A model is not loaded."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no model {name!r} is loaded; `emberline models list` shows those that are")
 
 
 class Overloaded(EmberlineError):

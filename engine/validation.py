@@ -20,6 +20,8 @@ _ID_BYTES: Final = 512
 #: Largest number of a vector. The encoder's have length 1; sums of many stay below, and products stay finite.
 _LARGEST: Final = 1e4
 _PRIORITIES: Final = range(-8, 8)
+#: The priority of what goes after everything else.
+MIN_PRIORITY: Final = _PRIORITIES.start
 
 
 def check_count(count: int, most: int, field: str, least: int = 1) -> None:

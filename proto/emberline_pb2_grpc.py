@@ -89,6 +89,26 @@ class EmberlineStub:
                 request_serializer=emberline_dot_proto_dot_emberline__pb2.BackupCatalogueRequest.SerializeToString,
                 response_deserializer=emberline_dot_proto_dot_emberline__pb2.BackupCatalogueResponse.FromString,
                 _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/emberline.v1.Emberline/LoadModel',
+                request_serializer=emberline_dot_proto_dot_emberline__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/emberline.v1.Emberline/UnloadModel',
+                request_serializer=emberline_dot_proto_dot_emberline__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.RouteModel = channel.unary_unary(
+                '/emberline.v1.Emberline/RouteModel',
+                request_serializer=emberline_dot_proto_dot_emberline__pb2.RouteModelRequest.SerializeToString,
+                response_deserializer=emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/emberline.v1.Emberline/ListModels',
+                request_serializer=emberline_dot_proto_dot_emberline__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
         self.Info = channel.unary_unary(
                 '/emberline.v1.Emberline/Info',
                 request_serializer=emberline_dot_proto_dot_emberline__pb2.InfoRequest.SerializeToString,
@@ -178,6 +198,35 @@ class EmberlineServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LoadModel(self, request, context):
+        """Loads a model from the server's folder of models, beside those that are loaded, or loads it again. Calls whose
+        metadata have `emberline-model: NAME` are answered by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """Unloads a model, once its requests are answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RouteModel(self, request, context):
+        """Sends a share of the requests that name no model to a loaded one, or a copy of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """Lists the loaded models.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Info(self, request, context):
         """Describes the server: model, precision, device, dimensions, labels, catalogue, limits.
         """
@@ -242,6 +291,26 @@ def add_EmberlineServicer_to_server(servicer, server):
                     servicer.BackupCatalogue,
                     request_deserializer=emberline_dot_proto_dot_emberline__pb2.BackupCatalogueRequest.FromString,
                     response_serializer=emberline_dot_proto_dot_emberline__pb2.BackupCatalogueResponse.SerializeToString,
+            ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=emberline_dot_proto_dot_emberline__pb2.LoadModelRequest.FromString,
+                    response_serializer=emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=emberline_dot_proto_dot_emberline__pb2.UnloadModelRequest.FromString,
+                    response_serializer=emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'RouteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.RouteModel,
+                    request_deserializer=emberline_dot_proto_dot_emberline__pb2.RouteModelRequest.FromString,
+                    response_serializer=emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=emberline_dot_proto_dot_emberline__pb2.ListModelsRequest.FromString,
+                    response_serializer=emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.SerializeToString,
             ),
             'Info': grpc.unary_unary_rpc_method_handler(
                     servicer.Info,
@@ -546,6 +615,114 @@ class Emberline:
             '/emberline.v1.Emberline/BackupCatalogue',
             emberline_dot_proto_dot_emberline__pb2.BackupCatalogueRequest.SerializeToString,
             emberline_dot_proto_dot_emberline__pb2.BackupCatalogueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/emberline.v1.Emberline/LoadModel',
+            emberline_dot_proto_dot_emberline__pb2.LoadModelRequest.SerializeToString,
+            emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/emberline.v1.Emberline/UnloadModel',
+            emberline_dot_proto_dot_emberline__pb2.UnloadModelRequest.SerializeToString,
+            emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RouteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/emberline.v1.Emberline/RouteModel',
+            emberline_dot_proto_dot_emberline__pb2.RouteModelRequest.SerializeToString,
+            emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/emberline.v1.Emberline/ListModels',
+            emberline_dot_proto_dot_emberline__pb2.ListModelsRequest.SerializeToString,
+            emberline_dot_proto_dot_emberline__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

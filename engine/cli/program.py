@@ -20,6 +20,7 @@ from .failures import UsageError, failure
 from .health import health
 from .info import info
 from .items import items
+from .models import models
 from .recommend import recommend
 from .score import score
 from .serve import serve
@@ -78,7 +79,8 @@ def program(first: str) -> typer.Typer:
         app.command(name, rich_help_panel=panel)(command)
     app.add_typer(items, name="items", rich_help_panel=_ASK)
     app.add_typer(catalogue, name="catalogue", rich_help_panel=_ASK)
-    if first not in ("items", "catalogue", *_OWN):
+    app.add_typer(models, name="models", rich_help_panel=_ASK)
+    if first not in ("items", "catalogue", "models", *_OWN):
         for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
             _add(app, entry)
     return app

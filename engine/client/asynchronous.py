@@ -35,14 +35,14 @@ from emberline.proto import emberline_pb2 as pb
 from . import calls
 from .arguments import listed
 from .bulk import Window, parts_of
-from .caller import AsyncCaller
 from .channel import deadline
 from .failures import from_rpc
 from .files import written_whole
+from .models import AsyncModels
 from .streams import AsyncStream
 
 
-class AsyncClient(AsyncCaller):
+class AsyncClient(AsyncModels):
     """An asyncio client of one server. Create it inside the event loop; use it in an ``async with``, or `close` it.
 
     The methods have the arguments, results and errors of `Client`. Cancelling a call cancels it on the server as well.
@@ -53,6 +53,7 @@ class AsyncClient(AsyncCaller):
         retries: maximum number of retries of a call; see `Client`.
         tls: how the connection is encrypted; None: not at all.
         token: a bearer token that is sent with each call; see `Client`.
+        model: name of the model that answers; see `Client`.
 
     Raises:
         ConfigError: a setting is out of its range.

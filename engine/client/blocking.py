@@ -35,14 +35,14 @@ from emberline.proto import emberline_pb2 as pb
 from . import calls
 from .arguments import listed
 from .bulk import Window, parts
-from .caller import BlockingCaller
 from .channel import deadline
 from .failures import from_rpc
 from .files import written_whole
+from .models import BlockingModels
 from .streams import BlockingStream
 
 
-class Client(BlockingCaller):
+class Client(BlockingModels):
     """A blocking client of one server. Several threads may share it. Use it in a ``with`` block, or `close` it.
 
     Every method raises the server's error, for instance `InvalidInput` or `Overloaded`, and `ServerUnreachable` or
@@ -57,6 +57,7 @@ class Client(BlockingCaller):
             restart; nothing else is retried.
         tls: how the connection is encrypted; None: not at all.
         token: a bearer token that is sent with each call. Without `tls` it can be read on the way.
+        model: name of the model that answers, of those that the server has loaded; empty: its default.
 
     Raises:
         ConfigError: a setting is out of its range, or a file of `tls` cannot be read.

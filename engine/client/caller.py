@@ -34,6 +34,7 @@ class BlockingCaller:
         retries: int | None = None,
         tls: Tls | None = None,
         token: str = "",
+        model: str = "",
     ) -> None:
         def open_channel() -> grpc.Channel:
             if tls is None:
@@ -41,7 +42,7 @@ class BlockingCaller:
             return grpc.secure_channel(address, tls.credentials(), options=(*options(address), *tls.options))
 
         self._connection: Connection[grpc.Channel, EmberlineStub] = Connection(
-            address, timeout, retries, open_channel, EmberlineStub, token
+            address, timeout, retries, open_channel, EmberlineStub, token, model
         )
 
     def __enter__(self) -> Self:
@@ -115,6 +116,7 @@ class AsyncCaller:
         retries: int | None = None,
         tls: Tls | None = None,
         token: str = "",
+        model: str = "",
     ) -> None:
         def open_channel() -> grpc.aio.Channel:
             if tls is None:
@@ -122,7 +124,7 @@ class AsyncCaller:
             return grpc.aio.secure_channel(address, tls.credentials(), options=(*options(address), *tls.options))
 
         self._connection: Connection[grpc.aio.Channel, EmberlineStub] = Connection(
-            address, timeout, retries, open_channel, EmberlineStub, token
+            address, timeout, retries, open_channel, EmberlineStub, token, model
         )
 
     async def __aenter__(self) -> Self:

@@ -17,6 +17,7 @@ from emberline.engine.records import (
     Item,
     ListRequest,
     ListResult,
+    LoadedModel,
     RecommendRequest,
     RecommendResult,
     ScoreRequest,
@@ -28,6 +29,7 @@ from emberline.engine.records import (
 from emberline.engine.wire import encode as encode_wire
 from emberline.engine.wire import info as info_wire
 from emberline.engine.wire import items as items_wire
+from emberline.engine.wire import models as models_wire
 from emberline.engine.wire import recommend as recommend_wire
 from emberline.engine.wire import score as score_wire
 from emberline.engine.wire import similar as similar_wire
@@ -102,3 +104,24 @@ def get(ids: Iterable[str], vectors: bool) -> Call[GetResult]:
 def info() -> Call[Info]:
     """See `Client.info`."""
     return Call("Info", pb.InfoRequest(), info_wire.from_message)
+
+
+def list_models() -> Call[tuple[LoadedModel, ...]]:
+    """See `Client.list_models`."""
+    return Call("ListModels", pb.ListModelsRequest(), models_wire.from_message)
+
+
+def load_model(name: str, items: bool) -> Call[tuple[LoadedModel, ...]]:
+    """See `Client.load_model`."""
+    return Call("LoadModel", pb.LoadModelRequest(name=name, items=items), models_wire.from_message)
+
+
+def unload_model(name: str) -> Call[tuple[LoadedModel, ...]]:
+    """See `Client.unload_model`."""
+    return Call("UnloadModel", pb.UnloadModelRequest(name=name), models_wire.from_message)
+
+
+def route_model(name: str, share: float, shadow: float) -> Call[tuple[LoadedModel, ...]]:
+    """See `Client.route_model`."""
+    message = pb.RouteModelRequest(name=name, share=share, shadow=shadow)
+    return Call("RouteModel", message, models_wire.from_message)

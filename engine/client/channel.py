@@ -101,6 +101,7 @@ class Connection(Generic[C, S]):
         open_channel: Callable[[], C],
         stub: Callable[[C], S],
         token: str = "",
+        model: str = "",
     ) -> None:
         """Open the channel.
 
@@ -111,6 +112,7 @@ class Connection(Generic[C, S]):
             open_channel: opens a channel to the server.
             stub: makes the contract's stub for a channel.
             token: a bearer token that is sent with each call; empty: none.
+            model: name of the model that answers; empty: the server's default.
         """
         check(address, timeout, retries)
         self.address = address
@@ -123,7 +125,7 @@ class Connection(Generic[C, S]):
         self._unanswered = 0
         self._closed = False
         self.reached = False
-        self.metadata = bearer(token)
+        self.metadata = bearer(token) + named(model)
 
     @property
     def channel(self) -> C:
@@ -193,6 +195,19 @@ def bearer(token: str) -> tuple[tuple[str, str], ...]:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigError("the token has spaces, line breaks or characters beyond ASCII; pass the token alone")
     return (("authorization", f"Bearer {token}"),)
+
+
+def named(model: str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata that name a model; none for the server's default.
+
+    Raises:
+        ConfigError: the name has characters that a header cannot have.
+    """
+    if not model:
+        return ()
+    if not model.isascii() or not model.isprintable():
+        raise ConfigError(f"model is {model!r}; a model's name has letters, digits, '.', '_' and '-'")
+    return (("emberline-model", model),)
 
 
 def until(timeout: float, now: float) -> float:

@@ -21,6 +21,7 @@ from emberline.engine.errors import (
     ShuttingDown,
     Unauthenticated,
     UnknownItem,
+    UnknownModel,
 )
 
 from .channel import proxy
@@ -65,6 +66,8 @@ def from_status(
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT:
             return InvalidInput(field, reason)
+        case grpc.StatusCode.NOT_FOUND if raised == UnknownModel.__name__:
+            return _raised(UnknownModel, details)
         case grpc.StatusCode.NOT_FOUND:
             item = _ITEM.search(details)
             return _raised(UnknownItem, details, field=field, item_id=literal_eval(item["id"]) if item else "")

@@ -125,6 +125,18 @@ class Engine(CatalogueCalls):
             engine.begin()
             self._successor = engine
 
+    async def adopt_items(self, other: Engine, abandoned: Callable[[], bool]) -> None:
+        """Add the items of another engine's catalogue to this one's, encoded by this model.
+
+        Args:
+            other: the other engine; what is changed there afterwards stays there.
+            abandoned: returns whether there is no use in going on.
+
+        Raises:
+            CatalogueError, ShuttingDown: see `reloaded`.
+        """
+        await Reencoding(other._catalogue, self._catalogue, self._reencode, abandoned).run()
+
     async def retire(self) -> None:
         """Answer the requests in flight and stop, but leave the catalogue as it is, because another engine has it."""
         await self._admission.idle()

@@ -207,3 +207,26 @@ class Info:
     device_notes: tuple[str, ...]
     catalogue_vectors: str
     catalogue_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that a server has loaded.
+
+    Attributes:
+        name: name by which requests reach it; empty for the default.
+        model_id: id of the model.
+        precision: precision of its encoder.
+        fingerprint: fingerprint of its encoder and item tower.
+        catalogue_items: number of items in its catalogue.
+        share: share of the requests that name no model which it answers.
+        shadow: share of the others that it gets as well; these answers are dropped.
+    """
+
+    name: str
+    model_id: str
+    precision: str
+    fingerprint: str
+    catalogue_items: int
+    share: float
+    shadow: float

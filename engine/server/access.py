@@ -18,6 +18,9 @@ SCOPES: Final[dict[str, Scope]] = {
     "UpsertItems": "write",
     "DeleteItems": "write",
     "BackupCatalogue": "admin",
+    "LoadModel": "admin",
+    "UnloadModel": "admin",
+    "RouteModel": "admin",
 }
 
 if TYPE_CHECKING:

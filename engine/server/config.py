@@ -63,6 +63,15 @@ class ServerConfig:
             shown_default="everybody may call",
         ),
     ] = None
+    models: Annotated[
+        Path | None,
+        Setting(
+            "Folder of bundles that `emberline models load NAME` may load beside BUNDLE, each with a catalogue of its "
+            "own beside the live one.",
+            metavar="FOLDER",
+            shown_default="no other models",
+        ),
+    ] = None
     read_only: Annotated[bool, Setting("Reject changes of the catalogue.")] = False
     no_reflection: Annotated[bool, Setting("Do not describe the contract to programs such as grpcurl.")] = False
     ignore_priorities: Annotated[

@@ -27,6 +27,7 @@ from .clients import Clients
 from .config import ServerConfig
 from .health import Health
 from .metrics_server import MetricsServer
+from .models import Models
 from .service import SERVICE, Service
 from .tls import TlsFiles, credentials
 from .tokens import Tokens
@@ -153,9 +154,9 @@ class Server:
         self._config = config
         self._tracer = tracer
         self._transport = transport
-        self._engine = engine
+        self._models = Models(engine, config.engine, config.models)
         self._service = Service(
-            engine,
+            self._models,
             limits=MessageLimits(
                 config.engine.max_inputs,
                 config.engine.max_filters,
@@ -173,7 +174,6 @@ class Server:
         )
         self._health = Health()
         self._reloading = asyncio.Lock()
-        self._draining = False
         self._metrics_server: MetricsServer | None = None
 
     @classmethod
@@ -218,6 +218,10 @@ class Server:
         return server
 
     @property
+    def _engine(self) -> Engine:
+        return self._models.default
+
+    @property
     def description(self) -> str:
         """The model, the device and the catalogue in one line, which ends with the address."""
         info = self._engine.info()
@@ -241,13 +245,10 @@ class Server:
         """
         async with self._reloading:
             try:
-                engine = await self._engine.reloaded(lambda: self._draining)
-                await self._engine.hand_over(engine, lambda: self._service.switch(engine))
+                await self._models.reload_default()
             except EmberlineError as error:
                 _log.error("the bundle was not reloaded: %s. The one from before is served", error)
                 return False
-            old, self._engine = self._engine, engine
-            await old.retire()
             _log.warning("reloaded: %s", self.description)
             return True
 
@@ -261,7 +262,7 @@ class Server:
         Returns:
             Whether all accepted calls were answered in time.
         """
-        self._draining = True
+        self._models.abandon()
         ends = time.monotonic() + self._config.drain_seconds
         await self._health.end()
         if time.monotonic() - self._service.slots.last < _RECENT:
@@ -279,9 +280,7 @@ class Server:
 
     async def _open(self) -> None:
         if self._config.metrics_port is not None:
-            self._metrics_server = await MetricsServer.start(
-                self._engine.metrics.registry, self._config.host, self._config.metrics_port
-            )
+            self._metrics_server = await MetricsServer.start(self._models, self._config.host, self._config.metrics_port)
             self.metrics_port = self._metrics_server.port
         self._transport.add_generic_rpc_handlers((self._service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._transport)
@@ -292,7 +291,7 @@ class Server:
 
     async def _close(self) -> None:
         async with self._reloading:
-            await self._engine.drain()
+            await self._models.drain()
         if self._metrics_server:
             await self._metrics_server.close()
         if self._tracer:

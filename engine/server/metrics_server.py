@@ -6,8 +6,8 @@ import asyncio
 from http import HTTPStatus
 from typing import Final, Self
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from emberline.engine.errors import ConfigError
 
@@ -27,14 +27,14 @@ class MetricsServer:
         port: the port it listens on.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: Collector) -> None:
         self._registry = registry
         self._tasks: dict[asyncio.Task[None], None] = {}  # oldest first
         self._server: asyncio.Server | None = None
         self.port = 0
 
     @classmethod
-    async def start(cls, registry: CollectorRegistry, host: str, port: int) -> Self:
+    async def start(cls, registry: Collector, host: str, port: int) -> Self:
         """Start to serve.
 
         Args:

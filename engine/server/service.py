@@ -18,22 +18,20 @@ from emberline.engine import tracing
 from emberline.engine.engine import Engine
 from emberline.engine.errors import ClientOverloaded, Overloaded, ShuttingDown
 from emberline.engine.records import (
-    EncodeRequest,
-    Item,
-    ListRequest,
     RecommendRequest,
     RequestOptions,
-    ScoreRequest,
-    SimilarRequest,
 )
-from emberline.engine.wire import encode, info, items, recommend, score, similar
+from emberline.engine.validation import MIN_PRIORITY
+from emberline.engine.wire import models, recommend
 from emberline.engine.wire.limits import MessageLimits
 from emberline.engine.wire.parsing import parse, stream_id
 from emberline.proto import emberline_pb2 as pb
 
+from .answers import CALLS, PART, AnsweredCall, as_it_is
 from .calls import CallSlots
 from .clients import Clients
-from .status import Status, status_of
+from .models import Models, Traffic
+from .status import CODES, Status, status_of
 from .stream import Stream, StreamIdle
 from .traces import TracedCall, Tracer
 
@@ -45,31 +43,23 @@ _LARGE: Final = 262_144
 #: Bytes of a copy of the catalogue in a message.
 _PART: Final = 1_048_576
 
+#: The metadata that name a model.
+_MODEL: Final = "emberline-model"
+
 _OK: Final = Status(grpc.StatusCode.OK, "")
 _CANCELLED: Final = Status(grpc.StatusCode.CANCELLED, "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A call of the contract.
-
-    Attributes:
-        message: type of the request's message.
-        convert: converts the message to the engine's request.
-        answer: answers the engine's request.
-        free: whether the call needs no slot, because it only reports the server's state.
-    """
-
-    message: type[Message]
-    convert: Callable[[Any], Any]
-    answer: Callable[[Any, RequestOptions], Awaitable[Message]]
-    free: bool = False
-
-
 @dataclass(slots=True)
 class _Observed:
-    """A call while it runs; `status` is what it ends with."""
+    """A call while it runs.
 
+    Attributes:
+        model: name of the model that it names, and then of the one that answers it.
+        status: what it ends with.
+    """
+
+    model: str = ""
     status: Status = _OK
 
 
@@ -78,7 +68,7 @@ class Service:
 
     def __init__(
         self,
-        engine: Engine,
+        loaded: Models,
         *,
         limits: MessageLimits,
         max_calls: int,
@@ -90,10 +80,10 @@ class Service:
         clients: Clients | None = None,
         client_share: float = 1.0,
     ) -> None:
-        """Set the engine; nothing is served yet.
+        """Set the models; nothing is served yet.
 
         Args:
-            engine: answers the requests.
+            loaded: the models that answer the requests.
             limits: maximum numbers of entries in a request's lists.
             max_calls: maximum number of calls in flight.
             stream_requests: maximum number of requests in flight per stream.
@@ -106,7 +96,7 @@ class Service:
         """
         self.slots = CallSlots(max_calls, client_share)
         self._clients = clients
-        self._engine = engine
+        self._models = loaded
         self._limits = limits
         self._stream_requests = stream_requests
         self._ignore_priorities = ignore_priorities
@@ -114,17 +104,15 @@ class Service:
         self._tracer = tracer
         self._stream_idle_seconds = stream_idle_seconds
         self._draining = asyncio.Event()
-        self._calls: Mapping[str, _Call] = {
-            "Encode": _Call(pb.EncodeRequest, encode.request_from_message, self._encode),
-            "Score": _Call(pb.ScoreRequest, score.request_from_message, self._score),
-            "Recommend": _Call(pb.RecommendRequest, recommend.request_from_message, self._recommend),
-            "UpsertItems": _Call(pb.UpsertItemsRequest, items.upsert_from_message, self._upsert),
-            "DeleteItems": _Call(pb.DeleteItemsRequest, items.delete_from_message, self._delete),
-            "GetItems": _Call(pb.GetItemsRequest, items.get_from_message, self._get),
-            "ListItems": _Call(pb.ListItemsRequest, items.list_from_message, self._list),
-            "SimilarItems": _Call(pb.SimilarItemsRequest, similar.request_from_message, self._similar),
-            "RecommendMany": _Call(pb.RecommendManyRequest, recommend.many_from_message, self._recommend_many),
-            "Info": _Call(pb.InfoRequest, lambda message: message, self._info, free=True),
+        self._calls: Mapping[str, AnsweredCall] = {
+            **CALLS,
+            "RecommendMany": AnsweredCall(
+                pb.RecommendManyRequest, recommend.many_from_message, self._recommend_many, shared=True
+            ),
+            "LoadModel": AnsweredCall(pb.LoadModelRequest, as_it_is, self._load_model),
+            "UnloadModel": AnsweredCall(pb.UnloadModelRequest, as_it_is, self._unload_model),
+            "RouteModel": AnsweredCall(pb.RouteModelRequest, as_it_is, self._route_model),
+            "ListModels": AnsweredCall(pb.ListModelsRequest, as_it_is, self._list_models, free=True),
         }
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -142,20 +130,16 @@ class Service:
         handlers["BackupCatalogue"] = grpc.unary_stream_rpc_method_handler(self._backup, response_serializer=_serialize)
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    def switch(self, engine: Engine) -> None:
-        """Answer with another engine from the next request on."""
-        self._engine = engine
-
     async def drain(self) -> None:
         """Reject new calls, let streams end with the requests that they have read, and wait for all calls in flight."""
         self._draining.set()
         await self.slots.close()
 
-    def _unary(self, method: str, call: _Call) -> Callable[..., Awaitable[Message]]:
+    def _unary(self, method: str, call: AnsweredCall) -> Callable[..., Awaitable[Message]]:
         async def answer(raw: bytes, context: grpc.aio.ServicerContext[bytes, Message]) -> Message:
             with self._observed(method, context) as observed, nullcontext() if call.free else self._slot(context):
                 request, priority = await self._read(call, raw)
-                return await call.answer(request, self._options(context, priority))
+                return await self._answer(method, call, request, self._options(context, priority), observed)
             status = observed.status
             return await context.abort(status.code, status.message, status.metadata)
 
@@ -164,7 +148,7 @@ class Service:
     @contextmanager
     def _observed(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Iterator[_Observed]:
         """Count and trace a call. What it raises becomes its status, and does not leave the block."""
-        arrived, observed = time.monotonic(), _Observed()
+        arrived, observed = time.monotonic(), _Observed(_model(context))
         with self._traced(method, context) as traced:
             try:
                 yield observed
@@ -174,17 +158,37 @@ class Service:
             except Exception as error:  # any error ends this call and not the server
                 observed.status = status_of(error)
                 if isinstance(error, ClientOverloaded):
-                    self._engine.metrics.refused(error.kind)
+                    self._models.metrics(observed.model).refused(error.kind)
             finally:
                 traced.code = observed.status.code
-                self._engine.metrics.request(method, traced.code.name, time.monotonic() - arrived)
+                self._models.metrics(observed.model).request(method, traced.code.name, time.monotonic() - arrived)
+
+    async def _answer(
+        self, method: str, call: AnsweredCall, request: Any, options: RequestOptions, observed: _Observed
+    ) -> Message:
+        """Answer a request by the model that it names, or else by the one that is drawn."""
+        if call.shared and not observed.model:
+            observed.model = self._models.choose()
+            self._models.shadow(observed.model, lambda name: self._copy(method, call, request, options, name))
+        return await call.answer(self._models.get(observed.model), request, options)
+
+    async def _copy(self, method: str, call: AnsweredCall, request: Any, options: RequestOptions, model: str) -> None:
+        """Answer and count the copy of a request, after all others."""
+        arrived, code = time.monotonic(), _OK.code
+        try:
+            await call.answer(self._models.get(model), request, replace(options, priority=MIN_PRIORITY, client=""))
+        except Exception as error:
+            code = CODES.get(type(error), grpc.StatusCode.INTERNAL)
+            raise
+        finally:
+            self._models.metrics(model).request(method, code.name, time.monotonic() - arrived)
 
     def _traced(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AbstractContextManager[TracedCall]:
         if self._tracer is None:
             return nullcontext(TracedCall())
         return self._tracer.call(SERVICE, method, context.invocation_metadata() or ())
 
-    async def _read(self, call: _Call, raw: bytes) -> tuple[Any, int]:
+    async def _read(self, call: AnsweredCall, raw: bytes) -> tuple[Any, int]:
         """Parse a request; returns the engine's request and the priority."""
         started = time.monotonic()
 
@@ -215,33 +219,31 @@ class Service:
     def _level(self, priority: int) -> int:
         return min(priority, 0) if self._ignore_priorities else priority
 
-    async def _encode(self, request: EncodeRequest, options: RequestOptions) -> pb.EncodeResponse:
-        return encode.result_to_message(await self._engine.encode(request, options))
-
     async def _encode_stream(
         self, _: object, context: grpc.aio.ServicerContext[bytes, pb.EncodeStreamResponse]
     ) -> None:
-        part = _Call(pb.EncodeStreamRequest, _part_from_message, self._encode)
+        model = _model(context)
 
         async def read() -> bytes | None:
             raw: Any = await context.read()  # the stubs leave out that it may be the end
             return None if raw is grpc.aio.EOF else cast("bytes", raw)
 
         async def answer(raw: bytes) -> pb.EncodeStreamResponse:
-            arrived = time.monotonic()
+            arrived, observed = time.monotonic(), _Observed(model)
             with self._traced("EncodeStream", context):  # each request of a stream has a span of its own
-                (name, request, priority), _ = await self._read(part, raw)
+                (name, request, priority), _ = await self._read(PART, raw)
                 if self._clients is not None:
                     self._clients.take(self._client(context))
-                response = await self._encode(request, self._options(context, priority))
-                self._engine.metrics.request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
-            return pb.EncodeStreamResponse(id=name, response=response)
+                options = self._options(context, priority)
+                response = await self._answer("EncodeStream", PART, request, options, observed)
+                self._models.metrics(observed.model).request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
+            return pb.EncodeStreamResponse(id=name, response=cast("pb.EncodeResponse", response))
 
         def reject(raw: bytes, error: Exception) -> pb.EncodeStreamResponse:
             status = status_of(error)
-            self._engine.metrics.stream_error("EncodeStream", status.code.name)
+            self._models.metrics(model).stream_error("EncodeStream", status.code.name)
             if isinstance(error, ClientOverloaded):
-                self._engine.metrics.refused(error.kind)
+                self._models.metrics(model).refused(error.kind)
             return pb.EncodeStreamResponse(
                 id=stream_id(raw), error=pb.Error(code=status.code.name, message=status.message)
             )
@@ -254,38 +256,15 @@ class Service:
                     raise ShuttingDown
         except (ShuttingDown, Overloaded, StreamIdle) as error:
             status = status_of(error)
-            self._engine.metrics.stream_error("EncodeStream", status.code.name)
+            self._models.metrics(model).stream_error("EncodeStream", status.code.name)
             await context.abort(status.code, status.message, status.metadata)
 
-    async def _score(self, request: ScoreRequest, options: RequestOptions) -> Message:
-        return score.result_to_message(await self._engine.score(request, options))
-
-    async def _recommend(self, request: RecommendRequest, options: RequestOptions) -> Message:
-        return recommend.result_to_message(await self._engine.recommend(request, options))
-
-    async def _upsert(self, request: tuple[Item, ...], options: RequestOptions) -> Message:
-        return items.upsert_result_to_message(await self._engine.upsert(request, options))
-
-    async def _delete(self, ids: tuple[str, ...], options: RequestOptions) -> Message:
-        return items.delete_result_to_message(await self._engine.delete(ids, options))
-
-    async def _get(self, request: tuple[tuple[str, ...], bool], options: RequestOptions) -> Message:
-        ids, vectors = request
-        return items.get_result_to_message(await self._engine.get(ids, options), vectors=vectors)
-
-    async def _list(self, request: tuple[ListRequest, bool], options: RequestOptions) -> Message:
-        page, vectors = request
-        return items.list_result_to_message(await self._engine.list_items(page, options), vectors=vectors)
-
-    async def _similar(self, request: SimilarRequest, options: RequestOptions) -> Message:
-        return similar.result_to_message(await self._engine.similar(request, options))
-
     async def _recommend_many(
-        self, request: tuple[tuple[RecommendRequest, ...], tuple[int, ...]], options: RequestOptions
+        self, engine: Engine, request: tuple[tuple[RecommendRequest, ...], tuple[int, ...]], options: RequestOptions
     ) -> Message:
         requests, priorities = request
         each = [replace(options, priority=self._level(priority)) for priority in priorities]
-        return recommend.many_results_to_message(await self._engine.recommend_many(requests, each))
+        return recommend.many_results_to_message(await engine.recommend_many(requests, each))
 
     async def _backup(self, _: bytes, context: grpc.aio.ServicerContext[bytes, pb.BackupCatalogueResponse]) -> None:
         with (
@@ -294,19 +273,33 @@ class Service:
             TemporaryDirectory(prefix="emberline-", dir=self._scratch) as folder,
         ):
             copy = Path(folder) / "catalogue.sqlite"
-            await self._engine.backup(copy, RequestOptions(_deadline(context)))
+            await self._models.get(observed.model).backup(copy, RequestOptions(_deadline(context)))
             with copy.open("rb") as file:
                 while data := await asyncio.to_thread(file.read, _PART):
                     await context.write(pb.BackupCatalogueResponse(data=data))
         if (status := observed.status) is not _OK:
             await context.abort(status.code, status.message, status.metadata)
 
-    async def _info(self, _: pb.InfoRequest, __: RequestOptions) -> Message:
-        return info.to_message(self._engine.info())
+    async def _load_model(self, _: Engine, request: pb.LoadModelRequest, __: RequestOptions) -> Message:
+        await self._models.load(request.name, items=request.items)
+        return models.to_message(self._models.list())
+
+    async def _unload_model(self, _: Engine, request: pb.UnloadModelRequest, __: RequestOptions) -> Message:
+        await self._models.unload(request.name)
+        return models.to_message(self._models.list())
+
+    async def _route_model(self, _: Engine, request: pb.RouteModelRequest, __: RequestOptions) -> Message:
+        self._models.route(request.name, Traffic(request.share, request.shadow))
+        return models.to_message(self._models.list())
+
+    async def _list_models(self, _: Engine, __: pb.ListModelsRequest, ___: RequestOptions) -> Message:
+        return models.to_message(self._models.list())
 
 
-def _part_from_message(message: pb.EncodeStreamRequest) -> tuple[str, EncodeRequest, int]:
-    return message.id, encode.request_from_message(message.request), message.request.priority
+def _model(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """Return the name of the model that a call names; empty if it names none."""
+    named = [value for name, value in context.invocation_metadata() or () if name == _MODEL]
+    return named[-1] if named and isinstance(named[-1], str) else ""
 
 
 def _deadline(context: grpc.aio.ServicerContext[Any, Any]) -> float | None:

@@ -20,6 +20,7 @@ from emberline.engine.errors import (
     ShuttingDown,
     Unauthenticated,
     UnknownItem,
+    UnknownModel,
 )
 
 from .stream import StreamIdle
@@ -30,6 +31,7 @@ _log: Final = logging.getLogger(__name__)
 CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownItem: grpc.StatusCode.NOT_FOUND,
+    UnknownModel: grpc.StatusCode.NOT_FOUND,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ClientOverloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Any
 
 from emberline.engine.config import EngineConfig
 from emberline.engine.server.config import ServerConfig
@@ -14,8 +15,8 @@ from emberline.engine.server.lifecycle import serving
 
 
 @contextmanager
-def served(config: EngineConfig) -> Iterator[str]:
-    """Run a server on a free port of this machine; yields its address."""
+def served(config: EngineConfig, **settings: Any) -> Iterator[str]:
+    """Run a server on a free port of this machine, with settings of a `ServerConfig`; yields its address."""
     ready: Future[str] = Future()
     done = asyncio.Event()
     loop: list[asyncio.AbstractEventLoop] = []
@@ -23,7 +24,7 @@ def served(config: EngineConfig) -> Iterator[str]:
     async def run() -> None:
         loop.append(asyncio.get_running_loop())
         try:
-            async with serving(ServerConfig(engine=config, listen="127.0.0.1:0")) as address:
+            async with serving(ServerConfig(engine=config, listen="127.0.0.1:0", **settings)) as address:
                 ready.set_result(address)
                 await done.wait()
         except BaseException as error:

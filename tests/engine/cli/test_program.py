@@ -45,7 +45,7 @@ def test_every_command_and_every_option_is_explained(path: str) -> None:
 
 def test_the_commands_are_there() -> None:
     """The program's own, and those of the packages that it does not know."""
-    own = {"serve", "encode", "score", "recommend", "items", "catalogue", "info", "health", "verify", "sign"}
+    own = {"serve", "encode", "score", "recommend", "items", "catalogue", "models", "info", "health", "verify", "sign"}
     assert own | {"train", "export", "quickstart", "bench"} == {path.split()[1] for path in COMMANDS if " " in path}
     assert {"emberline items upsert", "emberline items delete", "emberline items get"} < COMMANDS.keys()
 
@@ -71,6 +71,9 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
         "listen": "127.0.0.1:7",
         "metrics_port": "8",
         "drain_seconds": "1.5",
+        "otlp_endpoint": "http://127.0.0.1:7",
+        "trace_ratio": "0.5",
+        "client_share": "0.5",
         "allow_failed_gate": None,
         "read_only": None,
         "no_reflection": None,
