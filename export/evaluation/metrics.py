@@ -31,9 +31,17 @@ def ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.int64], k: int) -> Values
     Arguments and result are those of `recall`.
     """
     width = min(k, hits.shape[1])
-    discount = 1 / np.log2(np.arange(2, width + 2))  # (width,)
-    ideal = np.cumsum(discount)[np.minimum(relevant, width) - 1]
-    return np.asarray(hits[:, :width] @ discount / ideal, dtype=np.float64)
+    return np.asarray(hits[:, :width] @ discounts(width) / ideal(relevant, width), dtype=np.float64)
+
+
+def discounts(width: int) -> Values:
+    """(width,) what a hit at each place gains."""
+    return np.asarray(1 / np.log2(np.arange(2, width + 2)), dtype=np.float64)
+
+
+def ideal(relevant: NDArray[np.int64], width: int) -> Values:
+    """(Q,) the most that the first places can gain, of (Q,) numbers of relevant candidates, at least 1 each."""
+    return np.asarray(np.cumsum(discounts(width))[np.minimum(relevant, width) - 1], dtype=np.float64)
 
 
 def coverage(exposure: NDArray[np.int64]) -> float:

@@ -33,8 +33,8 @@ ASKED: Final = 1000
 #: Of the regression of the teacher's opinions on the users' vectors, as shares of their mean square: that of the joint
 #: steps, and those among which items aside choose at the end. Where users' tastes have many directions, most of them
 #: are faint, and much shrinkage hides what they say.
-SHRINKAGE: Final = 0.01
-SHRINKAGES: Final = (SHRINKAGE, 0.001, 0.0001)
+SHRINKAGE: Final = 0.001
+SHRINKAGES: Final = (SHRINKAGE, 0.01, 0.0001)
 #: Where no items are set aside: of the cross-validation by which is foreseen what texts will say of new ones.
 FOLDS: Final = 10
 #: Penalty, at least, of the map that joint steps go on from: what dropout does to it grows with its weights.

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emberline.export.evaluation.metrics import ndcg
+from emberline.export.evaluation.metrics import discounts, ideal
 
 from .config import TrainConfig
 from .examples import Examples, Floats, Indexes
@@ -151,16 +151,18 @@ def liked_among(examples: Examples, users: Indexes, candidates: Indexes) -> Righ
 
 def top(scores: Floats, right: NDArray[np.bool_]) -> float:
     """Mean NDCG@10 of scores (Q, C), of which those that are right (Q, C) are known."""
-    return float(top_by_user(scores, right).mean())
+    return float(top_by_item(scores, right).sum())
 
 
-def top_by_user(scores: Floats, right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(Q,) NDCG@10 of each query, as `top` has its mean."""
+def top_by_item(scores: Floats, right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(C,) what each candidate adds to the mean NDCG@10, as `top` has it: each is found for those who like it."""
     width = min(_K, scores.shape[1])
     best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
     order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-    hits = np.take_along_axis(right, np.take_along_axis(best, order, axis=1), axis=1)
-    return ndcg(hits, right.sum(axis=1), _K)
+    best = np.take_along_axis(best, order, axis=1)
+    hits = np.take_along_axis(right, best, axis=1)
+    gains = hits * discounts(width) / ideal(right.sum(axis=1), width)[:, None] / max(1, len(scores))
+    return np.asarray(np.bincount(best.ravel(), gains.ravel(), minlength=scores.shape[1]), dtype=np.float64)
 
 
 def best_of(worth: Sequence[float]) -> int:

@@ -21,7 +21,7 @@ from emberline.export.model import Emberline
 
 from .aim import SHRINKAGES, Aim, Matrix, foresee, known_users, take_aim
 from .bank import Bank, Profiles
-from .blending import PENALTIES, WORDS, Choice, choose, liked_among, top_by_user
+from .blending import PENALTIES, WORDS, Choice, choose, liked_among, top_by_item
 from .config import TrainConfig
 from .encoding import wide_numbers
 from .examples import Examples, Floats, Indexes
@@ -41,24 +41,28 @@ class MeasuredPlacement:
     Attributes:
         blend: of the closed form; None: the map that gradient steps left, alone.
         mixed: whether the two are mixed.
-        users: (Q,) NDCG@10 of the items aside, by user who likes some of them; empty where none are aside.
+        items: (a,) what each item aside adds to the mean NDCG@10 of those who like some of them; empty where none are
+            aside.
     """
 
     blend: Blend | None
     mixed: bool
-    users: NDArray[np.float64]
+    items: NDArray[np.float64]
 
     @property
     def ndcg(self) -> float:
         """The mean over the users; NaN without any."""
-        return float(self.users.mean()) if len(self.users) else float("nan")
+        return float(self.items.sum()) if len(self.items) else float("nan")
 
     def beats(self, other: MeasuredPlacement, errors: float = 1.0) -> bool:
-        """Whether it is better by more than so many standard errors of the difference."""
-        if not len(self.users):
+        """Whether it is better by more than so many standard errors of the difference.
+
+        Errors are by item: users share the few items aside, of which a popular one can decide by itself.
+        """
+        if not len(self.items):
             return False
-        difference = self.users - other.users
-        return bool(difference.mean() > errors * difference.std() / len(difference) ** 0.5)
+        difference = self.items - other.items
+        return bool(difference.sum() > errors * difference.std() * len(difference) ** 0.5)
 
     def as_dict(self) -> dict[str, object]:
         """As it stands in a run's metrics."""
@@ -91,7 +95,7 @@ class Known:
         rows = np.concatenate([one.rows for one in found], axis=1).astype(np.float32)
         foreseen = solve(features.at(rest), rows[rest], [self.choice.blend])[0].of(features.at(aside))
         parted = np.split(foreseen, len(found), axis=1)
-        worth = [float(self._worth(part, asked, right).mean()) for part in parted]
+        worth = [float(self._worth(part, asked, right).sum()) for part in parted]
         return found[int(np.argmax(worth))]
 
     def measured(self, features: TextFeatures, trained: ItemPlacement | None = None) -> list[MeasuredPlacement]:
@@ -106,7 +110,7 @@ class Known:
         """
         examples = self.examples
         if not examples.aside.any():
-            return [MeasuredPlacement(self.choice.blend, mixed=False, users=np.empty(0))]
+            return [MeasuredPlacement(self.choice.blend, mixed=False, items=np.empty(0))]
         rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
         asked, right = self._asked()
         rows = self.aim(features).rows.astype(np.float32)
@@ -114,15 +118,15 @@ class Known:
         closed = solve(features.at(rest), rows[rest], blends)
         there = features.at(aside)
         found = [
-            MeasuredPlacement(blend, mixed=False, users=self._worth(one.of(there), asked, right))
+            MeasuredPlacement(blend, mixed=False, items=self._worth(one.of(there), asked, right))
             for blend, one in zip(blends, closed, strict=True)
         ]
         if trained is not None:
             slope = _slope(trained.of(there), closed[0].of(there))
             for blend, one in zip(blends, closed, strict=True):
                 mean = one.mixed(trained.scaled(slope, 0.0))
-                found.append(MeasuredPlacement(blend, mixed=True, users=self._worth(mean.of(there), asked, right)))
-            found.append(MeasuredPlacement(None, mixed=False, users=self._worth(trained.of(there), asked, right)))
+                found.append(MeasuredPlacement(blend, mixed=True, items=self._worth(mean.of(there), asked, right)))
+            found.append(MeasuredPlacement(None, mixed=False, items=self._worth(trained.of(there), asked, right)))
         ranked = sorted(found, key=lambda one: -one.ndcg)
         chosen = next(one for one in found if one.blend == self.choice.blend)
         first = ranked[0] if ranked[0].beats(chosen) else chosen
@@ -176,7 +180,7 @@ class Known:
 
     def _worth(self, rows: Floats, users: Tensor, right: NDArray[np.bool_]) -> NDArray[np.float64]:
         scores = users.numpy() @ rows[:, :-1].T / self.model.config.temperature + rows[:, -1]
-        return top_by_user(scores, right)
+        return top_by_item(scores, right)
 
 
 def _slope(one: Floats, other: Floats) -> float:

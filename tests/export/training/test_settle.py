@@ -161,10 +161,10 @@ def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConf
     ],
 )
 def test_a_way_is_better_beyond_so_many_standard_errors(gains: list[float], errors: float, better: bool) -> None:
-    """A mean gain within the errors says nothing, and neither does no user at all."""
+    """A gain within the errors says nothing, and neither does no item at all."""
     blend, base = Blend(1.0, 1.0), np.full(len(gains), 0.2)
     one, other = (
-        MeasuredPlacement(blend, mixed=False, users=base + np.array(gains)),
-        MeasuredPlacement(blend, mixed=False, users=base),
+        MeasuredPlacement(blend, mixed=False, items=base + np.array(gains)),
+        MeasuredPlacement(blend, mixed=False, items=base),
     )
     assert one.beats(other, errors) is better
