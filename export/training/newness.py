@@ -1,7 +1,8 @@
 """One ranking for known and for new items: by how much new items' scores have to be raised or lowered.
 
 An item that nobody met is scored by its text, with less to go by than a known one, and what a text foresees is drawn
-towards the mean: at the top of a list, new items would be missing. They get as many places there as they get likes.
+towards the mean: at the top of a list, new items would be missing. The offset is the one by which the list finds most
+of the likes to come, while new items get about as many of its places as they have of these likes.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emberline.export.evaluation.metrics import ndcg
+
 from .examples import Examples, Floats, Indexes
 
 #: Places of a list that are counted.
 PLACES: Final = 10
 #: Users who are asked, at most.
 ASKED: Final = 1000
-#: Halvings of the range in which the offset is sought.
+#: Halvings of the range in which an offset is sought.
 HALVINGS: Final = 20
+#: Shares of the places that are tried, beside new items' share of the likes to come: from half of it to twice, with a
+#: margin, since what is found on items aside is never quite right for others.
+SHARES: Final = (1.0, 0.6, 0.7, 0.85, 1.2, 1.45, 1.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +33,49 @@ class Shelf:
     """What some users could be shown, had nobody met the items aside.
 
     Attributes:
-        known: (U, n) scores of the known items; those aside, and what a user has met, are at −∞.
-        new: (U, a) scores of the items aside.
+        known: (U, p) the best scores of known items that a user has not met, best first.
+        new: (U, q) those of the items aside.
+        known_right: (U, p) which of them are likes to come.
+        new_right: (U, q) likewise.
+        relevant: (U,) likes to come of each user, known and new.
         share: of the new items among the likes to come.
     """
 
     known: Floats
     new: Floats
+    known_right: NDArray[np.bool_]
+    new_right: NDArray[np.bool_]
+    relevant: Indexes
     share: float
 
     def places(self, offset: float) -> float:
         """The share of the first places that new items get, their scores being raised by an offset."""
-        new = np.sort(self.new, axis=1)[:, ::-1][:, :PLACES] + offset
-        known = -np.partition(-self.known, PLACES - 1, axis=1)[:, :PLACES]
-        both = np.concatenate([known, new], axis=1)
-        last = -np.partition(-both, PLACES - 1, axis=1)[:, PLACES - 1 : PLACES]
-        return float(((new >= last).sum(axis=1) / PLACES).mean())
+        return float((self._order(offset) >= self.known.shape[1]).mean())
 
-    def offset(self) -> float:
-        """The offset by which new items get the share of the places that they have of the likes."""
+    def ndcg(self, offset: float) -> float:
+        """NDCG@10 of the users who have likes to come, new items' scores being raised by an offset."""
+        asked = self.relevant > 0
+        right = np.concatenate([self.known_right, self.new_right], axis=1)
+        hits = np.take_along_axis(right, self._order(offset), axis=1)
+        return float(ndcg(hits[asked], self.relevant[asked], PLACES).mean())
+
+    def offset_for(self, share: float) -> float:
+        """The offset by which new items get a share of the places."""
         spread = float(self.known.max() - self.new.min()) + 1.0
         low, high = -spread, spread
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.places(middle) < self.share else (low, middle)
+            low, high = (middle, high) if self.places(middle) < share else (low, middle)
         return (low + high) / 2
+
+    def offset(self) -> float:
+        """The offset by which most is found; of equal ones, that by which new items get the share of the likes."""
+        return max((self.offset_for(min(1.0, times * self.share)) for times in SHARES), key=self.ndcg)
+
+    def _order(self, offset: float) -> Indexes:
+        """(U, PLACES) what stands at the first places: below p a known item, from p on a new one."""
+        both = np.concatenate([self.known, self.new + np.float32(offset)], axis=1)
+        return np.argsort(-both, axis=1, kind="stable")[:, :PLACES]
 
 
 def shelf(examples: Examples, users: Indexes, known: Floats, new: Floats, aside: Indexes) -> Shelf | None:
@@ -68,14 +92,28 @@ def shelf(examples: Examples, users: Indexes, known: Floats, new: Floats, aside:
         return None
     is_aside = np.zeros(known.shape[1], dtype=np.bool_)
     is_aside[aside] = True
-    left = np.where(is_aside, -np.inf, known).astype(np.float32)
-    counts = np.zeros(2)
+    left = np.where(is_aside, -np.inf, known)
+    later, liked = np.zeros(known.shape, dtype=np.bool_), np.zeros(known.shape, dtype=np.bool_)
     for row, user in enumerate(users):
         left[row, examples.rated[user]] = -np.inf
-        later = examples.later[user]
-        counts += is_aside[examples.likes[user]].sum(), (~is_aside[later]).sum()
-    if not counts.all():
+        later[row, examples.later[user]] = True
+        liked[row, examples.likes[user]] = True
+    later &= ~is_aside
+    to_come = liked[:, aside]
+    counts = int(to_come.sum()), int(later.sum())
+    if not all(counts):
         return None
     floor = np.where(np.isfinite(left), left, np.inf).min()
-    finite: NDArray[np.float32] = np.where(np.isfinite(left), left, floor - 1e3).astype(np.float32)
-    return Shelf(finite, new.astype(np.float32), float(counts[0] / counts.sum()))
+    best, right = _best(np.where(np.isfinite(left), left, floor - 1e3).astype(np.float32), later)
+    new_best, new_right = _best(new, to_come)
+    relevant = np.asarray(to_come.sum(axis=1) + later.sum(axis=1), dtype=np.int64)
+    return Shelf(best, new_best, right, new_right, relevant, counts[0] / sum(counts))
+
+
+def _best(scores: Floats, right: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+    """(U, PLACES) the best scores, best first, and which of them are right."""
+    columns = np.argpartition(-scores, PLACES - 1, axis=1)[:, :PLACES]
+    order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
+    columns = np.take_along_axis(columns, order, axis=1)
+    found = np.take_along_axis(scores, columns, axis=1).astype(np.float32)
+    return found, np.take_along_axis(right, columns, axis=1)
