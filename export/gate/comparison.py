@@ -59,15 +59,17 @@ def compare(measured: Predictions, reference: Predictions, holdout: HoldoutSet) 
     """
     cosine = _cosines(measured, reference, holdout)
     neighbours = _neighbours(measured, holdout), _neighbours(reference, holdout)
+    shares = {f"agreement@{k}": agreements(*neighbours, k) for k in _KS}
+    shares["recommendations@10"] = agreements(
+        unmet(measured.recommendations, holdout.recommendations),
+        unmet(reference.recommendations, holdout.recommendations),
+        10,
+    )
     tau = [_tau(ours, theirs) for ours, theirs in zip(measured.rankings[0], reference.rankings[0], strict=True)]
     return {
         "cosine": {"mean": float(cosine.mean()), "min": float(cosine.min())},
-        **{f"agreement@{k}": agreement(*neighbours, k) for k in _KS},
-        "recommendations@10": agreement(
-            unmet(measured.recommendations, holdout.recommendations),
-            unmet(reference.recommendations, holdout.recommendations),
-            10,
-        ),
+        **{name: float(values.mean()) for name, values in shares.items()},
+        "intervals": {name: _interval(shares[name]) for name in ("agreement@10", "recommendations@10")},
         "kendall_tau": {"mean": float(np.mean(tau)), "min": float(np.min(tau))},
         **{measure: _ratios(measured, reference, holdout, measure) for measure in ("ndcg@10", "recall@10")},
         "drift": _drift(measured, reference, holdout),
@@ -96,6 +98,12 @@ def agreements(scores: Floats, reference: Floats, k: int) -> NDArray[np.float64]
     last = -np.partition(-reference, k - 1, axis=1)[:, k - 1 : k]  # (Q, 1) the reference's k-th best
     shares: NDArray[np.float64] = (np.take_along_axis(reference, best, axis=1) >= last - TIE).mean(axis=1)
     return shares
+
+
+def _interval(values: NDArray[np.float64]) -> list[float]:
+    """Bounds of the mean of a measure's values, one a query, by the bootstrap."""
+    interval = paired_interval(values, np.zeros_like(values), "difference")
+    return [interval.low, interval.high]
 
 
 def _tau(scores: Floats, reference: Floats) -> float:

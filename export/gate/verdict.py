@@ -11,7 +11,7 @@ from .thresholds import Threshold
 def verdict(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
     """Check measurements against a threshold.
 
-    NDCG varies from query to query. A share of PyTorch's fails where its whole interval lies below the threshold; where
+    NDCG and agreement vary from query to query. They fail where their whole interval lies below the threshold; where
     the interval reaches the threshold, there are too few held-out queries to tell, which `doubts` says.
 
     Args:
@@ -29,9 +29,11 @@ def verdict(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
                 digits += 1
             failures.append(f"{name} is {value:.{digits}f}, below {limit:g}" + (f"; {remedy}" if remedy else ""))
 
-    at_least("agreement@10 of neighbours", measured["agreement@10"], threshold.agreement, threshold.remedy)
     at_least("the mean cosine", measured["cosine"]["mean"], threshold.cosine, threshold.remedy, 6)
-    at_least("agreement@10 of recommendations", measured["recommendations@10"], threshold.recommendations)
+    for name, what, limit in _agreements(threshold):
+        if not _within_chance(measured, name, limit):
+            remedy = threshold.remedy if name == "agreement@10" else ""
+            at_least(what, measured[name], limit, remedy)
     for scenario, ndcg in measured["ndcg@10"].items():
         if ndcg["ratio"] is not None and not _doubtful(ndcg, threshold):
             at_least(f"NDCG@10 ({scenario}) as a share of PyTorch's", ndcg["ratio"], threshold.ndcg)
@@ -53,7 +55,13 @@ def doubts(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
     Returns:
         A sentence for each, with the value, its limit and its interval; empty if there are none.
     """
-    found = []
+    found = [
+        f"{what} is {measured[name]:.4f}, below {limit:g}, but its interval is from {low:.4f} to {high:.4f}: too few "
+        "held-out queries to tell"
+        for name, what, limit in _agreements(threshold)
+        if _within_chance(measured, name, limit)
+        for low, high in [measured["intervals"][name]]
+    ]
     for scenario, ndcg in measured["ndcg@10"].items():
         if ndcg["ratio"] is not None and _doubtful(ndcg, threshold):
             low, high = ndcg["interval"]
@@ -63,6 +71,20 @@ def doubts(measured: Mapping[str, Any], threshold: Threshold) -> list[str]:
                 f"its interval is {reach}: too few held-out queries to tell"
             )
     return found
+
+
+def _agreements(threshold: Threshold) -> list[tuple[str, str, float]]:
+    """Each agreement: its name among the measures, what it is called, and its limit."""
+    return [
+        ("agreement@10", "agreement@10 of neighbours", threshold.agreement),
+        ("recommendations@10", "agreement@10 of recommendations", threshold.recommendations),
+    ]
+
+
+def _within_chance(measured: Mapping[str, Any], name: str, limit: float) -> bool:
+    """Whether an agreement lies below its limit and its interval does not."""
+    interval = measured.get("intervals", {}).get(name)
+    return interval is not None and measured[name] < limit <= interval[1]
 
 
 def _doubtful(ndcg: Mapping[str, Any], threshold: Threshold) -> bool:

@@ -67,6 +67,17 @@ def test_a_model_agrees_with_itself(reference: Predictions, holdout: HoldoutSet)
     assert measured["ece"] == quality(reference, holdout)["ece"]
 
 
+def test_agreements_have_intervals(reference: Predictions, holdout: HoldoutSet) -> None:
+    """The interval is around the mean; of a model that agrees with itself it is a point."""
+    for name in ("agreement@10", "recommendations@10"):
+        assert compare(reference, reference, holdout)["intervals"][name] == [1.0, 1.0]
+    noise = np.random.default_rng(0).normal(0, 0.05, reference.vectors.items.shape).astype(np.float32)
+    moved = replace(reference, vectors=replace(reference.vectors, items=reference.vectors.items + noise))
+    found = compare(moved, reference, holdout)
+    low, high = found["intervals"]["agreement@10"]
+    assert low < found["agreement@10"] < high
+
+
 def test_each_head_drifts_on_its_own(reference: Predictions, holdout: HoldoutSet) -> None:
     """A head that is off by some amount shows that amount, the others none; ratings as a share of their range of 3."""
     heads = dict(reference.heads)

@@ -80,6 +80,20 @@ def test_a_ratio_below_its_limit_for_certain_fails() -> None:
     assert doubts(MEASURED, _threshold()) == []
 
 
+@pytest.mark.parametrize("name", ["agreement@10", "recommendations@10"])
+def test_an_agreement_below_its_limit_by_chance_passes_and_says_so(name: str) -> None:
+    """Two of 800 neighbours that changed places say nothing against fp16; an interval below the limit does."""
+    threshold = _threshold(**{name.removesuffix("@10"): 0.998})
+    noisy = {**MEASURED, name: 0.9975, "intervals": {name: [0.9938, 1.0]}}
+    assert verdict(noisy, threshold) == []
+    (doubt,) = doubts(noisy, threshold)
+    assert "is 0.9975, below 0.998, but its interval is from 0.9938 to 1.0000: too few held-out queries" in doubt
+    worse = {**noisy, "intervals": {name: [0.997, 0.9979]}}
+    (failure,) = verdict(worse, threshold)
+    assert failure.endswith("is 0.9975, below 0.998")
+    assert doubts(worse, threshold) == []
+
+
 def test_what_is_no_number_fails() -> None:
     """A measure that is NaN fails."""
     broken = {**MEASURED, "agreement@10": float("nan"), "drift": {"rating": {"mean": float("nan"), "worst": 0.0}}}
