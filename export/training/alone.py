@@ -79,7 +79,7 @@ def sized(config: TrainConfig, examples: Examples) -> TrainConfig:
     """
     lengths = [len(text) for text in item_texts(examples)]
     read = config.items * float(np.mean(lengths)) if lengths else 0.0  # characters a step
-    steps = round(config.joint_text / read) if read else config.joint_steps
+    steps = round(config.joint_text / read) if read and config.adaptive else config.joint_steps
     width = config.dimensions or (WIDE if len(lengths) >= MANY else NARROW)
     return replace(config, dimensions=width, joint_steps=min(config.joint_steps, steps))
 

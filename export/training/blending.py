@@ -7,7 +7,7 @@ shall be found by those who like them. Nothing that the split holds out takes pa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
@@ -63,6 +63,16 @@ class Choice:
 CAUTIOUS: Final = Choice(Blend(1.0, 3.0), 0.2, float("nan"))
 
 
+def blends(config: TrainConfig) -> list[Blend]:
+    """What is tried; those of one weight of the words stand together."""
+    return [Blend(words, penalty) for words, penalty in product(WORDS if config.wide_part else (0.0,), PENALTIES)]
+
+
+def cautious(config: TrainConfig) -> Choice:
+    """What is taken where there is too little to choose by."""
+    return CAUTIOUS if config.wide_part else replace(CAUTIOUS, blend=Blend(0.0, CAUTIOUS.blend.penalty))
+
+
 def choose(examples: Examples, features: TextFeatures, config: TrainConfig) -> Choice:
     """Choose by cross-validation over the items that somebody likes, with a teacher for each fold.
 
@@ -72,8 +82,8 @@ def choose(examples: Examples, features: TextFeatures, config: TrainConfig) -> C
         config: the teacher's settings.
     """
     liked = np.flatnonzero(examples.popularity > 0)
-    if len(liked) < FOLDS * FOLDS:
-        return CAUTIOUS
+    if len(liked) < FOLDS * FOLDS or not config.adaptive:
+        return cautious(config)
     rng = np.random.default_rng([config.seed, 2])
     folds = np.array_split(rng.permutation(liked), FOLDS)
     worth: dict[tuple[Blend, float], list[float]] = {}
@@ -81,7 +91,7 @@ def choose(examples: Examples, features: TextFeatures, config: TrainConfig) -> C
         for key, value in _fold(examples, features, config, fold, rng).items():
             worth.setdefault(key, []).append(value)
     if not worth:
-        return CAUTIOUS
+        return cautious(config)
     means = {key: float(np.mean(values)) for key, values in worth.items()}
     blend, popularity = max(means, key=lambda key: (means[key], -key[0].words, key[0].penalty))
     return Choice(blend, popularity, means[blend, popularity])
@@ -100,10 +110,10 @@ def _fold(
     teacher = teach(rest, config)
     fitted = rng.permutation(np.flatnonzero(rest.popularity > 0))[:FITTED]
     targets = opinions(teacher, rest, fitted, users)  # (fitted, D + 1)
-    blends = [Blend(words, penalty) for words, penalty in product(WORDS, PENALTIES)]
+    tried = blends(config)
     some = right.of(users)
     found = {}
-    for blend, placement in zip(blends, solve(features.at(fitted), targets, blends), strict=True):
+    for blend, placement in zip(tried, solve(features.at(fitted), targets, tried), strict=True):
         foreseen = placement.of(features.at(candidates))  # (candidates, D + 1)
         taste = teacher.users[users] @ foreseen[:, :-1].T
         for popularity in POPULARITY:

@@ -318,6 +318,26 @@ class TrainConfig:
             option=False,
         ),
     ] = 0.0
+    closed_form: Annotated[
+        bool,
+        Setting(
+            "Whether texts put items by a regression in closed form, unless what steps left is clearly better.",
+            option=False,
+        ),
+    ] = True
+    wide_part: Annotated[
+        bool, Setting("Whether word pieces may count by themselves where texts put items.", option=False)
+    ] = True
+    adaptive: Annotated[
+        bool,
+        Setting(
+            "Whether the regression's penalty and weights are chosen on the data, and longer texts get fewer steps.",
+            option=False,
+        ),
+    ] = True
+    new_item_level: Annotated[
+        bool, Setting("Whether new items' scores are levelled with known ones' by items set aside.", option=False)
+    ] = True
     threads: Annotated[int, Setting("Number of torch's threads; the result depends on it.", at_least=1)] = 2
     max_minutes: Annotated[
         float,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from emberline.export.model import Emberline
 
 from .aim import SHRINKAGES, Aim, Matrix, foresee, known_users, take_aim
 from .bank import Bank, Profiles
-from .blending import PENALTIES, WORDS, Choice, choose, liked_among, top_by_item
+from .blending import Choice, blends, choose, liked_among, top_by_item
 from .config import TrainConfig
 from .encoding import wide_numbers
 from .examples import Examples, Floats, Indexes
@@ -82,6 +81,7 @@ class Known:
     examples: Examples
     profiles: Tensor
     choice: Choice
+    config: TrainConfig
 
     def aim(self, features: TextFeatures) -> Aim:
         """What users would like of new items, as they are now, shrunk as items aside are best placed."""
@@ -114,16 +114,16 @@ class Known:
         rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
         asked, right = self._asked()
         rows = self.aim(features).rows.astype(np.float32)
-        blends = [Blend(*one) for one in product(WORDS, PENALTIES)]
-        closed = solve(features.at(rest), rows[rest], blends)
+        tried = blends(self.config)
+        closed = solve(features.at(rest), rows[rest], tried)
         there = features.at(aside)
         found = [
             MeasuredPlacement(blend, mixed=False, items=self._worth(one.of(there), asked, right))
-            for blend, one in zip(blends, closed, strict=True)
+            for blend, one in zip(tried, closed, strict=True)
         ]
         if trained is not None:
             slope = _slope(trained.of(there), closed[0].of(there))
-            for blend, one in zip(blends, closed, strict=True):
+            for blend, one in zip(tried, closed, strict=True):
                 mean = one.mixed(trained.scaled(slope, 0.0))
                 found.append(MeasuredPlacement(blend, mixed=True, items=self._worth(mean.of(there), asked, right)))
             found.append(MeasuredPlacement(None, mixed=False, items=self._worth(trained.of(there), asked, right)))
@@ -140,6 +140,8 @@ class Known:
         """
         examples = self.examples
         trained = placed(self.model, features.words.shape[1])
+        if not self.config.closed_form:
+            return MeasuredPlacement(None, mixed=False, items=np.empty(0)).as_dict()
         ranked = self.measured(features, trained)
         best = ranked[0]
         closed = next(one.ndcg for one in ranked if one.blend == self.choice.blend and not one.mixed)
@@ -155,7 +157,7 @@ class Known:
             found = found.mixed(trained.scaled(slope, 0.0))
             foreseen = (foreseen + slope * trained.of(features.at(columns))) / 2
         slope, offset = aim.scale(examples, foreseen, columns)
-        if examples.aside.any():
+        if examples.aside.any() and self.config.new_item_level:
             offset += self._raise(slope * foreseen, columns, offset)
         place(self.model, found.scaled(slope, offset), pieces, features)
         return summary
@@ -200,6 +202,7 @@ class Settler:
         words: (n, features) of the items' texts.
         teacher: of n items and u users.
         choice: how texts put items, chosen before the encoder is trained.
+        config: the settings.
     """
 
     examples: Examples
@@ -209,6 +212,7 @@ class Settler:
     words: csr_matrix
     teacher: Teacher
     choice: Choice
+    config: TrainConfig
 
     @classmethod
     def start(
@@ -237,7 +241,7 @@ class Settler:
         if choice is None:
             features = TextFeatures(bank.items.numpy(), emphasised(model.item_tower, examples), words)
             choice = choose(examples, features, config)
-        return cls(examples, profiles, tokenizer, pieces, words, teacher, choice)
+        return cls(examples, profiles, tokenizer, pieces, words, teacher, choice, config)
 
     def aim(self, model: Emberline, table: ItemTable, bank: Bank) -> None:
         """Set the table's aim, and let texts put the items there."""
@@ -267,4 +271,4 @@ class Settler:
         return TextFeatures(bank.items.numpy(), emphasised(model.item_tower, self.examples), self.words)
 
     def _known(self, model: Emberline, table: ItemTable, bank: Bank) -> Known:
-        return Known(model, table, self.teacher, self.examples, self.profiles.vectors(bank), self.choice)
+        return Known(model, table, self.teacher, self.examples, self.profiles.vectors(bank), self.choice, self.config)

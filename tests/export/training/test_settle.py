@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,13 +17,15 @@ from emberline.export.data.reader import read
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import split
 from emberline.export.model import Emberline, ModelConfig
+from emberline.export.training.alone import sized
 from emberline.export.training.bank import Bank, Profiles
+from emberline.export.training.blending import CAUTIOUS, Choice
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import LEAST, MAX_ENTROPY, Examples
 from emberline.export.training.loop import train
 from emberline.export.training.placement import Blend
 from emberline.export.training.run import load_run
-from emberline.export.training.settle import MeasuredPlacement, Settler
+from emberline.export.training.settle import Known, MeasuredPlacement, Settler
 from emberline.export.training.start import start
 from emberline.export.training.table import ItemTable
 from emberline.export.training.teacher import teach
@@ -129,8 +133,8 @@ def test_what_is_shipped_is_not_beaten_by_the_closed_form(run: Path) -> None:
     assert found["ndcg@10 of items aside"] >= found["closed form"]
 
 
-def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConfig) -> None:
-    """Where gradient steps left nonsense, the best placement is not theirs, and is worth what the closed form is."""
+def _settle(learnt: Examples, config: TrainConfig) -> tuple[Emberline, Choice, Mapping[str, object]]:
+    """Settle a model whose gradient steps left nonsense: the model, the choice, and what was settled on."""
     source = pretrained.load(config.encoder, config.max_length)
     torch.manual_seed(0)
     names = learnt.label_names
@@ -145,8 +149,50 @@ def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConf
     settler = Settler.start(model, bank, (learnt, profiles, source.tokenizer), teacher, config)
     torch.nn.init.normal_(model.item_tower.text.weight, std=100.0)
     found = settler.settle(model, table, bank)
+    return model, settler.choice, found
+
+
+def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConfig) -> None:
+    """Where gradient steps left nonsense, the best placement is not theirs, and is worth what the closed form is."""
+    _, _, found = _settle(learnt, config)
     assert found["kind"] != "trained map"
-    assert found["ndcg@10 of items aside"] >= found["closed form"]
+    assert cast(float, found["ndcg@10 of items aside"]) >= cast(float, found["closed form"])
+
+
+def test_without_a_closed_form_the_trained_map_stays(learnt: Examples, config: TrainConfig) -> None:
+    """Switched off, nothing is solved, however bad the map is."""
+    model, _, found = _settle(learnt, replace(config, closed_form=False))
+    assert found == {"kind": "trained map"}
+    assert model.item_tower.text.weight.std() > 50
+
+
+def test_without_a_wide_part_words_never_count(learnt: Examples, config: TrainConfig) -> None:
+    """Switched off, neither the choice nor what is settled on has any."""
+    model, choice, found = _settle(learnt, replace(config, wide_part=False))
+    assert choice.blend.words == 0.0
+    assert found.get("words", 0.0) == 0.0
+    assert model.encoder.words is None
+
+
+def test_without_adaptation_nothing_is_chosen(learnt: Examples, config: TrainConfig) -> None:
+    """Switched off, the regression is the cautious one, without a measurement."""
+    _, choice, _ = _settle(learnt, replace(config, adaptive=False))
+    assert choice == CAUTIOUS
+    assert np.isnan(choice.ndcg)
+    long = sized(replace(config, adaptive=False, joint_steps=400, joint_text=1), learnt)
+    assert long.joint_steps == 400
+
+
+def test_without_a_level_new_items_are_not_raised(
+    learnt: Examples, config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The offset by which one ranking finds most is sought only if it is asked for."""
+    asked = []
+    monkeypatch.setattr(Known, "_raise", lambda *args: asked.append(args) or 0.0)
+    _settle(learnt, replace(config, new_item_level=False))
+    assert not asked
+    _settle(learnt, config)
+    assert asked
 
 
 @pytest.mark.parametrize(
