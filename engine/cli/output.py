@@ -8,9 +8,6 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 if TYPE_CHECKING:
     from emberline.engine.records import Provenance, Timings
@@ -34,6 +31,10 @@ def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[object]], *,
         for row in (columns, *rows):
             typer.echo("\t".join(" ".join(str(cell).split()) for cell in row))
         return
+    from rich.console import Console  # a server's start, which has no table, does without
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading, side in columns.items():
         table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
@@ -44,6 +45,9 @@ def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[object]], *,
 
 def print_footer(timings: Timings, provenance: Provenance, note: str = "") -> None:
     """Print the model, the precision and the time of a result."""
+    from rich.console import Console
+    from rich.markup import escape
+
     parts = (note, f"{provenance.model_id} in {provenance.precision}", f"{timings.total * 1000:.1f} ms on the server")
     Console().print(escape(" · ".join(part for part in parts if part)), style="dim", highlight=False)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -26,6 +25,9 @@ from .score import score
 from .serve import serve
 from .sign import sign
 from .verify import verify
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 #: Entry points of this group are commands: each is a `typer.Typer` or a function, by the command's name.
 GROUP: Final = "emberline.commands"
@@ -81,6 +83,8 @@ def program(first: str) -> typer.Typer:
     app.add_typer(catalogue, name="catalogue", rich_help_panel=_ASK)
     app.add_typer(models, name="models", rich_help_panel=_ASK)
     if first not in ("items", "catalogue", "models", *_OWN):
+        from importlib.metadata import entry_points  # which the program's own commands do without
+
         for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
             _add(app, entry)
     return app

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import Final
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 #: Seconds between two lines, so that progress does not fill a log.
 _INTERVAL: Final = 10.0
@@ -22,6 +20,9 @@ def progress(unit: str) -> Iterator[Callable[[int], None]]:
     Args:
         unit: what is counted, e.g. ``items upserted``.
     """
+    from rich.console import Console  # a server's start does without
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} {task.description}"), TimeElapsedColumn())

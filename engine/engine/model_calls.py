@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Final
 
 import numpy as np
 
+from emberline import __version__
 from emberline.engine import tracing
 from emberline.engine.batching.threads import WorkerThreads
 from emberline.engine.config import EngineConfig
@@ -97,7 +97,7 @@ class ModelCalls:
         self._threads = WorkerThreads(config.cores, "engine")
         self._encoder = EncodingPipeline(config, components, self.metrics, self._threads)
         self._started = time.monotonic()
-        self._version = version("emberline")
+        self._version = __version__
         self._admission = Admission()
 
     async def encode(self, request: EncodeRequest, options: RequestOptions) -> EncodeResult:

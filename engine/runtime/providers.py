@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib.metadata
 import importlib.util
 import io
 import mmap
@@ -107,6 +106,8 @@ def linked_tensorrt(provider: Path) -> str:
 
 def installed_tensorrt() -> str:
     """Return the version of the installed TensorRT package; empty if TensorRT is installed system-wide."""
+    import importlib.metadata  # which no other device needs
+
     names = [name for name in importlib.metadata.packages_distributions().get("tensorrt_libs", ()) if name]
     return importlib.metadata.version(names[0]) if names else ""
 

@@ -10,13 +10,13 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
 from typing import Final, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from emberline import __version__
 from emberline.engine.bundle import BundleLayout, Manifest
 from emberline.engine.engine import Engine
 from emberline.engine.errors import ConfigError, EmberlineError
@@ -182,7 +182,7 @@ class Server:
         # Before the port: who names a wrong folder should not read of a port first.
         Manifest.read(BundleLayout(config.engine.bundle).manifest)
         endpoint, ratio = config.otlp_endpoint, config.trace_ratio
-        tracer = None if endpoint is None else Tracer(endpoint, ratio, version("emberline"))
+        tracer = None if endpoint is None else Tracer(endpoint, ratio, __version__)
         tokens = None if config.tokens is None else Tokens(config.tokens)
         transport = grpc.aio.server(
             options=(

@@ -133,7 +133,9 @@ def _add(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         raise error
 
     entry = EntryPoint("train", "emberline.export.cli:train", program_module.GROUP)
-    monkeypatch.setattr(program_module, "entry_points", lambda group: [entry] if group == program_module.GROUP else [])
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda group: [entry] if group == program_module.GROUP else []
+    )
     monkeypatch.setattr(EntryPoint, "load", load)
 
 

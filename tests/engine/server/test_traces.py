@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import subprocess
@@ -99,6 +100,8 @@ async def test_a_call_and_its_stages_are_spans(traced: ServerConfig, collector: 
     assert began <= call.start_time_unix_nano
     starts = [span.start_time_unix_nano for span in stages]
     assert starts == sorted(starts)
+    for before, after in itertools.pairwise(stages[1:]):
+        assert after.start_time_unix_nano == before.end_time_unix_nano
     slack = 5_000_000  # two clocks are read at two moments
     for span in stages:
         assert call.start_time_unix_nano - slack <= span.start_time_unix_nano < span.end_time_unix_nano
