@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from emberline.bench.harness.measurements import (
     P50,
     THROUGHPUT,
+    Bound,
     Measurements,
     Row,
     Summary,
@@ -116,3 +117,39 @@ def test_what_is_dropped_leaves_no_row():
         measured.add("Offline", name, {THROUGHPUT: 1.0})
     measured.drop(lambda name: name == "goes")
     assert [(row.variant, row.values) for row in measured.rows] == [("stays", [1.0])]
+
+
+def test_the_mean_is_that_of_the_seeds():
+    """A method that has no value in a section has no mean either."""
+    measured = Measurements()
+    for value in (1.0, 2.0, 6.0):
+        measured.add("item cold", "ridge", {"ndcg@10": value})
+    assert measured.mean("item cold", "ridge", "ndcg@10") == 3.0
+    assert measured.mean("item cold", "ALS", "ndcg@10") is None
+
+
+@pytest.mark.parametrize(
+    ("values", "at_most", "reached", "share"),
+    [
+        ((2.0, 4.0, 3.0), False, True, 1.5),
+        ((2.0,), False, True, 1.0),
+        ((1.0, 1.0, 9.0), False, False, 0.5),
+        ((1.0,), True, True, 2.0),
+        ((2.0,), True, True, 1.0),
+        ((4.0,), True, False, 0.5),
+        ((0.0,), True, True, math.inf),
+    ],
+)
+def test_a_bound_is_reached_by_the_median(values, at_most, reached, share):
+    """At the bound itself it is reached; the share says how far away the median is, in either direction."""
+    found = Bound.of("texts/s", "one / other", values, 2.0, at_most=at_most, profile="spent")
+    assert (found.reached, found.share) == (reached, share)
+    assert found.value == Summary.of(values)
+    assert (found.reason, found.profile) == ("", "spent")
+
+
+@pytest.mark.parametrize(("values", "reason"), [((), "one was not measured"), ((1.0, math.nan), "it is not a number")])
+def test_a_bound_without_a_number_is_not_reached(values, reason):
+    """What was not measured, or is no number, has the reason in place of the value."""
+    found = Bound.of("texts/s", "one / other", values, 2.0, reason="" if values else "one was not measured")
+    assert (found.reached, found.value, found.share, found.reason) == (False, None, None, reason)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emberline.export.evaluation.evaluation import evaluate
-from emberline.export.gate.comparison import agreement, compare, quality
+from emberline.export.gate.comparison import TIE, agreement, agreements, compare, quality
 from emberline.export.gate.holdout import HoldoutSet
 from emberline.export.gate.predictions import Predictions, predict
 from emberline.export.training.run import Run
@@ -39,6 +39,18 @@ def test_agreement_is_counted_as_sets_are(seed: int, k: int) -> None:
     reference, found = rng.permutation(12).astype(np.float32)[None], rng.permutation(12).astype(np.float32)[None]
     both = set(np.argsort(-reference[0])[:k]) & set(np.argsort(-found[0])[:k])
     assert agreement(found, reference, k) == pytest.approx(len(both) / k)
+
+
+@pytest.mark.parametrize("k", [1, 10, 100])
+def test_the_best_of_a_large_catalogue_are_the_best(k: int) -> None:
+    """Picking the best without sorting the rest finds what sorting finds, in rows that are no longer short."""
+    reference, noise = np.random.default_rng(k).random((2, 20, 3000), dtype=np.float32)
+    near = reference + np.float32(0.001) * noise
+    last = -np.sort(-reference, axis=1)[:, k - 1 : k]
+    best = np.argsort(-near, axis=1)[:, :k]
+    expected = (np.take_along_axis(reference, best, axis=1) >= last - TIE).mean(axis=1)
+    assert 0 < expected.mean() < 1
+    np.testing.assert_array_equal(agreements(near, reference, k), expected)
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +190,11 @@ def test_ratios_are_of_the_form_to_the_reference(reference: Predictions, holdout
             assert found["ratio"] == pytest.approx(mine / its)
             assert found["interval"][0] <= found["ratio"] <= (found["interval"][1] or np.inf)
     assert measured["ndcg@10"]["item cold"]["value"] != measured["recall@10"]["item cold"]["value"]
+
+
+def test_cosines_are_of_directions(reference: Predictions, holdout: HoldoutSet) -> None:
+    """Vectors of another length, such as those with a wide part, have the same cosines."""
+    vectors = replace(reference.vectors, items=2 * reference.vectors.items, profiles=2 * reference.vectors.profiles)
+    longer = replace(reference, vectors=vectors)
+    for ours, theirs in ((longer, reference), (reference, longer)):
+        assert compare(ours, theirs, holdout)["cosine"]["mean"] == pytest.approx(1)
