@@ -45,6 +45,7 @@ _OWN: Final[dict[str, tuple[Callable[..., None], str]]] = {
     "info": (info, _ASK),
     "health": (health, _ASK),
 }
+_GROUPS: Final[dict[str, typer.Typer]] = {"items": items, "catalogue": catalogue, "models": models}
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def main() -> None:
     sys.argv[0] = str(Path(sys.argv[0]).with_name("emberline"))
     arguments = sys.argv[1:]
     try:
-        code = program(arguments[0] if arguments else "")(prog_name="emberline", standalone_mode=False)
+        code = program(arguments[0] if arguments else "--help")(prog_name="emberline", standalone_mode=False)
     except (EmberlineError, UsageError) as error:
         line, code = failure(error)
         if line:
@@ -66,9 +67,11 @@ def main() -> None:
 def program(first: str) -> typer.Typer:
     """Build the program's commands.
 
+    To build a command takes longer than to load it, so that nothing is built that is not needed.
+
     Args:
-        first: the first argument. If it names one of the program's own commands, those of other packages are not
-            loaded.
+        first: the first argument. If it names a command, that one alone is built; otherwise all are listed with their
+            first lines, for the help. Empty: all are built.
     """
     app = typer.Typer(
         help="Recommend what has never been seen: train, prove, serve and ask a multitask BERT.",
@@ -77,17 +80,41 @@ def program(first: str) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
+    alone = first in _OWN or first in _GROUPS
+    entries = [] if alone else _entries()
+    alone = alone or first in [entry.name for entry in entries]
+    listed = bool(first) and not alone
     for name, (command, panel) in _OWN.items():
-        app.command(name, rich_help_panel=panel)(command)
-    app.add_typer(items, name="items", rich_help_panel=_ASK)
-    app.add_typer(catalogue, name="catalogue", rich_help_panel=_ASK)
-    app.add_typer(models, name="models", rich_help_panel=_ASK)
-    if first not in ("items", "catalogue", "models", *_OWN):
-        from importlib.metadata import entry_points  # which the program's own commands do without
-
-        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-            _add(app, entry)
+        if not alone or name == first:
+            app.command(name, rich_help_panel=panel)(_listed(command) if listed else command)
+    for name, group in _GROUPS.items():
+        if not alone or name == first:
+            app.add_typer(_listed_group(group) if listed else group, name=name, rich_help_panel=_ASK)
+    for entry in entries:
+        if not alone or entry.name == first:
+            _add(app, entry, listed=listed)
     return app
+
+
+def _entries() -> list[EntryPoint]:
+    """The commands of other packages."""
+    from importlib.metadata import entry_points  # which the program's own commands do without
+
+    return sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+
+
+def _listed(command: Callable[..., None]) -> Callable[[], None]:
+    """A command as a list of commands needs it: without its options."""
+
+    def nothing() -> None:
+        pass
+
+    nothing.__doc__ = command.__doc__
+    return nothing
+
+
+def _listed_group(group: typer.Typer) -> typer.Typer:
+    return typer.Typer(help=group.info.help)
 
 
 def _show_version(requested: bool) -> None:
@@ -104,7 +131,7 @@ def _options(
     """The program's own options; a callback handles `version`."""
 
 
-def _add(app: typer.Typer, entry: EntryPoint) -> None:
+def _add(app: typer.Typer, entry: EntryPoint, *, listed: bool) -> None:
     try:
         command = entry.load()
     except (ImportError, AttributeError) as error:
@@ -114,9 +141,9 @@ def _add(app: typer.Typer, entry: EntryPoint) -> None:
         app.command(entry.name, rich_help_panel=_MAKE, context_settings=anything)(refuse)
         return
     if isinstance(command, typer.Typer):
-        app.add_typer(command, name=entry.name, rich_help_panel=_MAKE)
+        app.add_typer(_listed_group(command) if listed else command, name=entry.name, rich_help_panel=_MAKE)
     else:
-        app.command(entry.name, rich_help_panel=_MAKE)(command)
+        app.command(entry.name, rich_help_panel=_MAKE)(_listed(command) if listed else command)
 
 
 def _loading_error(entry: EntryPoint, error: ImportError | AttributeError) -> EmberlineError:

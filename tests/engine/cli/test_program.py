@@ -50,6 +50,18 @@ def test_the_commands_are_there() -> None:
     assert {"emberline items upsert", "emberline items delete", "emberline items get"} < COMMANDS.keys()
 
 
+def test_only_what_is_asked_for_is_built() -> None:
+    """The help lists all commands with their first lines and builds no options; a command's name builds it alone."""
+    whole = typer.main.get_command(program("")).commands
+    listed = typer.main.get_command(program("--help")).commands
+    assert {name: command.help for name, command in listed.items()} == {n: c.help for n, c in whole.items()}
+    assert not any(parameter.name != "help" for command in listed.values() for parameter in command.params)
+    for name in ("recommend", "items", "train"):
+        (alone,) = typer.main.get_command(program(name)).commands.items()
+        assert alone[0] == name
+        assert [one.name for one in alone[1].params] == [one.name for one in whole[name].params]
+
+
 def test_every_setting_is_an_option_of_serve_with_its_default(
     monkeypatch: pytest.MonkeyPatch, emberline: Emberline, tmp_path: Path
 ) -> None:
