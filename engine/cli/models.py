@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from .connection import connect
-from .options import SERVER, AsJson, AsTsv, Server, TlsCa, TokenFile
+from .options import SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout, TlsCa, TokenFile
 from .output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -28,20 +28,30 @@ def load(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    as_json: AsJson = False,
+    as_tsv: AsTsv = False,
 ) -> None:
     """Load a model from the server's folder of models, or load it again. The token needs the scope admin.
 
     Calls reach it by the metadata `emberline-model: NAME`, as Client(model=NAME) sends them.
     """
     with connect(server, tls_ca, token_file) as client:
-        _print(client.load_model(name, items=items))
+        _print(client.load_model(name, items=items), as_json, as_tsv)
 
 
 @models.command()
-def unload(name: _Name, server: Server = SERVER, tls_ca: TlsCa = None, token_file: TokenFile = None) -> None:
+def unload(
+    name: _Name,
+    server: Server = SERVER,
+    tls_ca: TlsCa = None,
+    token_file: TokenFile = None,
+    timeout: Timeout = TIMEOUT,
+    as_json: AsJson = False,
+    as_tsv: AsTsv = False,
+) -> None:
     """Unload a model, once its requests are answered. The token needs the scope admin."""
-    with connect(server, tls_ca, token_file) as client:
-        _print(client.unload_model(name))
+    with connect(server, tls_ca, token_file, timeout=timeout) as client:
+        _print(client.unload_model(name), as_json, as_tsv)
 
 
 @models.command()
@@ -54,10 +64,13 @@ def route(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    timeout: Timeout = TIMEOUT,
+    as_json: AsJson = False,
+    as_tsv: AsTsv = False,
 ) -> None:
     """Send a share of the requests that name no model to a loaded one. The token needs the scope admin."""
-    with connect(server, tls_ca, token_file) as client:
-        _print(client.route_model(name, share=share, shadow=shadow))
+    with connect(server, tls_ca, token_file, timeout=timeout) as client:
+        _print(client.route_model(name, share=share, shadow=shadow), as_json, as_tsv)
 
 
 @models.command(name="list")
@@ -65,19 +78,19 @@ def show(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
     as_tsv: AsTsv = False,
 ) -> None:
     """List the models that are loaded, the default first."""
-    with connect(server, tls_ca, token_file) as client:
-        loaded = client.list_models()
+    with connect(server, tls_ca, token_file, timeout=timeout) as client:
+        _print(client.list_models(), as_json, as_tsv)
+
+
+def _print(loaded: Iterable[LoadedModel], as_json: bool, as_tsv: bool) -> None:
     if as_json:
         print_json(loaded)
-    else:
-        _print(loaded, as_tsv=as_tsv)
-
-
-def _print(loaded: Iterable[LoadedModel], *, as_tsv: bool = False) -> None:
+        return
     columns = {"name": "left", "model": "left", "precision": "left", "items": "right"}
     rows = [
         (

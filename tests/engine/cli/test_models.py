@@ -22,7 +22,8 @@ def test_models_are_loaded_routed_listed_and_unloaded(
         assert (loaded.code, loaded.err) == (0, "")
         assert "(default)" in loaded.out
         assert "other-00000000" in loaded.out
-        assert emberline("models", "route", "other", "--share", "0.25", *at).code == 0
+        routed = emberline("models", "route", "other", "--share", "0.25", "--json", *at).json
+        assert [model["share"] for model in routed] == [0.0, 0.25]
         listed = emberline("models", "list", "--json", *at).json
         assert [(model["name"], model["share"]) for model in listed] == [("", 0.0), ("other", 0.25)]
         assert emberline("models", "list", "--tsv", *at).out.splitlines()[2].split("\t")[0] == "other"
