@@ -10,6 +10,7 @@ import numpy as np
 from .batching.batcher import Batcher
 from .batching.planner import Limits
 from .batching.queue import RequestQueue
+from .batching.shares import ClientShares
 from .batching.threads import WorkerThreads
 from .batching.vector_cache import VectorCache
 from .config import EngineConfig
@@ -17,7 +18,6 @@ from .loading import EngineComponents
 from .metrics import Metrics
 from .records import Encoding, Floats, RequestOptions, Timings
 from .scoring.attributes import unknown_tokens
-from .shares import ClientShares
 from .text.tokenizer import UNKNOWN_SHARE
 from .validation import check_deadline
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from emberline.engine.batching.shares import ClientShares
 from emberline.engine.errors import Overloaded, ShuttingDown
-from emberline.engine.shares import ClientShares
 
 #: Maximum share of the slots that streams may hold, so that idle streams leave slots to short calls.
 _STREAM_SHARE: Final = 0.5

@@ -11,12 +11,12 @@ import grpc
 import pytest
 
 from emberline.engine import AsyncClient, Overloaded
+from emberline.engine.batching.shares import ClientShares
 from emberline.engine.errors import ClientOverloaded, ConfigError
 from emberline.engine.server import clients as module
 from emberline.engine.server.clients import Clients
 from emberline.engine.server.config import ServerConfig
 from emberline.engine.server.lifecycle import Server
-from emberline.engine.shares import ClientShares
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto import emberline_pb2_grpc
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .errors import ClientOverloaded
+from emberline.engine.errors import ClientOverloaded
 
 
 class ClientShares:
