@@ -77,6 +77,13 @@ class EngineConfig:
             "start-up, and never larger."
         ),
     ] = "fp32"
+    reencode: Annotated[
+        bool,
+        Setting(
+            "Encode the live catalogue's items again if another encoder made its vectors, which is refused otherwise. "
+            "The start then takes as long as that."
+        ),
+    ] = False
     cache: Annotated[
         Path | None,
         Setting(

@@ -92,14 +92,22 @@ def export(path: Path) -> Iterator[str]:
                 yield json.dumps(item, ensure_ascii=False)
 
 
+def meta_of(path: Path) -> Meta:
+    """Return the description of a file's vectors.
+
+    Raises:
+        CatalogueError: the file cannot be used, or a server holds it.
+    """
+    with closing(connect(path)) as connection, translated_errors(path):
+        return _meta(path, connection)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Store]:
     """Open a file with the vectors that it has."""
     if not path.is_file():
         raise CatalogueError(f"{path} is not a file; name that of a catalogue")
-    with closing(connect(path)) as connection, translated_errors(path):
-        meta = _meta(path, connection)
-    with closing(Store.open(path, None, meta)) as store:
+    with closing(Store.open(path, None, meta_of(path))) as store:
         yield store
 
 

@@ -301,8 +301,8 @@ def _check(path: Path, connection: sqlite3.Connection, meta: Meta) -> VectorKind
     if entries.get("fingerprint") != meta.fingerprint:
         raise CatalogueError(
             f"{path} was made by another encoder (its fingerprint is {entries.get('fingerprint')}, the bundle's "
-            f"{meta.fingerprint}), so their vectors cannot be compared; name another file with --catalogue PATH and "
-            "upsert its items there, which encodes them again, or delete it to start again with the bundle's items"
+            f"{meta.fingerprint}), so their vectors cannot be compared; start with --reencode, which encodes its items "
+            "again, or name another file with --catalogue PATH, which starts with the bundle's items"
         )
     kinds = {numbers: kind for kind, numbers in NUMBERS.items()}
     kind = kinds.get(entries.get("storage", ""))

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Self
 
-from emberline.engine.bundle import Manifest
+from emberline.engine.bundle import BundleLayout, Manifest
 from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.maintenance import meta_of
 from emberline.engine.config import EngineConfig
 from emberline.engine.loading import EngineComponents, load
 from emberline.engine.metrics import Metrics
@@ -46,8 +47,26 @@ class Engine(CatalogueCalls):
     @classmethod
     async def start(cls, config: EngineConfig) -> Self:
         """Load a bundle and a catalogue, and return the engine when it is ready; see `load` for the errors."""
-        engine = cls(config, await asyncio.to_thread(load, config))
+        old = await asyncio.to_thread(_stale_catalogue, config) if config.reencode else None
+        if old is None:
+            engine = cls(config, await asyncio.to_thread(load, config))
+        else:
+            engine = await cls._reencoded(config, old)
         engine.begin()
+        return engine
+
+    @classmethod
+    async def _reencoded(cls, config: EngineConfig, old: Catalogue) -> Self:
+        """Start with a catalogue whose items are those of another one, which it replaces."""
+        with old:
+            components = await asyncio.to_thread(load, config, lambda manifest: _beside(config, manifest))
+            engine = cls(config, components)
+            try:
+                await Reencoding(old, engine._catalogue, engine._reencode, lambda: False).run()
+                await asyncio.to_thread(engine._catalogue.take_place_of, old)
+            except BaseException:
+                await engine._discard()
+                raise
         return engine
 
     def begin(self) -> None:
@@ -188,15 +207,33 @@ class Engine(CatalogueCalls):
         """Return the catalogue for a bundle: this one, or an empty one beside it if the bundle has another encoder."""
         if manifest.fingerprint == self._catalogue.fingerprint:
             return self._catalogue
-        return Catalogue.beside(
-            self._config.live_catalogue,
-            fingerprint=manifest.fingerprint,
-            hidden=manifest.hidden,
-            dimensions=manifest.dimensions,
-            kind=self._config.catalogue_vectors,
-        )
+        return _beside(self._config, manifest)
 
     async def _discard(self) -> None:
         """Stop an engine that never served, and remove the catalogue that was begun for it."""
         await self.retire()
         await asyncio.to_thread(self._catalogue.discard)
+
+
+def _beside(config: EngineConfig, manifest: Manifest) -> Catalogue:
+    """Create an empty catalogue for a bundle beside the live one."""
+    return Catalogue.beside(
+        config.live_catalogue,
+        fingerprint=manifest.fingerprint,
+        hidden=manifest.hidden,
+        dimensions=manifest.dimensions,
+        kind=config.catalogue_vectors,
+    )
+
+
+def _stale_catalogue(config: EngineConfig) -> Catalogue | None:
+    """Open the live catalogue if another encoder than the bundle's made it; None otherwise."""
+    path = config.live_catalogue
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    meta = meta_of(path)
+    if meta.fingerprint == Manifest.read(BundleLayout(config.bundle).manifest).fingerprint:
+        return None
+    return Catalogue.open(
+        path, fingerprint=meta.fingerprint, hidden=meta.hidden, dimensions=meta.dimensions, kind=meta.kind
+    )

@@ -88,6 +88,7 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
         "client_share": "0.5",
         "allow_failed_gate": None,
         "read_only": None,
+        "reencode": None,
         "no_reflection": None,
         "ignore_priorities": None,
     }

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from emberline.engine import AsyncClient, Item, User
+from emberline.engine.errors import CatalogueError
 from emberline.engine.records import RecommendRequest
 from emberline.engine.server.config import ServerConfig
 from emberline.engine.server.lifecycle import Server
@@ -279,3 +280,42 @@ async def test_a_catalogue_that_cannot_be_moved_stays(
     with closing(sqlite3.connect(settings.engine.live_catalogue)) as file:
         assert file.execute("SELECT count(*) FROM items").fetchone() == (7,)
     assert not list(settings.engine.live_catalogue.parent.glob("*.reloading*"))
+
+
+async def test_a_start_can_encode_the_catalogue_again(settings: ServerConfig, bundle: Path, other: Path) -> None:
+    """Where the bundle was replaced while no server ran: refused with the way out, or encoded again on demand."""
+    server = await Server.start(settings)
+    async with AsyncClient(server.address) as client:
+        await client.upsert_items([Item("nova", text="title: Nova")])
+        before = (await client.get_items(["nova"], vectors=True)).items[0]
+    await server.drain()
+    _replace(bundle, other)
+    with pytest.raises(CatalogueError, match=r"made by another encoder .*; start with --reencode"):
+        await Server.start(settings)
+    again = replace(settings, engine=replace(settings.engine, reencode=True))
+    for _ in range(2):  # the second time there is nothing to do
+        server = await Server.start(again)
+        async with AsyncClient(server.address) as client:
+            assert (await client.info()).catalogue_items == 7
+            after = (await client.get_items(["nova"], vectors=True)).items[0]
+            np.testing.assert_allclose(after.embedding, await _vector(client, "title: Nova"), atol=1e-5)
+            assert after.updated == before.updated
+        await server.drain()
+    assert not np.allclose(after.embedding, before.embedding)
+    assert [path.name for path in settings.engine.live_catalogue.parent.glob("live.sqlite*")] == ["live.sqlite"]
+    await (await Server.start(settings)).drain()
+
+
+async def test_a_start_that_cannot_encode_again_leaves_the_catalogue(
+    settings: ServerConfig, bundle: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays the old encoder's, unlocked, and nothing lies beside it."""
+    await (await Server.start(settings)).drain()
+    _replace(bundle, other)
+    again = replace(settings, engine=replace(settings.engine, reencode=True))
+    with monkeypatch.context() as patch:
+        patch.setattr("emberline.engine.engine.Engine._reencode", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await Server.start(again)
+    assert [path.name for path in settings.engine.live_catalogue.parent.glob("live.sqlite*")] == ["live.sqlite"]
+    await (await Server.start(again)).drain()
