@@ -20,10 +20,10 @@ from .entries import Cost, Entry
 def to_arrays(entries: Sequence[Entry]) -> dict[str, NDArray[Any]]:
     """What entries hold, but for their scenarios and what was shown: by these nothing is compared."""
     found: dict[str, NDArray[Any]] = {}
-    said = []
+    records = []
     for place, entry in enumerate(entries):
         evaluation = entry.evaluation
-        said.append(
+        records.append(
             {
                 **{name: getattr(entry, name) for name in ("seed", "method", "kind", "facts", "settings")},
                 **{name: getattr(entry, name) for name in ("tuned_to", "tried")},
@@ -38,7 +38,7 @@ def to_arrays(entries: Sequence[Entry]) -> dict[str, NDArray[Any]]:
         for k in evaluation.ndcg:
             found[f"{place}/ndcg/{k}"] = evaluation.ndcg[k]
             found[f"{place}/recall/{k}"] = evaluation.recall[k]
-    found["said"] = np.frombuffer(encode(said), dtype=np.uint8)
+    found["records"] = np.frombuffer(encode(records), dtype=np.uint8)
     return found
 
 
@@ -53,10 +53,10 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], scenarios: Iterable[Scenario
     for scenario in scenarios:
         known |= {scenario.name: scenario, **{part.scenario.name: part.scenario for part in parts(scenario)}}
     entries = []
-    for place, said in enumerate(msgspec.json.decode(arrays["said"].tobytes())):
-        name, cost, new_likes = said.pop("scenario"), Cost(**said.pop("cost")), said.pop("new_likes")
+    for place, record in enumerate(msgspec.json.decode(arrays["records"].tobytes())):
+        name, cost, new_likes = record.pop("scenario"), Cost(**record.pop("cost")), record.pop("new_likes")
         coverage, gini, new_places = (
-            {int(k): float(share) for k, share in said.pop(key)} for key in ("coverage", "gini", "new_places")
+            {int(k): float(share) for k, share in record.pop(key)} for key in ("coverage", "gini", "new_places")
         )
         evaluation = Evaluation(
             scenario=name,
@@ -70,7 +70,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], scenarios: Iterable[Scenario
             new_places=new_places,
             new_likes=new_likes,
         )
-        entries.append(Entry(scenario=known[name], evaluation=evaluation, cost=cost, **said))
+        entries.append(Entry(scenario=known[name], evaluation=evaluation, cost=cost, **record))
     return entries
 
 
