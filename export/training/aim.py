@@ -7,6 +7,7 @@ of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +23,7 @@ from emberline.export.model import Emberline
 
 from .blending import Choice
 from .examples import Examples, Indexes
-from .placement import Blend, TextFeatures, put, solve
+from .placement import Blend, TextFeatures, put, solve, solve_mean
 from .table import ItemTable
 from .teacher import Teacher
 
@@ -153,8 +154,8 @@ def take_aim(
         choice: how texts put items.
     """
     found = Aim.of(model, table, teacher, examples, profiles, choice.popularity)
-    blend = Blend(0.0, max(choice.blend.penalty, STEADY))
-    columns, foreseen = foresee(features, found.rows, examples, blend)
+    blend = Blend(0.0, max(choice.blends[0].penalty, STEADY))
+    columns, foreseen = foresee(features, found.rows, examples, [blend])
     slope, offset = found.scale(examples, foreseen, columns)
     rows = slope * found.rows
     rows[:, -1] += offset
@@ -165,7 +166,9 @@ def take_aim(
     put(model, solve(features.at(rest), table.aim.numpy()[rest], [blend])[0])
 
 
-def foresee(features: TextFeatures, rows: Matrix, examples: Examples, blend: Blend) -> tuple[Indexes, Matrix]:
+def foresee(
+    features: TextFeatures, rows: Matrix, examples: Examples, blends: Sequence[Blend]
+) -> tuple[Indexes, Matrix]:
     """Where texts put items that the regression was not fitted to: those aside, or else all known ones by folds.
 
     Returns:
@@ -175,12 +178,12 @@ def foresee(features: TextFeatures, rows: Matrix, examples: Examples, blend: Ble
     targets = rows.astype(np.float32)
     if examples.aside.any():
         rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
-        found = solve(features.at(rest), targets[rest], [blend])[0].of(features.at(aside))
+        found = solve_mean(features.at(rest), targets[rest], blends).of(features.at(aside))
         return aside, found.astype(np.float64)
     foreseen = rows[known].copy()
     if len(known) > 1:
         for rest, part in KFold(min(FOLDS, len(known)), shuffle=True, random_state=0).split(known):
-            fitted = solve(features.at(known[rest]), targets[known[rest]], [blend])[0]
+            fitted = solve_mean(features.at(known[rest]), targets[known[rest]], blends)
             foreseen[part] = fitted.of(features.at(known[part]))
     return known, foreseen
 

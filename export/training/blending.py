@@ -25,6 +25,8 @@ from .teacher import Teacher, teach
 WORDS: Final = (0.0, 1.0, 3.0, 10.0)
 PENALTIES: Final = (1.0, 3.0, 10.0, 30.0)
 POPULARITY: Final = (0.0, 0.1, 0.2, 0.4, 0.8)
+#: How near to the best, as a share of its worth, blends are whose solutions are averaged.
+NEAR: Final = 0.95
 #: In how many parts items are left out.
 FOLDS: Final = 3
 #: Items that a choice is fitted to and measured on, and users that it is measured by, at most.
@@ -39,28 +41,29 @@ class Choice:
     """What was chosen.
 
     Attributes:
-        blend: how the regression is solved.
+        blends: how the regression is solved, the best first. The mean of the solutions is taken: which of those that
+            are about as good is the best says little, and their errors differ.
         popularity: how much what everybody thinks of an item counts beside what each user thinks.
-        ndcg: NDCG@10 of items left out; NaN where nothing could be measured.
+        ndcg: NDCG@10 of items left out, by the best; NaN where nothing could be measured.
     """
 
-    blend: Blend
+    blends: tuple[Blend, ...]
     popularity: float
     ndcg: float
 
     def state(self) -> list[float]:
         """For a checkpoint."""
-        return [self.blend.words, self.blend.penalty, self.popularity, self.ndcg]
+        return [self.popularity, self.ndcg, *(number for one in self.blends for number in (one.words, one.penalty))]
 
     @classmethod
     def restored(cls, state: Sequence[float]) -> Choice:
         """The choice that `state` gave."""
-        words, penalty, popularity, found = state
-        return cls(Blend(words, penalty), popularity, found)
+        popularity, found, *numbers = state
+        return cls(tuple(map(Blend, numbers[::2], numbers[1::2])), popularity, found)
 
 
 #: Where there is too little to choose by.
-CAUTIOUS: Final = Choice(Blend(1.0, 3.0), 0.2, float("nan"))
+CAUTIOUS: Final = Choice((Blend(1.0, 3.0),), 0.2, float("nan"))
 
 
 def blends(config: TrainConfig) -> list[Blend]:
@@ -70,7 +73,7 @@ def blends(config: TrainConfig) -> list[Blend]:
 
 def cautious(config: TrainConfig) -> Choice:
     """What is taken where there is too little to choose by."""
-    return CAUTIOUS if config.wide_part else replace(CAUTIOUS, blend=Blend(0.0, CAUTIOUS.blend.penalty))
+    return CAUTIOUS if config.wide_part else replace(CAUTIOUS, blends=(Blend(0.0, 3.0),))
 
 
 def choose(examples: Examples, features: TextFeatures, config: TrainConfig) -> Choice:
@@ -93,8 +96,12 @@ def choose(examples: Examples, features: TextFeatures, config: TrainConfig) -> C
     if not worth:
         return cautious(config)
     means = {key: float(np.mean(values)) for key, values in worth.items()}
-    blend, popularity = max(means, key=lambda key: (means[key], -key[0].words, key[0].penalty))
-    return Choice(blend, popularity, means[blend, popularity])
+    ranked = sorted(means, key=lambda key: (-means[key], key[0].words, -key[0].penalty))
+    popularity, best = ranked[0][1], means[ranked[0]]
+    near = [blend for blend, share in ranked if share == popularity and means[blend, share] >= NEAR * best]
+    # Those of one weight of the words stand together, after the best: products are then taken once.
+    near = [near[0], *sorted(near[1:], key=lambda one: (one.words != near[0].words, one.words, one.penalty))]
+    return Choice(tuple(near), popularity, best)
 
 
 def _fold(

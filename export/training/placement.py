@@ -8,7 +8,7 @@ Regression Learning Algorithm in Dual Variables", ICML 1998).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -102,14 +102,12 @@ class ItemPlacement:
         )
         return np.asarray(found, dtype=np.float32)
 
-    def mixed(self, other: ItemPlacement) -> ItemPlacement:
-        """The mean of this and another placement."""
-        return ItemPlacement(
-            _mean(self.deep, other.deep),
-            _mean(self.indicators, other.indicators),
-            _mean(self.words, other.words),
-            _mean(self.offset, other.offset),
-        )
+    @classmethod
+    def mean(cls, placements: Sequence[ItemPlacement]) -> ItemPlacement:
+        """The mean of some placements."""
+        parts = [np.mean([getattr(one, part.name) for one in placements], axis=0) for part in fields(cls)]
+        deep, indicators, words, offset = (np.asarray(part, dtype=np.float32) for part in parts)
+        return cls(deep, indicators, words, offset)
 
     def scaled(self, slope: float, offset: float) -> ItemPlacement:
         """The placement with all its numbers times a slope, and an offset to the last of them, the bias."""
@@ -144,6 +142,11 @@ def solve(features: TextFeatures, target: Floats, blends: Sequence[Blend]) -> li
         unmoved = ItemPlacement(deep, indicators, words, np.zeros(len(mean), np.float32))
         found.append(replace(unmoved, offset=(mean - unmoved.of(features).mean(axis=0)).astype(np.float32)))
     return found
+
+
+def solve_mean(features: TextFeatures, target: Floats, blends: Sequence[Blend]) -> ItemPlacement:
+    """The mean of the placements of some blends; see `solve`."""
+    return ItemPlacement.mean(solve(features, target, blends))
 
 
 @torch.no_grad()
@@ -188,7 +191,3 @@ def _centred(kernel: Kernel) -> Kernel:
     kernel -= mean.astype(np.float32)
     kernel -= (mean - mean.mean()).astype(np.float32)[:, None]
     return kernel
-
-
-def _mean(one: Floats, other: Floats) -> Floats:
-    return np.asarray((one + other) / 2, dtype=np.float32)

@@ -7,7 +7,7 @@ the two. What steps gave is kept only where it is better there: else the closed 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -20,13 +20,13 @@ from emberline.export.model import Emberline
 
 from .aim import SHRINKAGES, Aim, Matrix, foresee, known_users, take_aim
 from .bank import Bank, Profiles
-from .blending import Choice, blends, choose, liked_among, top_by_item
+from .blending import Choice, choose, liked_among, top_by_item
 from .config import TrainConfig
 from .encoding import wide_numbers
 from .examples import Examples, Floats, Indexes
 from .newness import ASKED, shelf
 from .pieces import Pieces, token_ids
-from .placement import Blend, ItemPlacement, TextFeatures, place, placed, solve
+from .placement import Blend, ItemPlacement, TextFeatures, place, placed, solve, solve_mean
 from .start import emphasised
 from .table import ItemTable
 from .teacher import Teacher
@@ -38,13 +38,13 @@ class MeasuredPlacement:
     """A placement of items, and what it is worth.
 
     Attributes:
-        blend: of the closed form; None: the map that gradient steps left, alone.
+        blends: of the closed form; empty: the map that gradient steps left, alone.
         mixed: whether the two are mixed.
         items: (a,) what each item aside adds to the mean NDCG@10 of those who like some of them; empty where none are
             aside.
     """
 
-    blend: Blend | None
+    blends: tuple[Blend, ...]
     mixed: bool
     items: NDArray[np.float64]
 
@@ -65,10 +65,10 @@ class MeasuredPlacement:
 
     def as_dict(self) -> dict[str, object]:
         """As it stands in a run's metrics."""
-        name = "trained map" if self.blend is None else "mean of both" if self.mixed else "closed form"
-        blend = {} if self.blend is None else {"words": self.blend.words, "penalty": self.blend.penalty}
+        name = "trained map" if not self.blends else "mean of both" if self.mixed else "closed form"
+        blends = {"blends": [asdict(one) for one in self.blends]} if self.blends else {}
         worth = {} if np.isnan(self.ndcg) else {"ndcg@10 of items aside": self.ndcg}
-        return {"kind": name, **blend, **worth}
+        return {"kind": name, **blends, **worth}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Known:
         asked, right = self._asked()
         # The targets side by side: the products of the items are then taken once.
         rows = np.concatenate([one.rows for one in found], axis=1).astype(np.float32)
-        foreseen = solve(features.at(rest), rows[rest], [self.choice.blend])[0].of(features.at(aside))
+        foreseen = solve(features.at(rest), rows[rest], self.choice.blends[:1])[0].of(features.at(aside))
         parted = np.split(foreseen, len(found), axis=1)
         worth = [float(self._worth(part, asked, right).sum()) for part in parted]
         return found[int(np.argmax(worth))]
@@ -101,35 +101,28 @@ class Known:
     def measured(self, features: TextFeatures, trained: ItemPlacement | None = None) -> list[MeasuredPlacement]:
         """All placements with what they are worth, the one to take first, then the best first.
 
-        That is the closed form with the blend of the choice, unless another is clearly better: differences between
-        placements within the error of so few items say nothing.
+        That is the closed form, unless another is clearly better: differences between placements within the error of
+        so few items say nothing.
 
         Args:
             features: what the items' texts say.
-            trained: the map that gradient steps left; None: the closed forms alone are tried.
+            trained: the map that gradient steps left; None: the closed form alone is measured.
         """
-        examples = self.examples
+        examples, blends = self.examples, self.choice.blends
         if not examples.aside.any():
-            return [MeasuredPlacement(self.choice.blend, mixed=False, items=np.empty(0))]
+            return [MeasuredPlacement(blends, mixed=False, items=np.empty(0))]
         rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
         asked, right = self._asked()
-        rows = self.aim(features).rows.astype(np.float32)
-        tried = blends(self.config)
-        closed = solve(features.at(rest), rows[rest], tried)
         there = features.at(aside)
-        found = [
-            MeasuredPlacement(blend, mixed=False, items=self._worth(one.of(there), asked, right))
-            for blend, one in zip(tried, closed, strict=True)
-        ]
+        closed = solve_mean(features.at(rest), self.aim(features).rows[rest].astype(np.float32), blends)
+        found = [MeasuredPlacement(blends, mixed=False, items=self._worth(closed.of(there), asked, right))]
         if trained is not None:
-            slope = _slope(trained.of(there), closed[0].of(there))
-            for blend, one in zip(tried, closed, strict=True):
-                mean = one.mixed(trained.scaled(slope, 0.0))
-                found.append(MeasuredPlacement(blend, mixed=True, items=self._worth(mean.of(there), asked, right)))
-            found.append(MeasuredPlacement(None, mixed=False, items=self._worth(trained.of(there), asked, right)))
+            slope = _slope(trained.of(there), closed.of(there))
+            mean = ItemPlacement.mean([closed, trained.scaled(slope, 0.0)])
+            found.append(MeasuredPlacement(blends, mixed=True, items=self._worth(mean.of(there), asked, right)))
+            found.append(MeasuredPlacement((), mixed=False, items=self._worth(trained.of(there), asked, right)))
         ranked = sorted(found, key=lambda one: -one.ndcg)
-        chosen = next(one for one in found if one.blend == self.choice.blend)
-        first = ranked[0] if ranked[0].beats(chosen) else chosen
+        first = ranked[0] if ranked[0].beats(found[0]) else found[0]
         return [first, *(one for one in ranked if one is not first)]
 
     def settle(self, features: TextFeatures, pieces: Pieces) -> Mapping[str, object]:
@@ -141,20 +134,20 @@ class Known:
         examples = self.examples
         trained = placed(self.model, features.words.shape[1])
         if not self.config.closed_form:
-            return MeasuredPlacement(None, mixed=False, items=np.empty(0)).as_dict()
+            return MeasuredPlacement((), mixed=False, items=np.empty(0)).as_dict()
         ranked = self.measured(features, trained)
         best = ranked[0]
-        closed = next(one.ndcg for one in ranked if one.blend == self.choice.blend and not one.mixed)
+        closed = next(one.ndcg for one in ranked if one.blends and not one.mixed)
         summary = {**best.as_dict(), **({} if np.isnan(closed) else {"closed form": closed})}
-        if best.blend is None:
+        if not best.blends:
             return summary
         aim = self.aim(features)
         known = np.flatnonzero(examples.known)
-        found = solve(features.at(known), aim.rows[known].astype(np.float32), [best.blend])[0]
-        columns, foreseen = foresee(features, aim.rows, examples, best.blend)
+        found = solve_mean(features.at(known), aim.rows[known].astype(np.float32), best.blends)
+        columns, foreseen = foresee(features, aim.rows, examples, best.blends)
         if best.mixed:
             slope = _slope(trained.of(features.at(columns)), foreseen.astype(np.float32))
-            found = found.mixed(trained.scaled(slope, 0.0))
+            found = ItemPlacement.mean([found, trained.scaled(slope, 0.0)])
             foreseen = (foreseen + slope * trained.of(features.at(columns))) / 2
         slope, offset = aim.scale(examples, foreseen, columns)
         if examples.aside.any() and self.config.new_item_level:

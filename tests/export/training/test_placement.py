@@ -10,7 +10,17 @@ from sklearn.linear_model import Ridge
 
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.pieces import Pieces
-from emberline.export.training.placement import DEEP, WIDE, Blend, TextFeatures, place, placed, put, solve
+from emberline.export.training.placement import (
+    DEEP,
+    WIDE,
+    Blend,
+    ItemPlacement,
+    TextFeatures,
+    place,
+    placed,
+    put,
+    solve,
+)
 
 COUNT, HIDDEN, LABELS, WIDTH = 30, 16, 3, 5
 BLEND = Blend(words=0.7, penalty=2.0)
@@ -122,4 +132,6 @@ def test_a_placement_is_scaled_and_mixed_as_what_it_gives(features: TextFeatures
     moved = 2.0 * one.of(features)
     moved[:, -1] += 3.0
     np.testing.assert_allclose(one.scaled(2.0, 3.0).of(features), moved, atol=1e-4)
-    np.testing.assert_allclose(one.mixed(other).of(features), (one.of(features) + other.of(features)) / 2, atol=1e-5)
+    np.testing.assert_allclose(
+        ItemPlacement.mean([one, other]).of(features), (one.of(features) + other.of(features)) / 2, atol=1e-5
+    )

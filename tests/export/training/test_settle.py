@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
@@ -169,8 +170,8 @@ def test_without_a_closed_form_the_trained_map_stays(learnt: Examples, config: T
 def test_without_a_wide_part_words_never_count(learnt: Examples, config: TrainConfig) -> None:
     """Switched off, neither the choice nor what is settled on has any."""
     model, choice, found = _settle(learnt, replace(config, wide_part=False))
-    assert choice.blend.words == 0.0
-    assert found.get("words", 0.0) == 0.0
+    assert all(one.words == 0.0 for one in choice.blends)
+    assert '"words": 0.0' in json.dumps(found) or found["kind"] == "trained map"
     assert model.encoder.words is None
 
 
@@ -208,9 +209,27 @@ def test_without_a_level_new_items_are_not_raised(
 )
 def test_a_way_is_better_beyond_so_many_standard_errors(gains: list[float], errors: float, better: bool) -> None:
     """A gain within the errors says nothing, and neither does no item at all."""
-    blend, base = Blend(1.0, 1.0), np.full(len(gains), 0.2)
+    blends, base = (Blend(1.0, 1.0),), np.full(len(gains), 0.2)
     one, other = (
-        MeasuredPlacement(blend, mixed=False, items=base + np.array(gains)),
-        MeasuredPlacement(blend, mixed=False, items=base),
+        MeasuredPlacement(blends, mixed=False, items=base + np.array(gains)),
+        MeasuredPlacement(blends, mixed=False, items=base),
     )
     assert one.beats(other, errors) is better
+
+
+def test_blends_that_are_about_as_good_are_averaged(learnt: Examples, config: TrainConfig) -> None:
+    """The choice has the best blend first, no blend twice, and comes back from a checkpoint."""
+    _, choice, found = _settle(learnt, config)
+    assert len(choice.blends) == len(set(choice.blends)) > 1
+    assert Choice.restored(choice.state()) == choice
+    if found["kind"] != "trained map":
+        assert found["blends"] == [asdict(one) for one in choice.blends]
+
+
+def test_a_blend_that_is_alone_is_taken_alone(
+    learnt: Examples, config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where none is near the best, the best alone is solved."""
+    monkeypatch.setattr("emberline.export.training.blending.NEAR", 1.0)
+    _, choice, _ = _settle(learnt, config)
+    assert len(choice.blends) == 1
