@@ -71,6 +71,16 @@ _MPNET: Final = {
 }
 #: The first positions of MPNet are never used; which, its code fixes.
 _MPNET_SKIPPED: Final = 2
+#: What a BERT has at least one of.
+_SIZES: Final = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
 #: Read as BERT; `camembert` is RoBERTa.
 KINDS: Final = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert", "mpnet")
 
@@ -109,23 +119,35 @@ def as_bert(config: Mapping[str, Any], source: str) -> tuple[BertConfig, WeightN
         fields = taken | fields | {"type_vocab_size": 1, "layer_norm_eps": 1e-12}
         return _config(fields, source), WeightNames(_DISTILBERT, has_types=False)
     if kind == "mpnet":
-        positions = int(fields.get("max_position_embeddings", 512)) - _MPNET_SKIPPED
+        positions = _number(fields, "max_position_embeddings", 512, source) - _MPNET_SKIPPED
         own = {"type_vocab_size": 1, "max_position_embeddings": positions, "relative_attention_num_buckets": buckets}
         fields = {"vocab_size": 30527, "pad_token_id": 1} | fields | own
         return _config(fields, source), WeightNames(_MPNET, _MPNET_SKIPPED, has_types=False)
     fields.pop("relative_attention_num_buckets", None)
     if kind == "bert":
         return _config(fields, source), WeightNames()
-    skipped = int(fields.get("pad_token_id", 1)) + 1
-    fields["max_position_embeddings"] = int(fields.get("max_position_embeddings", 514)) - skipped
+    skipped = _number(fields, "pad_token_id", 1, source) + 1
+    fields["max_position_embeddings"] = _number(fields, "max_position_embeddings", 514, source) - skipped
     fields.setdefault("type_vocab_size", 1)
     return _config(fields, source), WeightNames(skipped_positions=skipped)
 
 
+def _number(fields: Mapping[str, Any], name: str, default: int, source: str) -> int:
+    value = fields.get(name, default)
+    if not isinstance(value, int):
+        raise DataError(f"{source}/config.json has {name} {value!r}, which is not a number; fetch it again")
+    return value
+
+
 def _config(fields: Mapping[str, Any], source: str) -> BertConfig:
     try:
-        return BertConfig(
+        config = BertConfig(
             **{name: value for name, value in fields.items() if name not in ("model_type", "architectures")}
         )
     except (TypeError, ValueError) as error:
         raise DataError(f"{source}/config.json describes no encoder ({error}); fetch it again") from error
+    for name in _SIZES:
+        value = getattr(config, name)
+        if not isinstance(value, int) or value < 1:
+            raise DataError(f"{source}/config.json describes no BERT ({name} is {value!r}); fetch it again")
+    return config

@@ -76,7 +76,7 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
         )
     try:
         encoder = TextEncoder(config)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError, ArithmeticError, AttributeError) as error:
         raise DataError(f"{source}/config.json describes no BERT ({error}); fetch it again") from error
     tables = {} if encoder.distances is None else {DISTANCES: encoder.distances.bias_embeddings.weight.data}
     weights = bert_weights(parts.encoder, source, encoder.bert.state_dict() | tables, names)
