@@ -179,6 +179,6 @@ class Rows:
 
 
 def _grown(array: NDArray[T], capacity: int) -> NDArray[T]:
-    grown = np.empty((capacity, *array.shape[1:]), array.dtype)
+    grown = np.empty(capacity, array.dtype)
     grown[: len(array)] = array
     return grown

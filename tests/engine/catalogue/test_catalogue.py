@@ -36,6 +36,14 @@ def test_an_item_comes_back_as_it_was_upserted(catalogue: Catalogue) -> None:
     assert read.embedding.dtype == read.vector.dtype == np.float32
 
 
+def test_an_empty_catalogue_has_no_rows(catalogue: Catalogue) -> None:
+    """Its columns are all of length 0, so that nothing can be searched or listed."""
+    snapshot = catalogue.snapshot()
+    columns = (snapshot.live, snapshot.biases, snapshot.updated, snapshot.order, snapshot.vectors[:])
+    assert [len(column) for column in columns] == [0] * 5
+    assert (len(snapshot), snapshot.ids, snapshot.position("a")) == (0, (), None)
+
+
 def test_replaced_items_are_counted_and_keep_their_place(catalogue: Catalogue, path: Path, kind: VectorKind) -> None:
     """An upsert tells new from replaced items; a replaced one keeps its position, now and after a restart."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
