@@ -23,7 +23,7 @@ class EncoderDetails:
         activations_16bit: the layers whose activations have 16 bits.
         fp32: the layers that are not quantised.
         method: how the range of 8-bit activations was chosen: ``minmax``, ``percentile`` or ``entropy``.
-        embeddings: how the word embeddings are stored: ``int8`` or ``fp32``.
+        embeddings: how the word embeddings are stored: ``int8``, ``fp16`` or ``fp32``.
         kernels: how often ONNX Runtime runs each integer kernel on this machine's CPU.
     """
 
@@ -82,7 +82,7 @@ def write_encoders(
             tuple(one.layers.name for one in parts if one.is_16bit),
             tuple(one.name for one in quantiser.layers if one.name not in names),
             recipe.method,
-            "int8" if recipe.stores_embeddings else "fp32",
+            recipe.stored_embeddings,
             # TensorRT's graph is not meant for CPUs.
             structure.check_kernels(path, parts) if recipe.activations == "uint8" else {},
         )

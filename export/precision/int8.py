@@ -34,7 +34,7 @@ from .analysis.layer import QuantisedGroup
 from .graph.attention import put_tokens_first
 from .graph.bert import VALUES, block
 from .graph.centring import centre_inputs
-from .graph.embeddings import add_token_types, store_words
+from .graph.embeddings import add_token_types, halve_words, store_words
 from .graph.ordering import order_channels
 from .graph.products import quantise_layers
 from .graph.rewrite import Rewrite
@@ -55,9 +55,9 @@ def write(
         source: the file of the fp32 encoder.
         target: the file of the int8 encoder.
         quantised: the quantised layers.
-        activations: how activations are stored. ``int8`` also keeps the embeddings in fp32, because TensorRT cannot
-            read rows of 8-bit integers.
-        embeddings: whether the word embeddings are stored in 8 bits.
+        activations: how activations are stored.
+        embeddings: whether the word embeddings are stored in 8 bits; with ``int8`` in 16, because TensorRT cannot read
+            rows of 8-bit integers.
     """
     model = onnx.load(source)
     graph = Rewrite(model)
@@ -71,6 +71,8 @@ def write(
         add_token_types(graph)
         if embeddings:
             store_words(graph)
+    elif embeddings:
+        halve_words(graph)
     graph.finish()
     onnx.checker.check_model(model)
     onnx.save(model, target)

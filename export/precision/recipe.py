@@ -51,8 +51,8 @@ class Recipe:
         fp32: layers that are not quantised; slower still, and larger.
         method: how the range of 8-bit activations is chosen.
         alpha: the smoothing strength of all layers, above 0 and up to 1; None: what loses least, layer by layer.
-        embeddings: whether the word embeddings are stored in 8 bits. With symmetric activations they never are, because
-            TensorRT cannot read rows of 8-bit integers.
+        embeddings: whether the word embeddings are stored in 8 bits; with symmetric activations in 16, because TensorRT
+            cannot read rows of 8-bit integers.
     """
 
     activations: Activations
@@ -104,6 +104,13 @@ class Recipe:
     def stores_embeddings(self) -> bool:
         """Whether the word embeddings are stored in 8 bits."""
         return self.embeddings and self.activations == "uint8"
+
+    @property
+    def stored_embeddings(self) -> str:
+        """How the word embeddings are stored: ``int8``, ``fp16`` or ``fp32``."""
+        if not self.embeddings:
+            return "fp32"
+        return "int8" if self.stores_embeddings else "fp16"
 
 
 def _among(layers: LinearGroup, names: frozenset[str]) -> bool:

@@ -40,6 +40,19 @@ def store_words(graph: Rewrite) -> None:
     )
 
 
+def halve_words(graph: Rewrite) -> None:
+    """Store the word embeddings in 16 bits, in standard ONNX.
+
+    Raises:
+        ExportError: the graph has no word embeddings.
+    """
+    node = _lookup(graph, WORD_EMBEDDINGS)
+    embedding = node.output[0]
+    node.input[0] = graph.constant(f"{node.input[0]}.half", graph.value(node.input[0]).astype(np.float16))
+    node.output[0] = "embeddings.half"
+    graph.after(node.name, [graph.node("Cast", ["embeddings.half"], embedding, to=TensorProto.FLOAT)])
+
+
 def add_token_types(graph: Rewrite) -> None:
     """Add the embedding of the only token type to those of the positions.
 

@@ -120,9 +120,12 @@ def test_embeddings_may_stay_fp32(write_int8: WriteInt8, vectors: Vectors, fp32:
     assert _lost(vectors(write_int8(fp32_embeddings)), fp32) < _lost(vectors(write_int8(ALL_16BIT)), fp32)
 
 
-def test_tensorrts_graph_keeps_embeddings_in_fp32(write_int8: WriteInt8) -> None:
-    """The TensorRT form keeps its embeddings in fp32, because TensorRT cannot read rows of 8-bit integers."""
+def test_tensorrts_graph_keeps_word_embeddings_in_fp16(write_int8: WriteInt8) -> None:
+    """The TensorRT form halves its word embeddings, because TensorRT cannot read rows of 8-bit integers."""
     tensors = {tensor.name: tensor for tensor in onnx.load(write_int8(Recipe("int8"))).graph.initializer}
+    assert tensors["bert.embeddings.word_embeddings.weight.half"].data_type == TensorProto.FLOAT16
+    whole = onnx.load(write_int8(Recipe("int8", embeddings=False))).graph.initializer
+    tensors = {tensor.name: tensor for tensor in whole}
     assert tensors["bert.embeddings.word_embeddings.weight"].data_type == TensorProto.FLOAT
 
 
