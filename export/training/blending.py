@@ -180,8 +180,3 @@ def top_by_item(scores: Floats, right: NDArray[np.bool_]) -> NDArray[np.float64]
     hits = np.take_along_axis(right, best, axis=1)
     gains = hits * discounts(width) / ideal(right.sum(axis=1), width)[:, None] / max(1, len(scores))
     return np.asarray(np.bincount(best.ravel(), gains.ravel(), minlength=scores.shape[1]), dtype=np.float64)
-
-
-def best_of(worth: Sequence[float]) -> int:
-    """The place of the best of some values; of equal ones the first."""
-    return int(np.argmax(np.asarray(worth)))
