@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from emberline.export.evaluation.groups import Grouping
+from emberline.export.evaluation.groups import Grouping, places_of
 from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores
@@ -46,9 +46,7 @@ class GroupPopularity:
         members = np.asarray(belongs.sum(axis=1))
         overall = material.popularity() / len(warm)
         shares = (likes + self.prior * overall) / (members + self.prior)
-        place = np.minimum(np.searchsorted(there, groups), len(there) - 1)
-        own = np.where(there[place] == groups, place, len(there))
-        return GroupShares(shares.astype(np.float32), own)
+        return GroupShares(shares.astype(np.float32), places_of(groups, there))
 
     def answers(self, scenario: Scenario, warm_items: Mask) -> bool:
         """Where users may be known by profile and a candidate was there in training."""

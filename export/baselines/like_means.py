@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from emberline.export.data.records import Dataset, Interactions
 from emberline.export.data.split import Split
-from emberline.export.evaluation.groups import Grouping
+from emberline.export.evaluation.groups import Grouping, places_of
 
 Shares = NDArray[np.float64]
 
@@ -69,8 +69,7 @@ class ItemMeanInGroup(LikeMean):
         there, place = np.unique(cell, return_inverse=True)
         rows, likes = (np.append(one, 0.0) for one in _counts(place, train.positive, len(there)))
         wanted = group[asked.user] * len(dataset.items) + asked.item
-        at = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
-        at = np.where(there[at] == wanted, at, len(there))
+        at = places_of(wanted, there)
         return self.drawn(likes[at], rows[at], self.items(dataset, train)[asked.item])
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from emberline.export.evaluation.ranking import highest
 from emberline.export.evaluation.scenarios import Scenario
 
 from .baseline import Scores, has_history, histories
@@ -125,9 +126,7 @@ class Nearest:
             rows = np.arange(start, min(start + _ROWS, total))
             closeness = products(placed.documents[rows], placed.queries[warm])
             closeness[rows[:, None] == warm] = 0.0  # an item is no neighbour of its own
-            best = np.argpartition(-closeness, count - 1, axis=1)[:, :count]
-            order = np.argsort(-np.take_along_axis(closeness, best, axis=1), axis=1, kind="stable")
-            best = np.take_along_axis(best, order, axis=1)
+            best = highest(closeness, count)
             columns.append(warm[best])
             values.append(np.take_along_axis(closeness, best, axis=1))
         begins = np.arange(total + 1) * count

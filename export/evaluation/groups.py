@@ -68,6 +68,12 @@ class Grouping:
         return found
 
 
+def places_of(wanted: NDArray[np.int64], there: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place of each of some numbers among those there, which ascend; of one that is not there, behind the last."""
+    place = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+    return np.where(there[place] == wanted, place, len(there))
+
+
 def _value(value: Value | None, edges: tuple[float, ...] | None) -> str:
     if value is None:
         return UNKNOWN

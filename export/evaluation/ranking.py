@@ -9,6 +9,14 @@ Positions = NDArray[np.int64]
 Keys = NDArray[np.float32]
 
 
+def highest(scores: NDArray[np.floating], count: int) -> Positions:
+    """(Q, min(count, C)) columns of the highest of (Q, C) scores, best first; which of equal ones, is left open."""
+    count = min(count, scores.shape[1])
+    best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1)
+
+
 def first_places(scores: NDArray[np.floating], keys: Keys, width: int) -> Positions:
     """(Q, min(width, C)) positions of the highest scores, best first; −1 where fewer are above −∞.
 

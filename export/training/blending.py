@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emberline.export.evaluation.metrics import discounts, ideal
+from emberline.export.evaluation.ranking import highest
 
 from .config import TrainConfig
 from .examples import Examples, Floats, Indexes
@@ -73,7 +74,11 @@ def blends(config: TrainConfig) -> list[Blend]:
 
 def cautious(config: TrainConfig) -> Choice:
     """What is taken where there is too little to choose by."""
-    return CAUTIOUS if config.wide_part else replace(CAUTIOUS, blends=(Blend(0.0, 3.0),))
+    return (
+        CAUTIOUS
+        if config.wide_part
+        else replace(CAUTIOUS, blends=tuple(replace(one, words=0.0) for one in CAUTIOUS.blends))
+    )
 
 
 def choose(examples: Examples, features: TextFeatures, config: TrainConfig) -> Choice:
@@ -173,10 +178,8 @@ def top(scores: Floats, right: NDArray[np.bool_]) -> float:
 
 def top_by_item(scores: Floats, right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(C,) what each candidate adds to the mean NDCG@10, as `top` has it: each is found for those who like it."""
-    width = min(_K, scores.shape[1])
-    best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-    best = np.take_along_axis(best, order, axis=1)
+    best = highest(scores, _K)
+    width = best.shape[1]
     hits = np.take_along_axis(right, best, axis=1)
     gains = hits * discounts(width) / ideal(right.sum(axis=1), width)[:, None] / max(1, len(scores))
     return np.asarray(np.bincount(best.ravel(), gains.ravel(), minlength=scores.shape[1]), dtype=np.float64)

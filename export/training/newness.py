@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emberline.export.evaluation.metrics import ndcg
+from emberline.export.evaluation.ranking import highest
 
 from .examples import Examples, Floats, Indexes
 
@@ -112,8 +113,6 @@ def shelf(examples: Examples, users: Indexes, known: Floats, new: Floats, aside:
 
 def _best(scores: Floats, right: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
     """(U, PLACES) the best scores, best first, and which of them are right."""
-    columns = np.argpartition(-scores, PLACES - 1, axis=1)[:, :PLACES]
-    order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
-    columns = np.take_along_axis(columns, order, axis=1)
+    columns = highest(scores, PLACES)
     found = np.take_along_axis(scores, columns, axis=1).astype(np.float32)
     return found, np.take_along_axis(right, columns, axis=1)
