@@ -99,31 +99,16 @@ class Known:
         return found[int(np.argmax(worth))]
 
     def measured(self, features: TextFeatures, trained: ItemPlacement | None = None) -> list[MeasuredPlacement]:
-        """All placements with what they are worth, the one to take first, then the best first.
-
-        That is the closed form, unless another is clearly better: differences between placements within the error of
-        so few items say nothing.
+        """All placements with what they are worth, as `_ranked` has them.
 
         Args:
             features: what the items' texts say.
             trained: the map that gradient steps left; None: the closed form alone is measured.
         """
-        examples, blends = self.examples, self.choice.blends
-        if not examples.aside.any():
-            return [MeasuredPlacement(blends, mixed=False, items=np.empty(0))]
-        rest, aside = np.flatnonzero(examples.known & ~examples.aside), np.flatnonzero(examples.aside)
-        asked, right = self._asked()
-        there = features.at(aside)
-        closed = solve_mean(features.at(rest), self.aim(features).rows[rest].astype(np.float32), blends)
-        found = [MeasuredPlacement(blends, mixed=False, items=self._worth(closed.of(there), asked, right))]
-        if trained is not None:
-            slope = _slope(trained.of(there), closed.of(there))
-            mean = ItemPlacement.mean([closed, trained.scaled(slope, 0.0)])
-            found.append(MeasuredPlacement(blends, mixed=True, items=self._worth(mean.of(there), asked, right)))
-            found.append(MeasuredPlacement((), mixed=False, items=self._worth(trained.of(there), asked, right)))
-        ranked = sorted(found, key=lambda one: -one.ndcg)
-        first = ranked[0] if ranked[0].beats(found[0]) else found[0]
-        return [first, *(one for one in ranked if one is not first)]
+        if not self.examples.aside.any():
+            return [MeasuredPlacement(self.choice.blends, mixed=False, items=np.empty(0))]
+        columns, foreseen = foresee(features, self.aim(features).rows, self.examples, self.choice.blends)
+        return self._ranked(foreseen, None if trained is None else trained.of(features.at(columns)))
 
     def settle(self, features: TextFeatures, pieces: Pieces) -> Mapping[str, object]:
         """Let the model put items where that is best; a wide part comes with it where words help.
@@ -131,29 +116,54 @@ class Known:
         Returns:
             What was chosen.
         """
-        examples = self.examples
-        trained = placed(self.model, features.words.shape[1])
+        examples, blends = self.examples, self.choice.blends
         if not self.config.closed_form:
             return MeasuredPlacement((), mixed=False, items=np.empty(0)).as_dict()
-        ranked = self.measured(features, trained)
+        aim = self.aim(features)
+        columns, foreseen = foresee(features, aim.rows, examples, blends)
+        trained = placed(self.model, features.words.shape[1])
+        if examples.aside.any():
+            ranked = self._ranked(foreseen, trained.of(features.at(columns)))
+        else:
+            ranked = [MeasuredPlacement(blends, mixed=False, items=np.empty(0))]
         best = ranked[0]
         closed = next(one.ndcg for one in ranked if one.blends and not one.mixed)
         summary = {**best.as_dict(), **({} if np.isnan(closed) else {"closed form": closed})}
         if not best.blends:
             return summary
-        aim = self.aim(features)
         known = np.flatnonzero(examples.known)
-        found = solve_mean(features.at(known), aim.rows[known].astype(np.float32), best.blends)
-        columns, foreseen = foresee(features, aim.rows, examples, best.blends)
+        found = solve_mean(features.at(known), aim.rows[known].astype(np.float32), blends)
         if best.mixed:
-            slope = _slope(trained.of(features.at(columns)), foreseen.astype(np.float32))
+            left = trained.of(features.at(columns))
+            slope = _slope(left, foreseen)
             found = ItemPlacement.mean([found, trained.scaled(slope, 0.0)])
-            foreseen = (foreseen + slope * trained.of(features.at(columns))) / 2
+            foreseen = _mean(foreseen, slope * left)
         slope, offset = aim.scale(examples, foreseen, columns)
         if examples.aside.any() and self.config.new_item_level:
             offset += self._raise(slope * foreseen, columns, offset)
         place(self.model, found.scaled(slope, offset), pieces, features)
         return summary
+
+    def _ranked(self, closed: Matrix, trained: Floats | None) -> list[MeasuredPlacement]:
+        """What placements are worth, the one to take first, then the best first.
+
+        That is the closed form, unless another is clearly better: differences between placements within the error of
+        so few items say nothing.
+
+        Args:
+            closed: (a, D + 1) where the closed form puts the items aside, not fitted to them.
+            trained: likewise, the map that gradient steps left; None: the closed form alone is measured.
+        """
+        asked, right = self._asked()
+        blends = self.choice.blends
+        found = [MeasuredPlacement(blends, mixed=False, items=self._worth(closed, asked, right))]
+        if trained is not None:
+            mean = _mean(closed, _slope(trained, closed) * trained)
+            found.append(MeasuredPlacement(blends, mixed=True, items=self._worth(mean, asked, right)))
+            found.append(MeasuredPlacement((), mixed=False, items=self._worth(trained, asked, right)))
+        ranked = sorted(found, key=lambda one: -one.ndcg)
+        first = ranked[0] if ranked[0].beats(found[0]) else found[0]
+        return [first, *(one for one in ranked if one is not first)]
 
     def _raise(self, foreseen: Matrix, columns: Indexes, offset: float) -> float:
         """What the scores of new items, of rows (columns, D + 1), are to be raised by beyond an offset."""
@@ -173,12 +183,17 @@ class Known:
         users = known_users(self.model, self.table, rest, self.profiles)
         return users[torch.from_numpy(right.users)], right.liked
 
-    def _worth(self, rows: Floats, users: Tensor, right: NDArray[np.bool_]) -> NDArray[np.float64]:
-        scores = users.numpy() @ rows[:, :-1].T / self.model.config.temperature + rows[:, -1]
+    def _worth(self, rows: Floats | Matrix, users: Tensor, right: NDArray[np.bool_]) -> NDArray[np.float64]:
+        placed = rows.astype(np.float32)
+        scores = users.numpy() @ placed[:, :-1].T / self.model.config.temperature + placed[:, -1]
         return top_by_item(scores, right)
 
 
-def _slope(one: Floats, other: Floats) -> float:
+def _mean(one: Matrix, other: Floats) -> Matrix:
+    return (one + other) / 2
+
+
+def _slope(one: Floats, other: Matrix) -> float:
     """What the spread of the one's vectors is to be multiplied by to be that of the other's."""
     return float(other[:, :-1].std() / max(float(one[:, :-1].std()), 1e-9))
 
