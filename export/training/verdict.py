@@ -28,7 +28,7 @@ from emberline.export.baselines.spaces import EncoderSpace, TfIdf
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
 from emberline.export.evaluation.bootstrap import paired_interval
-from emberline.export.evaluation.evaluation import evaluate
+from emberline.export.evaluation.evaluation import ndcg_at
 from emberline.export.evaluation.groups import groupable
 from emberline.export.evaluation.scenarios import Scenario, item_cold, user_cold
 from emberline.export.predictor import Predictor
@@ -50,7 +50,6 @@ _FACTORS: Final = ((128, 20.0, 10.0), (32, 100.0, 10.0))
 #: EASE inverts a matrix of all items: of more of them it would take minutes.
 _INVERTED: Final = 8192
 _K: Final = 10
-_MEASURE: Final = "ndcg@10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def judge(
         if best is None:
             continue
         name, theirs = best
-        ours = evaluate(scenario, scores(trained, vectors, scenario), (_K,)).ndcg[_K]
+        ours = ndcg_at(scenario, scores(trained, vectors, scenario), _K)
         interval = paired_interval(ours.astype(np.float64), theirs.astype(np.float64), "ratio")
         values = float(ours.mean()), float(theirs.mean())
         bounds = interval.estimate, interval.low, interval.high
@@ -205,7 +204,7 @@ def _best(
 def _ndcg(baseline: Baseline, scenario: Scenario, material: BaselineData) -> Any:
     fitted = baseline.fit(material)
     given = answer(baseline, fitted, scenario, material.content, material.popularity())
-    return evaluate(scenario, given, (_K,)).ndcg[_K]
+    return ndcg_at(scenario, given, _K)
 
 
 def weak(metrics: Mapping[str, Any]) -> str:
