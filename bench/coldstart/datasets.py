@@ -44,7 +44,7 @@ def measured_datasets(
             facts and something is to be trained without.
         DataError: a description or a run cannot be read.
     """
-    named = [_read(one) for one in descriptions]
+    named = [Description.named(one) for one in descriptions]
     if not named and not runs:
         named = [Description.builtin(BUILT_IN)]
     names = [one.name for one in named]
@@ -78,11 +78,6 @@ def measured_datasets(
         )
         for one in found
     ]
-
-
-def _read(given: str) -> Description:
-    path = Path(given)
-    return Description.read(path) if path.suffix == ".toml" else Description.builtin(given)
 
 
 def _of_runs(runs: Sequence[Path], train: bool) -> MeasuredDataset:

@@ -18,7 +18,7 @@ from emberline.export.training.config import TrainConfig
 from .modules import require_export_extra
 
 if TYPE_CHECKING:
-    from emberline.export.data.description import Description
+    pass
 
 
 @takes_settings(TrainConfig)
@@ -47,6 +47,7 @@ def train(
     config = settings.make(TrainConfig)
     require_export_extra("emberline train")
     from emberline.export.data.coverage import Coverage
+    from emberline.export.data.description import Description
     from emberline.export.data.reader import read
     from emberline.export.data.split import split
     from emberline.export.gate.holdout import HoldoutSet
@@ -57,7 +58,7 @@ def train(
 
     from .progress import shown
 
-    described = _description(description)
+    described = Description.named(description)
     dataset, read_report = read(described, data, strict=strict)
     coverage = Coverage.of(dataset, tokenizer_of(config.encoder), config.max_length)
     read_report = coverage.added_to(read_report)
@@ -122,10 +123,3 @@ def summary(run: Path, metrics: Mapping[str, Any]) -> list[str]:
         f"{run / 'metrics.json'}, curves: {run / 'curves.png'}"
     )
     return [*lines, f"{run} is trained; next: emberline export {run} BUNDLE"]
-
-
-def _description(named: str) -> Description:
-    from emberline.export.data.description import Description
-
-    path = Path(named)
-    return Description.read(path) if path.suffix == ".toml" else Description.builtin(named)

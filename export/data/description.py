@@ -68,6 +68,15 @@ class Description:
             raise DataError(f"no built-in data set {name!r}; there is {', '.join(known)}, or give a .toml file's path")
         return cls.read(folder / f"{name}.toml")
 
+    @classmethod
+    def named(cls, name: str) -> Description:
+        """Read a TOML file, if that is what is named, or else a description that comes with the package.
+
+        Raises:
+            DataError: see `read` and `builtin`.
+        """
+        return cls.read(name) if Path(name).suffix == ".toml" else cls.builtin(name)
+
     def folder(self) -> Path:
         """The data folder; the package that carries it is located, not imported.
 
