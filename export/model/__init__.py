@@ -10,7 +10,7 @@ from .config import ModelConfig
 from .distances import BUCKETS, DistanceBias
 from .emberline import CONFIG, WEIGHTS, Emberline, word_rows
 from .encoder import POOLINGS, Pooling, TextEncoder
-from .encoder_files import ENCODER
+from .encoder_files import ENCODER, MPNET_DISTANCES, MPNET_NAMES, MPNET_SKIPPED
 from .items import LABEL, LIMIT, ItemTower
 from .match import MatchHead
 from .users import PROFILE
@@ -22,6 +22,9 @@ __all__ = [
     "ENCODER",
     "LABEL",
     "LIMIT",
+    "MPNET_DISTANCES",
+    "MPNET_NAMES",
+    "MPNET_SKIPPED",
     "POOLINGS",
     "PROFILE",
     "WEIGHTS",

@@ -16,17 +16,18 @@ ENCODER: Final = "model.safetensors"
 _CONFIG: Final = "config.json"
 _POSITIONS: Final = "embeddings.position_embeddings.weight"
 _TYPES: Final = "embeddings.token_type_embeddings.weight"
-_DISTANCES: Final = "encoder.relative_attention_bias.weight"
-#: What MPNet calls the parts of a BERT's layer.
-_MPNET: Final = {
+#: What MPNet calls the table of distances.
+MPNET_DISTANCES: Final = "encoder.relative_attention_bias.weight"
+#: What MPNet calls the parts of a BERT's layer, by what BERT calls them.
+MPNET_NAMES: Final = {
     ".attention.self.query.": ".attention.attn.q.",
     ".attention.self.key.": ".attention.attn.k.",
     ".attention.self.value.": ".attention.attn.v.",
     ".attention.output.dense.": ".attention.attn.o.",
     ".attention.output.LayerNorm.": ".attention.LayerNorm.",
 }
-#: Positions at MPNet's beginning that no token has.
-_SKIPPED: Final = 2
+#: Positions at MPNet's beginning that no token has, as its code fixes.
+MPNET_SKIPPED: Final = 2
 #: What transformers' configuration has no field for.
 _OWN: Final = ("pooling", "relative_attention_num_buckets")
 
@@ -43,14 +44,17 @@ def write_encoder(encoder: TextEncoder, fields: Mapping[str, Any], folder: Path)
     config = {name: value for name, value in fields.items() if name not in _OWN}
     config |= {"model_type": "bert", "architectures": ["BertModel"], "torch_dtype": "float32"}
     if encoder.distances is not None:
-        tensors = {_renamed(name, _MPNET): tensor for name, tensor in tensors.items()}
+        tensors = {_renamed(name, MPNET_NAMES): tensor for name, tensor in tensors.items()}
         positions = tensors[_POSITIONS] + tensors.pop(_TYPES)[:1]
-        tensors[_POSITIONS] = positions.new_zeros(len(positions) + _SKIPPED, positions.shape[1])
-        tensors[_POSITIONS][_SKIPPED:] = positions
+        tensors[_POSITIONS] = positions.new_zeros(len(positions) + MPNET_SKIPPED, positions.shape[1])
+        tensors[_POSITIONS][MPNET_SKIPPED:] = positions
         table = encoder.distances.bias_embeddings.weight
-        tensors[_DISTANCES] = table.detach()
+        tensors[MPNET_DISTANCES] = table.detach()
         config |= {"model_type": "mpnet", "architectures": ["MPNetModel"]}
-        config |= {"relative_attention_num_buckets": len(table), "max_position_embeddings": len(positions) + _SKIPPED}
+        config |= {
+            "relative_attention_num_buckets": len(table),
+            "max_position_embeddings": len(positions) + MPNET_SKIPPED,
+        }
     (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / ENCODER, {"format": "pt"})
 
@@ -67,9 +71,10 @@ def read_encoder(encoder: TextEncoder, folder: Path) -> dict[str, Tensor]:
     tensors = load_file(folder / ENCODER)
     state: dict[str, Tensor] = {}
     if encoder.distances is not None:
-        state["distances.bias_embeddings.weight"] = tensors.pop(_DISTANCES)
-        tensors = {_renamed(name, {new: old for old, new in _MPNET.items()}): found for name, found in tensors.items()}
-        tensors[_POSITIONS] = tensors[_POSITIONS][_SKIPPED:]
+        state["distances.bias_embeddings.weight"] = tensors.pop(MPNET_DISTANCES)
+        names = {new: old for old, new in MPNET_NAMES.items()}
+        tensors = {_renamed(name, names): found for name, found in tensors.items()}
+        tensors[_POSITIONS] = tensors[_POSITIONS][MPNET_SKIPPED:]
         types = encoder.config.type_vocab_size
         tensors[_TYPES] = tensors[_POSITIONS].new_zeros(types, tensors[_POSITIONS].shape[1])
     return state | {f"bert.{name}": tensor for name, tensor in tensors.items()}

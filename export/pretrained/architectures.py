@@ -15,7 +15,7 @@ from typing import Any, Final
 from transformers import BertConfig
 
 from emberline.engine.errors import DataError
-from emberline.export.model import BUCKETS
+from emberline.export.model import BUCKETS, MPNET_NAMES, MPNET_SKIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,7 @@ _DISTILBERT_FIELDS: Final = {
     "dropout": "hidden_dropout_prob",
     "attention_dropout": "attention_probs_dropout_prob",
 }
-#: What MPNet calls the table of distances.
-DISTANCES: Final = "encoder.relative_attention_bias.weight"
-_MPNET: Final = {
-    r"\.attention\.attn\.q\.": ".attention.self.query.",
-    r"\.attention\.attn\.k\.": ".attention.self.key.",
-    r"\.attention\.attn\.v\.": ".attention.self.value.",
-    r"\.attention\.attn\.o\.": ".attention.output.dense.",
-    r"\.attention\.LayerNorm\.": ".attention.output.LayerNorm.",
-}
-#: The first positions of MPNet are never used; which, its code fixes.
-_MPNET_SKIPPED: Final = 2
+_MPNET: Final = {re.escape(own): name for name, own in MPNET_NAMES.items()}
 #: What a BERT has at least one of.
 _SIZES: Final = (
     "vocab_size",
@@ -119,10 +109,10 @@ def as_bert(config: Mapping[str, Any], source: str) -> tuple[BertConfig, WeightN
         fields = taken | fields | {"type_vocab_size": 1, "layer_norm_eps": 1e-12}
         return _config(fields, source), WeightNames(_DISTILBERT, has_types=False)
     if kind == "mpnet":
-        positions = _number(fields, "max_position_embeddings", 512, source) - _MPNET_SKIPPED
+        positions = _number(fields, "max_position_embeddings", 512, source) - MPNET_SKIPPED
         own = {"type_vocab_size": 1, "max_position_embeddings": positions, "relative_attention_num_buckets": buckets}
         fields = {"vocab_size": 30527, "pad_token_id": 1} | fields | own
-        return _config(fields, source), WeightNames(_MPNET, _MPNET_SKIPPED, has_types=False)
+        return _config(fields, source), WeightNames(_MPNET, MPNET_SKIPPED, has_types=False)
     fields.pop("relative_attention_num_buckets", None)
     if kind == "bert":
         return _config(fields, source), WeightNames()

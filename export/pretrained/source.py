@@ -11,9 +11,9 @@ from tokenizers import Tokenizer
 from transformers import BertConfig
 
 from emberline.engine.errors import ConfigError, DataError
-from emberline.export.model import TextEncoder
+from emberline.export.model import MPNET_DISTANCES, TextEncoder
 
-from .architectures import DISTANCES, WeightNames, as_bert
+from .architectures import WeightNames, as_bert
 from .folder import TOKENIZERS, WEIGHTS, hub_folder, read_json, require_files
 from .minilm import MINILM, minilm_folder
 from .modules import SentenceModules
@@ -78,7 +78,7 @@ def load(source: str = MINILM, max_length: int = 128) -> Pretrained:
         encoder = TextEncoder(config)
     except (ValueError, TypeError, KeyError, RuntimeError, ArithmeticError, AttributeError) as error:
         raise DataError(f"{source}/config.json describes no BERT ({error}); fetch it again") from error
-    tables = {} if encoder.distances is None else {DISTANCES: encoder.distances.bias_embeddings.weight.data}
+    tables = {} if encoder.distances is None else {MPNET_DISTANCES: encoder.distances.bias_embeddings.weight.data}
     weights = bert_weights(parts.encoder, source, encoder.bert.state_dict() | tables, names)
     for name, table in tables.items():
         table.copy_(weights.pop(name))
