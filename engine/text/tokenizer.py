@@ -79,6 +79,14 @@ class TextTokenizer:
         return [int(np.count_nonzero(encoding.ids == self._unknown)) for encoding in encodings]
 
 
+def uncut(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy of a tokenizer that neither cuts nor pads."""
+    whole = Tokenizer.from_str(tokenizer.to_str())
+    whole.no_truncation()
+    whole.no_padding()
+    return whole
+
+
 def unknown_id(tokenizer: Tokenizer) -> int | None:
     """The id of the token that stands for what a tokenizer does not know; None: it knows everything."""
     name = getattr(tokenizer.model, "unk_token", None)

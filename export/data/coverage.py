@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from emberline.engine.records import Item
 from emberline.engine.text.rendering import render
-from emberline.engine.text.tokenizer import UNKNOWN_SHARE, unknown_id
+from emberline.engine.text.tokenizer import UNKNOWN_SHARE, uncut, unknown_id
 
 from .records import Dataset
 from .report import ReadReport
@@ -50,9 +50,7 @@ class Coverage:
             tokenizer: of the encoder; it is not changed.
             max_length: tokens per text.
         """
-        whole = Tokenizer.from_str(tokenizer.to_str())
-        whole.no_truncation()
-        whole.no_padding()
+        whole = uncut(tokenizer)
         nothing = unknown_id(whole)
         items = [(item, text) for item, text in zip(dataset.items, dataset.item_texts(), strict=True) if text]
         profiles = [text for text in dataset.user_texts() if text]

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from transformers import BertConfig
 
 from emberline.engine.errors import DataError
+from emberline.engine.text.tokenizer import uncut
 from emberline.export.model import TextEncoder
 
 from .source import Pretrained, encoder_fields
@@ -89,9 +90,7 @@ def pruned(source: Pretrained, texts: Sequence[str], room: int) -> tuple[Pretrai
 
 def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """The token ids of texts, whole and with special tokens."""
-    whole = Tokenizer.from_str(tokenizer.to_str())
-    whole.no_truncation()
-    whole.no_padding()
+    whole = uncut(tokenizer)
     starts = range(0, len(texts), _BATCH)
     return [found.ids for start in starts for found in whole.encode_batch(list(texts[start : start + _BATCH]))]
 

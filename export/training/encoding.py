@@ -8,6 +8,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from emberline.engine.text.tokenizer import uncut
 from emberline.export.model import TextEncoder, WordRows
 
 
@@ -64,9 +65,7 @@ def encode(
 def long_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> int:
     """How many texts the tokenizer cuts: their last fields are lost."""
     most = tokenizer.truncation["max_length"] if tokenizer.truncation else None
-    whole = Tokenizer.from_str(tokenizer.to_str())
-    whole.no_truncation()
-    return sum(len(found.ids) > most for found in whole.encode_batch(list(texts))) if most else 0
+    return sum(len(found.ids) > most for found in uncut(tokenizer).encode_batch(list(texts))) if most else 0
 
 
 @torch.no_grad()
