@@ -6,12 +6,12 @@ import asyncio
 import time
 from contextlib import suppress
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from emberline.engine.errors import ServerUnreachable
+from emberline.engine.errors import EmberlineError, ServerUnreachable
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
@@ -94,11 +94,7 @@ class BlockingCaller:
             try:
                 message = send(call.request, timeout=deadline(attempts.left), metadata=self._connection.metadata)
             except grpc.RpcError as failure:
-                if is_silence(failure):
-                    self._connection.unanswered()
-                else:
-                    self._connection.answered(by_server=is_answer(failure))
-                error = from_rpc(failure, self._connection.address)
+                error = _failed(failure, self._connection)
             else:
                 self._connection.answered()
                 return call.read(message)
@@ -172,12 +168,17 @@ class AsyncCaller:
             try:
                 message = await send(call.request, timeout=deadline(attempts.left), metadata=self._connection.metadata)
             except grpc.RpcError as failure:
-                if is_silence(failure):
-                    self._connection.unanswered()
-                else:
-                    self._connection.answered(by_server=is_answer(failure))
-                error = from_rpc(failure, self._connection.address)
+                error = _failed(failure, self._connection)
             else:
                 self._connection.answered()
                 return call.read(message)
             await asyncio.sleep(attempts.pause(error, reached=self._connection.reached))
+
+
+def _failed(failure: grpc.RpcError, connection: Connection[Any, Any]) -> EmberlineError:
+    """Record how a call failed, and return the error that it is."""
+    if is_silence(failure):
+        connection.unanswered()
+    else:
+        connection.answered(by_server=is_answer(failure))
+    return from_rpc(failure, connection.address)
