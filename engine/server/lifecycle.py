@@ -173,7 +173,6 @@ class Server:
             client_share=config.engine.client_share,
         )
         self._health = Health()
-        self._reloading = asyncio.Lock()
         self._metrics_server: MetricsServer | None = None
 
     @classmethod
@@ -243,14 +242,13 @@ class Server:
         Returns:
             Whether the new bundle is served.
         """
-        async with self._reloading:
-            try:
-                await self._models.reload_default()
-            except EmberlineError as error:
-                _log.error("the bundle was not reloaded: %s. The one from before is served", error)
-                return False
-            _log.warning("reloaded: %s", self.description)
-            return True
+        try:
+            await self._models.reload_default()
+        except EmberlineError as error:
+            _log.error("the bundle was not reloaded: %s. The one from before is served", error)
+            return False
+        _log.warning("reloaded: %s", self.description)
+        return True
 
     async def drain(self) -> bool:
         """Stop in three steps, within `drain_seconds`.
@@ -290,8 +288,7 @@ class Server:
         await self._transport.start()
 
     async def _close(self) -> None:
-        async with self._reloading:
-            await self._models.drain()
+        await self._models.drain()  # waits for a reload that runs
         if self._metrics_server:
             await self._metrics_server.close()
         if self._tracer:

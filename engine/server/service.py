@@ -137,9 +137,12 @@ class Service:
 
     def _unary(self, method: str, call: AnsweredCall) -> Callable[..., Awaitable[Message]]:
         async def answer(raw: bytes, context: grpc.aio.ServicerContext[bytes, Message]) -> Message:
-            with self._observed(method, context) as observed, nullcontext() if call.free else self._slot(context):
-                request, priority = await self._read(call, raw)
-                return await self._answer(method, call, request, self._options(context, priority), observed)
+            with self._observed(method, context) as observed:
+                client = self._client(context)
+                with nullcontext() if call.free else self._slot(client):
+                    request, priority = await self._read(call, raw)
+                    options = self._options(context, priority, client)
+                    return await self._answer(method, call, request, options, observed)
             status = observed.status
             return await context.abort(status.code, status.message, status.metadata)
 
@@ -202,9 +205,8 @@ class Service:
         return request
 
     @contextmanager
-    def _slot(self, context: grpc.aio.ServicerContext[Any, Any]) -> Iterator[None]:
-        """Take a slot for a call that is a request."""
-        client = self._client(context)
+    def _slot(self, client: str) -> Iterator[None]:
+        """Take a slot for a client's call that is a request."""
         with self.slots.call(client):
             if self._clients is not None:
                 self._clients.take(client)
@@ -213,8 +215,8 @@ class Service:
     def _client(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
         return "" if self._clients is None else self._clients.name(context)
 
-    def _options(self, context: grpc.aio.ServicerContext[Any, Any], priority: int) -> RequestOptions:
-        return RequestOptions(_deadline(context), self._level(priority), self._client(context))
+    def _options(self, context: grpc.aio.ServicerContext[Any, Any], priority: int, client: str) -> RequestOptions:
+        return RequestOptions(_deadline(context), self._level(priority), client)
 
     def _level(self, priority: int) -> int:
         return min(priority, 0) if self._ignore_priorities else priority
@@ -232,9 +234,10 @@ class Service:
             arrived, observed = time.monotonic(), _Observed(model)
             with self._traced("EncodeStream", context):  # each request of a stream has a span of its own
                 (name, request, priority), _ = await self._read(PART, raw)
+                client = self._client(context)  # anew for each, since tokens may change while a stream is open
                 if self._clients is not None:
-                    self._clients.take(self._client(context))
-                options = self._options(context, priority)
+                    self._clients.take(client)
+                options = self._options(context, priority, client)
                 response = await self._answer("EncodeStream", PART, request, options, observed)
                 self._models.metrics(observed.model).request("EncodeStream", _OK.code.name, time.monotonic() - arrived)
             return pb.EncodeStreamResponse(id=name, response=cast("pb.EncodeResponse", response))
