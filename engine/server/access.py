@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc_health.v1 import health
@@ -13,22 +13,12 @@ from emberline.engine.errors import EmberlineError, PermissionDenied, Unauthenti
 from .status import Status, status_of
 from .tokens import Scope, Tokens, bearer
 
-#: The scope of each method that needs another one than ``read``.
-SCOPES: Final[dict[str, Scope]] = {
-    "UpsertItems": "write",
-    "DeleteItems": "write",
-    "BackupCatalogue": "admin",
-    "LoadModel": "admin",
-    "UnloadModel": "admin",
-    "RouteModel": "admin",
-}
-
 if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[Any, Any]  # generic in the stubs alone
 
 
-class AccessInterceptor(grpc.aio.ServerInterceptor):
-    """Rejects calls before they are read. Health is open to all.
+class Access:
+    """Says who may call what.
 
     Args:
         tokens: the tokens that are known; None: everybody may call.
@@ -39,6 +29,44 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         self._tokens = tokens
         self._read_only = read_only
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a call that may not be made."""
+        return self._tokens is not None or self._read_only
+
+    def check(self, scope: Scope, token: str) -> None:
+        """Check a call before it is read.
+
+        Args:
+            scope: what the call needs.
+            token: the token that it shows; empty: none.
+
+        Raises:
+            Unauthenticated: the token is not known.
+            PermissionDenied: the token lacks the scope, or the server does not offer the call.
+        """
+        if self._tokens is not None:
+            scopes = self._tokens.scopes(token)
+            if scopes is None:
+                raise Unauthenticated
+            if scope not in scopes:
+                raise PermissionDenied(f"the token has no scope {scope}; use one that has")
+        if self._read_only and scope == "write":
+            raise PermissionDenied("the catalogue of this server is read-only; ask one that is not")
+
+
+class AccessInterceptor(grpc.aio.ServerInterceptor):
+    """Rejects gRPC calls before they are read. Health is open to all.
+
+    Args:
+        access: who may call what.
+        scopes: the scopes of all methods that need another one than ``read``, as ``/service/method``.
+    """
+
+    def __init__(self, access: Access, scopes: Mapping[str, Scope]) -> None:
+        self._access = access
+        self._scopes = scopes
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]],
@@ -46,22 +74,15 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
     ) -> _Handler | None:
         """Return the handler of a call, or one that rejects it."""
         handler = await continuation(handler_call_details)
-        service, _, method = handler_call_details.method.lstrip("/").partition("/")
-        if handler is None or service == health.SERVICE_NAME:
+        method = handler_call_details.method
+        if handler is None or method.startswith(f"/{health.SERVICE_NAME}/"):
             return handler
-        error = self._error(SCOPES.get(method, "read"), handler_call_details)
-        return handler if error is None else _rejecting(handler, status_of(error))
-
-    def _error(self, scope: Scope, details: grpc.HandlerCallDetails) -> EmberlineError | None:
-        if self._tokens is not None:
-            scopes = self._tokens.scopes(bearer(details.invocation_metadata or ()))
-            if scopes is None:
-                return Unauthenticated()
-            if scope not in scopes:
-                return PermissionDenied(f"the token has no scope {scope}; use one that has")
-        if self._read_only and scope == "write":
-            return PermissionDenied("the catalogue of this server is read-only; ask one that is not")
-        return None
+        try:
+            token = bearer(handler_call_details.invocation_metadata or ())
+            self._access.check(self._scopes.get(method, "read"), token)
+        except EmberlineError as error:
+            return _rejecting(handler, status_of(error))
+        return handler
 
 
 def _rejecting(handler: _Handler, status: Status) -> _Handler:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import Any, Final
-
-import grpc
+from typing import Final
 
 from emberline.engine.errors import ClientOverloaded
 
-from .tokens import Tokens, bearer
+from .tokens import Tokens
 
 #: Clients that are remembered. The one that has not called for longest is forgotten, and starts with a full allowance.
 _REMEMBERED: Final = 10_000
@@ -33,13 +30,18 @@ class Clients:
         self._burst = max(1.0, self._rate)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and when it was so
 
-    def name(self, context: grpc.aio.ServicerContext[Any, Any]) -> str:
-        """Return the name of a call's client."""
+    def name(self, bearer: str, peer: str) -> str:
+        """Return the name of a call's client.
+
+        Args:
+            bearer: the token that it shows; empty: none.
+            peer: its address with its port, as gRPC writes it.
+        """
         if self._tokens is not None:
-            token = self._tokens.find(bearer(_metadata(context)))
+            token = self._tokens.find(bearer)
             if token is not None:
                 return token.name
-        return str(context.peer()).rpartition(":")[0]
+        return peer.rpartition(":")[0]
 
     def take(self, client: str) -> None:
         """Count a request of a client.
@@ -64,7 +66,3 @@ class Clients:
                 (1.0 - left) / self._rate,
                 f"requests of {client} came within a second",
             )
-
-
-def _metadata(context: grpc.aio.ServicerContext[Any, Any]) -> Iterable[tuple[str, str | bytes]]:
-    return context.invocation_metadata() or ()

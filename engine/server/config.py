@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from emberline.engine.config import EngineConfig
 from emberline.engine.settings import Setting, check, explained, refuse
 
 _PORTS = range(65_536)
+
+#: The name of our own protocol, `emberline.v1`; all others are those of adapters.
+NATIVE: Final = "emberline"
+_PROTOCOLS: Final = (NATIVE, "openai", "tei", "kserve")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -35,6 +39,13 @@ class ServerConfig:
             metavar="HOST:PORT",
         ),
     ] = "127.0.0.1:50051"
+    protocols: Annotated[
+        str,
+        Setting(
+            "Protocols to serve, separated by commas, out of emberline, openai, tei and kserve.",
+            metavar="NAMES",
+        ),
+    ] = NATIVE
     tls_certificate: Annotated[
         Path | None,
         Setting(
@@ -167,6 +178,8 @@ class ServerConfig:
         if not host or not port.isdecimal() or int(port) not in _PORTS:
             refuse(self, "listen", "it must be HOST:PORT, for instance 127.0.0.1:50051")
         check(self)
+        if unknown := [name for name in self.protocol_names if name not in _PROTOCOLS]:
+            refuse(self, "protocols", f"there is no protocol {unknown[0]!r}; choose out of {', '.join(_PROTOCOLS)}")
         if self.otlp_endpoint is not None and not self.otlp_endpoint.startswith(("http://", "https://")):
             refuse(self, "otlp_endpoint", "write the URL of a collector, for instance http://localhost:4317")
         if (self.tls_certificate is None) != (self.tls_key is None):
@@ -179,6 +192,11 @@ class ServerConfig:
             refuse(
                 self, "tls_client_ca", "clients show certificates only to servers that do; give tls_certificate, too"
             )
+
+    @property
+    def protocol_names(self) -> tuple[str, ...]:
+        """The protocols to serve, each once."""
+        return tuple(dict.fromkeys(name.strip() for name in self.protocols.split(",")))
 
     @property
     def exposure(self) -> str:

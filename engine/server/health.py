@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -16,9 +17,9 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
         super().__init__()
         self._ended = asyncio.Event()
 
-    async def begin(self, service: str) -> None:
-        """Report a service, and the server, as serving."""
-        for name in ("", service):
+    async def begin(self, services: Iterable[str]) -> None:
+        """Report services, and the server, as serving."""
+        for name in ("", *services):
             await self.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def end(self) -> None:

@@ -19,31 +19,28 @@ from grpc_reflection.v1alpha import reflection
 from emberline import __version__
 from emberline.engine.bundle import BundleLayout, Manifest
 from emberline.engine.engine import Engine
-from emberline.engine.errors import ConfigError, EmberlineError
+from emberline.engine.errors import EmberlineError
 from emberline.engine.wire.limits import MessageLimits
 
-from .access import AccessInterceptor
+from .access import Access, AccessInterceptor
+from .adapters.registry import open_adapter
 from .clients import Clients
-from .config import ServerConfig
+from .config import NATIVE, ServerConfig
+from .dispatcher import Dispatcher
 from .health import Health
 from .metrics_server import MetricsServer
 from .models import Models
-from .service import SERVICE, Service
-from .tls import TlsFiles, credentials
-from .tokens import Tokens
+from .protocol import ServedProtocol
+from .rpc import StreamLimits
+from .service import Service
+from .tokens import Scope, Tokens
 from .traces import Tracer
+from .transport import bind, open_transport, release
 
 _log: Final = logging.getLogger(__name__)
 
-_SERVICES: Final = (
-    SERVICE,
-    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-    reflection.SERVICE_NAME,
-)
-
-
-#: Calls that the transport accepts, as a multiple of the slots.
-_TRANSPORT_CALLS: Final = 4
+#: The standard services, which are described beside those of the protocols.
+_STANDARD: Final = (health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
 #: Seconds within which a call must have come for others to be expected.
 _RECENT: Final = 5.0
 #: Seconds without a call after which the transport may close.
@@ -146,7 +143,7 @@ class Server:
         address: str,
         engine: Engine,
         tracer: Tracer | None,
-        clients: Clients | None,
+        tokens: Tokens | None,
     ) -> None:
         """Connect the parts; nothing is served yet."""
         self.address = address
@@ -155,7 +152,7 @@ class Server:
         self._tracer = tracer
         self._transport = transport
         self._models = Models(engine, config.engine, config.models)
-        self._service = Service(
+        self._dispatcher = Dispatcher(
             self._models,
             limits=MessageLimits(
                 config.engine.max_inputs,
@@ -164,12 +161,9 @@ class Server:
                 config.engine.max_attributes,
             ),
             max_calls=config.max_calls,
-            stream_requests=config.stream_requests,
-            stream_idle_seconds=config.stream_idle_seconds,
             ignore_priorities=config.ignore_priorities,
-            scratch=config.engine.live_catalogue.parent,
-            tracer=self._tracer,
-            clients=clients,
+            tracer=tracer,
+            clients=_clients(config, tokens),
             client_share=config.engine.client_share,
         )
         self._health = Health()
@@ -183,34 +177,23 @@ class Server:
         endpoint, ratio = config.otlp_endpoint, config.trace_ratio
         tracer = None if endpoint is None else Tracer(endpoint, ratio, __version__)
         tokens = None if config.tokens is None else Tokens(config.tokens)
-        transport = grpc.aio.server(
-            options=(
-                # Otherwise two servers could share a port, and each would get half of the requests.
-                ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", config.max_message_bytes),
-                ("grpc.max_send_message_length", config.max_message_bytes),
-                # Clients ping every ten seconds to notice a dead connection; gRPC's default is to hang up on them.
-                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-                ("grpc.keepalive_permit_without_calls", 1),
-            ),
-            # Far above the slots of `Service`, which rejects with a reason and leaves Health and Info out.
-            maximum_concurrent_rpcs=_TRANSPORT_CALLS * config.max_calls,
-            interceptors=_interceptors(config, tokens),
-        )
+        access = Access(tokens, read_only=config.read_only)
+        scopes: dict[str, Scope] = {}  # those of the protocols, once they are open
+        transport = open_transport(config, AccessInterceptor(access, scopes) if access.limited else None)
         # Then, so that a port in use is reported before the seconds that loading takes.
-        port = _bind(transport, config)
+        port = bind(transport, config)
         if config.exposure:
             _log.warning("%s is reachable from other machines, which can %s", config.listen, config.exposure)
         try:
             engine = await Engine.start(config.engine)
-            server = cls(config, transport, f"{config.host}:{port}", engine, tracer, _clients(config, tokens))
+            server = cls(config, transport, f"{config.host}:{port}", engine, tracer, tokens)
             try:
-                await server._open()
+                await server._open(scopes)
             except BaseException:
                 await server._close()
                 raise
         except BaseException:
-            await _release(transport)
+            await release(transport)
             if tracer:
                 await asyncio.to_thread(tracer.close)
             raise
@@ -263,29 +246,42 @@ class Server:
         self._models.abandon()
         ends = time.monotonic() + self._config.drain_seconds
         await self._health.end()
-        if time.monotonic() - self._service.slots.last < _RECENT:
+        if time.monotonic() - self._dispatcher.slots.last < _RECENT:
             await asyncio.sleep(min(self._config.lame_duck_seconds, self._config.drain_seconds / 2))
         with suppress(TimeoutError):  # the transport cancels what is left
             async with asyncio.timeout_at(ends):
-                await self._service.drain()
-                while time.monotonic() - self._service.slots.last < _QUIET:
+                await self._dispatcher.drain()
+                while time.monotonic() - self._dispatcher.slots.last < _QUIET:
                     await asyncio.sleep(_QUIET)
-        answered = self._service.slots.idle
+        answered = self._dispatcher.slots.idle
         await self._transport.stop(max(0.0, ends - time.monotonic()))
         answered &= time.monotonic() < ends or self._config.drain_seconds == 0
         await self._close()
         return answered
 
-    async def _open(self) -> None:
+    async def _open(self, scopes: dict[str, Scope]) -> None:
         if self._config.metrics_port is not None:
             self._metrics_server = await MetricsServer.start(self._models, self._config.host, self._config.metrics_port)
             self.metrics_port = self._metrics_server.port
-        self._transport.add_generic_rpc_handlers((self._service.handler(),))
+        protocols = self._protocols()
+        for protocol in protocols:
+            scopes.update(protocol.scopes)
+            self._transport.add_generic_rpc_handlers(protocol.handlers())
+        services = [service for protocol in protocols for service in protocol.services]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._transport)
         if not self._config.no_reflection:
-            reflection.enable_server_reflection(_SERVICES, self._transport)
-        await self._health.begin(SERVICE)
+            reflection.enable_server_reflection((*services, *_STANDARD), self._transport)
+        await self._health.begin(services)
         await self._transport.start()
+
+    def _protocols(self) -> list[ServedProtocol]:
+        config, limits = self._config, StreamLimits(self._config.stream_requests, self._config.stream_idle_seconds)
+        return [
+            Service(self._dispatcher, limits, config.engine.live_catalogue.parent)
+            if name == NATIVE
+            else open_adapter(name, self._dispatcher, limits)
+            for name in config.protocol_names
+        ]
 
     async def _close(self) -> None:
         await self._models.drain()  # waits for a reload that runs
@@ -295,31 +291,7 @@ class Server:
             await asyncio.to_thread(self._tracer.close)
 
 
-def _interceptors(config: ServerConfig, tokens: Tokens | None) -> tuple[grpc.aio.ServerInterceptor, ...]:
-    if tokens is None and not config.read_only:
-        return ()
-    return (AccessInterceptor(tokens, read_only=config.read_only),)
-
-
 def _clients(config: ServerConfig, tokens: Tokens | None) -> Clients | None:
     """Return what tells clients apart, if a setting needs it."""
     limited = config.client_rate is not None or config.engine.client_share < 1
     return Clients(config.client_rate, tokens) if limited else None
-
-
-async def _release(transport: grpc.aio.Server) -> None:
-    """Free the port of a transport. One that was never started would keep it as long as the process lives."""
-    await transport.start()  # does nothing if it has been started
-    await transport.stop(None)
-
-
-def _bind(transport: grpc.aio.Server, config: ServerConfig) -> int:
-    try:
-        if config.tls_certificate is None or config.tls_key is None:
-            return transport.add_insecure_port(config.listen)
-        files = TlsFiles(config.tls_certificate, config.tls_key, config.tls_client_ca)
-        return transport.add_secure_port(config.listen, credentials(files))
-    except RuntimeError as error:
-        raise ConfigError(
-            f"cannot listen on {config.listen}: the port is in use, or the host is not this machine's; set another one"
-        ) from error

@@ -66,18 +66,18 @@ _EXCLUDED: Final = tuple(f"emberline.v1.{name}Request.exclude_ids" for name in (
 _OUTPUTS: Final = tuple(f"emberline.v1.{name}Request.outputs" for name in ("Encode", "Score", "Recommend"))
 
 
-def check_lists(descriptor: Descriptor, raw: bytes, limits: MessageLimits) -> None:
+def check_lists(descriptor: Descriptor, raw: bytes, limits: Mapping[str, int]) -> None:
     """Check the lists of a message before it is parsed. Invalid bytes pass, because parsing reports them.
 
     Args:
         descriptor: type of the message.
         raw: bytes of the message.
-        limits: limits of its lists.
+        limits: maximum numbers of entries, by the full names of the lists.
 
     Raises:
         InvalidInput: a list has too many entries, or the message too many fields.
     """
-    _Scan(raw, limits.by_field()).message(descriptor, 0, len(raw), "")
+    _Scan(raw, limits).message(descriptor, 0, len(raw), "")
 
 
 class _Scan:

@@ -13,7 +13,7 @@ from emberline.engine.wire.limits import MessageLimits, check_lists
 from emberline.engine.wire.parsing import parse
 from emberline.proto import emberline_pb2 as pb
 
-LIMITS = MessageLimits(inputs=5, filters=3, excluded=7, attributes=4)
+LIMITS = MessageLimits(inputs=5, filters=3, excluded=7, attributes=4).by_field()
 
 
 def _item(attributes: int = 0, texts: int = 0) -> pb.Item:
@@ -84,7 +84,7 @@ def test_a_list_has_its_limit(make, limit: int, field: str) -> None:
 )
 def test_millions_of_entries_are_refused_at_once(kind, raw: bytes) -> None:
     """The scan stops at the first entry too many: it takes no time that depends on the message's size."""
-    limits = MessageLimits(inputs=1024, filters=64, excluded=10_000, attributes=256)
+    limits = MessageLimits(inputs=1024, filters=64, excluded=10_000, attributes=256).by_field()
     began = time.process_time()
     with pytest.raises(InvalidInput, match="has more than"):
         parse(kind, raw, limits)
@@ -93,7 +93,7 @@ def test_millions_of_entries_are_refused_at_once(kind, raw: bytes) -> None:
 
 def test_short_lists_that_add_up_are_refused() -> None:
     """A thousand inputs with a thousand likes each are within each list's limit, and too much together."""
-    limits = MessageLimits(inputs=1024, filters=64, excluded=10_000, attributes=256)
+    limits = MessageLimits(inputs=1024, filters=64, excluded=10_000, attributes=256).by_field()
     raw = pb.EncodeRequest(inputs=[pb.Input(user=_user(1024))] * 1024).SerializeToString()
     with pytest.raises(InvalidInput, match="has more than 400,000 values"):
         parse(pb.EncodeRequest, raw, limits)

@@ -1,0 +1,56 @@
+"""The gRPC transport of a server: its options, and the port that it listens on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import grpc
+
+from emberline.engine.errors import ConfigError
+
+from .config import ServerConfig
+from .tls import TlsFiles, credentials
+
+#: Calls that the transport accepts, as a multiple of the slots.
+_CALLS: Final = 4
+
+
+def open_transport(config: ServerConfig, interceptor: grpc.aio.ServerInterceptor | None) -> grpc.aio.Server:
+    """Return a transport that is not bound yet."""
+    return grpc.aio.server(
+        options=(
+            # Otherwise two servers could share a port, and each would get half of the requests.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", config.max_message_bytes),
+            ("grpc.max_send_message_length", config.max_message_bytes),
+            # Clients ping every ten seconds to notice a dead connection; gRPC's default is to hang up on them.
+            ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ),
+        # Far above the slots of the dispatcher, which rejects with a reason and leaves Health and Info out.
+        maximum_concurrent_rpcs=_CALLS * config.max_calls,
+        interceptors=() if interceptor is None else (interceptor,),
+    )
+
+
+def bind(transport: grpc.aio.Server, config: ServerConfig) -> int:
+    """Bind a transport to the address of the settings; returns the port.
+
+    Raises:
+        ConfigError: the address is not available, or a file for TLS cannot be read.
+    """
+    try:
+        if config.tls_certificate is None or config.tls_key is None:
+            return transport.add_insecure_port(config.listen)
+        files = TlsFiles(config.tls_certificate, config.tls_key, config.tls_client_ca)
+        return transport.add_secure_port(config.listen, credentials(files))
+    except RuntimeError as error:
+        raise ConfigError(
+            f"cannot listen on {config.listen}: the port is in use, or the host is not this machine's; set another one"
+        ) from error
+
+
+async def release(transport: grpc.aio.Server) -> None:
+    """Free the port of a transport. One that was never started would keep it as long as the process lives."""
+    await transport.start()  # does nothing if it has been started
+    await transport.stop(None)
