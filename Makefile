@@ -38,11 +38,9 @@ format: $(VENV)/.dev  ## lay out and mend the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-stubs: $(VENV)/.dev  ## generate proto/*_pb2*.py from proto/emberline.proto
+stubs: $(VENV)/.dev  ## generate proto/*_pb2*.py from proto/*.proto
 	mkdir -p build/stubs
-	$(BIN)/python -m grpc_tools.protoc -I emberline/proto=proto \
-		--python_out=build/stubs --pyi_out=build/stubs --grpc_python_out=build/stubs proto/emberline.proto
-	cp build/stubs/emberline/proto/* proto/
+	$(BIN)/python tests/support/stubs.py build/stubs
 
 attack: $(VENV)/.ready  ## try to break a server of one's own on this machine: minutes, and a table of what held
 	test -f quickstart/bundle/manifest.json || $(MAKE) quickstart
