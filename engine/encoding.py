@@ -14,9 +14,10 @@ from .batching.shares import ClientShares
 from .batching.threads import WorkerThreads
 from .batching.vector_cache import VectorCache
 from .config import EngineConfig
+from .errors import InvalidInput
 from .loading import EngineComponents
 from .metrics import Metrics
-from .records import Encoding, Floats, RequestOptions, Timings
+from .records import Encoding, Floats, RequestOptions, Timings, Token
 from .scoring.attributes import unknown_tokens
 from .text.tokenizer import UNKNOWN_SHARE
 from .validation import check_deadline
@@ -70,7 +71,7 @@ class EncodingPipeline:
         return self._cache.size
 
     async def encode(
-        self, texts: Sequence[str], options: RequestOptions, timings: Timings
+        self, texts: Sequence[str], options: RequestOptions, timings: Timings, uncut: Sequence[str] = ()
     ) -> tuple[list[Encoding], Floats]:
         """Encode T texts.
 
@@ -78,11 +79,13 @@ class EncodingPipeline:
             texts: the texts.
             options: deadline and priority.
             timings: receives the times of the stages.
+            uncut: where each text stands in the request, if none may be cut; empty: longer ones are.
 
         Returns:
             The tokens of each text, and the vectors (T, H).
 
         Raises:
+            InvalidInput: a text is longer than the model reads, and may not be cut.
             Overloaded: the queue is full.
             DeadlineExceeded: the deadline passed first.
             InferenceFailed: the model failed on a batch with one of the texts.
@@ -96,10 +99,21 @@ class EncodingPipeline:
                 check_deadline(options, "passed before the texts were in the queue; allow more time or send less")
                 small = sum(map(len, part)) <= _SMALL_CHARACTERS
                 encodings += await self._threads.run(small, self._tokenizer.encode, part)
+        for encoding, field in zip(encodings, uncut, strict=False):
+            if encoding.truncated:
+                raise InvalidInput(field, f"has more than {len(encoding)} tokens; shorten it, or let it be truncated")
         with self._shares.hold(options.client, sum(map(len, encodings))):
             encoded = await self._batcher.encode(encodings, options)
         timings.queue, timings.encode = encoded.queue, encoded.encode
         return encodings, encoded.embeddings
+
+    async def tokens(self, text: str, specials: bool) -> list[Token]:
+        """Show the tokens of a text; see `TextTokenizer.tokens`."""
+        return await self._threads.run(len(text) <= _SMALL_CHARACTERS, self._tokenizer.tokens, text, specials)
+
+    async def decode(self, ids: Sequence[int], skip_specials: bool) -> str:
+        """Write a text of token ids; see `TextTokenizer.decode`."""
+        return await self._threads.run(len(ids) <= _SMALL_CHARACTERS, self._tokenizer.decode, ids, skip_specials)
 
     def warnings(self, texts: Sequence[str], encodings: Sequence[Encoding]) -> list[str]:
         """Say if the encoder knows too few of the tokens of some texts, which `encode` was given."""

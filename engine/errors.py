@@ -10,6 +10,7 @@ EmberlineError
 ├── ShuttingDown        the server drains and accepts no new requests
 ├── Unauthenticated     a call has no token that the server knows
 ├── PermissionDenied    a call may not be made: its token lacks the scope, or the server does not offer it
+├── Unsupported         a protocol can ask for it, but Emberline cannot do it
 ├── InferenceFailed     the model failed on a batch
 ├── BundleError         a bundle cannot be used
 │   ├── BundleCorrupt       a file is missing or is not what the manifest says
@@ -112,6 +113,10 @@ class Unauthenticated(EmberlineError):
 
 class PermissionDenied(EmberlineError):
     """A call may not be made: its token lacks the scope, or the server does not offer it."""
+
+
+class Unsupported(EmberlineError):
+    """A protocol can ask for it, but Emberline cannot do it."""
 
 
 class InferenceFailed(EmberlineError):

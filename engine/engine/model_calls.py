@@ -37,11 +37,12 @@ from emberline.engine.records import (
     SimilarRequest,
     SimilarResult,
     Timings,
+    Token,
 )
 from emberline.engine.scoring.request import RequestResolver, RequestSchema
 from emberline.engine.scoring.scorer import Scorer
 from emberline.engine.scoring.shaping import check_dimensions, shape
-from emberline.engine.validation import check_count, check_k, check_names, check_trained
+from emberline.engine.validation import check_count, check_k, check_names, check_text, check_trained
 
 from .admission import Admission
 
@@ -117,7 +118,8 @@ class ModelCalls:
             check_dimensions(
                 request.dimensions, {name: width for name, width in self._widths.items() if name in request.outputs}
             )
-            encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            uncut = () if request.truncate else resolver.paths
+            encodings, vectors = await self._encoder.encode(resolver.texts, options, timings, uncut)
             with timings.measure("score"):
                 small = len(inputs.text_indices) <= SMALL_ROWS
                 outputs = await self._threads.run(
@@ -146,7 +148,8 @@ class ModelCalls:
             resolver = RequestResolver(snapshot, self._schema)
             user = resolver.user(request.user, "user")
             candidates = resolver.references(request.candidates, "candidates")
-            encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
+            uncut = () if request.truncate else resolver.paths
+            encodings, vectors = await self._encoder.encode(resolver.texts, options, timings, uncut)
             with timings.measure("score"):
                 small = len(candidates) <= SMALL_ROWS
                 outputs = await self._threads.run(
@@ -233,6 +236,28 @@ class ModelCalls:
                     small, self._scorer.similar, item, request, snapshot, vectors
                 )
         return SimilarResult(items, considered, timings, self._provenance(resolver, encodings))
+
+    async def tokenize(self, text: str, options: RequestOptions, *, specials: bool = True) -> list[Token]:
+        """Show the tokens of a text, with those that the model puts around it or without.
+
+        Raises:
+            InvalidInput: the text is empty, too long or has control characters.
+            DeadlineExceeded, ShuttingDown: see `emberline.engine.errors`.
+        """
+        with self._admitted(options):
+            check_text(text, self._config.max_text_bytes, "text")
+            return await self._encoder.tokens(text, specials)
+
+    async def decode(self, ids: Sequence[int], options: RequestOptions, *, skip_specials: bool = True) -> str:
+        """Write a text of token ids, as well as the vocabulary allows.
+
+        Raises:
+            InvalidInput: there are no ids, or more than a text has bytes.
+            DeadlineExceeded, ShuttingDown: see `emberline.engine.errors`.
+        """
+        with self._admitted(options):
+            check_count(len(ids), self._config.max_text_bytes, "ids")
+            return await self._encoder.decode(ids, skip_specials)
 
     def _provenance(self, resolver: RequestResolver, encodings: Sequence[Encoding]) -> Provenance:
         """Model and precision, with what the model was not trained for in a request."""

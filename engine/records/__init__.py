@@ -1,7 +1,7 @@
 """The records that travel through the engine: plain data that knows nothing of protobuf, sessions or stages."""
 
 from ._arrays import Floats, Integers
-from ._entities import Encoding, Filter, Item, ItemReference, StoredItem, User, Value
+from ._entities import Encoding, Filter, Item, ItemReference, StoredItem, Token, User, Value
 from ._requests import (
     ENCODE_OUTPUTS,
     ITEM_OUTPUTS,
@@ -66,6 +66,7 @@ __all__ = [
     "SimilarResult",
     "StoredItem",
     "Timings",
+    "Token",
     "UpsertResult",
     "User",
     "Value",

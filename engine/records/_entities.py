@@ -100,3 +100,22 @@ class Encoding:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a text, as people look at it.
+
+    Attributes:
+        id: id in the model's vocabulary.
+        text: what of the text it stands for; of a special token, its name.
+        special: whether the model put it there.
+        start: where it begins in the text, in bytes of UTF-8; 0 for a special token.
+        stop: where it ends, likewise.
+    """
+
+    id: int
+    text: str
+    special: bool
+    start: int
+    stop: int

@@ -27,21 +27,31 @@ class EncodeRequest:
         outputs: names out of `ENCODE_OUTPUTS`.
         dimensions: number of leading numbers of each embedding; 0: all.
         normalize: whether embeddings are scaled to length 1, after `dimensions` are taken.
+        truncate: whether a text with more tokens than the model reads is cut; otherwise it is refused.
     """
 
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...] = ("sentence_embedding",)
     dimensions: int = 0
     normalize: bool = False
+    truncate: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """The arguments of `Engine.score`."""
+    """The arguments of `Engine.score`.
+
+    Attributes:
+        user: the user.
+        candidates: the items.
+        outputs: names out of `SCORE_OUTPUTS`.
+        truncate: as of an `EncodeRequest`.
+    """
 
     user: User
     candidates: tuple[ItemReference, ...]
     outputs: tuple[str, ...] = ("score",)
+    truncate: bool = True
 
 
 @dataclass(frozen=True, slots=True)

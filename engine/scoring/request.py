@@ -130,10 +130,12 @@ class RequestResolver:
 
     Attributes:
         texts: the texts to encode, each once.
+        paths: where each of them stands first in the request.
     """
 
     def __init__(self, snapshot: Snapshot, schema: RequestSchema) -> None:
         self.texts: list[str] = []
+        self.paths: list[str] = []
         self._indices: dict[str, int] = {}
         self._snapshot = snapshot
         self._schema = schema
@@ -158,6 +160,7 @@ class RequestResolver:
             check_text(text, self._schema.max_text_bytes, field)
             index = self._indices[text] = len(self.texts)
             self.texts.append(text)
+            self.paths.append(field)
             if index == self._schema.max_inputs:
                 raise InvalidInput(
                     field, f"is one text more than the {index} that are encoded at once; send several requests"

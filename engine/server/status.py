@@ -21,6 +21,7 @@ from emberline.engine.errors import (
     Unauthenticated,
     UnknownItem,
     UnknownModel,
+    Unsupported,
 )
 
 from .stream import StreamIdle
@@ -38,6 +39,7 @@ CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
+    Unsupported: grpc.StatusCode.UNIMPLEMENTED,
     StreamIdle: grpc.StatusCode.ABORTED,
 }
 #: A status travels in HTTP/2 headers, which peers limit to 8 kB by default; bytes above ASCII take three each there.

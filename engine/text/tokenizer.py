@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +13,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from emberline.engine.errors import BundleCorrupt
-from emberline.engine.records import Encoding, Integers
+from emberline.engine.records import Encoding, Integers, Token
 
 #: Characters in the first head of a text, per token that the encoder reads. Such a head nearly always fills the
 #: encoder. Tokenizing all of 64 kB takes 100 ms, and 99 % of it is thrown away.
@@ -71,6 +73,26 @@ class TextTokenizer:
                     encodings[index] = Encoding(np.array(result.ids, np.int64), truncated=beyond > 0)
             unread, size = [index for index in unread if index not in encodings], size * _GROWTH
         return [encodings[index] for index in range(len(texts))]
+
+    def tokens(self, text: str, specials: bool) -> list[Token]:
+        """Show the tokens of a whole text, however long, with those that the model puts around it or without."""
+        result = self._whole.encode(text, add_special_tokens=specials)
+        starts = range(len(text) + 1) if text.isascii() else [0, *accumulate(len(sign.encode()) for sign in text)]
+        return [
+            Token(number, name, True, 0, 0) if special else Token(number, text[a:b], False, starts[a], starts[b])
+            for number, name, special, (a, b) in zip(
+                result.ids, result.tokens, result.special_tokens_mask, result.offsets, strict=True
+            )
+        ]
+
+    def decode(self, ids: Sequence[int], skip_specials: bool) -> str:
+        """Write a text of token ids, as well as the vocabulary allows. Ids that are not in it are left out."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_specials)
+        return text
+
+    @cached_property
+    def _whole(self) -> Tokenizer:
+        return uncut(self._tokenizer)
 
     def unknown(self, encodings: Sequence[Encoding]) -> list[int]:
         """How many tokens of each text the tokenizer does not know."""

@@ -139,3 +139,14 @@ def test_unknown_tokens_are_counted(path: Path, tmp_path: Path) -> None:
     bytewise.save(str(tmp_path / "bytes.json"))
     tokenizer = TextTokenizer(tmp_path / "bytes.json", MAX_LENGTH)
     assert tokenizer.unknown(tokenizer.encode(["蓝牙"])) == [0]
+
+
+def test_special_tokens_are_left_out_of_a_text_on_demand(path: Path, tmp_path: Path) -> None:
+    """They are those that the tokenizer knows as such."""
+    known = Tokenizer.from_file(str(path))
+    known.add_special_tokens(["[CLS]", "[SEP]"])
+    known.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = TextTokenizer(tmp_path / "tokenizer.json", MAX_LENGTH)
+    ids = [token.id for token in tokenizer.tokens("the horror", specials=True)]
+    assert tokenizer.decode(ids, skip_specials=True) == "the horror"
+    assert tokenizer.decode(ids, skip_specials=False) == "[CLS] the horror [SEP]"
