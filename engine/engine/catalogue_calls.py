@@ -45,10 +45,10 @@ class CatalogueCalls(ModelCalls):
             InvalidInput: the request is not meaningful.
         """
         with self._admitted(options):
-            most = self._config.max_inputs
+            most = self.config.max_inputs
             if not 1 <= request.page_size <= most:
                 raise InvalidInput("page_size", f"is {request.page_size}; ask for 1 to {most} items")
-            check_count(len(request.filters), self._config.max_filters, "filters", least=0)
+            check_count(len(request.filters), self.config.max_filters, "filters", least=0)
             snapshot = self._catalogue.snapshot()
             small = len(snapshot) <= SMALL_CATALOGUE and request.page_size <= SMALL_LIST
             return await self._threads.run(small, self._scorer.page, request, snapshot)
@@ -80,7 +80,7 @@ class CatalogueCalls(ModelCalls):
         with self._admitted(options) as timings:
             async with self._changes.change():
                 if self._successor is None:
-                    check_count(len(items), self._config.max_inputs, "items")
+                    check_count(len(items), self.config.max_inputs, "items")
                     readable = RequestResolver(self._catalogue.snapshot(), self._schema).readable
                     given = tuple(readable(item, f"items[{index}]") for index, item in enumerate(items))
                     stored, provenance = await self._stored(given, options, timings)
@@ -128,6 +128,6 @@ class CatalogueCalls(ModelCalls):
         return stored, self._provenance(resolver, encodings)
 
     def _check_ids(self, ids: Sequence[str]) -> None:
-        check_count(len(ids), self._config.max_inputs, "ids")
+        check_count(len(ids), self.config.max_inputs, "ids")
         for index, item_id in enumerate(ids):
             check_id(item_id, f"ids[{index}]")

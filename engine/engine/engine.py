@@ -84,7 +84,7 @@ class Engine(CatalogueCalls):
             cached=lambda: self._encoder.cached_bytes,
             items=lambda: len(self._catalogue.snapshot()),
             vectors=lambda: self._catalogue.snapshot().vector_bytes,
-            kind=self._config.catalogue_vectors,
+            kind=self.config.catalogue_vectors,
         )
         snapshot = self._catalogue.snapshot()
         Thread(
@@ -108,7 +108,7 @@ class Engine(CatalogueCalls):
             ShuttingDown: there is no use in going on.
             EmberlineError: the new bundle cannot be served; see `load`.
         """
-        engine = Engine(self._config, await asyncio.to_thread(load, self._config, self._catalogue_for), self.metrics)
+        engine = Engine(self.config, await asyncio.to_thread(load, self.config, self._catalogue_for), self.metrics)
         if engine._catalogue is not self._catalogue:
             engine._reencoding = Reencoding(self._catalogue, engine._catalogue, engine._reencode, abandoned)
             try:
@@ -165,7 +165,7 @@ class Engine(CatalogueCalls):
 
     def info(self) -> Info:
         """Describe the model, the device, the limits and the catalogue."""
-        manifest, config, placement = self._manifest, self._config, self._placement
+        manifest, config, placement = self._manifest, self.config, self._placement
         snapshot = self._catalogue.snapshot()
         return Info(
             model_id=manifest.model_id,
@@ -207,7 +207,7 @@ class Engine(CatalogueCalls):
         """Return the catalogue for a bundle: this one, or an empty one beside it if the bundle has another encoder."""
         if manifest.fingerprint == self._catalogue.fingerprint:
             return self._catalogue
-        return _beside(self._config, manifest)
+        return _beside(self.config, manifest)
 
     async def _discard(self) -> None:
         """Stop an engine that never served, and remove the catalogue that was begun for it."""

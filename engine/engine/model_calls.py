@@ -59,6 +59,7 @@ class ModelCalls:
     """The engine's calls that read the catalogue and change nothing.
 
     Attributes:
+        config: the settings.
         metrics: counts requests, batches and texts.
         provenance: model and precision that make the results.
     """
@@ -74,7 +75,7 @@ class ModelCalls:
         manifest, placement = components.bundle.manifest, components.placement
         self.metrics = metrics or Metrics()
         self.provenance = Provenance(manifest.model_id, placement.precision)
-        self._config = config
+        self.config = config
         self._manifest = manifest
         self._placement = placement
         self._catalogue = components.catalogue
@@ -141,7 +142,7 @@ class ModelCalls:
             Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
         with self._admitted(options) as timings:
-            check_count(len(request.candidates), self._config.max_inputs, "candidates")
+            check_count(len(request.candidates), self.config.max_inputs, "candidates")
             check_names(request.outputs, SCORE_OUTPUTS, "outputs")
             check_trained(request.outputs, self._manifest.tasks, probability=self._manifest.probability)
             snapshot = self._catalogue.snapshot()
@@ -166,9 +167,9 @@ class ModelCalls:
             Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
         with self._admitted(options) as timings:
-            check_k(request.k, self._config.max_k)
-            check_count(len(request.filters), self._config.max_filters, "filters", least=0)
-            check_count(len(request.exclude_ids), self._config.max_excluded, "exclude_ids", least=0)
+            check_k(request.k, self.config.max_k)
+            check_count(len(request.filters), self.config.max_filters, "filters", least=0)
+            check_count(len(request.exclude_ids), self.config.max_excluded, "exclude_ids", least=0)
             check_names(request.outputs, SCORE_OUTPUTS, "outputs")
             check_trained(request.outputs, self._manifest.tasks, probability=self._manifest.probability)
             snapshot = self._catalogue.snapshot()
@@ -196,7 +197,7 @@ class ModelCalls:
             UnknownItem: an id of a history is not in the catalogue.
             Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
-        check_count(len(requests), self._config.max_inputs, "requests")
+        check_count(len(requests), self.config.max_inputs, "requests")
 
         async def one(index: int) -> RecommendResult:
             try:
@@ -223,9 +224,9 @@ class ModelCalls:
             Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
         with self._admitted(options) as timings:
-            check_k(request.k, self._config.max_k)
-            check_count(len(request.filters), self._config.max_filters, "filters", least=0)
-            check_count(len(request.exclude_ids), self._config.max_excluded, "exclude_ids", least=0)
+            check_k(request.k, self.config.max_k)
+            check_count(len(request.filters), self.config.max_filters, "filters", least=0)
+            check_count(len(request.exclude_ids), self.config.max_excluded, "exclude_ids", least=0)
             snapshot = self._catalogue.snapshot()
             resolver = RequestResolver(snapshot, self._schema)
             item = resolver.references((request.item,), "item", listed=False)
@@ -245,7 +246,7 @@ class ModelCalls:
             DeadlineExceeded, ShuttingDown: see `emberline.engine.errors`.
         """
         with self._admitted(options):
-            check_text(text, self._config.max_text_bytes, "text")
+            check_text(text, self.config.max_text_bytes, "text")
             return await self._encoder.tokens(text, specials)
 
     async def decode(self, ids: Sequence[int], options: RequestOptions, *, skip_specials: bool = True) -> str:
@@ -256,7 +257,7 @@ class ModelCalls:
             DeadlineExceeded, ShuttingDown: see `emberline.engine.errors`.
         """
         with self._admitted(options):
-            check_count(len(ids), self._config.max_text_bytes, "ids")
+            check_count(len(ids), self.config.max_text_bytes, "ids")
             return await self._encoder.decode(ids, skip_specials)
 
     def _provenance(self, resolver: RequestResolver, encodings: Sequence[Encoding]) -> Provenance:

@@ -32,6 +32,16 @@ class Timings:
     score: float = 0.0
     total: float = 0.0
 
+    def __add__(self, other: Timings) -> Timings:
+        """The times of two requests together."""
+        return Timings(
+            self.queue + other.queue,
+            self.tokenize + other.tokenize,
+            self.encode + other.encode,
+            self.score + other.score,
+            self.total + other.total,
+        )
+
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         """Set a stage's time to what the block takes, if it succeeds."""

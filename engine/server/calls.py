@@ -24,6 +24,7 @@ class CallSlots:
     Belongs to the event loop.
 
     Attributes:
+        limit: maximum number of calls in flight, streams included.
         last: time of the last call, accepted or not, in seconds of `time.monotonic`.
     """
 
@@ -35,7 +36,7 @@ class CallSlots:
             share: maximum share of them that one client may have.
         """
         self._shares = ClientShares(max(1.0, share * limit), "calls are in flight", lambda _: _RETRY_SECONDS)
-        self._limit = limit
+        self.limit = limit
         self._stream_limit = max(1, int(limit * _STREAM_SHARE))
         self._in_flight = 0
         self._streams = 0
@@ -59,8 +60,8 @@ class CallSlots:
         self.last = time.monotonic()
         if self._closed:
             raise ShuttingDown
-        if self._in_flight >= self._limit:
-            raise Overloaded(self._in_flight, self._limit, _RETRY_SECONDS, "calls are in flight")
+        if self._in_flight >= self.limit:
+            raise Overloaded(self._in_flight, self.limit, _RETRY_SECONDS, "calls are in flight")
         if stream and self._streams >= self._stream_limit:
             raise Overloaded(self._streams, self._stream_limit, _RETRY_SECONDS, "streams are open")
         self._in_flight += 1

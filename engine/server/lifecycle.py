@@ -31,6 +31,7 @@ from .health import Health
 from .metrics_server import MetricsServer
 from .models import Models
 from .protocol import ServedProtocol
+from .reflection import described
 from .rpc import StreamLimits
 from .service import Service
 from .tokens import Scope, Tokens
@@ -270,7 +271,8 @@ class Server:
         services = [service for protocol in protocols for service in protocol.services]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._transport)
         if not self._config.no_reflection:
-            reflection.enable_server_reflection((*services, *_STANDARD), self._transport)
+            known = (*services, *_STANDARD)
+            reflection.enable_server_reflection(known, self._transport, described(known))
         await self._health.begin(services)
         await self._transport.start()
 

@@ -114,22 +114,27 @@ class RpcContract:
 
 
 class RpcService:
-    """Answers the calls of one contract."""
+    """Answers the calls of one contract.
+
+    Attributes:
+        dispatcher: sends calls to the engines.
+        limits: limits of a stream.
+    """
 
     def __init__(self, contract: RpcContract, dispatcher: Dispatcher, limits: StreamLimits) -> None:
+        self.dispatcher = dispatcher
+        self.limits = limits
         self._contract = contract
-        self._dispatcher = dispatcher
-        self._limits = limits
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         """Return the handlers of all calls, by their methods' names."""
         contract = self._contract
         return {
-            name: grpc.unary_unary_rpc_method_handler(self._unary(name, call), response_serializer=_serialize)
+            name: grpc.unary_unary_rpc_method_handler(self._unary(name, call), response_serializer=serialize)
             for name, call in contract.calls.items()
         } | {
             name: grpc.stream_stream_rpc_method_handler(
-                partial(self._stream, name, stream), response_serializer=_serialize
+                partial(self._stream, name, stream), response_serializer=serialize
             )
             for name, stream in contract.streams.items()
         }
@@ -144,9 +149,17 @@ class RpcService:
 
     def client(self, context: Context) -> str:
         """Return the name of a call's client."""
-        if not self._dispatcher.names_clients:
+        if not self.dispatcher.names_clients:
             return ""
-        return self._dispatcher.client(bearer(metadata_of(context)), str(context.peer()))
+        return self.dispatcher.client(bearer(metadata_of(context)), str(context.peer()))
+
+    async def parse(self, call: AnsweredCall, raw: bytes) -> Any:
+        """Parse a message of a call.
+
+        Raises:
+            InvalidInput: the bytes are not such a message, or a list is too long.
+        """
+        return await self.dispatcher.read(len(raw), lambda: parse(call.message, raw, self._contract.lists))
 
     async def abort(self, context: Context, observed: ObservedCall) -> Any:
         """End a call that was refused with the contract's status."""
@@ -155,7 +168,7 @@ class RpcService:
         return await context.abort(status.code, status.message, status.metadata)
 
     def _unary(self, method: str, call: AnsweredCall) -> Callable[..., Awaitable[Message]]:
-        dispatcher = self._dispatcher
+        dispatcher = self.dispatcher
 
         async def answer(raw: bytes, context: Context) -> Message:
             observed = self.observed(method, context)
@@ -170,7 +183,7 @@ class RpcService:
     async def _answer(
         self, call: AnsweredCall, raw: bytes, context: Context, client: str, observed: ObservedCall
     ) -> Message:
-        dispatcher = self._dispatcher
+        dispatcher = self.dispatcher
 
         def read() -> tuple[Any, int, float | None]:
             message = parse(call.message, raw, self._contract.lists)
@@ -186,7 +199,7 @@ class RpcService:
         )
 
     async def _stream(self, method: str, stream: StreamedCall, _: object, context: Context) -> None:
-        dispatcher, limits = self._dispatcher, self._limits
+        dispatcher, limits = self.dispatcher, self.limits
         refused: ObservedCall | None = None  # the request that ends the stream
 
         async def read() -> bytes | None:
@@ -228,7 +241,7 @@ class RpcService:
 
     def _rejected(self, method: str, context: Context, error: Exception) -> ObservedCall:
         observed = self.observed(method, context)
-        observed.error, observed.status = error, self._dispatcher.reject(observed, error)
+        observed.error, observed.status = error, self.dispatcher.reject(observed, error)
         return observed
 
 
@@ -261,5 +274,6 @@ def _model(context: Context) -> str:
     return named[-1] if named and isinstance(named[-1], str) else ""
 
 
-def _serialize(message: Message) -> bytes:
+def serialize(message: Message) -> bytes:
+    """Return the bytes of a message; that of `Message` itself is abstract."""
     return message.SerializeToString()

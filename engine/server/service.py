@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import grpc
-from google.protobuf.message import Message
 
 from emberline.engine.records import RequestOptions
 from emberline.proto import emberline_pb2 as pb
@@ -16,7 +15,7 @@ from emberline.proto import emberline_pb2 as pb
 from .answers import SERVICE, contract
 from .dispatcher import Dispatcher
 from .protocol import ServedProtocol
-from .rpc import Context, RpcService, StreamLimits, deadline_of, metadata_of, scopes_of
+from .rpc import Context, RpcService, StreamLimits, deadline_of, metadata_of, scopes_of, serialize
 
 #: Bytes of a copy of the catalogue in a message.
 _PART: Final = 1_048_576
@@ -43,9 +42,7 @@ class Service(ServedProtocol):
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """Return the handlers of all calls."""
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = self._rpc.handlers()
-        handlers["BackupCatalogue"] = grpc.unary_stream_rpc_method_handler(
-            self._backup, response_serializer=Message.SerializeToString
-        )
+        handlers["BackupCatalogue"] = grpc.unary_stream_rpc_method_handler(self._backup, response_serializer=serialize)
         return (grpc.method_handlers_generic_handler(SERVICE, handlers),)
 
     async def _backup(self, _: bytes, context: Context) -> None:

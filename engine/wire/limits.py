@@ -20,7 +20,15 @@ _MAX_OUTPUTS: Final = 32
 #: Maximum number of fields in a request, nested messages included; a thousand items with forty attributes have fewer.
 _MAX_FIELDS: Final = 400_000
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT, _FIXED64, _BYTES, _FIXED32, _GROUP = 0, 1, 2, 5, (3, 4)
+#: Types whose lists have one record an entry; all others may be packed into one.
+_UNPACKED: Final = (FieldDescriptor.TYPE_MESSAGE, FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
+_FIXED_SIZES: Final = {
+    **dict.fromkeys((FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_FIXED32, FieldDescriptor.TYPE_SFIXED32), 4),
+    **dict.fromkeys((FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FIXED64, FieldDescriptor.TYPE_SFIXED64), 8),
+}
+#: Bytes of a varint but its last.
+_CONTINUED: Final = bytes(range(128, 256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +102,7 @@ class _Scan:
         while position < end:
             tag, position = self._varint(position, end)
             kind, number = tag & 7, tag >> 3
-            self._fields += 1
-            if self._fields > _MAX_FIELDS:
-                raise InvalidInput("request", f"has more than {_MAX_FIELDS:,} values; send it in parts")
+            self._count(1)
             length = 0
             if kind == _BYTES:
                 length, position = self._varint(position, end)
@@ -104,11 +110,13 @@ class _Scan:
                 _, position = self._varint(position, end)
             elif kind in (_FIXED32, _FIXED64):
                 position += 4 if kind == _FIXED32 else 8
-            else:
+            elif kind not in _GROUP:  # what is in a group counts as if it were here; parsing skips it
                 return  # invalid; parsing reports it
             field = known.get(number)
             if field is not None:
-                index = counts[number] = counts.get(number, -1) + 1
+                entries = self._entries(field, kind, position, length)
+                self._count(entries - 1)
+                index = counts[number] = counts.get(number, -1) + entries
                 limit = self._limits.get(field.full_name)
                 name = f"{path}.{field.name}".lstrip(".")
                 if limit is not None and index >= limit:
@@ -117,6 +125,19 @@ class _Scan:
                     inner = f"{name}[{index}]" if field.is_repeated else name
                     self.message(field.message_type, position, min(position + length, end), inner)
             position += length
+
+    def _count(self, fields: int) -> None:
+        self._fields += fields
+        if self._fields > _MAX_FIELDS:
+            raise InvalidInput("request", f"has more than {_MAX_FIELDS:,} values; send it in parts")
+
+    def _entries(self, field: FieldDescriptor, kind: int, position: int, length: int) -> int:
+        """Return how many entries a field has here: several where numbers are packed."""
+        if kind != _BYTES or field.type in _UNPACKED:
+            return 1
+        if size := _FIXED_SIZES.get(field.type):
+            return length // size
+        return len(self._raw[position : position + length].translate(None, _CONTINUED))
 
     def _varint(self, position: int, end: int) -> tuple[int, int]:
         """Read a number. Past the end it is 0, and the walk ends."""

@@ -10,8 +10,15 @@ from emberline.engine.server.dispatcher import Dispatcher
 from emberline.engine.server.protocol import ServedProtocol
 from emberline.engine.server.rpc import StreamLimits
 
+
+def _tei(dispatcher: Dispatcher, limits: StreamLimits) -> ServedProtocol:
+    from .tei.protocol import Tei
+
+    return Tei(dispatcher, limits)
+
+
 #: Makes each adapter, from what answers its calls and the limits of its streams.
-ADAPTERS: Final[Mapping[str, Callable[[Dispatcher, StreamLimits], ServedProtocol]]] = {}
+ADAPTERS: Final[Mapping[str, Callable[[Dispatcher, StreamLimits], ServedProtocol]]] = {"tei": _tei}
 
 
 def open_adapter(name: str, dispatcher: Dispatcher, limits: StreamLimits) -> ServedProtocol:

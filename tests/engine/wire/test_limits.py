@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from emberline.engine.errors import InvalidInput
 from emberline.engine.wire.limits import MessageLimits, check_lists
 from emberline.engine.wire.parsing import parse
 from emberline.proto import emberline_pb2 as pb
+from emberline.proto import tei_pb2
 
 LIMITS = MessageLimits(inputs=5, filters=3, excluded=7, attributes=4).by_field()
 
@@ -108,3 +110,35 @@ def test_damaged_bytes_are_left_to_the_parser(raw: bytes) -> None:
             check_lists(kind.DESCRIPTOR, raw, LIMITS)
         except InvalidInput as error:
             assert "has more than" in str(error)  # noqa: PT017  # most bytes raise nothing
+
+
+@pytest.mark.parametrize("count", [0, 4, 5, 6, 1000])
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [(tei_pb2.DecodeRequest, "ids"), (tei_pb2.EmbedResponse, "embeddings")],
+)
+def test_packed_numbers_count_one_by_one(message: Any, field: str, count: int) -> None:
+    """A list of numbers is one record on the wire, of numbers with one byte or with several."""
+    raw = message(**{field: [300] * count}).SerializeToString()
+    limits = {message.DESCRIPTOR.fields_by_name[field].full_name: 5}
+    if count <= 5:
+        check_lists(message.DESCRIPTOR, raw, limits)
+    else:
+        with pytest.raises(InvalidInput, match=f"{field}: has more than 5 entries"):
+            check_lists(message.DESCRIPTOR, raw, limits)
+
+
+def test_packed_numbers_count_among_all_values() -> None:
+    """Numbers of a list without a limit of its own do, too: eight bytes in memory are made of each byte."""
+    raw = tei_pb2.DecodeRequest(ids=[1] * 400_001).SerializeToString()
+    with pytest.raises(InvalidInput, match="request: has more than 400,000 values"):
+        check_lists(tei_pb2.DecodeRequest.DESCRIPTOR, raw, {})
+
+
+def test_a_group_hides_no_list() -> None:
+    """Groups are an older form of messages, which parsing skips; what stands after one is counted."""
+    group = bytes([15 << 3 | 3, 15 << 3 | 4])
+    raw = group + pb.EncodeRequest(inputs=[pb.Input(text="x")] * 6).SerializeToString()
+    assert len(pb.EncodeRequest.FromString(raw).inputs) == 6
+    with pytest.raises(InvalidInput, match="inputs: has more than 5 entries"):
+        check_lists(pb.EncodeRequest.DESCRIPTOR, raw, LIMITS)
