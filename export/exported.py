@@ -10,6 +10,7 @@ from emberline.engine.bundle import BundleLayout, GraphSpec, Precision
 from emberline.engine.records import ITEM_OUTPUTS, USER_OUTPUTS, Floats
 from emberline.engine.runtime.ort import open_session
 from emberline.engine.runtime.session import OrtSession, Session
+from emberline.engine.scoring.history import pool
 from emberline.engine.text.tokenizer import TextTokenizer
 
 from .model import ModelConfig
@@ -57,6 +58,10 @@ class ExportedModel:
         """See `Predictor.item`."""
         vector, bias, attributes = self._item.run(ITEM_OUTPUTS, {"sentence_embedding": embeddings})
         return vector, bias, attributes
+
+    def pool(self, liked: Floats) -> Floats:
+        """See `Predictor.pool`."""
+        return pool(liked, self._config.factors, self._config.fold_ridge)
 
     def user(self, history: Floats, profile: Floats, length: Floats) -> tuple[Floats, Floats]:
         """See `Predictor.user`."""

@@ -52,6 +52,8 @@ def manifest(
         max_length=config.max_length,
         hidden=config.embedding,
         dimensions=config.dimensions,
+        factors=config.factors,
+        fold_ridge=config.fold_ridge,
         temperature=config.temperature,
         tasks={"user": training.user_task, "item": training.item_task, "pair": training.pair_task},
         item_fields=description.item.fields,

@@ -19,6 +19,10 @@ class Predictor(Protocol):
         """`item_embedding` (N, D), `item_bias` (N,) and `item_attributes` (N, A), of sentence embeddings (N, H)."""
         ...
 
+    def pool(self, liked: Floats) -> Floats:
+        """What the user tower reads of a history, (D,), of the `item_embedding` (N, D) of its items, at least one."""
+        ...
+
     def user(self, history: Floats, profile: Floats, length: Floats) -> tuple[Floats, Floats]:
         """`user_embedding` (N, D) and `user_attributes` (N, C), of user-tower inputs (N, D), (N, H) and (N,)."""
         ...

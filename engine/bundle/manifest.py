@@ -87,6 +87,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         rating_range: lowest and highest rating; equal if the data has no ratings.
         positive: condition for a like, in words, e.g. ``rating >= 4``.
         versions: versions of the packages that made the bundle.
+        factors: how many numbers at the end of an item's vector histories are folded to; 0: none.
+        fold_ridge: how much less each of several similar items in a history counts there.
         probability: whether probabilities could be calibrated; without dislikes in the data they could not.
         item_numbers: item attributes that are numbers.
         user_numbers: user attributes that are numbers.
@@ -112,6 +114,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rating_range: tuple[_Finite, _Finite]
     positive: str
     versions: Mapping[str, str]
+    factors: Annotated[int, Meta(ge=0, le=65_536)] = 0
+    fold_ridge: Annotated[float, Meta(ge=0, le=1e300)] = 0.0
     probability: bool = True
     item_numbers: tuple[str, ...] = ()
     user_numbers: tuple[str, ...] = ()

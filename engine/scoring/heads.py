@@ -69,7 +69,7 @@ class Heads:
         """Run the user tower.
 
         Args:
-            history: (B, D) mean of the liked items' `item_embedding`; zeros without a history.
+            history: (B, D) of the liked items' `item_embedding`, as `pool` has it; zeros without a history.
             profile: (B, H) the encoder's vector of the profile; zeros without a profile.
             length: (B,) number of liked items.
         """

@@ -30,6 +30,7 @@ from emberline.engine.records import (
 
 from .explain import explain
 from .heads import Heads, UserHeads
+from .history import pool
 from .ranking import nearest, passing, rank
 from .request import ResolvedInputs, ResolvedItems, ResolvedUser
 
@@ -176,7 +177,8 @@ class Scorer:
         history = np.zeros((len(users), self._manifest.dimensions), np.float32)  # (B, D)
         for row, user in enumerate(users):
             if len(user.history):
-                history[row] = self._items(user.history, snapshot, text_vectors)[0].mean(axis=0)
+                liked, _ = self._items(user.history, snapshot, text_vectors)
+                history[row] = pool(liked, self._manifest.factors, self._manifest.fold_ridge)
         profiles = np.array([user.profile for user in users], np.int64)  # (B,)
         length = np.array([len(user.history) for user in users], np.float32)  # (B,)
         return self._heads.user(history, _gather(text_vectors, profiles, self._manifest.hidden), length)

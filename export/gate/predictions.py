@@ -53,7 +53,7 @@ def predict(model: Predictor, holdout: HoldoutSet) -> Predictions:
     vectors = DatasetVectors.of(model, holdout.dataset)
     _, _, item_attributes = model.item(vectors.items[holdout.split.cold_items])
     scenario = holdout.rankings[-1]
-    _, user_attributes = model.user(*user_inputs(vectors, scenario.users, scenario.history))
+    _, user_attributes = model.user(*user_inputs(model, vectors, scenario.users, scenario.history))
     probability, rating = predictions(model, vectors, holdout.dataset, holdout.split, holdout.pairs)
     return Predictions(
         vectors,

@@ -17,7 +17,10 @@ class ModelConfig:
         user_labels: likewise for `user_attributes`.
         item_limits: what the item tower tells of an item's numbers, as ``field>limit``; not among its outputs.
         rating_range: lowest and highest rating; equal if the data has none.
-        dimensions: D.
+        dimensions: D, of which the first are trained, and after them stand the factors, twice: as they are matched with
+            users', and as histories are made of them.
+        factors: F, how many factors an item has; 0: all of a vector is trained.
+        fold_ridge: how much less each of several similar factors in a history counts; see `pool`.
         tower_width: width of the towers' and the match head's hidden layer.
         temperature: τ of ``s(u, i) = z_u·z_i / τ + b_i``.
         max_length: tokens a text; longer ones are cut.
@@ -39,6 +42,8 @@ class ModelConfig:
     rating_range: tuple[float, float]
     item_limits: tuple[str, ...] = ()
     dimensions: int = 64
+    factors: int = 0
+    fold_ridge: float = 0.0
     tower_width: int = 256
     temperature: float = 8.0
     max_length: int = 128
@@ -56,9 +61,19 @@ class ModelConfig:
         return int(self.encoder["hidden_size"])
 
     @property
+    def trained(self) -> int:
+        """T, how many numbers of a vector are trained by steps."""
+        return self.dimensions - 2 * self.factors
+
+    @property
+    def matched(self) -> int:
+        """T + F, how many numbers of items' vectors are matched with users'."""
+        return self.dimensions - self.factors
+
+    @property
     def wide(self) -> int:
-        """W, how many numbers of `sentence_embedding` come from the wide part: D + 1, or 0."""
-        return self.dimensions + 1 if self.word_pieces else 0
+        """W, how many numbers of `sentence_embedding` come from the wide part: T + F + 1, or 0."""
+        return self.matched + 1 if self.word_pieces else 0
 
     @property
     def embedding(self) -> int:

@@ -30,18 +30,21 @@ class ItemTower(nn.Module):
     keys: Tensor
     values: Tensor
     emphasis: Tensor
+    strength: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.dimensions = config.dimensions
+        self.dimensions, self.trained, self.matched = config.dimensions, config.trained, config.matched
         self.labels = len(config.item_labels)
         self.nearness, self.sharpness = config.nearness, config.sharpness
         self.hidden, self.wide, self.word_scale = config.hidden, config.wide, config.word_scale
         described = self.labels + len(config.item_limits)
-        self.text = nn.Linear(config.hidden, config.dimensions + 1)
-        self.described = linear(described, config.dimensions + 1, bias=False, zero=True)
+        self.text = nn.Linear(config.hidden, config.matched + 1)
+        self.described = linear(described, config.matched + 1, bias=False, zero=True)
         emphasis = [LABEL] * self.labels + [LIMIT] * len(config.item_limits)
         self.register_buffer("emphasis", torch.tensor(emphasis), persistent=False)
+        # What a text says of an item's factors is multiplied by to be matched; what a history is made of is not.
+        self.register_buffer("strength", torch.ones(()))
         self.scale = math.sqrt(config.hidden)
         self.attributes = Residual(config.hidden, config.tower_width, described)
         self.register_buffer("keys", torch.zeros(config.memory, config.embedding))
@@ -86,12 +89,18 @@ class ItemTower(nn.Module):
         Args:
             sentence_embedding: (B, H).
             indicators: (B, A + N) labels that it has and limits that it passes, from 0 to 1; None: as predicted.
-            wide: (B, D + 1) what the wide part says; None: there is none.
+            wide: (B, T + F + 1) what the wide part says; None: there is none.
         """
         if indicators is None:
             indicators = self.describe(sentence_embedding).sigmoid()
         placed: Tensor = self.text(sentence_embedding) + self.described(self.emphasis * indicators)
-        return placed if wide is None else placed + wide
+        if wide is not None:
+            placed = placed + wide
+        if self.trained == self.dimensions:
+            return placed
+        factors = placed[:, self.trained : self.matched]
+        parts = [placed[:, : self.trained], self.strength * factors, factors, placed[:, self.matched :]]
+        return torch.cat(parts, dim=-1)
 
     def rank(
         self, sentence_embedding: Tensor, indicators: Tensor | None = None, wide: Tensor | None = None

@@ -20,11 +20,12 @@ class MatchHead(nn.Module):
         super().__init__()
         self.temperature = config.temperature
         self.low, self.high = config.rating_range
+        self.trained = config.trained
         self.body = nn.Sequential(
-            nn.Linear(4 * config.dimensions + 2, config.tower_width), nn.GELU(), nn.Linear(config.tower_width, 2)
+            nn.Linear(4 * config.trained + 2, config.tower_width), nn.GELU(), nn.Linear(config.tower_width, 2)
         )
         # Products of single numbers depend on the axes; the head keeps those that it was trained with.
-        self.register_buffer("axes", torch.eye(config.dimensions))
+        self.register_buffer("axes", torch.eye(config.trained))
         # Fitted on validation rows after training, as Platt's scaling is: polynomials of the network's logit, from
         # degree 0 up, and of the item's bias, from degree 1 up; and the values within which they were fitted.
         self.register_buffer("curve", torch.tensor([0.0, 1.0, 0.0, 0.0]))
@@ -43,14 +44,14 @@ class MatchHead(nn.Module):
         return found
 
     def forward(self, user_embedding: Tensor, item_embedding: Tensor, item_bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the logit of `probability` (B,) and `rating` (B,) of B pairs.
+        """Give the logit of `probability` (B,) and `rating` (B,) of B pairs, by the numbers that are trained.
 
         Args:
             user_embedding: (B, D).
             item_embedding: (B, D).
             item_bias: (B,).
         """
-        user, item = user_embedding @ self.axes.T, item_embedding @ self.axes.T  # (B, D)
+        user, item = (vectors[:, : self.trained] @ self.axes.T for vectors in (user_embedding, item_embedding))
         product = user * item
         similarity = product.sum(-1) / self.temperature + item_bias  # (B,)
         features = [user, item, (user - item).abs(), product]

@@ -25,17 +25,19 @@ class UserTower(nn.Module):
 
     centre: Tensor
     spread: Tensor
+    strength: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.hidden = config.hidden
-        self.body = Residual(config.dimensions + config.hidden + 1, config.tower_width, config.dimensions)
-        self.attributes = linear(config.dimensions, len(config.user_labels))
+        self.hidden, self.trained, self.matched = config.hidden, config.trained, config.matched
+        self.body = Residual(config.trained + config.hidden + 1, config.tower_width, config.trained)
+        self.attributes = linear(config.trained, len(config.user_labels))
         # Items' vectors are about √τ long.
-        self.scale = math.sqrt(config.dimensions / config.temperature)
+        self.scale = math.sqrt(config.trained / config.temperature)
         # Profiles are near each other; what tells them apart is what is left without their mean.
         self.register_buffer("centre", torch.zeros(config.hidden))
         self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("strength", torch.ones(()))  # of the factors that a history folds to
 
     @torch.no_grad()
     def settle(self, profiles: Tensor) -> None:
@@ -47,7 +49,7 @@ class UserTower(nn.Module):
             self.spread.copy_(PROFILE / deviation.clamp(min=1e-3))
 
     def inputs(self, history: Tensor, profile: Tensor, history_length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the body reads of history (B, D), profile (B, H + W) and length (B, 1); see `forward`.
+        """What the body reads of history (B, T), profile (B, H + W) and length (B, 1); see `forward`.
 
         The mean is scaled with the root of the length: likes add up, but each says less than the one before.
         """
@@ -67,13 +69,17 @@ class UserTower(nn.Module):
         """Give `user_embedding` (B, D) and the logits of `user_attributes` (B, C).
 
         Args:
-            history: (B, D) mean of the liked items' `item_embedding`; zeros without any.
+            history: (B, D) of the liked items' `item_embedding`, as `pool` has it; zeros without any.
             profile: (B, H + W) sentence embedding of the profile text; zeros without one.
             history_length: (B,) float32, how many liked items there are.
         """
-        return self.read(*self.inputs(history, profile, history_length))
+        user, attributes = self.read(*self.inputs(history[:, : self.trained], profile, history_length))
+        if self.matched > self.trained:
+            folded = self.strength * history[:, self.matched :]
+            user = torch.cat([user, folded, torch.zeros_like(folded)], dim=-1)
+        return user, attributes
 
     def read(self, history: Tensor, profile: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forward` gives, of what `inputs` gives."""
-        user = self.body(torch.cat([history, profile, length], dim=-1))  # (B, D)
+        """The part of a user's vector that is trained, (B, T), and the attributes, of what `inputs` gives."""
+        user = self.body(torch.cat([history, profile, length], dim=-1))  # (B, T)
         return user, self.attributes(user)

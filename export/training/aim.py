@@ -23,6 +23,7 @@ from emberline.export.model import Emberline
 
 from .blending import Choice
 from .examples import Examples, Indexes
+from .folding import known_users
 from .placement import Blend, TextFeatures, put, solve, solve_mean
 from .table import ItemTable
 from .teacher import Teacher
@@ -50,18 +51,36 @@ class Aim:
 
     Attributes:
         asked: some of the trained users.
-        inputs: (asked, D + 1) their vectors by the temperature, and 1.
-        root: (D + 1, D + 1) of `ItemTable`.
-        rows: (n, D + 1) vectors and biases of n items by which users' scores are the teacher's opinions, in units of
+        users: (asked, T + F + 1) their vectors by the temperature, and 1.
+        root: (T + 1, T + 1) of `ItemTable`.
+        trained: (n, T + 1) vectors and biases of n items by which users' scores are the teacher's opinions, in units of
             their deviation.
+        factors: (n, F) of the items.
+        popular: (n,) what is thought of the items by all.
         scores: (asked, n) of the items as they are known.
     """
 
     asked: Indexes
-    inputs: Matrix
+    users: Matrix
     root: Matrix
-    rows: Matrix
+    trained: Matrix
+    factors: Matrix
+    popular: Matrix
     scores: Matrix
+
+    def rows(self, share: float) -> Matrix:
+        """(n, T + F + 1) where texts shall put the items: what is trained, factors, and bias.
+
+        Args:
+            share: of the factors in what users think, from 0 to 1.
+        """
+        bias = (1 - share) * self.trained[:, -1] + share * self.popular
+        return np.concatenate([(1 - share) * self.trained[:, :-1], self.factors, bias[:, None]], axis=1)
+
+    def weights(self, share: float) -> Matrix:
+        """(T + F + 1,) how much each number of `users` counts in what users think of such rows."""
+        width, count = self.trained.shape[1] - 1, self.factors.shape[1]
+        return np.concatenate([np.ones(width), np.full(count, share), np.ones(1)])
 
     @classmethod
     @torch.no_grad()
@@ -88,18 +107,21 @@ class Aim:
                 deviation. The teacher's mean opinion of an item says little of how many met it.
         """
         asked = np.random.default_rng(0).permutation(len(examples.users))[:ASKED]
-        users = known_users(model, table, examples, profiles)[asked]  # (asked, D)
-        scores = model.similarity(users, table.vectors, table.biases).numpy().astype(np.float64)  # (asked, n)
-        vectors = users.numpy() / model.config.temperature
-        inputs = np.concatenate([vectors, np.ones((len(vectors), 1), dtype=np.float32)], axis=1).astype(np.float64)
+        config = model.config
+        known = known_users(model, table, examples, profiles)[asked]  # (asked, D)
+        scores = model.similarity(known, table.vectors, table.biases).numpy().astype(np.float64)  # (asked, n)
+        users = matching(model, known)
+        inputs = np.delete(users, slice(config.trained, config.matched), axis=1)  # (asked, T + 1)
         moments = inputs.T @ inputs / len(inputs)
         moments += shrinkage * np.trace(moments) / len(moments) * np.eye(len(moments))
         opinions = _standard((teacher.users[asked] @ teacher.items.T).astype(np.float64))
-        opinions += popularity * _standard(np.log1p(examples.popularity.astype(np.float64)))
-        rows = np.linalg.solve(moments, inputs.T @ opinions / len(inputs)).T  # (n, D + 1)
-        return cls(asked, inputs, np.asarray(np.linalg.cholesky(moments)), np.asarray(rows), scores)
+        popular = popularity * _standard(np.log1p(examples.popularity.astype(np.float64)))
+        opinions += popular
+        rows = np.linalg.solve(moments, inputs.T @ opinions / len(inputs)).T  # (n, T + 1)
+        factors = table.vectors[:, config.matched :].numpy().astype(np.float64)
+        return cls(asked, users, np.asarray(np.linalg.cholesky(moments)), np.asarray(rows), factors, popular, scores)
 
-    def scale(self, examples: Examples, foreseen: Matrix, columns: Indexes) -> tuple[float, float]:
+    def scale(self, examples: Examples, foreseen: Matrix, columns: Indexes, share: float) -> tuple[float, float]:
         """Slope and offset by which opinions become scores that stand beside those of the other items.
 
         They are the most likely ones where each of some items in turn is new, and half of a user's other likes are
@@ -107,10 +129,11 @@ class Aim:
 
         Args:
             examples: who likes what.
-            foreseen: (columns, D + 1) where texts put items that they were not fitted to.
+            foreseen: (columns, T + F + 1) where texts put items that they were not fitted to.
             columns: these items.
+            share: of the factors in the opinions.
         """
-        opinions = self.inputs @ foreseen.T  # (asked, columns)
+        opinions = self.users @ (self.weights(share) * foreseen).T  # (asked, columns)
         liked = np.zeros(self.scores.shape)
         for row, user in enumerate(self.asked):
             liked[row, examples.likes[user]] = 1.0
@@ -155,9 +178,9 @@ def take_aim(
     """
     found = Aim.of(model, table, teacher, examples, profiles, choice.popularity)
     blend = Blend(0.0, max(choice.blends[0].penalty, STEADY))
-    columns, foreseen = foresee(features, found.rows, examples, [blend])
-    slope, offset = found.scale(examples, foreseen, columns)
-    rows = slope * found.rows
+    columns, foreseen = foresee(features, found.trained, examples, [blend])
+    slope, offset = found.scale(examples, foreseen, columns, 0.0)
+    rows = slope * found.trained
     rows[:, -1] += offset
     table.aim.copy_(torch.from_numpy(rows.astype(np.float32)))
     table.root.copy_(torch.from_numpy(found.root.astype(np.float32)))
@@ -188,14 +211,10 @@ def foresee(
     return known, foreseen
 
 
-@torch.no_grad()
-def known_users(model: Emberline, table: ItemTable, examples: Examples, profiles: Tensor) -> Tensor:
-    """(u, D) vectors of the trained users, by all that is known of them; for the arguments see `Aim.of`."""
-    nothing = torch.zeros(table.vectors.shape[1])
-    history = torch.stack([table.vectors[liked].mean(dim=0) if len(liked) else nothing for liked in examples.likes])
-    length = torch.tensor([float(len(liked)) for liked in examples.likes])
-    found: Tensor = model.user_tower(history, profiles, length)[0]
-    return found
+def matching(model: Emberline, users: Tensor) -> Matrix:
+    """(u, T + F + 1) what of users' vectors (u, D) counts in scores, by the temperature, and 1 for the bias."""
+    vectors = users[:, : model.config.matched].numpy().astype(np.float64) / model.config.temperature
+    return np.concatenate([vectors, np.ones((len(vectors), 1))], axis=1)
 
 
 def _standard(values: Matrix) -> Matrix:

@@ -325,6 +325,14 @@ class TrainConfig:
             option=False,
         ),
     ] = True
+    factors: Annotated[
+        int,
+        Setting(
+            "Factors of alternating least squares that stand behind the trained numbers of a vector, at most; 0: none.",
+            at_least=0,
+            option=False,
+        ),
+    ] = 128
     wide_part: Annotated[
         bool, Setting("Whether word pieces may count by themselves where texts put items.", option=False)
     ] = True

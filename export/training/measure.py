@@ -66,18 +66,18 @@ def users(
     trained: Predictor, vectors: DatasetVectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
 ) -> Floats:
     """The vectors of Q users with the given histories, (Q, D)."""
-    vector, _ = trained.user(*user_inputs(vectors, indexes, history, profile=profile))
+    vector, _ = trained.user(*user_inputs(trained, vectors, indexes, history, profile=profile))
     return vector
 
 
 def user_inputs(
-    vectors: DatasetVectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
+    trained: Predictor, vectors: DatasetVectors, indexes: Rows, history: Sequence[Rows], *, profile: bool = True
 ) -> tuple[Floats, Floats, Floats]:
     """What the user tower reads of Q users with the given histories: (Q, D), (Q, H) and (Q,)."""
     nothing = np.zeros(vectors.embeddings.shape[1], dtype=np.float32)
-    mean = np.stack([vectors.embeddings[liked].mean(axis=0) if len(liked) else nothing for liked in history])
+    pooled = np.stack([trained.pool(vectors.embeddings[liked]) if len(liked) else nothing for liked in history])
     known = vectors.profiles[indexes] if profile else np.zeros_like(vectors.profiles[indexes])
-    return mean, known, np.asarray([len(liked) for liked in history], dtype=np.float32)
+    return pooled, known, np.asarray([len(liked) for liked in history], dtype=np.float32)
 
 
 def measure(

@@ -109,11 +109,36 @@ class ItemPlacement:
         deep, indicators, words, offset = (np.asarray(part, dtype=np.float32) for part in parts)
         return cls(deep, indicators, words, offset)
 
-    def scaled(self, slope: float, offset: float) -> ItemPlacement:
-        """The placement with all its numbers times a slope, and an offset to the last of them, the bias."""
-        moved = slope * self.offset
+    def scaled(self, slope: float, offset: float, factors: int = 0) -> ItemPlacement:
+        """The placement with its numbers times a slope, and an offset to the last of them, the bias.
+
+        Args:
+            slope: of all numbers but factors.
+            offset: of the bias.
+            factors: how many of them stand before the bias.
+        """
+        slopes = np.full(len(self.offset), slope, dtype=np.float32)
+        slopes[_factors(factors)] = 1
+        moved = slopes * self.offset
         moved[-1] += offset
-        return ItemPlacement(slope * self.deep, slope * self.indicators, slope * self.words, moved.astype(np.float32))
+        return ItemPlacement(self.deep * slopes, self.indicators * slopes, self.words * slopes, moved)
+
+    def mixed(self, other: ItemPlacement, factors: int = 0) -> ItemPlacement:
+        """The mean of this placement and another, which has no factors, and this one's factors."""
+        return ItemPlacement(
+            *(_mixed(getattr(self, part.name), getattr(other, part.name), factors) for part in fields(self))
+        )
+
+
+def _factors(count: int) -> slice:
+    return slice(-1 - count, -1)
+
+
+def _mixed(one: Floats, other: Floats, factors: int) -> Floats:
+    found = one.copy()
+    rest = np.delete(np.arange(one.shape[-1]), _factors(factors))
+    found[..., rest] = (one[..., rest] + other) / 2
+    return found
 
 
 def solve(features: TextFeatures, target: Floats, blends: Sequence[Blend]) -> list[ItemPlacement]:

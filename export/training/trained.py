@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from emberline.engine.errors import DataError
+from emberline.engine.scoring.history import pool
 from emberline.export.model import Emberline
 from emberline.export.pretrained import cutting
 
@@ -58,12 +59,16 @@ class TrainedModel:
         vector, bias, attributes = (torch.cat(column) for column in zip(*parts, strict=True))
         return _array(vector), _array(bias), _array(attributes.sigmoid())
 
+    def pool(self, liked: Floats) -> Floats:
+        """See `emberline.engine.scoring.history.pool`."""
+        return pool(liked, self.model.config.factors, self.model.config.fold_ridge)
+
     @torch.inference_mode()
     def user(self, history: Floats, profile: Floats, length: Floats) -> tuple[Floats, Floats]:
         """`user_embedding` (N, D) and the probabilities `user_attributes` (N, C).
 
         Args:
-            history: (N, D) mean of the liked items' `item_embedding`; zeros without any.
+            history: (N, D) of the liked items, as `pool` has it; zeros without any.
             profile: (N, H) sentence embedding of the profile; zeros without one.
             length: (N,) how many liked items there are.
         """

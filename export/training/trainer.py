@@ -25,7 +25,6 @@ from emberline.export.pretrained import Pretrained, encoder_fields, load
 from emberline.export.progress import Progress
 
 from . import curves, lora, schedule
-from .aim import known_users
 from .alone import place
 from .average import Average
 from .bank import Bank, Profiles
@@ -35,6 +34,7 @@ from .checkpoint import Checkpoint
 from .config import TrainConfig
 from .encoding import encode, long_texts
 from .examples import Examples, Indexes
+from .folding import known_users
 from .measure import DatasetVectors, measure, measure_validation, predictions
 from .noise import RENEWED, QuantisationNoise, seen_texts
 from .objective import Objective
@@ -310,12 +310,12 @@ class Trainer:
                 place(model, self.bank, examples, self.objective.tokenizer)
             else:
                 wide = None
-                if self.settler is not None:
-                    self.progress("placing", 0, 1, {})
-                    self.placing |= self.settler.settle(model, table, self.bank)
                 turn(model, table, known_users(model, table, examples, self.objective.profiles.vectors(self.bank)))
                 if self.settler is not None:
-                    wide = self.settler.wide(model)
+                    self.progress("placing", 0, 1, {})
+                    model, table, settled = self.settler.settle(model, table, self.bank)
+                    self.model, self.table, wide = model, table, self.settler.wide(model)
+                    self.placing |= settled
                 remember(model.item_tower, self.bank, table, examples.popularity, wide)
             return
         stage = stages[self.at.stage]
@@ -334,6 +334,7 @@ class Trainer:
 
     def _keep_the_better(self, settler: Settler) -> None:
         """Go back to where the joint stage began if items aside are clearly worse placed by what the encoder learnt."""
+        self.model.eval()
         before = Bank(**self.before["bank"])
         trained, untouched = settler.compare(self.model, self.table, self.bank, before)
         kept = not untouched.beats(trained, CLEARLY)

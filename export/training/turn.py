@@ -20,7 +20,7 @@ def turn(model: Emberline, table: ItemTable, users: Tensor) -> None:
     """Turn all vectors of a model, and the table's.
 
     Args:
-        model: its towers are turned; its match head turns back, and gives what it gave.
+        model: without a wide part and factors. Its towers are turned; its match head turns back and gives what it gave.
         table: of n items.
         users: (u, D) vectors of users, as they are.
     """
@@ -31,9 +31,6 @@ def turn(model: Emberline, table: ItemTable, users: Tensor) -> None:
     for linear in (item.text, item.described):
         linear.weight[:width] = axes.T @ linear.weight[:width]
     item.text.bias[:width] = axes.T @ item.text.bias[:width]
-    if model.encoder.words is not None:
-        rows = model.encoder.words.row_embeddings.weight
-        rows[:, :width] = rows[:, :width] @ axes
     body = user.body
     for reading in (body.linear, body.hidden):  # a history is made of items' vectors
         reading.weight[:, :width] = reading.weight[:, :width] @ axes

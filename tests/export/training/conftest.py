@@ -22,6 +22,29 @@ from emberline.export.training.trained import TrainedModel
 
 GENRES = ("Comedy", "Drama", "Horror")
 USERS, ITEMS = 24, 30
+LABELS, PRODUCTS, SHOPPERS, TASTES = 300, 240, 60, 6
+TOML = """\
+name = "catalogue"
+
+[data]
+path = "."
+
+[item]
+file = "items.csv"
+id = "id"
+labels = ["tags"]
+
+[item.fields]
+title = { kind = "text" }
+story = { kind = "text" }
+tags = { kind = "list", separator = "|" }
+
+[interaction]
+file = "likes.csv"
+user = "user"
+item = "item"
+positive = "any"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +96,44 @@ def config(tiny_bert: Path) -> TrainConfig:
         threads=1,
         teacher_iterations=2,
     )
+
+
+@pytest.fixture(scope="session")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """240 items of six tastes, with 300 labels of which many are rare, and texts of some forty words; all is liked."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefgh"), 4)) for _ in range(120)]
+    items, likes = ["id,title,story,tags"], ["user,item"]
+    for item in range(PRODUCTS):
+        taste = item % TASTES
+        own = [words[20 * taste + int(one)] for one in rng.integers(20, size=12)]
+        others = [words[int(one)] for one in rng.integers(120, size=28)]
+        tags = {int(one) for one in rng.integers(LABELS, size=3)} | {taste}
+        items.append(f"{item},{own[0]} {own[1]},{' '.join(own + others)},{'|'.join(f't{tag}' for tag in tags)}")
+    for user in range(SHOPPERS):
+        for item in rng.permutation(PRODUCTS)[:80]:
+            if rng.random() < (0.9 if item % TASTES == user % TASTES else 0.05):
+                likes.append(f"{user},{item}")
+    (folder / "items.csv").write_text("\n".join(items) + "\n", encoding="utf-8")
+    (folder / "likes.csv").write_text("\n".join(likes) + "\n", encoding="utf-8")
+    (folder / "catalogue.toml").write_text(TOML, encoding="utf-8")
+    return read(Description.read(folder / "catalogue.toml"))[0]
+
+
+@pytest.fixture(scope="session")
+def learnt(catalogue: Dataset) -> Examples:
+    """What may be learnt from."""
+    return Examples.of(catalogue, split(catalogue, 0))
+
+
+@pytest.fixture(scope="session")
+def run(catalogue: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over the catalogue."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    base = catalogue.description.folder()
+    train(catalogue, split(catalogue, 0), replace(config, joint_steps=8), folder, data_folder=base)
+    return folder
 
 
 class Killed(Exception):

@@ -13,17 +13,12 @@ import pytest
 import torch
 
 from emberline.export import pretrained
-from emberline.export.data.description import Description
-from emberline.export.data.reader import read
-from emberline.export.data.records import Dataset
-from emberline.export.data.split import split
 from emberline.export.model import Emberline, ModelConfig
 from emberline.export.training.alone import sized
 from emberline.export.training.bank import Bank, Profiles
 from emberline.export.training.blending import CAUTIOUS, Choice
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import LEAST, MAX_ENTROPY, Examples
-from emberline.export.training.loop import train
 from emberline.export.training.placement import Blend
 from emberline.export.training.run import load_run
 from emberline.export.training.settle import Known, MeasuredPlacement, Settler
@@ -31,67 +26,7 @@ from emberline.export.training.start import start
 from emberline.export.training.table import ItemTable
 from emberline.export.training.teacher import teach
 
-LABELS, ITEMS, USERS, TASTES = 300, 240, 60, 6
-TOML = """\
-name = "catalogue"
-
-[data]
-path = "."
-
-[item]
-file = "items.csv"
-id = "id"
-labels = ["tags"]
-
-[item.fields]
-title = { kind = "text" }
-story = { kind = "text" }
-tags = { kind = "list", separator = "|" }
-
-[interaction]
-file = "likes.csv"
-user = "user"
-item = "item"
-positive = "any"
-"""
-
-
-@pytest.fixture(scope="module")
-def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """240 items of six tastes, with 300 labels of which many are rare, and texts of some forty words; all is liked."""
-    folder = tmp_path_factory.mktemp("catalogue")
-    rng = np.random.default_rng(0)
-    words = ["".join(rng.choice(list("abcdefgh"), 4)) for _ in range(120)]
-    items, likes = ["id,title,story,tags"], ["user,item"]
-    for item in range(ITEMS):
-        taste = item % TASTES
-        own = [words[20 * taste + int(one)] for one in rng.integers(20, size=12)]
-        others = [words[int(one)] for one in rng.integers(120, size=28)]
-        tags = {int(one) for one in rng.integers(LABELS, size=3)} | {taste}
-        items.append(f"{item},{own[0]} {own[1]},{' '.join(own + others)},{'|'.join(f't{tag}' for tag in tags)}")
-    for user in range(USERS):
-        for item in rng.permutation(ITEMS)[:80]:
-            if rng.random() < (0.9 if item % TASTES == user % TASTES else 0.05):
-                likes.append(f"{user},{item}")
-    (folder / "items.csv").write_text("\n".join(items) + "\n", encoding="utf-8")
-    (folder / "likes.csv").write_text("\n".join(likes) + "\n", encoding="utf-8")
-    (folder / "catalogue.toml").write_text(TOML, encoding="utf-8")
-    return read(Description.read(folder / "catalogue.toml"))[0]
-
-
-@pytest.fixture(scope="module")
-def learnt(catalogue: Dataset) -> Examples:
-    """What may be learnt from."""
-    return Examples.of(catalogue, split(catalogue, 0))
-
-
-@pytest.fixture(scope="module")
-def run(catalogue: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run over the catalogue."""
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    base = catalogue.description.folder()
-    train(catalogue, split(catalogue, 0), replace(config, joint_steps=8), folder, data_folder=base)
-    return folder
+LABELS, ITEMS = 300, 240  # of the catalogue
 
 
 def _entropy(examples: Examples) -> float:
@@ -149,7 +84,7 @@ def _settle(learnt: Examples, config: TrainConfig) -> tuple[Emberline, Choice, M
     bank = Bank.encode(learnt, profiles, model.encoder, source.tokenizer)
     settler = Settler.start(model, bank, (learnt, profiles, source.tokenizer), teacher, config)
     torch.nn.init.normal_(model.item_tower.text.weight, std=100.0)
-    found = settler.settle(model, table, bank)
+    model, _, found = settler.settle(model, table, bank)
     return model, settler.choice, found
 
 
@@ -163,7 +98,7 @@ def test_a_map_that_lost_its_way_is_not_kept(learnt: Examples, config: TrainConf
 def test_without_a_closed_form_the_trained_map_stays(learnt: Examples, config: TrainConfig) -> None:
     """Switched off, nothing is solved, however bad the map is."""
     model, _, found = _settle(learnt, replace(config, closed_form=False))
-    assert found == {"kind": "trained map"}
+    assert found == {"kind": "trained map", "share of factors": 0.0}
     assert model.item_tower.text.weight.std() > 50
 
 
@@ -189,7 +124,7 @@ def test_without_a_level_new_items_are_not_raised(
 ) -> None:
     """The offset by which one ranking finds most is sought only if it is asked for."""
     asked = []
-    monkeypatch.setattr(Known, "_raise", lambda *args: asked.append(args) or 0.0)
+    monkeypatch.setattr(Known, "offset", lambda *args: asked.append(args) or 0.0)
     _settle(learnt, replace(config, new_item_level=False))
     assert not asked
     _settle(learnt, config)
@@ -211,8 +146,8 @@ def test_a_way_is_better_beyond_so_many_standard_errors(gains: list[float], erro
     """A gain within the errors says nothing, and neither does no item at all."""
     blends, base = (Blend(1.0, 1.0),), np.full(len(gains), 0.2)
     one, other = (
-        MeasuredPlacement(blends, mixed=False, items=base + np.array(gains)),
-        MeasuredPlacement(blends, mixed=False, items=base),
+        MeasuredPlacement(blends, mixed=False, share=0.0, items=base + np.array(gains)),
+        MeasuredPlacement(blends, mixed=False, share=0.0, items=base),
     )
     assert one.beats(other, errors) is better
 
