@@ -120,6 +120,11 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     item_numbers: tuple[str, ...] = ()
     user_numbers: tuple[str, ...] = ()
 
+    @property
+    def repeated(self) -> slice:
+        """The factors as they are matched, which stand twice in a vector: in cosines each shall count once."""
+        return slice(self.dimensions - 2 * self.factors, self.dimensions - self.factors)
+
     def write(self, path: Path) -> None:
         """Write the manifest as JSON."""
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
@@ -156,8 +161,13 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return manifest
 
     def _check_complete(self, path: Path) -> None:
-        """Check that each graph has its own file, and that every file which the engine reads has a SHA-256."""
+        """Check that factors have room, that each graph has its own file, and that all files have a SHA-256."""
         layout = BundleLayout(path.parent)
+        if 2 * self.factors >= self.dimensions:
+            raise BundleCorrupt(
+                f"{path} breaks its schema (vectors of {self.dimensions} numbers have no room for twice "
+                f"{self.factors} factors); export the bundle again"
+            )
         heads = {"item_tower": layout.item_tower, "user_tower": layout.user_tower, "match": layout.match}
         graphs = {name: (self.graphs.get(name), file) for name, file in heads.items()}
         graphs |= {

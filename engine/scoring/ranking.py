@@ -21,6 +21,7 @@ _POOL_PER_ITEM: Final = 4
 _MIN_POOL: Final = 100
 #: Rows whose lengths are computed at a time, which bounds the memory: 2 MB at D = 64.
 _NORM_ROWS: Final = 8192
+_NONE: Final = slice(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def rank(
     request: RecommendRequest,
     history: Sequence[int] = (),
     fields: Collection[str] = (),
+    repeated: slice = _NONE,
 ) -> RankedRows:
     """Rank the catalogue for a user by ``s(u, i) = z_u·z_i / τ + b_i``.
 
@@ -57,6 +59,7 @@ def rank(
         request: k, filters, exclusions and diversity. Excluded ids that the catalogue does not have are ignored.
         history: rows of the user's history; left out unless the request includes them.
         fields: attributes of the model, which a filter may name whether an item has them or not.
+        repeated: numbers of a vector that do not count in cosines; see `Manifest.repeated`.
 
     Raises:
         InvalidInput: k, diversity or a filter is not meaningful, a filter names a field that neither an item nor the
@@ -72,22 +75,25 @@ def rank(
         rows = _best(candidates, scores, snapshot.order, count)
     else:
         pool = _best(candidates, scores, snapshot.order, min(max(_POOL_PER_ITEM * count, _MIN_POOL), len(candidates)))
-        rows = pool[_diverse(snapshot.vectors[pool], scores[pool], count, request.diversity)]
+        vectors = _without(snapshot.vectors[pool], repeated)
+        rows = pool[_diverse(vectors, scores[pool], count, request.diversity)]
     return RankedRows(rows, scores[rows], len(candidates))
 
 
-def nearest(snapshot: Snapshot, vector: Floats, allowed: Mask, k: int) -> RankedRows:
+def nearest(snapshot: Snapshot, vector: Floats, allowed: Mask, k: int, repeated: slice = _NONE) -> RankedRows:
     """Return the k allowed rows whose vectors have the highest cosine similarity to a vector (D,), best first.
 
-    A vector of zeros has similarity 0 to all.
+    A vector of zeros has similarity 0 to all. Numbers that are `repeated` do not count; see `Manifest.repeated`.
     """
     candidates = np.flatnonzero(allowed)  # (C,)
+    vector = vector.copy()
+    vector[repeated] = 0.0
     length = float(np.linalg.norm(vector))
     products = snapshot.vectors @ (vector / np.float32(length or 1.0))  # (R,)
     lengths = np.ones(len(products), np.float32)
     for start in range(0, len(candidates), _NORM_ROWS):
         rows = candidates[start : start + _NORM_ROWS]
-        lengths[rows] = np.linalg.norm(snapshot.vectors[rows], axis=1)
+        lengths[rows] = np.linalg.norm(_without(snapshot.vectors[rows], repeated), axis=1)
     similarities: Floats = np.clip(products / np.maximum(lengths, np.float32(1e-12)), -1.0, 1.0).astype(np.float32)
     rows = _best(candidates, similarities, snapshot.order, min(k, len(candidates)))
     return RankedRows(rows, similarities[rows], len(candidates))
@@ -160,6 +166,11 @@ def _best(candidates: NDArray[np.int64], scores: Floats, order: NDArray[np.int64
         among = scores[candidates]
     # Ties at the k-th score leave more than k candidates here.
     return candidates[np.lexsort((order[candidates], -among))[:k]]
+
+
+def _without(vectors: Floats, repeated: slice) -> Floats:
+    """Return vectors (N, D) without some of their numbers."""
+    return vectors if repeated.start == repeated.stop else np.delete(vectors, repeated, axis=1)
 
 
 def _diverse(vectors: Floats, scores: Floats, k: int, diversity: float) -> NDArray[np.int64]:

@@ -93,7 +93,7 @@ class Scorer:
         user_vector = heads.embedding[0]  # (D,)
         history = user.history.rows[user.history.rows >= 0].tolist()
         temperature, fields = self._manifest.temperature, self._manifest.item_fields
-        ranking = rank(snapshot, user_vector, temperature, request, history, fields)
+        ranking = rank(snapshot, user_vector, temperature, request, history, fields, self._manifest.repeated)
         rows = ranking.rows
         match = None
         if len(rows) and not {"probability", "rating"}.isdisjoint(request.outputs):
@@ -132,7 +132,7 @@ class Scorer:
         vector = self._items(item, snapshot, text_vectors)[0][0]  # (D,)
         own = item.rows[item.rows >= 0].tolist()
         allowed = passing(snapshot, request.filters, request.exclude_ids, self._manifest.item_fields, own)
-        ranking = nearest(snapshot, vector, allowed, request.k)
+        ranking = nearest(snapshot, vector, allowed, request.k, self._manifest.repeated)
         items = tuple(
             SimilarItem(snapshot.id(row), similarity, snapshot.attributes(row))
             for row, similarity in zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True)

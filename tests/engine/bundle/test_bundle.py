@@ -124,6 +124,8 @@ def test_graphs_have_their_own_files(bundle: Path) -> None:
         ("files", []),
         ("encoders", {"fp12": {"file": "encoder.fp12.onnx", "inputs": [], "outputs": []}}),
         ("surprise", 1),
+        ("factors", -1),
+        ("factors", 4096),
     ],
 )
 def test_types_and_ranges_are_checked(bundle: Path, field: str, value: object) -> None:

@@ -17,7 +17,7 @@ from emberline.engine.catalogue.snapshot import Snapshot
 from emberline.engine.catalogue.stored_vectors import StoredVectors
 from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Filter, Floats, RecommendRequest, User, Value
-from emberline.engine.scoring.ranking import RankedRows, rank
+from emberline.engine.scoring.ranking import RankedRows, nearest, rank
 
 Attributes = dict[str, Value]
 TEMPERATURE = 0.5
@@ -331,3 +331,16 @@ def test_a_field_of_the_model_may_always_be_filtered_by() -> None:
     assert rank(films, USER, TEMPERATURE, drama, fields=("mood",)).considered == 0
     with pytest.raises(InvalidInput, match=r"no item has an attribute 'mood'; their attributes: .*weather"):
         rank(films, USER, TEMPERATURE, drama, fields=("weather",))
+
+
+def test_numbers_that_stand_twice_count_once_in_cosines() -> None:
+    """Neither the nearest items nor diversity depend on the second of two copies, as scores do."""
+    near, far = [1.0, 0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 9.0, 1.0, 0.0]  # the last number is the bias
+    vectors = catalogue([near, far])
+    allowed = np.ones(len(vectors.live), np.bool_)
+    found = nearest(vectors, np.array([0.1, 0.0, 9.0, 1.0], np.float32), allowed, 2, repeated=slice(1, 3))
+    assert found.scores[0] == pytest.approx(1 / np.sqrt(1.01), rel=1e-4)  # of the second item: (0, 1) beside (0.1, 1)
+    assert found.rows.tolist() == [1, 0]
+    user = np.array([1.0, 0.0, 1.0, 0.0], np.float32)
+    whole = rank(vectors, user, 1.0, ask(2, diversity=0.5), repeated=slice(1, 3))
+    assert sorted(whole.scores.tolist()) == [1.0, 9.0]

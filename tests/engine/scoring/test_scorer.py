@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,12 +13,15 @@ from emberline.engine.records import (
     SCORE_OUTPUTS,
     EncodeRequest,
     Filter,
+    Floats,
     ItemReference,
     RecommendRequest,
     RequestOptions,
     ScoreRequest,
     User,
 )
+from emberline.engine.scoring.heads import UserHeads
+from emberline.engine.scoring.history import pool
 
 OPTIONS = RequestOptions()
 IDS = ("alien", "airplane", "the-thing", "brazil", "clueless", "scream")
@@ -55,6 +59,25 @@ async def test_recommended_items_have_their_own_heads(engine: Engine) -> None:
     assert [item.probability for item in items] == pytest.approx(scored["probability"].tolist(), abs=1e-4)
     assert [item.rating for item in items] == pytest.approx(scored["rating"].tolist(), abs=1e-4)
     assert len({round(item.score, 4) for item in items}) == 6
+
+
+async def test_a_history_is_folded_as_the_manifest_says(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user tower reads the mean of what is trained, and the factors folded in with the manifest's ridge."""
+    scorer = engine._scorer
+    given = []
+
+    def record(history: Floats, profile: Floats, length: Floats) -> UserHeads:
+        given.append(history)
+        return user(history, profile, length)
+
+    user = scorer._heads.user
+    monkeypatch.setattr(scorer._heads, "user", record)
+    monkeypatch.setattr(scorer, "_manifest", msgspec.structs.replace(scorer._manifest, factors=2, fold_ridge=0.5))
+    liked = [ItemReference(id="alien"), ItemReference(id="brazil")]
+    await engine.score(ScoreRequest(User(history=tuple(liked)), (liked[0],), ("score",)), OPTIONS)
+    vectors = np.stack([one.vector for one in (await engine.get(["alien", "brazil"], OPTIONS)).items])
+    np.testing.assert_allclose(given[0][0], pool(vectors, 2, 0.5), rtol=1e-5)
+    assert not np.allclose(given[0][0], vectors.mean(axis=0))
 
 
 async def test_a_history_by_text_or_vector_leaves_no_item_out(engine: Engine) -> None:
