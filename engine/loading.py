@@ -41,12 +41,15 @@ class EngineComponents:
     costs: CostModel
 
 
-def load(config: EngineConfig, opened: Callable[[Manifest], Catalogue] | None = None) -> EngineComponents:
+def load(
+    config: EngineConfig, opened: Callable[[Manifest], Catalogue] | None = None, *, deferred: bool = False
+) -> EngineComponents:
     """Load the components of an engine. Blocks, for about a second.
 
     Args:
         config: the settings.
         opened: returns an open catalogue for a bundle; None: the live one of the settings is opened.
+        deferred: whether a live catalogue that does not exist is created by the first change, and not now.
 
     Raises:
         BundleError: the bundle cannot be used.
@@ -61,14 +64,14 @@ def load(config: EngineConfig, opened: Callable[[Manifest], Catalogue] | None = 
     heads = Heads(bundle)
     costs = _costs(bundle, config, placement)
     # Last, because a failure after it would leave the file locked.
-    catalogue = opened(manifest) if opened else _live_catalogue(config, bundle)
+    catalogue = opened(manifest) if opened else _live_catalogue(config, bundle, deferred)
     return EngineComponents(bundle, tokenizer, placement, heads, catalogue, costs)
 
 
-def _live_catalogue(config: EngineConfig, bundle: Bundle) -> Catalogue:
-    """Open the live catalogue of the settings; see `Catalogue.open`."""
+def _live_catalogue(config: EngineConfig, bundle: Bundle, deferred: bool) -> Catalogue:
+    """Open the live catalogue of the settings; see `Catalogue.open` and `Catalogue.deferred`."""
     manifest = bundle.manifest
-    return Catalogue.open(
+    return (Catalogue.deferred if deferred else Catalogue.open)(
         config.live_catalogue,
         bundle.layout.catalogue,
         fingerprint=manifest.fingerprint,

@@ -15,10 +15,10 @@ import numpy as np
 from emberline.bench.harness.serving import ServerProcess
 from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.client.blocking import Client
-from emberline.engine.client.references import by_id
 from emberline.engine.errors import BenchError
 from emberline.engine.machine import cores
 from emberline.engine.records import Floats, User
+from emberline.engine.references import by_id
 from emberline.export.data.records import Dataset
 from emberline.export.evaluation.scenarios import Scenario
 

@@ -1,35 +1,26 @@
-"""Recommend in process: the engine without a server.
+"""Recommendations in one process, without a server: `python in_process.py BUNDLE`."""
 
-python docs/examples/in_process.py quickstart/bundle
-"""
+from __future__ import annotations
 
-import asyncio
 import sys
+import tempfile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from emberline.engine.config import EngineConfig
-from emberline.engine.engine import Engine
-from emberline.engine.records import Item, RecommendRequest, RequestOptions, User
+from emberline.engine import Emberline, EngineConfig, Item, User
 
 
-async def main(bundle: Path) -> None:
-    """Add an item, and recommend to a user whom nobody knows."""
-    with TemporaryDirectory() as folder:
-        # Items are kept in a copy of the bundle's catalogue. Here it is thrown away at the end.
-        catalogue = Path(folder) / "catalogue.sqlite"
-        engine = await Engine.start(EngineConfig(bundle=bundle, catalogue=catalogue))
-        try:
-            film = Item("new-1", {"title": "Gattaca Returns", "year": 1999.0, "genres": ["Drama", "Sci-Fi"]})
-            await engine.upsert((film,), RequestOptions())
-
-            newcomer = User(profile="age: 29; gender: F; occupation: scientist")
-            answer = await engine.recommend(RecommendRequest(newcomer, k=5), RequestOptions())
-            for place, item in enumerate(answer.items, 1):
-                print(place, item.id, item.attributes["title"], f"{item.score:.3f}", sep="\t")
-        finally:
-            await engine.drain()  # what was asked is answered, and the catalogue is closed
+def main(bundle: Path) -> None:
+    """Upsert an item, then recommend for a user."""
+    with tempfile.TemporaryDirectory() as folder:
+        # A live catalogue of its own: by default the first change creates one beside the bundle.
+        config = EngineConfig(bundle=bundle, catalogue=Path(folder) / "catalogue.sqlite")
+        with Emberline(config) as model:
+            film = {"title": "Gattaca Returns", "year": 1999, "genres": ["Drama", "Sci-Fi"]}
+            model.upsert_items([Item("new-1", film)])
+            user = User(profile="age: 29; gender: F; occupation: scientist")
+            for rank, item in enumerate(model.recommend(user, k=5).items, start=1):
+                print(rank, item.id, item.attributes["title"], f"{item.score:.3f}", sep="\t")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    main(Path(sys.argv[1]))

@@ -20,6 +20,7 @@ from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Floats, StoredItem
 
 from .connection import remove
+from .deferred import DeferredStore
 from .kinds import VectorKind
 from .rows import Rows, StagedRows
 from .snapshot import Snapshot
@@ -30,7 +31,7 @@ from .stored_vectors import StoredVectors
 class Catalogue:
     """An open catalogue. Use `open`, `read_only` or `create`; all methods may be called from any thread."""
 
-    def __init__(self, store: Store, meta: Meta) -> None:
+    def __init__(self, store: Store | DeferredStore, meta: Meta) -> None:
         self._store = store
         self._meta = meta
         self._lock = Lock()
@@ -67,6 +68,26 @@ class Catalogue:
         """
         meta = Meta(fingerprint, hidden, dimensions, kind)
         return cls._of(Store.open(path, seed, meta), meta)
+
+    @classmethod
+    def deferred(
+        cls, path: Path, seed: Path, *, fingerprint: str, hidden: int, dimensions: int, kind: VectorKind = "fp32"
+    ) -> Catalogue:
+        """Open a live catalogue whose file, if it does not exist, is created by the first change.
+
+        Until then it has the items of the seed, and nothing is locked or written: several processes may read the same
+        bundle, and its folder may be read-only.
+
+        Args:
+            path, seed, fingerprint, hidden, dimensions, kind: see `open`.
+
+        Raises:
+            CatalogueError: see `open`. The first change raises it if another process has created the file meanwhile.
+        """
+        if path.exists():
+            return cls.open(path, seed, fingerprint=fingerprint, hidden=hidden, dimensions=dimensions, kind=kind)
+        meta = Meta(fingerprint, hidden, dimensions, kind)
+        return cls._of(DeferredStore(path, seed, meta), meta)
 
     @classmethod
     def beside(
@@ -112,7 +133,7 @@ class Catalogue:
         return cls._of(Store.create(path, meta), meta)
 
     @classmethod
-    def _of(cls, store: Store, meta: Meta) -> Catalogue:
+    def _of(cls, store: Store | DeferredStore, meta: Meta) -> Catalogue:
         try:
             return cls(store, meta)
         except BaseException:
@@ -141,7 +162,7 @@ class Catalogue:
             CatalogueError: the file cannot be moved; the other catalogue stays open.
         """
         with other._lock, self._lock:
-            self._store.take_place_of(other._store)
+            self._store.live().take_place_of(other._store.live())
 
     def snapshot(self) -> Snapshot:
         """Return the current view of the catalogue."""

@@ -32,6 +32,27 @@ def check_convertible(path: Path, source: VectorKind, requested: VectorKind) -> 
         )
 
 
+def to_kind(vectors: StoredVectors, kind: VectorKind, path: Path) -> StoredVectors:
+    """Convert vectors to a smaller number format; those that have it already are returned as they are.
+
+    Args:
+        vectors: the vectors.
+        kind: the requested number format.
+        path: the file that they were read from, for the error.
+
+    Raises:
+        CatalogueError: a number is too large for the format.
+    """
+    if vectors.kind == kind:
+        return vectors
+    smaller = StoredVectors.of(vectors[:], kind)
+    if not smaller.finite().all():
+        raise CatalogueError(
+            f"{path} has a vector with numbers too large for {kind}; serve it with --catalogue-vectors {vectors.kind}"
+        )
+    return smaller
+
+
 def convert(
     path: Path,
     connection: sqlite3.Connection,
@@ -56,14 +77,7 @@ def convert(
     """
 
     def converted(blobs: tuple[bytes, ...], width: int) -> list[bytes]:
-        exact = from_blobs(blobs, source, width, path)
-        smaller = StoredVectors.of(exact[:], requested)
-        if not smaller.finite().all():
-            raise CatalogueError(
-                f"{path} has a vector with numbers too large for {requested}; serve it with --catalogue-vectors "
-                f"{source}"
-            )
-        return list(to_blobs(smaller))
+        return list(to_blobs(to_kind(from_blobs(blobs, source, width, path), requested, path)))
 
     last = -1
     while chunk := connection.execute(

@@ -87,8 +87,8 @@ class Store:
         self._identity = FileIdentity(path)
 
     @classmethod
-    def open(cls, path: Path, seed: Path | None, meta: Meta) -> Store:
-        """Open a live catalogue's file; see `Catalogue.open`."""
+    def open(cls, path: Path, seed: Path | None, meta: Meta, *, new: bool = False) -> Store:
+        """Open a live catalogue's file; see `Catalogue.open`. With `new`, one that has items already is refused."""
         if seed is not None and path.exists() and seed.exists() and path.samefile(seed):
             raise CatalogueError(
                 f"{path} is the bundle's own catalogue, and a bundle never changes; name another file with "
@@ -102,6 +102,10 @@ class Store:
                         _create_tables(connection, meta)
                     else:
                         _copy(seed, connection, meta)
+                elif new:
+                    raise CatalogueError(
+                        f"{path} was created by another process meanwhile, and has its items; open the bundle again"
+                    )
                 kind = _check(path, connection, meta)
                 # Half a second for 200,000 items. A half-copied file is detected now and not during a request.
                 ((verdict,),) = connection.execute("PRAGMA integrity_check(1)")
@@ -151,6 +155,10 @@ class Store:
     def meta(self) -> Meta:
         """Description of the vectors."""
         return self._meta
+
+    def live(self) -> Store:
+        """Return this store, whose file exists; see `DeferredStore.live`."""
+        return self
 
     def count(self) -> int:
         """Return the number of items in the file."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 
+from emberline.engine.parts import parts_of
 from emberline.engine.records import (
     DeleteResult,
     EncodeRequest,
@@ -30,11 +31,11 @@ from emberline.engine.records import (
     UpsertResult,
     User,
 )
+from emberline.engine.wire.values import listed
 from emberline.proto import emberline_pb2 as pb
 
 from . import calls
-from .arguments import listed
-from .bulk import Window, parts_of
+from .bulk import Window
 from .channel import deadline
 from .failures import from_rpc
 from .files import written_whole

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import grpc
 
-from emberline.engine.errors import EmberlineError, InvalidInput
+from emberline.engine.errors import EmberlineError
+from emberline.engine.parts import shifted
 from emberline.engine.records import EncodeRequest, EncodeResult, Input
 from emberline.engine.wire.encode import request_to_message, result_from_message
 from emberline.proto import emberline_pb2 as pb
 
-from .failures import from_status, shifted
+from .failures import from_status
 from .retries import allowed, pause
 
 
@@ -107,28 +107,3 @@ class Window:
                 return
             del self._parts[name]
             yield part.result
-
-
-def parts(inputs: Iterable[Input], size: int) -> Iterator[tuple[Input, ...]]:
-    """Cut inputs into parts of at most `size`."""
-    if isinstance(inputs, str):
-        raise InvalidInput("inputs", f"is one text, {inputs!r}; put it into a list")
-    iterator = iter(inputs)
-    while part := tuple(islice(iterator, size)):
-        yield part
-
-
-async def parts_of(inputs: AsyncIterable[Input] | Iterable[Input], size: int) -> AsyncIterator[tuple[Input, ...]]:
-    """Cut inputs, which may be asynchronous, into parts of at most `size`."""
-    if not isinstance(inputs, AsyncIterable):
-        for part in parts(inputs, size):
-            yield part
-        return
-    pending: list[Input] = []
-    async for entry in inputs:
-        pending.append(entry)
-        if len(pending) == size:
-            yield tuple(pending)
-            pending.clear()
-    if pending:
-        yield tuple(pending)

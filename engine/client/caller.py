@@ -12,10 +12,11 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from emberline.engine.errors import EmberlineError, ServerUnreachable
+from emberline.engine.timeouts import check_timeout, until
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
 from . import calls
-from .channel import TIMEOUT, Connection, check_timeout, deadline, options, until
+from .channel import TIMEOUT, Connection, deadline, options
 from .failures import from_rpc, is_answer, is_silence
 from .retries import Attempts
 from .tls import Tls

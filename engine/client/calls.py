@@ -33,9 +33,8 @@ from emberline.engine.wire import models as models_wire
 from emberline.engine.wire import recommend as recommend_wire
 from emberline.engine.wire import score as score_wire
 from emberline.engine.wire import similar as similar_wire
+from emberline.engine.wire.values import texts
 from emberline.proto import emberline_pb2 as pb
-
-from .arguments import ids_of
 
 Answer = TypeVar("Answer")
 
@@ -93,12 +92,14 @@ def upsert(items: Iterable[Item]) -> Call[UpsertResult]:
 
 def delete(ids: Iterable[str]) -> Call[DeleteResult]:
     """See `Client.delete_items`."""
-    return Call("DeleteItems", pb.DeleteItemsRequest(ids=ids_of(ids)), items_wire.delete_result_from_message)
+    return Call("DeleteItems", pb.DeleteItemsRequest(ids=texts(ids, "ids")), items_wire.delete_result_from_message)
 
 
 def get(ids: Iterable[str], vectors: bool) -> Call[GetResult]:
     """See `Client.get_items`."""
-    return Call("GetItems", pb.GetItemsRequest(ids=ids_of(ids), vectors=vectors), items_wire.get_result_from_message)
+    return Call(
+        "GetItems", pb.GetItemsRequest(ids=texts(ids, "ids"), vectors=vectors), items_wire.get_result_from_message
+    )
 
 
 def info() -> Call[Info]:

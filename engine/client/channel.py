@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from emberline.engine.errors import ClientClosed, ConfigError
+from emberline.engine.timeouts import ENDLESS, check_timeout
 
 C = TypeVar("C")
 S = TypeVar("S")
 
 #: Default timeout in seconds. A single request takes milliseconds, but a server may be busy or starting.
 TIMEOUT: Final = 30.0
-#: Timeouts of this many seconds, three years, or more count as infinite, because gRPC's clock overflows beyond.
-_ENDLESS: Final = 1e8
 #: Number of calls in a row without an answer after which a channel counts as dead.
 _MAX_UNANSWERED: Final = 2
 
@@ -53,21 +51,9 @@ def check(address: str, timeout: float, retries: int | None) -> None:
         raise ConfigError(f"retries is {retries}; it must be 0 or more")
 
 
-def check_timeout(timeout: float) -> None:
-    """Check a timeout; infinity means no limit.
-
-    Raises:
-        ConfigError: the timeout is not a number above 0.
-    """
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise ConfigError(f"timeout is {timeout!r}; it must be a number of seconds")
-    if not timeout > 0:
-        raise ConfigError(f"timeout is {timeout}; it must be more than 0 seconds")
-
-
 def deadline(seconds: float) -> float | None:
     """Convert a timeout to gRPC's form, which is None for an infinite one."""
-    return None if seconds >= _ENDLESS else seconds
+    return None if seconds >= ENDLESS else seconds
 
 
 def options(address: str) -> tuple[tuple[str, int], ...]:
@@ -208,11 +194,6 @@ def named(model: str) -> tuple[tuple[str, str], ...]:
     if not model.isascii() or not model.isprintable():
         raise ConfigError(f"model is {model!r}; a model's name has letters, digits, '.', '_' and '-'")
     return (("emberline-model", model),)
-
-
-def until(timeout: float, now: float) -> float:
-    """Return the time when a timeout ends, on the clock of `now`; infinity for an infinite one."""
-    return math.inf if timeout >= _ENDLESS else now + timeout
 
 
 def _is_loopback(address: str) -> bool:

@@ -28,7 +28,6 @@ from .channel import proxy
 
 E = TypeVar("E", bound=EmberlineError)
 
-_INPUT: Final = re.compile(r"^inputs\[(\d+)\]")
 _ITEM: Final = re.compile(r"no item (?P<id>(['\"]).*\2) in the catalogue", re.DOTALL)
 #: Part of gRPC's message when a message is too large, on either side.
 _TOO_LARGE: Final = "larger than max"
@@ -124,13 +123,6 @@ def is_silence(error: grpc.RpcError | grpc.aio.AioRpcError) -> bool:
 def unfinished(address: str) -> EmberlineError:
     """Return the error of a stream that the server ended too early."""
     return ServerUnreachable(f"{address} ended the stream before it had answered all requests; send the rest again")
-
-
-def shifted(error: EmberlineError, start: int) -> EmberlineError:
-    """Return a part's error, with the input's index among all inputs instead of that in the part."""
-    if isinstance(error, InvalidInput):
-        return InvalidInput(_INPUT.sub(lambda match: f"inputs[{int(match[1]) + start}]", error.field), error.reason)
-    return error
 
 
 def _raised(kind: type[E], message: str, **attributes: object) -> E:

@@ -7,8 +7,7 @@ import time
 from typing import Final
 
 from emberline.engine.errors import DeadlineExceeded, EmberlineError, Overloaded, ServerUnreachable, ShuttingDown
-
-from .channel import until
+from emberline.engine.timeouts import until
 
 #: Seconds before the first retry at an unreachable server. Each further pause is twice as long, up to the limit.
 _FIRST_PAUSE: Final = 0.1

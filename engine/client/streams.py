@@ -11,10 +11,11 @@ from typing import cast
 import grpc
 
 from emberline.engine.errors import EmberlineError
+from emberline.engine.timeouts import until
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto.emberline_pb2_grpc import EmberlineStub
 
-from .channel import Connection, deadline, until
+from .channel import Connection, deadline
 from .failures import from_rpc, from_status, unfinished
 from .retries import Attempts
 

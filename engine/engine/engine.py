@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Thread
 from typing import Self
 
@@ -39,28 +40,34 @@ class Engine(CatalogueCalls):
         Args:
             config: the settings.
             components: what was loaded.
-            metrics: those to go on with; None: new ones.
+            metrics: keeps what is counted; None: nothing does.
         """
         super().__init__(config, components, metrics)
         self._reencoding: Reencoding | None = None  # brings the catalogue in from the engine before
 
     @classmethod
-    async def start(cls, config: EngineConfig) -> Self:
-        """Load a bundle and a catalogue, and return the engine when it is ready; see `load` for the errors."""
+    async def start(cls, config: EngineConfig, metrics: Metrics | None = None, *, deferred: bool = False) -> Self:
+        """Load a bundle and a catalogue, and return the engine when it is ready; see `load` for the errors.
+
+        Args:
+            config: the settings.
+            metrics: keeps what is counted; None: nothing does.
+            deferred: whether a live catalogue that does not exist is created by the first change; see `load`.
+        """
         old = await asyncio.to_thread(_stale_catalogue, config) if config.reencode else None
         if old is None:
-            engine = cls(config, await asyncio.to_thread(load, config))
+            engine = cls(config, await asyncio.to_thread(partial(load, config, deferred=deferred)), metrics)
         else:
-            engine = await cls._reencoded(config, old)
+            engine = await cls._reencoded(config, old, metrics)
         engine.begin()
         return engine
 
     @classmethod
-    async def _reencoded(cls, config: EngineConfig, old: Catalogue) -> Self:
+    async def _reencoded(cls, config: EngineConfig, old: Catalogue, metrics: Metrics | None) -> Self:
         """Start with a catalogue whose items are those of another one, which it replaces."""
         with old:
             components = await asyncio.to_thread(load, config, lambda manifest: _beside(config, manifest))
-            engine = cls(config, components)
+            engine = cls(config, components, metrics)
             try:
                 await Reencoding(old, engine._catalogue, engine._reencode, lambda: False).run()
                 await asyncio.to_thread(engine._catalogue.take_place_of, old)

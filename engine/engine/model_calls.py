@@ -70,7 +70,7 @@ class ModelCalls:
         Args:
             config: the settings.
             components: what was loaded.
-            metrics: those to go on with; None: new ones.
+            metrics: keeps what is counted; None: nothing does.
         """
         manifest, placement = components.bundle.manifest, components.placement
         self.metrics = metrics or Metrics()

@@ -20,6 +20,7 @@ from emberline import __version__
 from emberline.engine.bundle import BundleLayout, Manifest
 from emberline.engine.engine import Engine
 from emberline.engine.errors import EmberlineError
+from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.wire.limits import MessageLimits
 
 from .access import Access, AccessInterceptor
@@ -186,7 +187,7 @@ class Server:
         if config.exposure:
             _log.warning("%s is reachable from other machines, which can %s", config.listen, config.exposure)
         try:
-            engine = await Engine.start(config.engine)
+            engine = await Engine.start(config.engine, PrometheusMetrics())
             server = cls(config, transport, f"{config.host}:{port}", engine, tracer, tokens)
             try:
                 await server._open(scopes)

@@ -18,6 +18,7 @@ from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
 from emberline.engine.errors import EmberlineError, InvalidInput, PermissionDenied, ShuttingDown, UnknownModel
 from emberline.engine.metrics import Metrics
+from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.records import LoadedModel
 
 _log: Final = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ class Models:
                 await self._reload(name)
                 engine = self._engines[name]
             else:
-                engine = await Engine.start(self._settings(name, self._folder))
+                engine = await Engine.start(self._settings(name, self._folder), PrometheusMetrics())
             try:
                 if items:
                     await engine.adopt_items(self.default, lambda: self._closed)
@@ -215,11 +216,11 @@ class Models:
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of all models, as a registry does; those of named models have the label ``model``."""
         named = {
-            name: {family.name: family for family in engine.metrics.registry.collect()}
+            name: {family.name: family for family in engine.metrics.collect()}
             for name, engine in self._engines.items()
             if name
         }
-        for family in self.default.metrics.registry.collect():
+        for family in self.default.metrics.collect():
             for name, families in named.items():
                 for sample in families[family.name].samples:
                     family.samples.append(sample._replace(labels=sample.labels | {"model": name}))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable
 from numbers import Real
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Floats
+
+T = TypeVar("T")
 
 #: The contract's integers have 32 bits.
 _INT32: Final = range(-(2**31), 2**31)
@@ -32,18 +34,23 @@ def text(value: object, field: str) -> str:
     return value
 
 
-def texts(values: Iterable[object], field: str) -> list[str]:
-    """Check several texts; see `text`.
+def listed(values: Iterable[T], field: str) -> tuple[T, ...]:
+    """Convert values to a tuple.
 
     Raises:
-        InvalidInput: a value has another type or is not UTF-8, or the values are not a list. A single text is not one,
-            although Python would iterate over its letters.
+        InvalidInput: the values are not a list. A single text is not one, although Python would iterate over its
+            letters.
     """
     if isinstance(values, str):
         raise InvalidInput(field, f"is one text, {values!r}; put it into a list")
     if not isinstance(values, Iterable):
         raise InvalidInput(field, f"is {type(values).__name__}; it must be a list")
-    return [text(value, f"{field}[{index}]") for index, value in enumerate(values)]
+    return tuple(values)
+
+
+def texts(values: Iterable[object], field: str) -> list[str]:
+    """Check several texts; see `listed` and `text`."""
+    return [text(value, f"{field}[{index}]") for index, value in enumerate(listed(values, field))]
 
 
 def integer(value: object, field: str) -> int:

@@ -8,6 +8,7 @@ from servers import served
 
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
+from emberline.engine.prometheus import PrometheusMetrics
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def config(tiny_bundle: Path, tmp_path: Path) -> EngineConfig:
 @pytest.fixture
 async def engine(config: EngineConfig) -> AsyncIterator[Engine]:
     """An engine that runs."""
-    engine = await Engine.start(config)
+    engine = await Engine.start(config, PrometheusMetrics())
     yield engine
     await engine.drain()
 

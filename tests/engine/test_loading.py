@@ -10,6 +10,7 @@ from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind, vector_by
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
 from emberline.engine.errors import BundleCorrupt, BundleError, CatalogueError, GateRefused
+from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.records import Item, ItemReference, RecommendRequest, RequestOptions, ScoreRequest, User
 
 
@@ -82,7 +83,7 @@ async def test_a_catalogue_of_every_kind_serves(config: EngineConfig, kind: Vect
     expected = {item.id: item for item in (await exact.recommend(request, RequestOptions())).items}
     await exact.drain()
     for again in (False, True):
-        engine = await Engine.start(replace(config, catalogue_vectors=kind))
+        engine = await Engine.start(replace(config, catalogue_vectors=kind), PrometheusMetrics())
         if not again:
             assert (await engine.upsert((nova,), RequestOptions())).inserted == 1
         items = {item.id: item for item in (await engine.recommend(request, RequestOptions())).items}

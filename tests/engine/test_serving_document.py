@@ -4,7 +4,7 @@ from pathlib import Path
 
 import emberline.engine.server.status
 from emberline.engine.config import EngineConfig
-from emberline.engine.metrics import Metrics
+from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.server.config import ServerConfig
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def test_every_setting_is_documented() -> None:
 def test_every_metric_is_documented() -> None:
     """The table of metrics has each one by the name that Prometheus sees."""
     suffix = {"counter": "_total", "info": "_info"}
-    names = {family.name + suffix.get(family.type, "") for family in Metrics().registry.collect()}
+    names = {family.name + suffix.get(family.type, "") for family in PrometheusMetrics().registry.collect()}
     assert _rows("metric") == names
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 
 from emberline.bench.harness.serving import ServerProcess
 from emberline.engine.client.asynchronous import AsyncClient
-from emberline.engine.client.references import by_id
 from emberline.engine.records import Floats, User
+from emberline.engine.references import by_id
 
 from .inprocess import OUTPUT, OwnBackend, parts
 

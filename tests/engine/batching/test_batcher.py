@@ -15,18 +15,18 @@ from emberline.engine.batching.planner import Limits
 from emberline.engine.batching.queue import RequestQueue
 from emberline.engine.batching.vector_cache import VectorCache
 from emberline.engine.errors import DeadlineExceeded, InferenceFailed, Overloaded
-from emberline.engine.metrics import Metrics
+from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.records import Floats, Integers, RequestOptions
 
 
 @pytest.fixture
-def metrics() -> Metrics:
+def metrics() -> PrometheusMetrics:
     """The metrics of the batcher."""
-    return Metrics()
+    return PrometheusMetrics()
 
 
 @pytest.fixture
-async def batcher(session: FakeSession, metrics: Metrics) -> AsyncIterator[Batcher]:
+async def batcher(session: FakeSession, metrics: PrometheusMetrics) -> AsyncIterator[Batcher]:
     """A batcher of one worker with small batches."""
     batcher = make_batcher(session, metrics=metrics)
     yield batcher
@@ -34,7 +34,7 @@ async def batcher(session: FakeSession, metrics: Metrics) -> AsyncIterator[Batch
     batcher.close()
 
 
-def _count(metrics: Metrics, name: str, **labels: str) -> float | None:
+def _count(metrics: PrometheusMetrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, labels)
 
 
@@ -100,7 +100,7 @@ async def test_a_text_that_waited_long_enough_does_not_yield_to_deadlines(
 
 
 async def test_a_failed_batch_fails_exactly_its_own_requests(
-    session: FakeSession, batcher: Batcher, metrics: Metrics
+    session: FakeSession, batcher: Batcher, metrics: PrometheusMetrics
 ) -> None:
     """The requests in a batch that the model fails on get the error, all others their vectors, and the loop goes on."""
     before = asyncio.create_task(batcher.encode([text(1)], RequestOptions()))
@@ -153,7 +153,9 @@ async def test_vectors_that_cannot_be_right_are_a_failure(
         await batcher.encode([text(1)], RequestOptions())
 
 
-async def test_a_cancelled_request_costs_nothing(session: FakeSession, batcher: Batcher, metrics: Metrics) -> None:
+async def test_a_cancelled_request_costs_nothing(
+    session: FakeSession, batcher: Batcher, metrics: PrometheusMetrics
+) -> None:
     """A request whose client has gone is dropped before it is encoded."""
     first = asyncio.create_task(batcher.encode([text(0)], RequestOptions()))
     await session.begun.get()
@@ -182,7 +184,7 @@ async def test_a_request_past_its_deadline_costs_nothing(session: FakeSession, b
 
 
 async def test_the_same_text_in_the_queue_is_encoded_once(
-    session: FakeSession, batcher: Batcher, metrics: Metrics
+    session: FakeSession, batcher: Batcher, metrics: PrometheusMetrics
 ) -> None:
     """Two requests for one text cost one encoding, and both get its vector."""
     first = asyncio.create_task(batcher.encode([text(0)], RequestOptions()))
@@ -219,7 +221,7 @@ async def test_requests_that_arrive_together_are_planned_together(session: FakeS
     assert sorted(await session.begun.get()) == [0, 1, 2, 3]
 
 
-async def test_a_text_that_was_encoded_is_not_encoded_again(session: FakeSession, metrics: Metrics) -> None:
+async def test_a_text_that_was_encoded_is_not_encoded_again(session: FakeSession, metrics: PrometheusMetrics) -> None:
     """Known texts of a request come from the cache, the others from the encoder, each in its row."""
     batcher = make_batcher(session, cache=VectorCache(10_000), metrics=metrics)
     session.open()
@@ -236,7 +238,7 @@ async def test_a_text_that_was_encoded_is_not_encoded_again(session: FakeSession
     batcher.close()
 
 
-async def test_a_failed_text_is_not_cached(session: FakeSession, metrics: Metrics) -> None:
+async def test_a_failed_text_is_not_cached(session: FakeSession, metrics: PrometheusMetrics) -> None:
     """A text whose batch failed is encoded when it comes again."""
     batcher = make_batcher(session, limits=Limits(1, 64), cache=VectorCache(10_000), metrics=metrics)
     session.open()
@@ -247,7 +249,9 @@ async def test_a_failed_text_is_not_cached(session: FakeSession, metrics: Metric
     batcher.close()
 
 
-async def test_padding_and_tokens_are_counted(session: FakeSession, batcher: Batcher, metrics: Metrics) -> None:
+async def test_padding_and_tokens_are_counted(
+    session: FakeSession, batcher: Batcher, metrics: PrometheusMetrics
+) -> None:
     """The metrics tell the encoder's useful tokens from its padding."""
     session.open()
     await batcher.encode([text(0, 10), text(1, 8), text(2, 40)], RequestOptions())
@@ -314,7 +318,9 @@ async def test_only_a_deadline_in_danger_overtakes(session: FakeSession, seconds
     batcher.close()
 
 
-async def test_a_text_that_is_late_when_its_turn_comes_is_counted(session: FakeSession, metrics: Metrics) -> None:
+async def test_a_text_that_is_late_when_its_turn_comes_is_counted(
+    session: FakeSession, metrics: PrometheusMetrics
+) -> None:
     """A loop that was held up past a deadline drops the text before it is encoded, and counts it once."""
     batcher = make_batcher(session, metrics=metrics)
     late = asyncio.create_task(batcher.encode([text(1)], RequestOptions(deadline=time.monotonic() + 0.01)))
@@ -358,7 +364,7 @@ async def test_closing_waits_for_the_batch_that_runs(session: FakeSession) -> No
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_times_and_speed_are_those_of_the_clock(
-    session: FakeSession, metrics: Metrics, monkeypatch: pytest.MonkeyPatch, workers: int
+    session: FakeSession, metrics: PrometheusMetrics, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     """A batch of three seconds is told as such, and the queue's speed moves a tenth of the way to the batch's."""
     now = 100.0

@@ -15,8 +15,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from emberline.engine import AsyncClient, Client, ConfigError, DeadlineExceeded, EmberlineError, ServerUnreachable
-from emberline.engine.client.channel import Connection, deadline, options, proxy, until
+from emberline.engine.client.channel import Connection, deadline, options, proxy
 from emberline.engine.errors import ClientClosed
+from emberline.engine.timeouts import until
 from emberline.proto import emberline_pb2 as pb
 from emberline.proto import emberline_pb2_grpc
 

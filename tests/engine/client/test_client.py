@@ -1,4 +1,4 @@
-"""Both clients against a real server: the same calls, the same answers, the same errors."""
+"""Both clients against a real server, and both engines in process: the same calls, answers and errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ import pytest
 
 from emberline.engine import (
     AsyncClient,
+    AsyncEmberline,
+    AsyncRecommender,
     Client,
     ConfigError,
     DeadlineExceeded,
+    Emberline,
     EncodeResult,
     Filter,
     InvalidInput,
     Item,
+    Recommender,
     ServerUnreachable,
     UnknownItem,
     User,
@@ -39,36 +43,54 @@ async def _gathered(stream: AsyncIterator[EncodeResult]) -> list[EncodeResult]:
     return [part async for part in stream]
 
 
-@pytest.fixture(params=[Client, AsyncClient])
-def ask(request: pytest.FixtureRequest, address: str) -> Ask:
-    """One call on a client of its own; a stream's answers as a list."""
+@pytest.fixture(params=[Client, AsyncClient, Emberline, AsyncEmberline])
+def ask(request: pytest.FixtureRequest, config: EngineConfig) -> Ask:
+    """One call on a client or an engine of its own; a stream's answers as a list."""
+    kind = request.param
+    target = request.getfixturevalue("address") if kind in (Client, AsyncClient) else config
 
     def blocking(method: str, *arguments: Any, **options: Any) -> Any:
-        with Client(address) as client:
+        with kind(target) as client:
             answer = getattr(client, method)(*arguments, **options)
             return list(answer) if isinstance(answer, Iterator) else answer
 
     def awaited(method: str, *arguments: Any, **options: Any) -> Any:
         async def run() -> Any:
-            async with AsyncClient(address) as client:
+            async with kind(target) as client:
                 answer = getattr(client, method)(*arguments, **options)
                 return await (answer if isinstance(answer, Awaitable) else _gathered(answer))
 
         return asyncio.run(run())
 
-    return blocking if request.param is Client else awaited
+    return blocking if kind in (Client, Emberline) else awaited
+
+
+def _methods(kind: type) -> dict[str, list[tuple[str, Any, Any]]]:
+    """The public methods of a class, each with its arguments and their defaults."""
+    return {
+        name: [
+            (entry.name, entry.default, entry.kind)
+            for entry in inspect.signature(getattr(kind, name)).parameters.values()
+        ]
+        for name in dir(kind)
+        if not name.startswith("_")
+    }
 
 
 def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
     """What one client can be asked, the other can be asked in the same words."""
-    methods = {name for name in dir(Client) if not name.startswith("_")}
-    assert methods == {name for name in dir(AsyncClient) if not name.startswith("_")}
-    for name in methods:
-        arguments = [
-            [(entry.name, entry.default, entry.kind) for entry in inspect.signature(method).parameters.values()]
-            for method in (getattr(Client, name), getattr(AsyncClient, name))
-        ]
-        assert arguments[0] == arguments[1], name
+    assert _methods(Client) == _methods(AsyncClient)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "kinds"), [(Recommender, (Client, Emberline)), (AsyncRecommender, (AsyncClient, AsyncEmberline))]
+)
+def test_a_model_is_asked_in_the_same_words_wherever_it_runs(protocol: type, kinds: tuple[type, type]) -> None:
+    """A server's client and the engine in process have the protocol's methods; the client's others concern servers."""
+    client, engine = map(_methods, kinds)
+    assert engine == _methods(protocol)
+    assert {name: client[name] for name in engine} == engine
+    assert client.keys() - engine.keys() == {"list_models", "load_model", "route_model", "unload_model", "wait_ready"}
 
 
 def test_texts_items_and_users_are_encoded(ask: Ask) -> None:
@@ -167,8 +189,7 @@ def test_info_says_what_runs(ask: Ask) -> None:
 
 
 def test_a_running_server_is_ready(ask: Ask) -> None:
-    """Waiting for a server that runs returns at once."""
-    ask("wait_ready", timeout=10)
+    """A server that runs, and a model that is loaded, can be asked."""
     assert ask("ready", timeout=10)
 
 
@@ -212,7 +233,7 @@ def test_an_unknown_item_is_told_from_bad_input(ask: Ask) -> None:
 
 def test_a_deadline_ends_a_call(ask: Ask) -> None:
     """A call without any time left ends with the deadline, for single calls and for streams."""
-    with pytest.raises(DeadlineExceeded, match="passed before the call was sent"):
+    with pytest.raises(DeadlineExceeded, match=r"passed before the (call was sent|work began)"):
         ask("encode", ["x"], timeout=1e-9)
     with pytest.raises(DeadlineExceeded):
         ask("encode_stream", ["x"], timeout=1e-9)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from emberline.engine.client.failures import from_status, shifted
+from emberline.engine.client.failures import from_status
 from emberline.engine.errors import (
     CatalogueError,
     DeadlineExceeded,
@@ -15,6 +15,7 @@ from emberline.engine.errors import (
     ShuttingDown,
     UnknownItem,
 )
+from emberline.engine.parts import shifted
 from emberline.engine.server.status import status_of
 
 

@@ -16,6 +16,7 @@ from emberline.engine.config import EngineConfig
 from emberline.engine.devices import Device
 from emberline.engine.engine import Engine
 from emberline.engine.errors import BundleError, DeviceUnavailable, GateRefused, InferenceFailed, MissingExtra
+from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.records import Integers, RequestOptions
 from emberline.engine.runtime import placement
 from emberline.engine.runtime.gpu import Gpu
@@ -172,7 +173,8 @@ async def test_notes_are_in_info_and_metrics(
 ) -> None:
     """Info and the metrics say why the encoder does not run on an earlier device of the list."""
     monkeypatch.setitem(placement.OPENERS, "cuda", fail(DeviceUnavailable("libcublas is missing")))  # type: ignore[arg-type]  # the mapping is a dict
-    engine = await Engine.start(EngineConfig(bundle=tiny_bundle, device="cuda,cpu", catalogue=tmp_path / "live.sqlite"))
+    config = EngineConfig(bundle=tiny_bundle, device="cuda,cpu", catalogue=tmp_path / "live.sqlite")
+    engine = await Engine.start(config, PrometheusMetrics())
     try:
         assert engine.info().device_notes == ("cuda: libcublas is missing",)
         assert (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from emberline.engine.records import ItemReference
-from emberline.engine.wire import values
+from .records import ItemReference
+from .wire import values
 
 
 def by_id(item_id: str) -> ItemReference:
-    """Refer to an item of the server's catalogue. The server uses its stored vector and encodes nothing."""
+    """Refer to an item of the catalogue. Its stored vector is used, and nothing is encoded."""
     return ItemReference(id=values.text(item_id, "by_id"))
 
 
@@ -19,5 +19,5 @@ def by_text(text: str) -> ItemReference:
 
 
 def by_vector(vector: ArrayLike) -> ItemReference:
-    """Refer to an item by its `sentence_embedding` (H,), as `encode` returns it. The server encodes nothing."""
+    """Refer to an item by its `sentence_embedding` (H,), as `encode` returns it. Nothing is encoded."""
     return ItemReference(vector=values.vector(vector, "by_vector"))

@@ -1,0 +1,176 @@
+"""Checks of a caller's records. A server gets them through messages, which know no other types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from numbers import Real
+from typing import TypeVar
+
+from emberline.engine.errors import InvalidInput
+from emberline.engine.records import (
+    EncodeRequest,
+    Filter,
+    Input,
+    Item,
+    ItemReference,
+    ListRequest,
+    RecommendRequest,
+    ScoreRequest,
+    SimilarRequest,
+    User,
+    Value,
+)
+from emberline.engine.wire import values
+
+R = TypeVar("R")
+
+
+def encode(request: EncodeRequest) -> EncodeRequest:
+    """Check a request to encode.
+
+    Raises:
+        InvalidInput: a value has the wrong type, as for all functions here.
+    """
+    return EncodeRequest(
+        tuple(_input(entry, f"inputs[{index}]") for index, entry in enumerate(values.listed(request.inputs, "inputs"))),
+        tuple(values.texts(request.outputs, "outputs")),
+        values.integer(request.dimensions, "dimensions"),
+        values.flag(request.normalize, "normalize"),
+    )
+
+
+def score(request: ScoreRequest) -> ScoreRequest:
+    """Check a request to score."""
+    return ScoreRequest(
+        _user(request.user, "user"),
+        _references(request.candidates, "candidates"),
+        tuple(values.texts(request.outputs, "outputs")),
+    )
+
+
+def recommend(request: RecommendRequest) -> RecommendRequest:
+    """Check a request for recommendations."""
+    if not isinstance(request, RecommendRequest):
+        raise InvalidInput("requests", f"has a {type(request).__name__}; each must be a RecommendRequest")
+    return RecommendRequest(
+        user=_user(request.user, "user"),
+        k=values.integer(request.k, "k"),
+        filters=_filters(request.filters),
+        include_history=values.flag(request.include_history, "include_history"),
+        exclude_ids=tuple(values.texts(request.exclude_ids, "exclude_ids")),
+        diversity=values.number(request.diversity, "diversity"),
+        reasons=values.flag(request.reasons, "reasons"),
+        outputs=tuple(values.texts(request.outputs, "outputs")),
+    )
+
+
+def similar(request: SimilarRequest) -> SimilarRequest:
+    """Check a request for similar items."""
+    return SimilarRequest(
+        _reference(request.item, "item"),
+        values.integer(request.k, "k"),
+        _filters(request.filters),
+        tuple(values.texts(request.exclude_ids, "exclude_ids")),
+    )
+
+
+def page(request: ListRequest) -> ListRequest:
+    """Check a request for a page of the catalogue."""
+    return ListRequest(
+        values.integer(request.page_size, "page_size"),
+        values.text(request.page_token, "page_token"),
+        _filters(request.filters),
+    )
+
+
+def items(entries: Iterable[Item]) -> tuple[Item, ...]:
+    """Check items to store."""
+    return tuple(_item(entry, f"items[{index}]") for index, entry in enumerate(values.listed(entries, "items")))
+
+
+def _input(entry: Input, field: str) -> Input:
+    match entry:
+        case str():
+            return values.text(entry, f"{field}.text")
+        case Item():
+            return _item(entry, f"{field}.item")
+        case User():
+            return _user(entry, f"{field}.user")
+    raise InvalidInput(field, f"is {type(entry).__name__}; it must be a text, an Item or a User")
+
+
+def _item(item: Item, field: str) -> Item:
+    _kind(item, Item, field)
+    return Item(
+        values.text(item.id, f"{field}.id"),
+        _attributes(item.attributes, f"{field}.attributes"),
+        values.text(item.text, f"{field}.text"),
+    )
+
+
+def _user(user: User, field: str) -> User:
+    _kind(user, User, field)
+    return User(
+        values.text(user.profile, f"{field}.profile"),
+        _attributes(user.attributes, f"{field}.attributes"),
+        _references(user.history, f"{field}.history"),
+    )
+
+
+def _references(references: Iterable[ItemReference], field: str) -> tuple[ItemReference, ...]:
+    listed = values.listed(references, field)
+    return tuple(_reference(reference, f"{field}[{index}]") for index, reference in enumerate(listed))
+
+
+def _reference(reference: ItemReference, field: str) -> ItemReference:
+    if not isinstance(reference, ItemReference):
+        kind = type(reference).__name__
+        raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
+    if sum(value is not None for value in (reference.id, reference.text, reference.vector)) != 1:
+        raise InvalidInput(field, "must have exactly one of id, text and vector")
+    if reference.id is not None:
+        return ItemReference(id=values.text(reference.id, f"{field}.id"))
+    if reference.text is not None:
+        return ItemReference(text=values.text(reference.text, f"{field}.text"))
+    return ItemReference(vector=values.vector(reference.vector, f"{field}.vector"))
+
+
+def _filters(filters: Iterable[Filter]) -> tuple[Filter, ...]:
+    return tuple(_filter(condition, f"filters[{index}]") for index, condition in enumerate(filters))
+
+
+def _filter(condition: Filter, field: str) -> Filter:
+    _kind(condition, Filter, field)
+    return replace(
+        condition,
+        field=values.text(condition.field, f"{field}.field"),
+        any_of=tuple(values.texts(condition.any_of, f"{field}.any_of")),
+        minimum=None if condition.minimum is None else values.number(condition.minimum, f"{field}.minimum"),
+        maximum=None if condition.maximum is None else values.number(condition.maximum, f"{field}.maximum"),
+        exclude=values.flag(condition.exclude, f"{field}.exclude"),
+    )
+
+
+def _attributes(attributes: Mapping[str, Value], field: str) -> dict[str, Value]:
+    if not isinstance(attributes, Mapping):
+        raise InvalidInput(field, f"is {type(attributes).__name__}; it must be values by name")
+    return {
+        values.text(name, f"{field} (a name)"): _value(value, f"{field}.{name}") for name, value in attributes.items()
+    }
+
+
+def _value(value: Value, field: str) -> Value:
+    if isinstance(value, str):
+        return values.text(value, field)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
+        return values.texts(value, field)
+    raise InvalidInput(field, f"is {value!r}; an attribute is a text, a number or a list of texts")
+
+
+def _kind(record: object, kind: type, field: str) -> None:
+    if not isinstance(record, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" and kind is not User else "a"
+        raise InvalidInput(field, f"is {type(record).__name__}; it must be {article} {kind.__name__}")
