@@ -68,17 +68,25 @@ class Aim:
     popular: Matrix
     scores: Matrix
 
-    def rows(self, share: float) -> Matrix:
-        """(n, T + F + 1) where texts shall put the items: what is trained, factors, and bias.
+    @property
+    def rows(self) -> Matrix:
+        """(n, T + F + 2) where texts shall put the items: what is trained, factors, the bias, and what all think."""
+        parts = [self.trained[:, :-1], self.factors, self.trained[:, -1:], self.popular[:, None]]
+        return np.concatenate(parts, axis=1)
+
+    def shared(self, rows: Matrix, share: float) -> Matrix:
+        """Vectors and biases (m, T + F + 1) of such rows (m, T + F + 2).
 
         Args:
-            share: of the factors in what users think, from 0 to 1.
+            rows: of m items, or what is foreseen of them.
+            share: of the factors in what users think, from 0 to 1. As much of the bias is what all think.
         """
-        bias = (1 - share) * self.trained[:, -1] + share * self.popular
-        return np.concatenate([(1 - share) * self.trained[:, :-1], self.factors, bias[:, None]], axis=1)
+        width = self.trained.shape[1] - 1
+        bias = (1 - share) * rows[:, -2] + share * rows[:, -1]
+        return np.concatenate([(1 - share) * rows[:, :width], rows[:, width:-2], bias[:, None]], axis=1)
 
     def weights(self, share: float) -> Matrix:
-        """(T + F + 1,) how much each number of `users` counts in what users think of such rows."""
+        """(T + F + 1,) how much each number of `users` counts in what users think of what `shared` gives."""
         width, count = self.trained.shape[1] - 1, self.factors.shape[1]
         return np.concatenate([np.ones(width), np.full(count, share), np.ones(1)])
 

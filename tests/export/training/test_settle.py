@@ -21,10 +21,11 @@ from emberline.export.training.config import TrainConfig
 from emberline.export.training.examples import LEAST, MAX_ENTROPY, Examples
 from emberline.export.training.placement import Blend
 from emberline.export.training.run import load_run
-from emberline.export.training.settle import Known, MeasuredPlacement, Settler
+from emberline.export.training.settle import Settler
 from emberline.export.training.start import start
 from emberline.export.training.table import ItemTable
 from emberline.export.training.teacher import teach
+from emberline.export.training.worth import Known, MeasuredPlacement
 
 LABELS, ITEMS = 300, 240  # of the catalogue
 
