@@ -17,7 +17,7 @@ from .config import EngineConfig
 from .errors import InvalidInput
 from .loading import EngineComponents
 from .metrics import Metrics
-from .records import Encoding, Floats, RequestOptions, Timings, Token
+from .records import Encoding, Floats, RequestOptions, Timings, Token, TokenIds
 from .scoring.attributes import unknown_tokens
 from .text.tokenizer import UNKNOWN_SHARE
 from .validation import check_deadline
@@ -71,7 +71,7 @@ class EncodingPipeline:
         return self._cache.size
 
     async def encode(
-        self, texts: Sequence[str], options: RequestOptions, timings: Timings, uncut: Sequence[str] = ()
+        self, texts: Sequence[str | TokenIds], options: RequestOptions, timings: Timings, uncut: Sequence[str] = ()
     ) -> tuple[list[Encoding], Floats]:
         """Encode T texts.
 
@@ -115,14 +115,14 @@ class EncodingPipeline:
         """Write a text of token ids; see `TextTokenizer.decode`."""
         return await self._threads.run(len(ids) <= _SMALL_CHARACTERS, self._tokenizer.decode, ids, skip_specials)
 
-    def warnings(self, texts: Sequence[str], encodings: Sequence[Encoding]) -> list[str]:
+    def warnings(self, texts: Sequence[str | TokenIds], encodings: Sequence[Encoding]) -> list[str]:
         """Say if the encoder knows too few of the tokens of some texts, which `encode` was given."""
         counts = self._tokenizer.unknown(encodings)
         share = sum(counts) / max(1, sum(map(len, encodings)) - self._tokenizer.specials * len(encodings))
         return [] if share < UNKNOWN_SHARE else [unknown_tokens(share, texts[int(np.argmax(counts))])]
 
     @staticmethod
-    def _parts(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    def _parts(texts: Sequence[str | TokenIds]) -> Iterator[Sequence[str | TokenIds]]:
         """Split texts into parts that are tokenized quickly, so that a request past its deadline costs little more."""
         start, characters = 0, 0
         for index, text in enumerate(texts):

@@ -32,6 +32,20 @@ def check_count(count: int, most: int, field: str, least: int = 1) -> None:
         raise InvalidInput(field, f"has {count} entries, at most {most} are served at once; send several requests")
 
 
+def check_tokens(ids: tuple[int, ...], vocabulary: int, most: int, field: str) -> None:
+    """Check a text that is tokens: not empty, at most `most` of them, all within the vocabulary."""
+    if not ids:
+        raise InvalidInput(field, "is empty; give it tokens to encode")
+    if len(ids) > most:
+        raise InvalidInput(field, f"has {len(ids)} tokens, at most {most} are taken; the encoder reads only the first")
+    if min(ids) < 0 or max(ids) >= vocabulary:
+        raise InvalidInput(
+            field,
+            f"has the token {min(ids) if min(ids) < 0 else max(ids)}, and the model knows those from 0 to "
+            f"{vocabulary - 1}; make tokens with the model's own tokenizer, or send the text",
+        )
+
+
 def check_text(text: str, most: int, field: str) -> None:
     """Check a text to encode: not empty, at most `most` bytes of UTF-8, no control characters."""
     if not text or text.isspace():

@@ -75,8 +75,8 @@ def test_the_extras_that_pip_installs_exist() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     (line,) = [line for line in _of("RUN") if "pip install" in line]
     named = re.findall(r"\.\[([\w,-]+)\]", line)
-    assert named == ["cpu"]
-    assert set(named) <= extras.keys()
+    assert named == ["cpu,http"]
+    assert set(named[0].split(",")) <= extras.keys()
     assert (ROOT / "constraints.txt").exists()
 
 
@@ -117,7 +117,8 @@ def test_compose_and_prometheus_agree_with_the_image() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     service = compose["services"]["emberline"]
     assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).samefile(DEPLOY / "Dockerfile")
-    assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in [_of("EXPOSE")[0].split()[0]]]
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in _of("EXPOSE")[0].split()[:2]]
+    _check_settings(service["environment"])
     assert {volume.removesuffix(":ro").rpartition(":")[2] for volume in service["volumes"]} == set(
         _of("VOLUME")[0].split()
     )

@@ -89,6 +89,7 @@ class ModelCalls:
             config.max_item_bytes,
             frozenset(manifest.item_numbers),
             frozenset(manifest.user_numbers),
+            components.tokenizer.vocabulary,
         )
         self._widths = {
             "sentence_embedding": manifest.hidden,

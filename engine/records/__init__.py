@@ -14,6 +14,7 @@ from ._requests import (
     RequestOptions,
     ScoreRequest,
     SimilarRequest,
+    TokenIds,
 )
 from ._results import (
     DeleteResult,
@@ -67,6 +68,7 @@ __all__ = [
     "StoredItem",
     "Timings",
     "Token",
+    "TokenIds",
     "UpsertResult",
     "User",
     "Value",

@@ -14,8 +14,10 @@ ENCODE_OUTPUTS: Final = ("sentence_embedding", *ITEM_OUTPUTS, *USER_OUTPUTS)
 #: The outputs of a score request.
 SCORE_OUTPUTS: Final = ("score", "probability", "rating")
 
-#: An input of an encode request: a text as it is, or an item or user whose attributes are rendered.
-Input = str | Item | User
+#: A text as the ids of its tokens, by the model's own tokenizer.
+TokenIds = tuple[int, ...]
+#: An input of an encode request: a text as it is or as its tokens, or an item or user whose attributes are rendered.
+Input = str | TokenIds | Item | User
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class EncodeRequest:
     """The arguments of `Engine.encode`.
 
     Attributes:
-        inputs: texts, items or users.
+        inputs: texts, items or users; tokens with or without the special ones that stand around every text.
         outputs: names out of `ENCODE_OUTPUTS`.
         dimensions: number of leading numbers of each embedding; 0: all.
         normalize: whether embeddings are scaled to length 1, after `dimensions` are taken.

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from emberline.engine.errors import InvalidInput
-from emberline.engine.records import Value
+from emberline.engine.records import TokenIds, Value
 
 #: Unknown attributes that a warning names.
 _NAMED: Final = 5
@@ -68,7 +68,7 @@ def unknown_attributes(names: Sequence[str], known: Sequence[str]) -> str:
     )
 
 
-def unknown_tokens(share: float, text: str) -> str:
+def unknown_tokens(share: float, text: str | TokenIds) -> str:
     """Say that texts are not of the encoder's languages.
 
     Args:

@@ -22,6 +22,7 @@ from emberline.engine.records import (
     Integers,
     Item,
     ItemReference,
+    TokenIds,
     User,
 )
 from emberline.engine.text.rendering import render
@@ -33,6 +34,7 @@ from emberline.engine.validation import (
     check_names,
     check_reference,
     check_text,
+    check_tokens,
     check_vector,
 )
 
@@ -53,6 +55,7 @@ class RequestSchema:
         max_item_bytes: maximum size of an item's attributes as JSON.
         item_numbers: item attributes that are numbers.
         user_numbers: user attributes that are numbers.
+        vocabulary: number of tokens that the encoder knows.
     """
 
     item_fields: tuple[str, ...]
@@ -64,6 +67,7 @@ class RequestSchema:
     max_item_bytes: int = 65_536
     item_numbers: frozenset[str] = frozenset()
     user_numbers: frozenset[str] = frozenset()
+    vocabulary: int = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,9 @@ class RequestResolver:
     """
 
     def __init__(self, snapshot: Snapshot, schema: RequestSchema) -> None:
-        self.texts: list[str] = []
+        self.texts: list[str | TokenIds] = []
         self.paths: list[str] = []
-        self._indices: dict[str, int] = {}
+        self._indices: dict[str | TokenIds, int] = {}
         self._snapshot = snapshot
         self._schema = schema
         self._item_fields, self._user_fields = set(schema.item_fields), set(schema.user_fields)
@@ -158,13 +162,29 @@ class RequestResolver:
         index = self._indices.get(text)
         if index is None:
             check_text(text, self._schema.max_text_bytes, field)
-            index = self._indices[text] = len(self.texts)
-            self.texts.append(text)
-            self.paths.append(field)
-            if index == self._schema.max_inputs:
-                raise InvalidInput(
-                    field, f"is one text more than the {index} that are encoded at once; send several requests"
-                )
+            index = self._added(text, field)
+        return index
+
+    def tokens(self, ids: TokenIds, field: str) -> int:
+        """Add a text that is tokens already; returns its index among `texts`.
+
+        Raises:
+            InvalidInput: there are no tokens, one is not known, or there are too many texts.
+        """
+        index = self._indices.get(ids)
+        if index is None:
+            check_tokens(ids, self._schema.vocabulary, self._schema.max_text_bytes, field)
+            index = self._added(ids, field)
+        return index
+
+    def _added(self, text: str | TokenIds, field: str) -> int:
+        index = self._indices[text] = len(self.texts)
+        self.texts.append(text)
+        self.paths.append(field)
+        if index == self._schema.max_inputs:
+            raise InvalidInput(
+                field, f"is one text more than the {index} that are encoded at once; send several requests"
+            )
         return index
 
     def item(self, item: Item, field: str) -> int:
@@ -248,6 +268,8 @@ class RequestResolver:
                 text_indices[index] = users[-1].profile
             elif isinstance(entry, Item):
                 text_indices[index] = self.item(self.readable(entry, f"{field}.item"), f"{field}.item")
+            elif isinstance(entry, tuple):
+                text_indices[index] = self.tokens(entry, f"{field}.tokens")
             else:
                 text_indices[index] = self.text(entry, f"{field}.text")
         return ResolvedInputs(text_indices, tuple(users))

@@ -20,19 +20,24 @@ if TYPE_CHECKING:
 class Access:
     """Says who may call what.
 
-    Args:
+    Attributes:
         tokens: the tokens that are known; None: everybody may call.
-        read_only: whether changes of the catalogue are rejected.
     """
 
     def __init__(self, tokens: Tokens | None, *, read_only: bool) -> None:
-        self._tokens = tokens
+        """Set who may call.
+
+        Args:
+            tokens: the tokens that are known; None: everybody may call.
+            read_only: whether changes of the catalogue are rejected.
+        """
+        self.tokens = tokens
         self._read_only = read_only
 
     @property
     def limited(self) -> bool:
         """Whether there is a call that may not be made."""
-        return self._tokens is not None or self._read_only
+        return self.tokens is not None or self._read_only
 
     def check(self, scope: Scope, token: str) -> None:
         """Check a call before it is read.
@@ -45,8 +50,8 @@ class Access:
             Unauthenticated: the token is not known.
             PermissionDenied: the token lacks the scope, or the server does not offer the call.
         """
-        if self._tokens is not None:
-            scopes = self._tokens.scopes(token)
+        if self.tokens is not None:
+            scopes = self.tokens.scopes(token)
             if scopes is None:
                 raise Unauthenticated
             if scope not in scopes:

@@ -57,11 +57,7 @@ class CallSlots:
             ShuttingDown: the server accepts no new calls.
             Overloaded: all slots are taken, or the client's share of them.
         """
-        self.last = time.monotonic()
-        if self._closed:
-            raise ShuttingDown
-        if self._in_flight >= self.limit:
-            raise Overloaded(self._in_flight, self.limit, _RETRY_SECONDS, "calls are in flight")
+        self.check()
         if stream and self._streams >= self._stream_limit:
             raise Overloaded(self._streams, self._stream_limit, _RETRY_SECONDS, "streams are open")
         self._in_flight += 1
@@ -75,6 +71,18 @@ class CallSlots:
             self._streams -= stream
             if not self._in_flight:
                 self._idle.set()
+
+    def check(self) -> None:
+        """Check that a call would be accepted now, for instance before its request is read.
+
+        Raises:
+            ShuttingDown, Overloaded: it would not.
+        """
+        self.last = time.monotonic()
+        if self._closed:
+            raise ShuttingDown
+        if self._in_flight >= self.limit:
+            raise Overloaded(self._in_flight, self.limit, _RETRY_SECONDS, "calls are in flight")
 
     @property
     def idle(self) -> bool:

@@ -39,13 +39,32 @@ class ServerConfig:
             metavar="HOST:PORT",
         ),
     ] = "127.0.0.1:50051"
+    http: Annotated[
+        str | None,
+        Setting(
+            "Address for HTTP, beside that of gRPC; port 0 takes a free port. TLS and tokens are the same. It needs "
+            "the extra `http`.",
+            metavar="HOST:PORT",
+            shown_default="no HTTP",
+        ),
+    ] = None
     protocols: Annotated[
-        str,
+        str | None,
         Setting(
             "Protocols to serve, separated by commas, out of emberline, openai, tei and kserve.",
             metavar="NAMES",
+            shown_default="emberline, and openai with `http`",
         ),
-    ] = NATIVE
+    ] = None
+    cors_origins: Annotated[
+        str | None,
+        Setting(
+            "Origins of web pages that browsers may call from over HTTP, separated by commas, such as "
+            "https://shop.example.",
+            metavar="URLS",
+            shown_default="none",
+        ),
+    ] = None
     tls_certificate: Annotated[
         Path | None,
         Setting(
@@ -174,12 +193,17 @@ class ServerConfig:
     ] = "text"
 
     def __post_init__(self) -> None:
-        host, _, port = self.listen.rpartition(":")
-        if not host or not port.isdecimal() or int(port) not in _PORTS:
-            refuse(self, "listen", "it must be HOST:PORT, for instance 127.0.0.1:50051")
+        for name, address in (("listen", self.listen), ("http", self.http)):
+            host, _, port = (address or "localhost:0").rpartition(":")
+            if not host or not port.isdecimal() or int(port) not in _PORTS:
+                refuse(self, name, "it must be HOST:PORT, for instance 127.0.0.1:50051")
         check(self)
         if unknown := [name for name in self.protocol_names if name not in _PROTOCOLS]:
             refuse(self, "protocols", f"there is no protocol {unknown[0]!r}; choose out of {', '.join(_PROTOCOLS)}")
+        if self.http is None and "openai" in self.protocol_names:
+            refuse(self, "protocols", "openai speaks HTTP alone; give http, too, for instance 127.0.0.1:8080")
+        if self.http is None and self.cors_origins is not None:
+            refuse(self, "cors_origins", "browsers call over HTTP; give http, too, for instance 127.0.0.1:8080")
         if self.otlp_endpoint is not None and not self.otlp_endpoint.startswith(("http://", "https://")):
             refuse(self, "otlp_endpoint", "write the URL of a collector, for instance http://localhost:4317")
         if (self.tls_certificate is None) != (self.tls_key is None):
@@ -196,18 +220,32 @@ class ServerConfig:
     @property
     def protocol_names(self) -> tuple[str, ...]:
         """The protocols to serve, each once."""
-        return tuple(dict.fromkeys(name.strip() for name in self.protocols.split(",")))
+        named = self.protocols or (NATIVE if self.http is None else f"{NATIVE},openai")
+        return tuple(dict.fromkeys(name.strip() for name in named.split(",")))
 
     @property
     def exposure(self) -> str:
         """What others could do from beyond this machine, in words; empty: nothing that they should not."""
-        if self.host.strip("[]") in ("localhost", "::1") or self.host.startswith("127."):
+        if not self.public:
             return ""
         read = "" if self.tls_certificate else "read what is sent (set tls_certificate and tls_key)"
         call = "" if self.tokens or self.tls_client_ca else "call everything (set tokens or tls_client_ca)"
         return " and ".join(filter(None, (read, call)))
 
     @property
+    def public(self) -> tuple[str, ...]:
+        """The addresses that others can reach from beyond this machine."""
+        return tuple(address for address in (self.listen, self.http) if address and not _local(_host(address)))
+
+    @property
     def host(self) -> str:
         """The host of `listen`."""
-        return self.listen.rpartition(":")[0]
+        return _host(self.listen)
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0]
+
+
+def _local(host: str) -> bool:
+    return host.strip("[]") in ("localhost", "::1") or host.startswith("127.")

@@ -25,7 +25,7 @@ from emberline.engine.wire.limits import MessageLimits
 from .calls import CallSlots
 from .clients import Clients
 from .models import Models
-from .status import CODES, Status, status_of
+from .status import Status, code_of, status_of
 from .traces import TracedCall, Tracer
 
 R = TypeVar("R")
@@ -49,6 +49,7 @@ class ObservedCall:
         service: full name of the service, for traces.
         method: name of the method, for traces and metrics; unique among all protocols.
         model: name of the model that it names, and then of the one that answers it.
+        system: what carries it, ``grpc`` or ``http``, for traces.
         status: what it ends with.
         error: what it was refused with; None: it was not.
     """
@@ -56,6 +57,7 @@ class ObservedCall:
     service: str
     method: str
     model: str = ""
+    system: str = "grpc"
     status: Status = OK
     error: Exception | None = None
 
@@ -129,7 +131,7 @@ class Dispatcher:
         """Trace a call while a block runs, if the server traces."""
         if self._tracer is None:
             return nullcontext(TracedCall())
-        return self._tracer.call(call.service, call.method, metadata)
+        return self._tracer.call(call.service, call.method, metadata, call.system)
 
     def count(self, call: ObservedCall, arrived: float) -> None:
         """Count a call that has ended; `arrived` is in seconds of `time.monotonic`."""
@@ -213,7 +215,7 @@ class Dispatcher:
         try:
             await answer(self.models.get(model), replace(options, priority=MIN_PRIORITY, client=""))
         except Exception as error:
-            copy.status = Status(CODES.get(type(error), grpc.StatusCode.INTERNAL), "")
+            copy.status = Status(code_of(error), "")
             raise
         finally:
             self.count(copy, arrived)

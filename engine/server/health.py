@@ -15,12 +15,18 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
 
     def __init__(self) -> None:
         super().__init__()
+        self._begun = False
         self._ended = asyncio.Event()
+
+    def serving(self) -> bool:
+        """Return whether new calls are welcome."""
+        return self._begun and not self._ended.is_set()
 
     async def begin(self, services: Iterable[str]) -> None:
         """Report services, and the server, as serving."""
         for name in ("", *services):
             await self.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._begun = True
 
     async def end(self) -> None:
         """Report all services as not serving, and end the watches."""

@@ -7,10 +7,11 @@ import gc
 import logging
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -29,6 +30,8 @@ from .clients import Clients
 from .config import NATIVE, ServerConfig
 from .dispatcher import Dispatcher
 from .health import Health
+from .http import port
+from .http.endpoint import HttpSettings
 from .metrics_server import MetricsServer
 from .models import Models
 from .protocol import ServedProtocol
@@ -38,6 +41,9 @@ from .service import Service
 from .tokens import Scope, Tokens
 from .traces import Tracer
 from .transport import bind, open_transport, release
+
+if TYPE_CHECKING:
+    from .http.server import HttpServer
 
 _log: Final = logging.getLogger(__name__)
 
@@ -136,6 +142,7 @@ class Server:
     Attributes:
         address: the address it listens on, HOST:PORT.
         metrics_port: port of the metrics server; None: there is none.
+        http_port: port of the HTTP server; None: there is none.
     """
 
     def __init__(
@@ -145,11 +152,13 @@ class Server:
         address: str,
         engine: Engine,
         tracer: Tracer | None,
-        tokens: Tokens | None,
+        access: Access,
     ) -> None:
         """Connect the parts; nothing is served yet."""
         self.address = address
         self.metrics_port: int | None = None
+        self.http_port: int | None = None
+        self._access = access
         self._config = config
         self._tracer = tracer
         self._transport = transport
@@ -165,11 +174,12 @@ class Server:
             max_calls=config.max_calls,
             ignore_priorities=config.ignore_priorities,
             tracer=tracer,
-            clients=_clients(config, tokens),
+            clients=_clients(config, access.tokens),
             client_share=config.engine.client_share,
         )
         self._health = Health()
         self._metrics_server: MetricsServer | None = None
+        self._http_server: HttpServer | None = None
 
     @classmethod
     async def start(cls, config: ServerConfig) -> Self:
@@ -182,19 +192,24 @@ class Server:
         access = Access(tokens, read_only=config.read_only)
         scopes: dict[str, Scope] = {}  # those of the protocols, once they are open
         transport = open_transport(config, AccessInterceptor(access, scopes) if access.limited else None)
-        # Then, so that a port in use is reported before the seconds that loading takes.
-        port = bind(transport, config)
-        if config.exposure:
-            _log.warning("%s is reachable from other machines, which can %s", config.listen, config.exposure)
+        listener = port.bind(config)
         try:
+            # Then, so that a port in use is reported before the seconds that loading takes.
+            number = bind(transport, config)
+            if config.exposure:
+                _log.warning(
+                    "%s is reachable from other machines, which can %s", " and ".join(config.public), config.exposure
+                )
             engine = await Engine.start(config.engine, PrometheusMetrics())
-            server = cls(config, transport, f"{config.host}:{port}", engine, tracer, tokens)
+            server = cls(config, transport, f"{config.host}:{number}", engine, tracer, access)
             try:
-                await server._open(scopes)
+                await server._open(scopes, listener)
             except BaseException:
                 await server._close()
                 raise
         except BaseException:
+            if listener:
+                listener.close()
             await release(transport)
             if tracer:
                 await asyncio.to_thread(tracer.close)
@@ -211,6 +226,7 @@ class Server:
         info = self._engine.info()
         budget = self._config.engine.cpu_budget
         metrics = "" if self.metrics_port is None else f", metrics on {self._config.host}:{self.metrics_port}"
+        metrics += "" if self.http_port is None else f", HTTP on port {self.http_port}"
         return (
             f"serving {info.model_id} in {info.precision} by {info.device} with {info.catalogue_items} items "
             f"(vectors in {info.catalogue_vectors}, {info.catalogue_bytes / 1e6:.1f} MB){metrics}, on {budget.cores} "
@@ -256,12 +272,14 @@ class Server:
                 while time.monotonic() - self._dispatcher.slots.last < _QUIET:
                     await asyncio.sleep(_QUIET)
         answered = self._dispatcher.slots.idle
+        if self._http_server is not None:
+            await self._http_server.stop(max(0.0, ends - time.monotonic()))
         await self._transport.stop(max(0.0, ends - time.monotonic()))
         answered &= time.monotonic() < ends or self._config.drain_seconds == 0
         await self._close()
         return answered
 
-    async def _open(self, scopes: dict[str, Scope]) -> None:
+    async def _open(self, scopes: dict[str, Scope], listener: socket.socket | None) -> None:
         if self._config.metrics_port is not None:
             self._metrics_server = await MetricsServer.start(self._models, self._config.host, self._config.metrics_port)
             self.metrics_port = self._metrics_server.port
@@ -274,6 +292,13 @@ class Server:
         if not self._config.no_reflection:
             known = (*services, *_STANDARD)
             reflection.enable_server_reflection(known, self._transport, described(known))
+        if listener is not None:
+            calls = [call for protocol in protocols for call in protocol.http_calls()]
+            settings = HttpSettings(
+                self._dispatcher, self._access, self._config.max_message_bytes, self._health.serving
+            )
+            self._http_server = await port.serve(calls, settings, self._config, listener)
+            self.http_port = self._http_server.port
         await self._health.begin(services)
         await self._transport.start()
 

@@ -21,6 +21,9 @@ from emberline.engine.metrics import Metrics
 from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.records import LoadedModel
 
+#: What other protocols call whichever model the server picks, because they have no word for it.
+ANY: Final = "emberline"
+
 _log: Final = logging.getLogger(__name__)
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -70,14 +73,16 @@ class Models:
         return self._engines[""]
 
     def get(self, name: str) -> Engine:
-        """Return the engine of a model.
+        """Return the engine of a model by its name, or of the default by its model id.
 
         Raises:
             UnknownModel: no model of this name is loaded.
         """
         engine = self._engines.get(name)
         if engine is None:
-            raise UnknownModel(name)
+            if name != self.default.provenance.model_id:
+                raise UnknownModel(name)
+            engine = self.default
         return engine
 
     def metrics(self, name: str) -> Metrics:

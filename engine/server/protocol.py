@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import grpc
 
+from .http.call import HttpCall
 from .tokens import Scope
 
 
@@ -22,4 +23,8 @@ class ServedProtocol:
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """Return the handlers of its gRPC calls."""
+        return ()
+
+    def http_calls(self) -> Sequence[HttpCall]:
+        """Return its calls over HTTP."""
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -14,6 +15,8 @@ from emberline.proto import emberline_pb2 as pb
 
 from .answers import SERVICE, contract
 from .dispatcher import Dispatcher
+from .http.call import HttpCall
+from .http.contract import http_calls
 from .protocol import ServedProtocol
 from .rpc import Context, RpcService, StreamLimits, deadline_of, metadata_of, scopes_of, serialize
 
@@ -32,11 +35,11 @@ class Service(ServedProtocol):
             limits: limits of a stream.
             scratch: folder with room for a copy of the catalogue.
         """
-        own = contract(dispatcher)
+        self._contract = contract(dispatcher)
         self.services = (SERVICE,)
-        self.scopes = {**scopes_of(own), f"/{SERVICE}/BackupCatalogue": "admin"}
+        self.scopes = {**scopes_of(self._contract), f"/{SERVICE}/BackupCatalogue": "admin"}
         self._dispatcher = dispatcher
-        self._rpc = RpcService(own, dispatcher, limits)
+        self._rpc = RpcService(self._contract, dispatcher, limits)
         self._scratch = scratch
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
@@ -44,6 +47,10 @@ class Service(ServedProtocol):
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = self._rpc.handlers()
         handlers["BackupCatalogue"] = grpc.unary_stream_rpc_method_handler(self._backup, response_serializer=serialize)
         return (grpc.method_handlers_generic_handler(SERVICE, handlers),)
+
+    def http_calls(self) -> Sequence[HttpCall]:
+        """Return the same calls over HTTP."""
+        return http_calls(self._contract)
 
     async def _backup(self, _: bytes, context: Context) -> None:
         dispatcher = self._dispatcher

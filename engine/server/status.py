@@ -63,18 +63,30 @@ class Status:
 
 def status_of(error: Exception) -> Status:
     """Return the status of an error. Errors that are not the client's are logged."""
-    code = CODES.get(type(error), grpc.StatusCode.INTERNAL)
+    code = code_of(error)
     if code is grpc.StatusCode.INTERNAL and not isinstance(
         error, InferenceFailed
     ):  # the batcher logs it, once per batch
         _log.error("a call failed", exc_info=error)
     if not isinstance(error, EmberlineError):
-        return Status(code, f"unexpected {type(error).__name__}; the server's log has the trace, please report it")
+        return Status(code, describe(error))
     metadata = [("emberline-error", type(error).__name__)]
     if isinstance(error, Overloaded):
         # gRPC's own retries wait for this time: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
         metadata.append(("grpc-retry-pushback-ms", str(math.ceil(error.retry_after * 1000))))
-    return Status(code, _cut(str(error)), tuple(metadata))
+    return Status(code, describe(error), tuple(metadata))
+
+
+def code_of(error: Exception) -> grpc.StatusCode:
+    """Return the code of an error, or of the nearest class that it derives from."""
+    return next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), grpc.StatusCode.INTERNAL)
+
+
+def describe(error: Exception) -> str:
+    """Return what is said to people about an error; nothing of what the server did not expect."""
+    if not isinstance(error, EmberlineError):
+        return f"unexpected {type(error).__name__}; the server's log has the trace, please report it"
+    return _cut(str(error))
 
 
 def _cut(text: str) -> str:

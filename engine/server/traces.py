@@ -16,7 +16,7 @@ import grpc
 from emberline.engine import tracing
 from emberline.engine.errors import MissingExtra
 
-from .status import CODES
+from .status import code_of
 
 #: Codes that are the server's fault, by OpenTelemetry's conventions for servers.
 _SERVER_ERRORS: Final = (
@@ -76,27 +76,30 @@ class Tracer:
         self._api = trace
 
     @contextmanager
-    def call(self, service: str, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[TracedCall]:
+    def call(
+        self, service: str, method: str, metadata: Iterable[tuple[str, str | bytes]], system: str = "grpc"
+    ) -> Iterator[TracedCall]:
         """Trace a call while the block runs. It continues the caller's trace, if the metadata name one.
 
         Args:
             service: full name of the service.
             method: name of the method.
-            metadata: the call's metadata.
+            metadata: the call's metadata, or headers.
+            system: what carries it.
         """
         carrier = {name: value for name, value in metadata if isinstance(value, str)}
         span = self._tracer.start_span(
             f"{service}/{method}",
             self._propagator.extract(carrier),
             self._api.SpanKind.SERVER,
-            {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method},
+            {"rpc.system": system, "rpc.service": service, "rpc.method": method},
         )
         call = TracedCall()
         token = tracing.current.set(_Recorded(self._tracer, self._api, span) if span.is_recording() else None)
         try:
             yield call
         except Exception as error:
-            call.code = CODES.get(type(error), grpc.StatusCode.INTERNAL)
+            call.code = code_of(error)
             span.set_attribute("error.type", type(error).__name__)
             raise
         finally:

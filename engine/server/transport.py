@@ -40,9 +40,9 @@ def bind(transport: grpc.aio.Server, config: ServerConfig) -> int:
         ConfigError: the address is not available, or a file for TLS cannot be read.
     """
     try:
-        if config.tls_certificate is None or config.tls_key is None:
+        files = TlsFiles.of(config)
+        if files is None:
             return transport.add_insecure_port(config.listen)
-        files = TlsFiles(config.tls_certificate, config.tls_key, config.tls_client_ca)
         return transport.add_secure_port(config.listen, credentials(files))
     except RuntimeError as error:
         raise ConfigError(

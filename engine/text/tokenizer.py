@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from emberline.engine.errors import BundleCorrupt
-from emberline.engine.records import Encoding, Integers, Token
+from emberline.engine.records import Encoding, Integers, Token, TokenIds
 
 #: Characters in the first head of a text, per token that the encoder reads. Such a head nearly always fills the
 #: encoder. Tokenizing all of 64 kB takes 100 ms, and 99 % of it is thrown away.
@@ -32,6 +32,7 @@ class TextTokenizer:
 
     Attributes:
         specials: number of tokens that stand around every text.
+        vocabulary: number of tokens that the encoder knows.
     """
 
     def __init__(self, path: Path, max_length: int) -> None:
@@ -51,20 +52,25 @@ class TextTokenizer:
         # A tokenizer file may pad each text to the full length. Here batches are padded, to their longest text only.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length)
-        self.specials = len(self._tokenizer.encode("").ids)
+        self._before, self._after = _specials(self._tokenizer)
+        self.specials = len(self._before) + len(self._after)
+        self.vocabulary = self._tokenizer.get_vocab_size()
+        self._max_length = max_length
         self._unknown = unknown_id(self._tokenizer)
         self._characters = _CHARACTERS_PER_TOKEN * max_length
 
-    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+    def encode(self, texts: Sequence[str | TokenIds]) -> list[Encoding]:
         """Tokenize texts, in their order. Releases the interpreter's lock while it works.
+
+        Texts that are tokens already get the special ones around them, unless they have them.
 
         Of a long text only the head is tokenized, and more of it only if that does not fill the encoder. The tokens are
         those of the whole text.
         """
-        encodings: dict[int, Encoding] = {}
-        unread, size = list(range(len(texts))), self._characters
+        encodings = {index: self._framed(text) for index, text in enumerate(texts) if not isinstance(text, str)}
+        unread, size = [index for index in range(len(texts)) if index not in encodings], self._characters
         while unread:
-            heads = [_head(texts[index], size) for index in unread]
+            heads = [_head(cast("str", texts[index]), size) for index in unread]
             # The fast call skips the positions of characters, which are not needed here.
             results = self._tokenizer.encode_batch_fast([head for head, _ in heads])
             for index, (_, margin), result in zip(unread, heads, results, strict=True):
@@ -94,11 +100,27 @@ class TextTokenizer:
     def _whole(self) -> Tokenizer:
         return uncut(self._tokenizer)
 
+    def _framed(self, ids: TokenIds) -> Encoding:
+        """Return tokens with the special ones around them, and no more of them than the encoder reads."""
+        before, after = self._before, self._after
+        if len(ids) >= self.specials and ids[: len(before)] == before and ids[len(ids) - len(after) :] == after:
+            ids = ids[len(before) : len(ids) - len(after)]
+        room = self._max_length - self.specials
+        return Encoding(np.array([*before, *ids[:room], *after], np.int64), truncated=len(ids) > room)
+
     def unknown(self, encodings: Sequence[Encoding]) -> list[int]:
         """How many tokens of each text the tokenizer does not know."""
         if self._unknown is None:
             return [0] * len(encodings)
         return [int(np.count_nonzero(encoding.ids == self._unknown)) for encoding in encodings]
+
+
+def _specials(tokenizer: Tokenizer) -> tuple[TokenIds, TokenIds]:
+    """The tokens that a tokenizer puts before and after every text."""
+    ids = tuple(tokenizer.encode("").ids)
+    mask = tokenizer.encode("a").special_tokens_mask
+    before = mask.index(0) if 0 in mask else len(ids)
+    return ids[:before], ids[before:]
 
 
 def uncut(tokenizer: Tokenizer) -> Tokenizer:

@@ -11,6 +11,12 @@ from emberline.engine.server.protocol import ServedProtocol
 from emberline.engine.server.rpc import StreamLimits
 
 
+def _openai(dispatcher: Dispatcher, _: StreamLimits) -> ServedProtocol:
+    from .openai import OpenAi
+
+    return OpenAi(dispatcher)
+
+
 def _tei(dispatcher: Dispatcher, limits: StreamLimits) -> ServedProtocol:
     from .tei.protocol import Tei
 
@@ -18,7 +24,7 @@ def _tei(dispatcher: Dispatcher, limits: StreamLimits) -> ServedProtocol:
 
 
 #: Makes each adapter, from what answers its calls and the limits of its streams.
-ADAPTERS: Final[Mapping[str, Callable[[Dispatcher, StreamLimits], ServedProtocol]]] = {"tei": _tei}
+ADAPTERS: Final[Mapping[str, Callable[[Dispatcher, StreamLimits], ServedProtocol]]] = {"openai": _openai, "tei": _tei}
 
 
 def open_adapter(name: str, dispatcher: Dispatcher, limits: StreamLimits) -> ServedProtocol:

@@ -82,6 +82,7 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
         "catalogue": str(tmp_path / "x"),
         "listen": "127.0.0.1:7",
         "protocols": "emberline,tei",
+        "http": "127.0.0.1:9",
         "metrics_port": "8",
         "drain_seconds": "1.5",
         "otlp_endpoint": "http://127.0.0.1:7",

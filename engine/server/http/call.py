@@ -1,0 +1,86 @@
+"""A call over HTTP, as a protocol describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from emberline.engine.engine import Engine
+from emberline.engine.records import RequestOptions
+from emberline.engine.server.tokens import Scope
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer over HTTP.
+
+    Attributes:
+        body: the content.
+        status: HTTP's status code.
+        media: type of the content.
+        headers: other headers.
+    """
+
+    body: bytes
+    status: int = 200
+    media: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What the OpenAPI document says of a call.
+
+    Attributes:
+        summary: what the call does, in a sentence.
+        tag: heading that it stands under.
+        request: JSON schema of the body; None: it has none.
+        response: JSON schema of the answer.
+        error: JSON schema of the answer to a call that is refused.
+        schemas: the named schemas that these refer to.
+        parameters: names of the parameters in the path, with their explanations.
+    """
+
+    summary: str
+    tag: str
+    request: Mapping[str, Any] | None
+    response: Mapping[str, Any]
+    error: Mapping[str, Any]
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """A call over HTTP: how bytes become a request, and a result bytes.
+
+    Attributes:
+        verb: HTTP's method.
+        path: path, with parameters in braces.
+        name: name in metrics and traces, unique among all protocols.
+        read: reads the request out of the body and the parameters of the path.
+        answer: answers the request.
+        refuse: makes the answer to a call that fails.
+        operation: what the OpenAPI document says.
+        model: returns the name of the model that a request names; empty: the header may name one.
+        priority: returns the priority that a request has.
+        free: whether the call needs no slot, because it only reports the server's state.
+        shared: whether another model than the default may answer it, or get a copy, if it names none.
+        scope: what a token must allow; None: the call is open to all.
+    """
+
+    verb: Literal["GET", "POST"]
+    path: str
+    name: str
+    read: Callable[[bytes, Mapping[str, str]], Any]
+    answer: Callable[[Engine, Any, RequestOptions], Awaitable[Reply]]
+    refuse: Callable[[Exception], Reply]
+    operation: Operation
+    model: Callable[[Any], str] = lambda _: ""
+    priority: Callable[[Any], int] = lambda _: 0
+    free: bool = False
+    shared: bool = False
+    scope: Scope | None = "read"
