@@ -113,8 +113,7 @@ def write_bundle(
 
         outcome = judge(trained, load, details, layout, holdout, thresholds, progress)
         layout.report.write_text(
-            json.dumps({**outcome.report, **search_report, "model": verdicts(run.metrics)}, indent=2, allow_nan=False)
-            + "\n",
+            json.dumps({**outcome.report, **search_report, **_known(run)}, indent=2, allow_nan=False) + "\n",
             encoding="utf-8",
         )
         progress("catalogue", 0, 1, {})
@@ -123,3 +122,8 @@ def write_bundle(
         # Last, because a folder without a manifest is not a bundle.
         manifest(run, layout, encoders, heads).write(layout.manifest)
     return out
+
+
+def _known(run: Run) -> dict[str, Any]:
+    """What is known of the model beside its precisions: is it worth its price, and does it read its texts."""
+    return {"model": verdicts(run.metrics), "texts": run.folder.text_coverage()}

@@ -14,6 +14,20 @@ from .variants import OWN
 
 
 @dataclass(frozen=True, slots=True)
+class VerdictRecord:
+    """What training found of a model beside the best simple baseline, of one kind of newcomers; NDCG@10."""
+
+    part: str  # what is ranked, or for whom, e.g. ``new items``.
+    model: float  # the model's.
+    best: float  # the baseline's.
+    baseline: str  # its name.
+    ratio: float  # of the model's to the baseline's.
+    low: float  # of the interval over the users who ask.
+    high: float | None  # of the interval; None if it has no upper end.
+    queries: int  # number of users who ask.
+
+
+@dataclass(frozen=True, slots=True)
 class BundleRecord:
     """A bundle that was measured."""
 
@@ -21,12 +35,25 @@ class BundleRecord:
     model_id: str  # see `Manifest`.
     sha256: str  # digest of the manifest, which names every file's: equal digests mean the same graphs.
     max_length: int  # tokens a text.
+    verdicts: Sequence[VerdictRecord] = ()  # of its model, as its report keeps them; none if the data had too few.
+    unknown_tokens: float | None = None  # share of the training texts' tokens; None if it was not measured.
 
     @classmethod
     def of(cls, bundle: Bundle) -> BundleRecord:
-        """Name a bundle in a result."""
+        """Name a bundle in a result, with what its report says of its model and its texts."""
         layout, manifest = bundle.layout, bundle.manifest
-        return cls(str(layout.root), manifest.model_id, sha256(layout.manifest), manifest.max_length)
+        verdicts = [
+            VerdictRecord(
+                part,
+                found["ndcg@10"],
+                found["best baseline"],
+                found["baseline"],
+                *(found[name] for name in ("ratio", "low", "high", "queries")),
+            )
+            for part, found in bundle.report.get("model", {}).items()
+        ]
+        unknown = bundle.report.get("texts", {}).get("unknown_tokens")
+        return cls(str(layout.root), manifest.model_id, sha256(layout.manifest), manifest.max_length, verdicts, unknown)
 
 
 @dataclass(frozen=True, slots=True)

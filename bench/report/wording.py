@@ -62,6 +62,11 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{share:.{digits}%}"
 
 
+def change(ratio: float) -> str:
+    """A ratio as a change, e.g. ``+14%``."""
+    return f"{ratio - 1:+.0%}"
+
+
 def prose(passage: str, **given: Any) -> str:
     """A passage of text: ``latency.lead`` is the block `lead` of the template ``prose/latency.jinja``, filled in.
 

@@ -62,7 +62,7 @@ BRANDS = ("华声", "云杉", "小鹿", "极光", "远山", "青禾", "北辰", 
 STYLES = ("新款", "经典", "升级版", "限量", "基础款", "专业版", "青春版", "礼盒装")
 
 
-def write_data(folder: Path, products: int = 400, customers: int = 300, ratings: int = 25) -> Path:
+def write_data(folder: Path, products: int = 400, customers: int = 300, ratings: int = 40) -> Path:
     """Write products, customers and ratings; gives the description's file."""
     rng = random.Random(0)
     goods = []
@@ -78,9 +78,11 @@ def write_data(folder: Path, products: int = 400, customers: int = 300, ratings:
         theme, liked = rng.choice(list(THEMES)), rng.sample(list(CATEGORIES), 2)
         _, works, hobbies = THEMES[theme]
         people.append((f"u{number}", rng.choice(works), "和".join(rng.sample(hobbies, 2))))
-        for time, (good, suits_theme) in enumerate(rng.sample(goods, min(ratings, len(goods)))):
-            fits = (suits_theme == theme) + (good[2] in liked)
-            likes = rng.random() < (0.05, 0.25, 0.9)[fits]
+        fits = [(suits_theme == theme) + (good[2] in liked) for good, suits_theme in goods]
+        # People look at what might suit them, but not at that alone.
+        drawn = sorted(range(len(goods)), key=lambda place: rng.random() ** (1, 1 / 2, 1 / 6)[fits[place]])[-ratings:]
+        for time, place in enumerate(rng.sample(drawn, len(drawn))):
+            good, likes = goods[place][0], rng.random() < (0.05, 0.25, 0.9)[fits[place]]
             rows.append((f"u{number}", good[0], rng.choice((4, 5)) if likes else rng.choice((1, 2, 3)), 1000 + time))
     tables = {
         "products": [("编号", "标题", "类别", "适合", "价格"), *(good for good, _ in goods)],

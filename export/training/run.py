@@ -62,10 +62,14 @@ class RunFolder:
 
     def data_warnings(self) -> list[str]:
         """What the report of the data warned of; empty if the run was not trained from the command line."""
-        if not self.data.is_file():
-            return []
-        found = json.loads(self.data.read_text(encoding="utf-8"))
-        return [str(warning) for warning in found.get("warnings", [])]
+        return [str(warning) for warning in self._data_report().get("warnings", [])]
+
+    def text_coverage(self) -> dict[str, Any]:
+        """How much of the texts the encoder reads; empty if the run was not trained from the command line."""
+        return dict(self._data_report().get("texts") or {})
+
+    def _data_report(self) -> dict[str, Any]:
+        return dict(json.loads(self.data.read_text(encoding="utf-8"))) if self.data.is_file() else {}
 
     @property
     def checkpoint(self) -> Path:

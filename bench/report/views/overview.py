@@ -65,13 +65,10 @@ def _table(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Seq
 
         return numbers(title, median, unit, detail=ratio)
 
-    def begun(row: ParetoRow) -> str:
-        return str(results[row.run]["environment"]["created"][:16].replace("T", " "))
-
     return table(
         rows,
         words("Variant", lambda row: row.name),
-        words("run", lambda row: row.run, detail=begun),
+        words("run", lambda row: row.run),
         numbers("encoder", lambda row: row.encoder_mb, "MB"),
         timed("p50", "ms", lambda row: row.p50),
         timed("p99", "ms", lambda row: row.p99),
@@ -87,8 +84,12 @@ def _table(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Seq
 def _note(results: Mapping[str, Result], rows: Sequence[ParetoRow]) -> str:
     runs = list(dict.fromkeys(row.run for row in rows))
     texts = {run: MIXED if run == "peers" else results[run]["texts"][0]["name"] for run in runs if run != "recall"}
-    timed = [(run, name, results[run]["reference"]) for run, name in texts.items()]
+    timed = [(run, _begun(results[run]), name, results[run]["reference"]) for run, name in texts.items()]
     return prose("overview.note", runs=timed, peers="peers" in runs, several=len(runs) > 1)
+
+
+def _begun(result: Result) -> str:
+    return str(result["environment"]["created"][:16].replace("T", " "))
 
 
 def _plot(results: Mapping[str, Result], rows: Sequence[ParetoRow], chosen: Sequence[ParetoRow]) -> Picture:

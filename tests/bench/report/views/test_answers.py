@@ -10,10 +10,46 @@ from emberline.bench.report.views.answers import answers
 
 def test_int8_ships_where_no_loss_is_measured(latency_result, recall_result):
     """Its interval holds PyTorch's quality in every scenario, and its gate passed."""
-    shipping, worth = answers({"latency": latency_result(), "recall": recall_result}).blocks
+    shipping, *_ = answers({"latency": latency_result(), "recall": recall_result}).blocks
     assert shipping.startswith("**Ship int8? Yes.** No loss of ranking quality was measured in any of 2 scenarios")
-    assert worth.startswith("**Is the model better than a simple baseline? Yes, for item cold.**")
-    assert "label popularity" in worth
+
+
+def test_the_verdict_of_training_says_what_the_model_is_worth(latency_result):
+    """Each kind of newcomers has its answer: yes or no by an interval without 0 %, else not measurably."""
+    worth, figures, *_ = answers({"latency": latency_result()}).blocks
+    assert worth == (
+        "**Is the model better than a simple baseline?** New items: **yes**; New users, 0 known: **not measurably**; "
+        "New users, 5 known: **no**."
+    )
+    first = [(cell.text, cell.detail) for cell in figures.rows[0]]
+    assert first == [
+        ("new items", ""),
+        ("0.114", ""),
+        ("0.100", "words, ridge to ALS"),
+        ("+14%", "+10% to +18%"),
+        ("1,200", ""),
+    ]
+
+
+def test_data_too_small_for_a_verdict_is_said(latency_result):
+    """Without a comparison nothing is claimed; results of before have none and say nothing."""
+    small = copy.deepcopy(latency_result())
+    small["bundle"]["verdicts"] = []
+    assert "**Nobody can tell**" in answers({"latency": small}).blocks[0]
+    del small["bundle"]["verdicts"], small["bundle"]["unknown_tokens"]
+    assert answers({"latency": small}) is None
+
+
+def test_texts_that_the_encoder_cannot_read_are_said(latency_result):
+    """The share of unknown tokens is on the page, with the remedy where it is large."""
+    assert "**Does the encoder read the texts? Yes.** Of their tokens, 0.4% are unknown to it." in (
+        answers({"latency": latency_result()}).blocks
+    )
+    chinese = copy.deepcopy(latency_result())
+    chinese["bundle"]["unknown_tokens"] = 0.81
+    said = answers({"latency": chinese}).blocks[2]
+    assert said.startswith("**Does the encoder read the texts? No.** Of their tokens, 81.0% are unknown to it, and ")
+    assert "multilingual" in said
 
 
 def test_a_measured_loss_and_a_failed_gate_are_said(latency_result, recall_result):
@@ -30,15 +66,6 @@ def test_a_measured_loss_and_a_failed_gate_are_said(latency_result, recall_resul
         if one["precision"] == "int8":
             one["gate"] = "failed"
     assert answers({"latency": failed, "recall": lossy}).blocks[0].startswith("**Ship int8? No.**")
-
-
-def test_a_baseline_that_is_better_is_said(recall_result):
-    """The answer follows the figures."""
-    weak = copy.deepcopy(recall_result)
-    for one in weak["rankings"]:
-        if one["kind"] == "baseline":
-            one["ndcg_at_10"] = 0.9
-    assert "simple baseline? No, for item cold." in answers({"recall": weak}).blocks[1]
 
 
 def test_a_quick_run_says_so(latency_result):
