@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
+from unicodedata import category
 
 #: Maximum number of bytes for a guess, from lines that are not UTF-8.
 _SAMPLE: Final = 1 << 16
@@ -27,8 +28,12 @@ _SCRIPTS: Final = ("cp932", "big5", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1
 _RUNS: Final = re.compile(rb"[\x80-\xff]+")
 _KANA: Final = frozenset((0xA4, 0xA5))
 _HANGUL: Final = range(0xB0, 0xC9)
+#: Encodings of Latin scripts: Western Europe, Turkey, old Macs, Central Europe, and DOS.
+_LATINS: Final = ("cp1252", "cp1254", "mac_roman", "cp1250", "cp850")
 #: Signs that occur next to letters only if a text is decoded with the wrong encoding.
-_ODD: Final = frozenset("³¹¿¯£¥·¸²º¼½¾¡¢¤¦§¨©«¬\xad®°±´µ¶»")
+_ODD: Final = frozenset("³¹¿¯£¥·¸²¼½¾¡¢¤¦§¨©«¬\xad®°±´µ¶»")
+#: Signs that occur within words only then; with symbols and control characters.
+_WITHIN: Final = frozenset("‚ƒ„…†‡ˆ‰‹˜")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def _guess(sample: bytes) -> str:
     high = sum(byte > 127 for byte in sample)
     letters = sum(chr(byte).isalpha() for byte in sample if byte <= 127)
     if high <= _LATIN * (high + letters) or high < 4:
-        return min(("cp1252", "cp1250"), key=lambda name: _oddness(sample, name))
+        return _guess_latin(sample)
     runs: list[bytes] = _RUNS.findall(sample)
     if all(len(run) % 2 == 0 for run in runs):
         firsts = [byte for run in runs for byte in run[::2]]
@@ -103,16 +108,36 @@ def _guess(sample: bytes) -> str:
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, cp_isolation=list(_SCRIPTS)).best()
-    return "cp1252" if best is None else best.encoding
+    return _guess_latin(sample) if best is None else best.encoding
+
+
+def _guess_latin(sample: bytes) -> str:
+    return min(_LATINS, key=lambda name: _oddness(sample, name))
 
 
 def _oddness(sample: bytes, name: str) -> int:
     """Count the characters that look wrong if a text is decoded with an encoding."""
     text = sample.decode(name, errors="replace")
-    odd = sum(
-        (second in _ODD and first.isalpha()) or (first in _ODD and second.islower()) for first, second in pairwise(text)
-    )
-    return odd + 2 * text.count("�")
+    odd = sum(_is_odd(first, second) for first, second in pairwise(text))
+    return odd + 2 * text.count("�") + _is_other_language(text, name)
+
+
+def _is_odd(first: str, second: str) -> bool:
+    if (second in _ODD and first.isalpha()) or ((first in _ODD or first in "ªº") and second.islower()):
+        return True
+    if second.isascii():
+        return False
+    if second.isupper():
+        return first.islower()
+    return first.isalpha() and (second in _WITHIN or category(second)[0] in "SC")
+
+
+def _is_other_language(text: str, name: str) -> bool:
+    """Whether Turkish or Hungarian was decoded as another language of Latin letters, which leaves no odd signs."""
+    letters = set(text.lower())
+    turkish = letters & set("ýþð") and not letters & set("áéíóúæ")  # else Icelandic
+    hungarian = letters & set("õû") and letters & set("öü") and not letters & set("äàãêèâ")  # else Estonian, French
+    return bool((name == "cp1252" and turkish) or (name in ("cp1252", "cp1254") and hungarian))
 
 
 def decode_mixed(line: bytes) -> str:

@@ -114,9 +114,11 @@ def check_columns(path: Path, columns: Sequence[str], names: Sequence[str]) -> N
     """
     for column in columns:
         if column not in names:
+            joined = len(names) == 1 and column in names[0]
             raise DataError(
                 f"{path}: there is no column {column!r}; the columns are {', '.join(map(repr, names))}. "
-                "Name one of these in the data-set description"
+                + ("Set the `delimiter` of its cells" if joined else "Name one of these")
+                + " in the data-set description"
             )
         if names.count(column) > 1:
             raise DataError(f"{path}: the column {column!r} occurs twice; rename one of them")

@@ -33,6 +33,13 @@ def test_a_comma_needs_no_note(tmp_path: Path) -> None:
     assert _read(tmp_path / "a.csv", "id,title\n1,a;b;c;d\n") == ([["1", "a;b;c;d"]], [])
 
 
+def test_an_unusual_delimiter_is_asked_for(tmp_path: Path) -> None:
+    """Where the header is a single cell, the error names what to set; with it the file is read."""
+    with pytest.raises(DataError, match=r"the columns are 'id\^title'\. Set the `delimiter` of its cells"):
+        _read(tmp_path / "a.csv", "id^title\n1^Tea\n")
+    assert _read(tmp_path / "a.csv", "id^title\n1^Tea\n", Dialect(delimiter="^"))[0] == [["1", "Tea"]]
+
+
 def test_what_a_spreadsheet_says_is_taken(tmp_path: Path) -> None:
     """The line that names the delimiter is no header, and lines are counted with it."""
     (tmp_path / "a.csv").write_text("sep=;\nid;title\n1;Tea\n")
