@@ -6,7 +6,9 @@ detects it. It is 1 if the command itself failed.
 
 from __future__ import annotations
 
+import errno
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import typer
@@ -18,6 +20,9 @@ USAGE: Final = 2
 
 #: Typer's base class of usage errors; its module differs between versions of Typer.
 UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+
+#: What libraries that have no error of their own for it say of a full disk.
+_FULL: Final = ("No space left on device", "database or disk is full")
 
 #: The options that stand for the fields of requests.
 _OPTIONS: Final = (
@@ -45,6 +50,26 @@ def failure(error: Exception) -> tuple[str, int]:
         return _usage(error), USAGE
     code = USAGE if isinstance(error, ConfigError | InvalidInput) else FAILED
     return f"emberline: {_flat(_message(error))}", code
+
+
+def machine_failure(error: BaseException) -> str:
+    """Return the line of an error that is the machine's and not the program's: a full disk, or a missing permission.
+
+    Libraries wrap the error of a full disk, so all errors that led to this one are looked at. Empty for other errors.
+    """
+    for cause in _causes(error):
+        number = cause.errno if isinstance(cause, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(words in str(cause) for words in _FULL):
+            return "emberline: no space is left on the disk; free some, then give the command again"
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"emberline: {error.filename}: {error.strerror}; change its permissions, or name another place"
+    return ""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _usage(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from emberline.engine.errors import EmberlineError, MissingExtra
 
 from .catalogue import catalogue
 from .encode import encode
-from .failures import UsageError, failure
+from .failures import FAILED, UsageError, failure, machine_failure
 from .health import health
 from .info import info
 from .items import items
@@ -54,6 +55,10 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Under `python -c` the program would be called "-c", in usage texts and in what a result says of its making.
     sys.argv[0] = str(Path(sys.argv[0]).with_name("emberline"))
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding lacks, such as a Chinese title, is written as an escape and ends nothing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:]
     try:
         code = program(arguments[0] if arguments else "--help")(prog_name="emberline", standalone_mode=False)
@@ -61,6 +66,11 @@ def main() -> None:
         line, code = failure(error)
         if line:
             typer.echo(line, err=True)
+    except Exception as error:  # libraries have many kinds of it for a full disk
+        line, code = machine_failure(error), FAILED
+        if not line:
+            raise
+        typer.echo(line, err=True)
     sys.exit(code)
 
 

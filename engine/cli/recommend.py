@@ -87,6 +87,8 @@ def recommend(
             outputs=output or (),
         )
         print_warnings(result.provenance.warnings)
+        if filters and not result.considered:
+            print_warnings(["no item meets --where; texts are compared letter by letter, capital or not"])
         if as_json:
             print_json(result)
             return

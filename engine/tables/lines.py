@@ -10,6 +10,7 @@ from typing import Final
 
 from emberline.engine.errors import DataError
 
+from .binary import binary
 from .compression import DAMAGED, damaged, open_bytes
 from .encoding import DetectedEncoding, decode_latin, decode_mixed, detect_encoding
 
@@ -60,9 +61,12 @@ def _examine(path: Path) -> DetectedEncoding:
         with open_bytes(path) as file:
             start = file.read(_START)
         with open_bytes(path) as file:
-            return detect_encoding(start, file)
+            detected = detect_encoding(start, file)
     except DAMAGED as error:
         raise _unreadable(path, error) from error
+    if what := binary(start, wide=detected.wide):
+        raise DataError(f"{path}: {what}")
+    return detected
 
 
 def _decoded(path: Path, detected: DetectedEncoding, mixed: list[int]) -> Iterator[str]:

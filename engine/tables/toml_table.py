@@ -113,4 +113,4 @@ def read_toml(path: Path) -> tuple[TomlTable, str]:
     except OSError as error:
         raise DataError(f"{path}: cannot read this data-set description: {error.strerror}") from error
     except ValueError as error:  # broken UTF-8 or broken TOML; both messages say where
-        raise DataError(f"{path}: not a TOML file: {error}") from error
+        raise DataError(f'{path}: not a TOML file: {error}; write key = "value", with texts in quotes') from error

@@ -70,18 +70,23 @@ def train(
         typer.echo(f"WARNING: `emberline export` will refuse this model: {error}", err=True)
     if not len(dataset.interactions):
         typer.echo(f"{described.name}: {TEXTS_ALONE}", err=True)
-    with shown() as progress:
-        train_model(
-            dataset,
-            parts,
-            config,
-            run,
-            progress,
-            # A description outside a package names a place relative to itself, and its copy lies in the run.
-            data_folder=data or (None if described.package else described.folder()),
-            resume=resume,
-            again=again,
-        )
+    try:
+        with shown() as progress:
+            train_model(
+                dataset,
+                parts,
+                config,
+                run,
+                progress,
+                # A description outside a package names a place relative to itself, and its copy lies in the run.
+                data_folder=data or (None if described.package else described.folder()),
+                resume=resume,
+                again=again,
+            )
+    except KeyboardInterrupt:
+        if RunFolder(run).config.is_file():
+            typer.echo(f"{run} is not finished; go on with --resume, or begin again with --again", err=True)
+        raise
     RunFolder(run).data.write_text(json.dumps(read_report.as_dict(), indent=2) + "\n", encoding="utf-8")
     metrics = json.loads(RunFolder(run).metrics.read_text(encoding="utf-8"))
     if as_json:
@@ -103,7 +108,9 @@ def summary(run: Path, metrics: Mapping[str, Any]) -> list[str]:
     from emberline.export.training.verdict import verdicts
 
     trained = metrics["training"]
-    lines = [str(one["in words"]) for one in verdicts(metrics).values()]
+    lines = [str(one["in words"]) for one in verdicts(metrics).values()] or [
+        "The data is too small to compare the model with simple baselines."
+    ]
     notes = []
     if trained["rare_labels"]:
         notes.append(f"{trained['rare_labels']:,} labels of too few items are left out.")

@@ -59,7 +59,8 @@ def resolve(
         found = texts(frame, column)
         findings.count(Fault.MISSING_ID, frame, found.is_null(), column)
         known = found.is_in(list(ids)).fill_null(value=False)
-        findings.count(unknown, frame, found.is_not_null() & ~known, column)
+        like = f" There they are written as {ids[0]!r}" if ids else ""
+        findings.count(unknown, frame, found.is_not_null() & ~known, column, known=like)
         frame = frame.take(known)
     decimal = interaction.dialect.decimal or "."
     if interaction.rating is not None:

@@ -35,6 +35,8 @@ def load(
     Raises:
         DataError: the file is missing, empty, of no known format, lacks a column or has no usable row.
     """
+    if path.is_dir():
+        raise DataError(f"{path}: this is a folder; name a file in the data-set description")
     if not path.is_file():
         there = sorted(entry.name for entry in path.parent.glob("*") if entry.is_file())
         raise DataError(f"{path}: there is no such file; the folder has {', '.join(there) or 'none'}")
@@ -48,7 +50,7 @@ def load(
         raise DataError(f"{path}: the file is empty; it needs columns with names, and rows")
     frame = reader(path, tuple(dict.fromkeys(columns)), findings, dialect)
     if not len(frame) and not (may_be_empty and not findings.rows[path.name]):
-        raise DataError(f"{path}: the file has no usable row. {findings.describe()}".rstrip())
+        raise DataError(f"{path}: the file has no usable row. {findings.describe() or 'Add rows below its header'}")
     return frame
 
 

@@ -59,12 +59,14 @@ class Problem:
         file: the file's name.
         count: how often.
         examples: the first few, each beginning with ``file:line``.
+        remedy: of a lossy fault, what to look at.
     """
 
     fault: Fault
     file: str
     count: int
     examples: tuple[str, ...]
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class ProblemCollector:
         """Note what makes the data set hardly worth training on until it is mended."""
         self.warnings.append(text)
 
-    def add(self, fault: Fault, path: Path, count: int, examples: Iterable[str], of: int = 0) -> None:
+    def add(self, fault: Fault, path: Path, count: int, examples: Iterable[str], of: int = 0, known: str = "") -> None:
         """Note a fault that a file has `count` times; nothing is noted if that is none.
 
         Args:
@@ -173,13 +175,14 @@ class ProblemCollector:
             count: how often.
             examples: each beginning with ``file:line``; the first few are kept.
             of: how many could have the fault; if more than half have one that loses data, there is a warning.
+            known: what the remedy ends with: how those are written that are right.
 
         Raises:
             DataError: the fault loses data and reading is strict.
         """
         if not count:
             return
-        problem = Problem(fault, path.name, count, tuple(islice(examples, EXAMPLES)))
+        problem = Problem(fault, path.name, count, tuple(islice(examples, EXAMPLES)), fault.remedy + known)
         if fault.lossy and self.strict:
             raise DataError(
                 f"{path}: {count:,} × {fault.title}, refused because reading is strict: {'; '.join(problem.examples)}. "
@@ -189,10 +192,18 @@ class ProblemCollector:
         if fault.lossy and 2 * count > of > 0:
             self.warn(
                 f"{path.name}: {count:,} of {of:,} are lost: {fault.title}, {fault.consequence} (e.g. "
-                f"{problem.examples[0]}); {fault.remedy}"
+                f"{problem.examples[0]}); {problem.remedy}"
             )
 
-    def count(self, fault: Fault, frame: Frame, rows: pl.Series, column: str, given: pl.Series | None = None) -> None:
+    def count(
+        self,
+        fault: Fault,
+        frame: Frame,
+        rows: pl.Series,
+        column: str,
+        given: pl.Series | None = None,
+        known: str = "",
+    ) -> None:
         """Note the rows of a mask that have a fault, with what they have in a column.
 
         Args:
@@ -201,15 +212,18 @@ class ProblemCollector:
             rows: (R,) which have the fault.
             column: what is shown of them.
             given: (R,) which could have it; None: all.
+            known: see `add`.
 
         Raises:
             DataError: see `add`.
         """
         could = len(frame) if given is None else int(given.sum())
-        self.add(fault, frame.path, int(rows.sum()), frame.examples(rows, column), could)
+        self.add(fault, frame.path, int(rows.sum()), frame.examples(rows, column), could, known)
 
     def describe(self) -> str:
-        """All problems on one line, for the message of an error."""
-        return ", ".join(
+        """All problems on one line, and what to do about the most frequent one, for the message of an error."""
+        problems = ", ".join(
             f"{problem.count:,} × {problem.fault.title} ({problem.examples[0]})" for problem in self.problems
         )
+        worst = max(self.problems, key=lambda problem: problem.count * problem.fault.lossy, default=None)
+        return f"{problems}; {worst.remedy}" if worst is not None and worst.remedy else problems

@@ -55,8 +55,8 @@ class HoldoutSet:
             recommendations = item_cold_mixed(dataset, split)
         except DataError as error:
             raise ExportError(
-                f"nothing was held out for the accuracy gate to measure on ({error}); train with a split that holds "
-                "items out"
+                f"nothing was held out for the accuracy gate to measure on ({error}); train on more items and likes, "
+                "or with another --seed"
             ) from error
         with suppress(DataError):  # no users were held out; the items are enough
             rankings.append(user_cold(dataset, split, KNOWN))

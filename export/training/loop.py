@@ -74,7 +74,10 @@ def train(
 
 def _check(folder: RunFolder, settings: RunSettings, *, resume: bool, again: bool) -> None:
     if folder.config.exists() and not (resume or again):
-        raise ConfigError(f"{folder.root} holds a run already; resume it with --resume, or train into another folder")
+        raise ConfigError(
+            f"{folder.root} holds a run already; go on with it with --resume, replace it with --again, or train into "
+            "another folder"
+        )
     if resume:
         RunSettings.read(folder.config).require_same(settings)
 

@@ -72,3 +72,29 @@ def test_layers_can_be_named_by_hand(small_run: Run, tmp_path: Path) -> None:
         report = Bundle.open(tmp_path / name).report
         assert len(report["precisions"]["int8"]["details"]["activations_16bit"]) == layers
         assert "search" not in report
+
+
+def test_a_training_that_is_stopped_says_how_to_go_on(
+    small_run: Run, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends with both ways on, once a run was begun; before that there is nothing to go on with."""
+    app = typer.Typer()
+    app.command()(cli.train)
+    described = ["--description", str(small_run.folder.description), "--data", str(small_run.settings.data)]
+
+    def stopped(begun: bool) -> str:
+        def train(*given: object, **_: object) -> None:
+            if begun:
+                (tmp_path / "run").mkdir()
+                (tmp_path / "run" / "config.json").touch()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("emberline.export.training.loop.train", train)
+        done = CliRunner().invoke(app, [str(tmp_path / "run"), "--encoder", str(tiny_bert), *described])
+        assert done.exit_code == 130
+        return done.output
+
+    assert "--resume" not in stopped(begun=False)
+    assert f"{tmp_path / 'run'} is not finished; go on with --resume, or begin again with --again" in stopped(
+        begun=True
+    )

@@ -42,8 +42,9 @@ def test_training_ends_in_a_verdict_and_the_next_step() -> None:
 
 
 def test_what_does_not_apply_is_left_out() -> None:
-    """A model that nothing can be compared with ends in two lines."""
-    lines = summary(Path("run"), {"training": TRAINING})
+    """A model that nothing can be compared with says so, and ends in two more lines."""
+    first, *lines = summary(Path("run"), {"training": TRAINING})
+    assert first == "The data is too small to compare the model with simple baselines."
     assert [line.split(";")[0] for line in lines] == ["900 joint steps in 3.5 minutes", "run is trained"]
 
 

@@ -111,6 +111,14 @@ def test_recommend_names_a_field_that_no_item_has(emberline: Emberline) -> None:
     assert "no item has an attribute 'genre'; their attributes: genres, title, year" in result.err
 
 
+def test_a_condition_that_nothing_meets_is_explained(emberline: Emberline) -> None:
+    """An empty table comes with the usual cause: values are compared letter by letter."""
+    result = emberline("recommend", "--where", "genres=horror")
+    assert result.code == 0
+    assert "no item meets --where; texts are compared letter by letter" in result.err
+    assert not emberline("recommend", "--where", "genres=Horror").err
+
+
 def test_items_go_in_by_options_and_come_out_and_go(emberline: Emberline, address: str) -> None:
     """--set gives texts and numbers, --list lists; a comma in a title stays one."""
     item = ("--id", "new", "--set", "title=Usual Suspects, The", "--set", "year=1995", "--list", "genres=Crime, Drama")

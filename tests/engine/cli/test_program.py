@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import importlib.metadata
 import os
 import re
@@ -201,3 +202,55 @@ def test_every_option_that_a_text_names_exists(folder: str) -> None:
     for path, text in _texts(folder):
         for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]", text):
             assert option in known | _FOREIGN, f"{path}: {option}"
+
+
+def _wrapped() -> None:
+    """What libraries make of a full disk: an error of their own, with the system's behind it."""
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    except OSError:
+        raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904
+
+
+def _denied() -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", "/runs/config.json")
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (_wrapped, "emberline: no space is left on the disk; free some, then give the command again\n"),
+        (
+            _denied,
+            "emberline: /runs/config.json: Permission denied; change its permissions, or name another place\n",
+        ),
+    ],
+)
+def test_the_machine_s_errors_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, emberline: Emberline, fault: Callable[[], None], line: str
+) -> None:
+    """A full disk and a missing permission are nobody's bug, whatever library comes upon them."""
+    monkeypatch.setattr(program_module, "_OWN", {"info": (fault, "")})
+    result = emberline("info")
+    assert (result.code, result.err) == (1, line)
+
+
+def test_a_bug_is_shown_as_one(monkeypatch: pytest.MonkeyPatch, emberline: Emberline) -> None:
+    """Errors of the program keep their traceback."""
+
+    def broken() -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(program_module, "_OWN", {"info": (broken, "")})
+    with pytest.raises(OSError, match="Invalid argument"):
+        emberline("info")
+
+
+def test_what_a_terminal_cannot_show_is_escaped() -> None:
+    """Under an encoding without a title's letters the table is there all the same."""
+    show = (
+        "from emberline.engine.cli import program; program._OWN['info'] = (lambda: print('蓝 · é'), ''); program.main()"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", show, "info"], capture_output=True, env=environment, check=True)
+    assert done.stdout == b"\\u84dd \xb7 \xe9\n"

@@ -44,6 +44,7 @@ def _read(path: Path, encoding: str | None = None) -> tuple[list[str], list[str]
         ("id,title\n1,Muñeca, 5ª edición nº 3\n2,¿Qué? ¡Olé! Año\n", "cp1252", "cp1252"),
         (RUSSIAN, "cp1251", "cp1251"),
         (RUSSIAN, "koi8_r", "koi8_r"),
+        (RUSSIAN, "utf-16", "utf-16"),
         ("id,title\n1,藍牙耳機\n2,智慧手錶與保溫杯\n3,行動電源與充電器\n", "big5", "big5"),
         ("id,title\n1,شاي أخضر\n2,قهوة عربية\n3,إبريق شاي\n", "cp1256", "cp1256"),
         ("id,title\n1,ชาเขียว\n2,กาแฟดำ\n3,กาน้ำชา\n", "cp874", "cp874"),
@@ -114,3 +115,28 @@ def test_compressed_files_are_read(tmp_path: Path, suffix: str, compress: Callab
             DataError, match=rf"{name}: the compressed file is damaged or truncated .* download it again"
         ):
             _read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"PK\x03\x04\x14\x00\x06\x00",
+            r"a\.csv: this is an archive or a workbook \(\.xlsx\).*; save its table as CSV",
+        ),
+        (gzip.compress(b"SQLite format 3\0"), r"this is a SQLite database"),
+        (b"PAR1\x15\x04", r"a Parquet file; call it \.parquet"),
+        (bytes(range(256)), "this is not a text file"),
+    ],
+)
+def test_what_is_no_text_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    """A workbook that somebody called .csv is not read as a table of odd letters."""
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        _read(tmp_path / "a.csv")
+
+
+def test_a_stray_control_character_is_text(tmp_path: Path) -> None:
+    """A cell with a control character of some old program does not make a file unreadable."""
+    (tmp_path / "a.csv").write_bytes(b"id,title\n1,red\x01 lamp, which is bright\n")
+    assert _read(tmp_path / "a.csv")[0][1] == "1,red\x01 lamp, which is bright\n"

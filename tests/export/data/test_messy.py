@@ -148,7 +148,7 @@ def test_what_is_mostly_lost_is_shouted(shop: Path) -> None:
         "artikel.csv: 60 of 60 are lost: bad_number, the attribute is left out (e.g. artikel.csv:3: Preis '0,5 Taler"
         "'); are its `kind` and `decimal` right?",
         "klicks.csv.gz: 480 of 481 are lost: unknown_item, the row is left out (e.g. klicks.csv.gz:2: artikel '0000"
-        "'); are items called the same in both files?",
+        "'); are items called the same in both files? There they are written as '000'",
     )
     assert report.summary().splitlines()[1].startswith("WARNING: artikel.csv: 60 of 60 are lost")
     assert report.as_dict()["warnings"] == list(report.warnings)

@@ -302,6 +302,15 @@ def test_facts_join_as_attributes(write: Write) -> None:
     ]
 
 
+def test_a_folder_in_a_file_s_place_is_named(write: Write) -> None:
+    """A folder is not said to be missing."""
+    folder = write()
+    (folder / "items.csv").unlink()
+    (folder / "items.csv").mkdir()
+    with pytest.raises(DataError, match=r"items\.csv: this is a folder; name a file"):
+        _read(folder)
+
+
 @pytest.mark.parametrize(
     ("replaced", "message"),
     [
@@ -313,10 +322,18 @@ def test_facts_join_as_attributes(write: Write) -> None:
             {"items.csv": "sku,title,price,tags\n,A,1,x\n"},
             r"items\.csv: no row is left\. 1 × missing_id \(items\.csv:2",
         ),
+        (
+            {"items.csv": "sku,title,price,tags\n"},
+            r"items\.csv: the file has no usable row\. Add rows below its header",
+        ),
         ({"ratings.csv": ""}, r"ratings\.csv: the file is empty"),
         (
             {"ratings.csv": "name,sku,stars,at\neve,tea,5,1\n"},
-            r"no interaction is left\. 1 × unknown_user \(ratings\.csv:2",
+            r"no interaction is left\. 1 × unknown_user \(ratings\.csv:2: name 'eve'\); are users .* written as 'ann'",
+        ),
+        (
+            {"ratings.csv": "name,sku,stars,at\nann,tea,5,31.12.2025 10:00\n"},
+            r"no interaction is left\. 1 × bad_timestamp .*; write numbers or ISO 8601",
         ),
         (
             {"ratings.csv": RATINGS.replace(",5,", ",3,").replace(",4,", ",3,")},

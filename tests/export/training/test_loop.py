@@ -168,7 +168,7 @@ def test_a_run_is_not_overwritten(
     unbroken: tuple[TrainedModel, RunFolder], dataset: Dataset, parts: Split, config: TrainConfig
 ) -> None:
     """Training into a folder that holds a run is refused, and says how to go on."""
-    with pytest.raises(ConfigError, match="holds a run already; resume it"):
+    with pytest.raises(ConfigError, match="holds a run already; go on with it with --resume, replace it with --again"):
         train(dataset, parts, config, unbroken[1].root)
 
 

@@ -18,8 +18,8 @@ def test_the_verdict_of_training_says_what_the_model_is_worth(latency_result):
     """Each kind of newcomers has its answer: yes or no by an interval without 0 %, else not measurably."""
     worth, figures, *_ = answers({"latency": latency_result()}).blocks
     assert worth == (
-        "**Is the model better than a simple baseline?** New items: **yes**; New users, 0 known: **not measurably**; "
-        "New users, 5 known: **no**."
+        "**Is the model better than a simple baseline?** New items: **yes**; new users, 0 known: **not measurably**; "
+        "new users, 5 known: **no**."
     )
     first = [(cell.text, cell.detail) for cell in figures.rows[0]]
     assert first == [
