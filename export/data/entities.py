@@ -18,8 +18,10 @@ from .frame import Frame
 from .report import Fault, ProblemCollector
 from .values import decimal_mark, lists, numbers, texts
 
-#: Share of a column's texts that are HTML from which the report says so.
-_HTML = 0.05
+#: Share of a column's texts from which the report says that they are HTML, or stand for nothing.
+_WORTH_A_NOTE = 0.05
+#: What programs write in small or capital letters where there is no value.
+_PLACEHOLDERS = ("null", "(null)", "nan", "n/a", "#n/a", "none", "undefined", "\\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def _values(field: AttributeField, frame: Frame, findings: ProblemCollector, dec
     else:
         values = texts(frame, field.column, field.missing, html=field.html)
         absent = values.is_null()
+        _look_for_placeholders(field, frame, values, findings)
         if not field.html:
             _look_for_html(field, frame, values, findings)
     findings.count(Fault.MISSING_VALUE, frame, absent, field.column)
@@ -94,8 +97,17 @@ def _values(field: AttributeField, frame: Frame, findings: ProblemCollector, dec
 
 def _look_for_html(field: AttributeField, frame: Frame, values: pl.Series, findings: ProblemCollector) -> None:
     marked = values.drop_nulls().filter([has_markup(text) for text in values.drop_nulls()])
-    if len(marked) > _HTML * len(values):
+    if len(marked) > _WORTH_A_NOTE * len(values):
         findings.note(
             f"{frame.path.name}: {len(marked):,} of {len(values):,} texts of {field.column} are HTML, and are read "
             'with their tags; strip = "html" takes them out'
+        )
+
+
+def _look_for_placeholders(field: AttributeField, frame: Frame, values: pl.Series, findings: ProblemCollector) -> None:
+    empty = values.drop_nulls().filter(values.drop_nulls().str.to_lowercase().is_in(list(_PLACEHOLDERS)))
+    if len(empty) > _WORTH_A_NOTE * len(values):
+        findings.note(
+            f"{frame.path.name}: {len(empty):,} of {len(values):,} texts of {field.column} are such as {empty[0]!r}, "
+            "and are read as words; if they stand for no value, name them in `missing`"
         )

@@ -302,6 +302,16 @@ def test_facts_join_as_attributes(write: Write) -> None:
     ]
 
 
+def test_words_for_nothing_are_noted(write: Write) -> None:
+    """What a program wrote where there was no value is read as a word, and the report names the remedy."""
+    users = "name,town\nann,NULL\nbob,Ulm\n"
+    _, report = _read(write({"users.csv": users}))
+    assert report.notes == (
+        "users.csv: 1 of 2 texts of town are such as 'NULL', and are read as words; if they stand for no value, name "
+        "them in `missing`",
+    )
+
+
 def test_a_folder_in_a_file_s_place_is_named(write: Write) -> None:
     """A folder is not said to be missing."""
     folder = write()
