@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,16 +43,38 @@ class DatasetVectors:
     profiles: Floats
 
     @classmethod
-    def of(cls, trained: Predictor, dataset: Dataset) -> DatasetVectors:
-        """Encode every item and, once each, every profile."""
+    def of(cls, trained: Predictor, dataset: Dataset, known: tuple[Rows, Floats] | None = None) -> DatasetVectors:
+        """Encode every item and, once each, every profile.
+
+        Args:
+            trained: the model.
+            dataset: the data set.
+            known: items whose `sentence_embedding` (K, H) is known already; they are not encoded.
+        """
         profiles, of = np.unique(dataset.user_texts(), return_inverse=True)
-        return cls.with_items(trained, trained.encode(dataset.item_texts()), trained.encode(profiles.tolist())[of])
+        items = encode_rest(trained.encode, dataset.item_texts(), known)
+        return cls.with_items(trained, items, trained.encode(profiles.tolist())[of])
 
     @classmethod
     def with_items(cls, trained: Predictor, items: Floats, profiles: Floats) -> DatasetVectors:
         """Vectors of items (I, H) and profiles (U, H) that are encoded already."""
         embeddings, biases, _ = trained.item(items)
         return cls(items, embeddings, biases, profiles)
+
+
+def encode_rest(
+    encode: Callable[[list[str]], Floats], texts: Sequence[str], known: tuple[Rows, Floats] | None
+) -> Floats:
+    """Vectors of texts (N, H), of which those of some (K, H) are known by their places."""
+    if known is None or not len(known[0]):
+        return encode(list(texts))
+    places, vectors = known
+    rest = np.setdiff1d(np.arange(len(texts)), places)
+    found = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
+    found[places] = vectors
+    if len(rest):
+        found[rest] = encode([texts[place] for place in rest])
+    return found
 
 
 def scores(trained: Predictor, vectors: DatasetVectors, scenario: Scenario) -> Floats:

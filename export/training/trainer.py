@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.utils.tensorboard import SummaryWriter
 
@@ -35,7 +35,7 @@ from .config import TrainConfig
 from .encoding import encode, long_texts
 from .examples import Examples, Indexes
 from .folding import known_users
-from .measure import DatasetVectors, measure, measure_validation, predictions
+from .measure import DatasetVectors, encode_rest, measure, measure_validation, predictions
 from .noise import RENEWED, QuantisationNoise, seen_texts
 from .objective import Objective
 from .prior import GroupPrior
@@ -44,7 +44,7 @@ from .settle import Settler
 from .start import start
 from .table import ItemTable, remember
 from .teacher import Teacher, teach
-from .trained import TrainedModel
+from .trained import Floats, TrainedModel
 from .turn import turn
 from .uncertainty import Uncertainty
 from .verdict import VERDICT, Verdict, judge
@@ -67,6 +67,7 @@ class Trainer:
     model: Emberline
     table: ItemTable
     bank: Bank
+    untouched: Tensor  # (n, H) the items as the encoder read them before it was trained
     objective: Objective
     teacher: Teacher | None
     average: Average
@@ -109,12 +110,13 @@ class Trainer:
                 teacher = teach(examples, config)
             bank = Bank.encode(examples, profiles, model.encoder, source.tokenizer, progress)
             start(model, table, teacher, examples.popularity, len(examples.users))
+            untouched = bank.items.clone()
             at = Checkpoint(stage=0, step=0, seconds=0.0, cut=False, tensors={}, curves=[])
         else:
             at = resumed
             if at.tensors["teacher"]:
                 teacher = Teacher(**{name: value.numpy() for name, value in at.tensors["teacher"].items()})
-            bank = Bank(**at.tensors["bank"])
+            bank, untouched = Bank(**at.tensors["bank"]), at.tensors["untouched"]
             average = Average(**at.tensors["average"])
             if config.lora_rank and schedule.stages(config)[at.stage].encoder:
                 lora.attach(model.encoder, config.frozen_layers, config.lora_rank, config.seed)
@@ -134,9 +136,8 @@ class Trainer:
             uncertainty.load_state_dict(resumed.tensors["uncertainty"])
         objective = Objective(examples, config, profiles, source.tokenizer, prior, uncertainty)
         optimizer = AdamW(model.parameters())  # until a stage is entered
-        trainer = cls(
-            config, folder, progress, model, table, bank, objective, teacher, average, noise, optimizer, at, settler
-        )
+        learnt = bank, untouched, objective, teacher, average, noise, optimizer
+        trainer = cls(config, folder, progress, model, table, *learnt, at, settler)
         if resumed is not None:
             trainer.before, trainer.placing = resumed.tensors["before"], resumed.tensors["placing"]
         trainer._enter(resumed)
@@ -170,7 +171,10 @@ class Trainer:
         self.progress("evaluation", 0, 1, {})
         self.model.eval()
         trained = TrainedModel(self.model, self.objective.tokenizer)
-        vectors = DatasetVectors.of(trained, dataset)
+        # The bank has the items of training as the encoder reads them; only the others are left to encode.
+        wide = None if self.settler is None else self.settler.wide(self.model)
+        whole = self.model.item_tower.whole(self.bank.items, wide).detach().numpy()
+        vectors = DatasetVectors.of(trained, dataset, (self.objective.examples.items, whole))
         calibrated = False
         if self.config.user_task and len(split.validation):
             probability, _ = predictions(trained, vectors, dataset, split, split.validation)
@@ -208,8 +212,12 @@ class Trainer:
             return []
         self.progress("verdict", 0, 1, {})
         source = load(self.config.encoder, self.config.max_length)
-        untouched = encode(source.encoder, source.tokenizer, dataset.item_texts()).numpy()
-        return judge(trained, vectors, untouched, dataset, split)
+
+        def untouched(texts: list[str]) -> Floats:
+            return encode(source.encoder, source.tokenizer, texts).numpy()
+
+        known = self.objective.examples.items, self.untouched.numpy()
+        return judge(trained, vectors, encode_rest(untouched, dataset.item_texts(), known), dataset, split)
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -222,6 +230,7 @@ class Trainer:
             "noise": self.noise.state(),
             "optimizer": self.optimizer.state_dict(),
             "bank": self.bank.state(),
+            "untouched": self.untouched,
             "choice": [] if self.settler is None else self.settler.choice.state(),
             "before": self.before,
             "placing": self.placing,
