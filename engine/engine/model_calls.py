@@ -103,6 +103,19 @@ class ModelCalls:
         self._version = __version__
         self._admission = Admission()
 
+    @property
+    def score_outputs(self) -> tuple[str, ...]:
+        """The outputs of a score request that the model was trained for."""
+
+        def trained(name: str) -> bool:
+            try:
+                check_trained((name,), self._manifest.tasks, probability=self._manifest.probability)
+            except InvalidInput:
+                return False
+            return True
+
+        return tuple(filter(trained, SCORE_OUTPUTS))
+
     async def encode(self, request: EncodeRequest, options: RequestOptions) -> EncodeResult:
         """Encode texts, items or users. One pass through the encoder gives all outputs.
 

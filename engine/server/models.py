@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from prometheus_client.metrics_core import Metric
 
+from emberline.engine.bundle import BundleLayout
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
 from emberline.engine.errors import EmberlineError, InvalidInput, PermissionDenied, ShuttingDown, UnknownModel
@@ -205,6 +206,13 @@ class Models:
                 )
             )
         return tuple(loaded)
+
+    def available(self) -> tuple[str, ...]:
+        """Return the names of the bundles that may be loaded, or are. Reads the folder, so it belongs on a thread."""
+        if self._folder is None or not self._folder.is_dir():
+            return ()
+        folders = sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+        return tuple(path.name for path in folders if BundleLayout(path).manifest.is_file())
 
     def abandon(self) -> None:
         """Give up what is being loaded, because the server ends."""

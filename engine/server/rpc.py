@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 import grpc
 from google.protobuf.message import Message
 
 from emberline.engine.engine import Engine
-from emberline.engine.errors import Overloaded, ShuttingDown
+from emberline.engine.errors import Overloaded, ShuttingDown, Unsupported
 from emberline.engine.records import RequestOptions
 from emberline.engine.wire.parsing import parse
 
@@ -247,6 +247,18 @@ class RpcService:
 
 class _StreamEnded(Exception):
     """A refused request ends its stream."""
+
+
+def unsupported(message: type[Message], reason: str) -> AnsweredCall:
+    """Return a call that is always refused, for a reason."""
+
+    def refuse(_: Message) -> NoReturn:
+        raise Unsupported(reason)
+
+    async def never(_: Engine, __: object, ___: RequestOptions) -> Message:
+        raise AssertionError("it was refused")
+
+    return AnsweredCall(message, refuse, never)
 
 
 def scopes_of(contract: RpcContract) -> dict[str, Scope]:

@@ -23,8 +23,18 @@ def _tei(dispatcher: Dispatcher, limits: StreamLimits) -> ServedProtocol:
     return Tei(dispatcher, limits)
 
 
+def _kserve(dispatcher: Dispatcher, limits: StreamLimits) -> ServedProtocol:
+    from .kserve.protocol import KServe
+
+    return KServe(dispatcher, limits)
+
+
 #: Makes each adapter, from what answers its calls and the limits of its streams.
-ADAPTERS: Final[Mapping[str, Callable[[Dispatcher, StreamLimits], ServedProtocol]]] = {"openai": _openai, "tei": _tei}
+ADAPTERS: Final[Mapping[str, Callable[[Dispatcher, StreamLimits], ServedProtocol]]] = {
+    "openai": _openai,
+    "tei": _tei,
+    "kserve": _kserve,
+}
 
 
 def open_adapter(name: str, dispatcher: Dispatcher, limits: StreamLimits) -> ServedProtocol:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import grpc
-from google.protobuf.message import Message
 
-from emberline.engine.engine import Engine
-from emberline.engine.errors import InferenceFailed, InvalidInput, Unsupported
-from emberline.engine.records import RequestOptions, Timings
-from emberline.engine.server.rpc import AnsweredCall
+from emberline.engine.errors import InferenceFailed, InvalidInput
+from emberline.engine.records import Timings
 from emberline.engine.server.status import Status
 from emberline.proto import tei_pb2 as pb
 
@@ -58,18 +55,6 @@ def metadata(texts: Iterable[str], timings: Timings, tokens: int = 0) -> pb.Meta
         queue_time_ns=_nanoseconds(timings.queue),
         inference_time_ns=_nanoseconds(timings.encode + timings.score),
     )
-
-
-def unsupported(message: type[Message], reason: str) -> AnsweredCall:
-    """Return a call that is always refused, for a reason."""
-
-    def refuse(_: Message) -> NoReturn:
-        raise Unsupported(reason)
-
-    async def never(_: Engine, __: object, ___: RequestOptions) -> Message:
-        raise AssertionError("it was refused")
-
-    return AnsweredCall(message, refuse, never)
 
 
 def status_of(error: Exception, status: Status) -> Status:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from emberline.engine.engine import Engine
 from emberline.engine.errors import InvalidInput
 from emberline.engine.records import EncodeRequest, EncodeResult, RequestOptions
-from emberline.engine.server.rpc import AnsweredCall
+from emberline.engine.server.rpc import AnsweredCall, unsupported
 from emberline.proto import tei_pb2 as pb
 
-from .common import MAX_UINT32, check_cut, check_prompt, metadata, unsupported
+from .common import MAX_UINT32, check_cut, check_prompt, metadata
 
 _INT32: int = MAX_UINT32 // 2
 

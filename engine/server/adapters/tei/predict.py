@@ -9,10 +9,10 @@ import numpy as np
 from emberline.engine.engine import Engine
 from emberline.engine.errors import InvalidInput
 from emberline.engine.records import EncodeRequest, EncodeResult, Floats, RequestOptions
-from emberline.engine.server.rpc import AnsweredCall
+from emberline.engine.server.rpc import AnsweredCall, unsupported
 from emberline.proto import tei_pb2 as pb
 
-from .common import check_cut, metadata, unsupported
+from .common import check_cut, metadata
 
 _OUTPUT = "item_attributes"
 
