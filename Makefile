@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Numerical libraries wait passively: busy-waiting threads of two libraries on the same cores make both look slow.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test check unit lint types imports format stubs mutants attack gpu-check triton-check clean help
+.PHONY: quickstart test check unit lint types imports format stubs mutants attack gpu-check triton-check haystack-check clean help
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,15 @@ triton-check: $(VENV)/.dev .venv-triton/.ready  ## load the Triton repository in
 	.venv-triton/bin/pip install -q nvidia-pytriton==0.7.0 tokenizers==0.22.2 onnxruntime==1.31.1
 	touch $@
 
+haystack-check: $(VENV)/.dev .venv-haystack/.ready  ## embed by Haystack over gRPC, in an environment that has it
+	EMBERLINE_HAYSTACK_PYTHON=.venv-haystack/bin/python $(BIN)/pytest tests/engine/server/adapters/test_haystack.py
+
+# Its integration needs a newer huggingface_hub than transformers allows in ours.
+.venv-haystack/.ready:
+	$(PYTHON) -m venv .venv-haystack
+	.venv-haystack/bin/pip install -q 'huggingface-api-haystack[grpc]==3.1.0' haystack-ai==3.4.1
+	touch $@
+
 build/ns: Makefile
 	mkdir -p build/ns/emberline
 	for folder in engine export proto bench; do ln -sfn ../../../$$folder build/ns/emberline/$$folder; done
@@ -106,4 +115,4 @@ $(VENV)/.dev: $(VENV)/.ready
 	touch $@
 
 clean:  ## remove what was made, the environment included
-	rm -rf $(VENV) .venv-gpu .venv-triton build quickstart gpu-check
+	rm -rf $(VENV) .venv-gpu .venv-triton .venv-haystack build quickstart gpu-check

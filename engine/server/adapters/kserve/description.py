@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
 from emberline import __version__
 from emberline.engine.engine import Engine
+from emberline.engine.metrics import Metrics
 from emberline.proto import kserve_pb2 as pb
 
 from .names import DEFAULT, VERSION
@@ -77,14 +76,14 @@ def model_config(name: str, engine: Engine) -> pb.ModelConfigResponse:
     )
 
 
-def statistics(name: str, registry: CollectorRegistry) -> pb.ModelStatistics:
+def statistics(name: str, metrics: Metrics) -> pb.ModelStatistics:
     """Count what a model has done: calls of this protocol, and texts, batches and stages of all.
 
     Args:
         name: name of the model.
-        registry: its metrics.
+        metrics: its metrics.
     """
-    values = _Values(registry)
+    values = _Values(metrics)
     texts = {outcome: values.total("emberline_texts_total", outcome=outcome) for outcome in _OUTCOMES}
     every = sum(values.total("emberline_requests_total", method=method) for method in _METHODS)
     good = sum(values.total("emberline_requests_total", method=method, code="OK") for method in _METHODS)
@@ -107,15 +106,17 @@ def statistics(name: str, registry: CollectorRegistry) -> pb.ModelStatistics:
 
 
 class _Values:
-    """The values of a registry at one moment."""
+    """The values of a model's metrics at one moment."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._samples = [sample for family in registry.collect() for sample in family.samples]
+    def __init__(self, metrics: Metrics) -> None:
+        self._samples = [sample for family in metrics.collect() for sample in family.samples]
 
     def total(self, name: str, **labels: str) -> float:
         """Add up the samples of a name with some labels."""
         return sum(
-            sample.value for sample in self._samples if sample.name == name and labels.items() <= sample.labels.items()
+            float(sample.value)
+            for sample in self._samples
+            if sample.name == name and labels.items() <= sample.labels.items()
         )
 
     def stage(self, stage: str) -> pb.StatisticDuration:

@@ -165,7 +165,7 @@ class KServe(ServedProtocol):
             chosen = {message.name: reads_name(self._models, "name")(message)}
         else:
             chosen = {model.name or DEFAULT: model.name for model in self._models.list()}
-        stats = [description.statistics(name, self._models.get(own).metrics.registry) for name, own in chosen.items()]
+        stats = [description.statistics(name, self._models.get(own).metrics) for name, own in chosen.items()]
         return pb.ModelStatisticsResponse(model_stats=stats)
 
 
