@@ -44,7 +44,7 @@ stubs: $(VENV)/.dev  ## generate proto/*_pb2*.py from proto/*.proto
 
 attack: $(VENV)/.ready  ## try to break a server of one's own on this machine: minutes, and a table of what held
 	test -f quickstart/bundle/manifest.json || $(MAKE) quickstart
-	$(BIN)/python tests/attack.py quickstart/bundle
+	PYTHONPATH=tests/support $(BIN)/python tests/attack.py quickstart/bundle
 
 # Takes some seconds a fault, so it is no part of `make test`. docs/testing.md says how to read it.
 MOST ?= 150
@@ -77,7 +77,7 @@ triton-check: $(VENV)/.dev .venv-triton/.ready  ## load the Triton repository in
 	touch $@
 
 haystack-check: $(VENV)/.dev .venv-haystack/.ready  ## embed by Haystack over gRPC, in an environment that has it
-	EMBERLINE_HAYSTACK_PYTHON=.venv-haystack/bin/python $(BIN)/pytest tests/engine/server/adapters/test_haystack.py
+	EMBERLINE_HAYSTACK_PYTHON=.venv-haystack/bin/python $(BIN)/pytest tests/test_integrations_grpc.py
 
 # Its integration needs a newer huggingface_hub than transformers allows in ours.
 .venv-haystack/.ready:

@@ -1,4 +1,4 @@
-"""Attack a server of one's own: `make attack`, or `python tests/attack.py BUNDLE`.
+"""Attack a server of one's own: `make attack`, or `PYTHONPATH=tests/support python tests/attack.py BUNDLE`.
 
 Starts servers on this machine, on free ports and with catalogues of their own, does to them what has broken servers
 before, and prints a table. Takes about two minutes. The exit code is 1 if an attack succeeds.
@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
+import fuzzing
 import grpc
 from attacked import AttackedServer, AttackOutcome
 from attacks_across_servers import kills, rolling_restart
@@ -28,6 +29,7 @@ from emberline.engine.errors import CatalogueError
 from emberline.proto import emberline_pb2 as pb
 
 SERVICE = "/emberline.v1.Emberline/"
+PROTOCOLS = "--protocols", "emberline,tei,kserve"
 
 
 @contextmanager
@@ -219,6 +221,20 @@ def bad_requests(server: AttackedServer) -> AttackOutcome:
     return AttackOutcome(set(seen) == {"INVALID_ARGUMENT"}, len(requests) + 1, f"{dict(seen)}")
 
 
+def damaged_messages(server: AttackedServer) -> AttackOutcome:
+    """Damaged messages of TEI's and KServe's protocols"""
+    codes: Counter[str] = Counter()
+    faults, slowest = 0, 0.0
+    for contract in fuzzing.CONTRACTS:
+        result = asyncio.run(fuzzing.fuzz(server.address, contract, calls=10_000, seed=7))
+        codes += result.codes
+        faults += len(result.faults)
+        slowest = max(slowest, result.slowest)
+    with Client(server.address) as client:
+        client.encode(["still there"])
+    return AttackOutcome(not faults, codes.total(), f"{faults} faults, slowest {slowest:.1f} s, {dict(codes)}")
+
+
 def idle_metrics(server: AttackedServer) -> AttackOutcome:
     """300 connections to the metrics port that ask nothing"""
     host, _, port = re.search(r"metrics on (\S+?),", server.announcement)[1].rpartition(":")  # type: ignore[index]
@@ -254,10 +270,11 @@ def main(bundle: Path) -> int:
         idle_streams,
         removed_catalogue,
         bad_requests,
+        damaged_messages,
         idle_metrics,
     ):
         with tempfile.TemporaryDirectory() as folder:
-            server = AttackedServer(bundle, Path(folder), "--metrics-port", "0")
+            server = AttackedServer(bundle, Path(folder), "--metrics-port", "0", *PROTOCOLS)
             try:
                 outcome = attack(server)
                 peak = server.peak
