@@ -222,7 +222,7 @@ class ModelCalls:
                 raise UnknownItem(f"requests[{index}].{error.field}", error.item_id) from None
 
         try:
-            with self._admission.admit(options[0]):  # so that the engine does not retire between two of them
+            with self.held(options[0]):
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(one(index)) for index in range(len(requests))]
         except BaseExceptionGroup as errors:
@@ -273,6 +273,12 @@ class ModelCalls:
         with self._admitted(options):
             check_count(len(ids), self.config.max_text_bytes, "ids")
             return await self._encoder.decode(ids, skip_specials)
+
+    @contextmanager
+    def held(self, options: RequestOptions) -> Iterator[None]:
+        """Keep the engine from retiring between the calls that a request makes in the block."""
+        with self._admission.admit(options):
+            yield
 
     def _provenance(self, resolver: RequestResolver, encodings: Sequence[Encoding]) -> Provenance:
         """Model and precision, with what the model was not trained for in a request."""

@@ -102,14 +102,15 @@ async def infer(engine: Engine, request: InferRequest, options: RequestOptions) 
     results: dict[str, Floats] = {}
     users = [name for name in names if name in USER_OUTPUTS]
     scores = [name for name in names if name in SCORE_OUTPUTS]
-    if others := [name for name in names if name not in users and name not in scores]:
-        results |= await _encode(engine, request, options, request.texts, others)
-    if users:  # of the texts as profiles
-        results |= await _encode(engine, request, options, tuple(map(User, request.texts)), users)
-    if scores:
-        candidates = tuple(ItemReference(text=text) for text in request.texts)
-        score = ScoreRequest(User(request.user or ""), candidates, tuple(scores), request.truncate)
-        results |= (await engine.score(score, options)).outputs
+    with engine.held(options):
+        if others := [name for name in names if name not in users and name not in scores]:
+            results |= await _encode(engine, request, options, request.texts, others)
+        if users:  # of the texts as profiles
+            results |= await _encode(engine, request, options, tuple(map(User, request.texts)), users)
+        if scores:
+            candidates = tuple(ItemReference(text=text) for text in request.texts)
+            score = ScoreRequest(User(request.user or ""), candidates, tuple(scores), request.truncate)
+            results |= (await engine.score(score, options)).outputs
     return result_to_message(request, {name: results[name] for name in names})
 
 

@@ -34,6 +34,7 @@ from emberline.engine.server.rpc import (
     unsupported,
 )
 from emberline.engine.server.status import Status
+from emberline.engine.server.tokens import Scope
 from emberline.proto import kserve_pb2 as pb
 
 from . import description, parameters
@@ -186,7 +187,9 @@ def status_of(error: Exception, status: Status) -> Status:
     return status
 
 
-def _managed(message: type[Message], manage: Callable[[Any], Awaitable[Message]], scope: Any = "admin") -> AnsweredCall:
+def _managed(
+    message: type[Message], manage: Callable[[Any], Awaitable[Message]], scope: Scope = "admin"
+) -> AnsweredCall:
     """Return a call that manages the models."""
 
     async def answer(_: Engine, request: Message, __: RequestOptions) -> Message:

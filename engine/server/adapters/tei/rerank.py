@@ -101,10 +101,11 @@ def result_to_message(request: Reranking, scores: Floats, timings: Timings) -> p
 
 async def _rerank(engine: Engine, request: Reranking, options: RequestOptions) -> pb.RerankResponse:
     scores, total = np.empty(len(request.texts), np.float32), Timings()
-    for indices, part in request.requests().values():
-        result = await engine.score(part, options)
-        scores[indices] = result.outputs[request.output]
-        total += result.timings
+    with engine.held(options):
+        for indices, part in request.requests().values():
+            result = await engine.score(part, options)
+            scores[indices] = result.outputs[request.output]
+            total += result.timings
     return result_to_message(request, scores, total)
 
 
