@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from .bundle import BundleLayout
 from .catalogue.kinds import VectorKind
+from .catalogue.opening import CatalogueLocation, is_database
 from .devices import AUTO, DEVICES, parse_devices
 from .errors import ConfigError
 from .machine import CpuBudget, cpu_budget
@@ -61,14 +62,18 @@ class EngineConfig:
         bool, Setting("Serve a precision that failed its accuracy gate. For measuring, not for users.")
     ] = False
     catalogue: Annotated[
-        Path | None,
+        str | Path | None,
         Setting(
-            "File of the live catalogue. It starts with the bundle's items if it does not exist. It needs a disk that "
-            "outlives the server.",
-            metavar="PATH",
+            "The live catalogue: a file for this server alone, on a disk that outlives it, or a PostgreSQL database "
+            "with pgvector that any number of servers share, as postgresql://USER@HOST/DATABASE (give the password by "
+            "PGPASSWORD or a passfile). It starts with the bundle's items if it does not exist.",
+            metavar="PATH|URL",
             shown_default="BUNDLE.catalogue.sqlite, beside the bundle",
         ),
     ] = None
+    catalogue_name: Annotated[
+        str, Setting("Name of the catalogue in a database, which may have several.", metavar="NAME")
+    ] = "default"
     catalogue_vectors: Annotated[
         VectorKind,
         Setting(
@@ -180,8 +185,20 @@ class EngineConfig:
 
     @property
     def live_catalogue(self) -> Path:
-        """The live catalogue's file."""
-        return self.catalogue or BundleLayout(self.bundle).live_catalogue
+        """The live catalogue's file, if it is not in a database."""
+        return Path(self.catalogue or BundleLayout(self.bundle).live_catalogue)
+
+    @property
+    def catalogue_location(self) -> CatalogueLocation:
+        """Where the live catalogue is."""
+        shared = self.catalogue is not None and is_database(self.catalogue)
+        return CatalogueLocation(str(self.catalogue) if shared else self.live_catalogue, self.catalogue_name)
+
+    @property
+    def scratch(self) -> Path | None:
+        """A folder with room for a copy of the catalogue; None: that of temporary files."""
+        place = self.catalogue_location.place
+        return None if isinstance(place, str) else place.parent
 
     @property
     def cpu_budget(self) -> CpuBudget:

@@ -17,6 +17,7 @@ EmberlineError
 │   ├── SchemaMismatch      the bundle was written for another version of the layout
 │   └── GateRefused         the accuracy gate's verdict forbids this precision
 ├── CatalogueError      the live catalogue cannot be used, for instance because another encoder made it
+│   └── CatalogueUnavailable    the database of a shared catalogue is not available; retry later
 ├── DeviceUnavailable   the requested device cannot run here
 ├── ConfigError         a setting is out of its range
 ├── DataError           a data file or its description cannot be read
@@ -141,6 +142,18 @@ class GateRefused(BundleError):
 
 class CatalogueError(EmberlineError):
     """The live catalogue cannot be used."""
+
+
+class CatalogueUnavailable(CatalogueError):
+    """The database of a shared catalogue is not available. Nothing that was acknowledged is lost; retry later.
+
+    Attributes:
+        retry_after: seconds after which the database may be back.
+    """
+
+    def __init__(self, reason: str, retry_after: float = 1.0) -> None:
+        super().__init__(f"{reason}; retry after {retry_after:.2f} s")
+        self.retry_after = retry_after
 
 
 class DeviceUnavailable(EmberlineError):

@@ -10,6 +10,7 @@ from .batching.calibration import CostFile, machine, measure, warm_up
 from .batching.cost_model import CostModel
 from .bundle import Bundle, Manifest
 from .catalogue.catalogue import Catalogue
+from .catalogue.meta import Meta
 from .catalogue.texts import text_lengths
 from .config import EngineConfig
 from .runtime.engine_cache import default_cache
@@ -64,21 +65,18 @@ def load(
     heads = Heads(bundle)
     costs = _costs(bundle, config, placement)
     # Last, because a failure after it would leave the file locked.
-    catalogue = opened(manifest) if opened else _live_catalogue(config, bundle, deferred)
+    if opened:
+        catalogue = opened(manifest)
+    else:
+        catalogue = config.catalogue_location.open(
+            bundle.layout.catalogue, catalogue_meta(manifest, config), deferred=deferred
+        )
     return EngineComponents(bundle, tokenizer, placement, heads, catalogue, costs)
 
 
-def _live_catalogue(config: EngineConfig, bundle: Bundle, deferred: bool) -> Catalogue:
-    """Open the live catalogue of the settings; see `Catalogue.open` and `Catalogue.deferred`."""
-    manifest = bundle.manifest
-    return (Catalogue.deferred if deferred else Catalogue.open)(
-        config.live_catalogue,
-        bundle.layout.catalogue,
-        fingerprint=manifest.fingerprint,
-        hidden=manifest.hidden,
-        dimensions=manifest.dimensions,
-        kind=config.catalogue_vectors,
-    )
+def catalogue_meta(manifest: Manifest, config: EngineConfig) -> Meta:
+    """Return the description of the vectors that a bundle's live catalogue has."""
+    return Meta(manifest.fingerprint, manifest.hidden, manifest.dimensions, config.catalogue_vectors)
 
 
 def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:

@@ -22,6 +22,7 @@ class Metrics:
         items: Callable[[], int],
         vectors: Callable[[], int],
         kind: str,
+        age: Callable[[], float],
     ) -> None:
         """Set the functions that report current values.
 
@@ -31,6 +32,7 @@ class Metrics:
             items: returns the number of items in the catalogue.
             vectors: returns the bytes of the catalogue's vectors.
             kind: number format of these vectors.
+            age: returns the seconds since the catalogue was last known to be current.
         """
 
     def request(self, method: str, code: str, seconds: float) -> None:

@@ -65,6 +65,11 @@ class PrometheusMetrics(Metrics):
             ["vectors"],
             registry=self.registry,
         )
+        self._age = Gauge(
+            "emberline_catalogue_age_seconds",
+            "Time since the catalogue in memory was last known to be current",
+            registry=self.registry,
+        )
         self._model = Info(
             "emberline_model", "Model, precision, device and version that are being served", registry=self.registry
         )
@@ -87,12 +92,14 @@ class PrometheusMetrics(Metrics):
         items: Callable[[], int],
         vectors: Callable[[], int],
         kind: str,
+        age: Callable[[], float],
     ) -> None:
         """See `Metrics.watch`."""
         self._waiting.set_function(waiting)
         self._cache.set_function(cached)
         self._catalogue.set_function(items)
         self._vectors.labels(kind).set_function(vectors)
+        self._age.set_function(age)
 
     def request(self, method: str, code: str, seconds: float) -> None:
         """See `Metrics.request`."""

@@ -195,7 +195,7 @@ def _described(field: Field[Any], hint: Any) -> Described | None:
         return None
     kind, optional = get_args(hint)[0], False
     if get_origin(kind) in (Union, UnionType):
-        (kind,) = (member for member in get_args(kind) if member is not NoneType)
-        optional = True
+        optional = NoneType in get_args(kind)
+        kind = next(member for member in get_args(kind) if member is not NoneType)  # the first one parses
     default = field.default if field.default_factory is MISSING else field.default_factory()
     return Described(field.name, kind, optional, default, setting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.records import Floats, StoredItem
 
 from .data.records import Dataset
@@ -26,5 +26,5 @@ def write_seed(path: Path, model: Predictor, dataset: Dataset, embeddings: Float
     now = time.time()
     rows = zip(dataset.items, embeddings, vectors, biases.tolist(), strict=True)
     items = [StoredItem(item, embedding, vector, bias, now) for item, embedding, vector, bias in rows]
-    with Catalogue.create(path, fingerprint, embeddings.shape[1], vectors.shape[1]) as catalogue:
+    with EmbeddedCatalogue.create(path, fingerprint, embeddings.shape[1], vectors.shape[1]) as catalogue:
         catalogue.upsert(items)

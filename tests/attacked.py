@@ -25,10 +25,19 @@ class AttackOutcome:
 class AttackedServer:
     """`emberline serve` in a process of its own."""
 
-    def __init__(self, bundle: Path, folder: Path, *options: str, listen: str = "127.0.0.1:0") -> None:
+    def __init__(
+        self,
+        bundle: Path,
+        folder: Path,
+        *options: str,
+        listen: str = "127.0.0.1:0",
+        precision: str = "int8",
+        database: str = "",
+    ) -> None:
         self.catalogue = folder / "catalogue.sqlite"
         command = [sys.executable, "-c", "from emberline.engine.cli import main; main()", "serve", str(bundle)]
-        command += ["--listen", listen, "--precision", "int8", "--catalogue", str(self.catalogue), *options]
+        command += ["--listen", listen, "--precision", precision]
+        command += ["--catalogue", database or str(self.catalogue), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout is not None
         self.announcement = self.process.stdout.readline().strip()

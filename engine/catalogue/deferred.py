@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from .conversion import to_kind
+from .meta import Meta
 from .rows import StagedRows
-from .store import Meta, Store
+from .store import Store
 
 
 class DeferredStore:
     """The items of a seed until the first change, and a `Store` with them afterwards; it has the methods of `Store`."""
 
     def __init__(self, path: Path, seed: Path, meta: Meta) -> None:
-        """Open the seed; see `Catalogue.deferred`."""
+        """Open the seed; see `EmbeddedCatalogue.deferred`."""
         self._path = path
         self._seed = seed
         self._meta = meta

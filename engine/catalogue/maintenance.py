@@ -13,7 +13,8 @@ from emberline.engine.errors import CatalogueError
 
 from .connection import connect, translated_errors
 from .kinds import NUMBERS
-from .store import Meta, Store
+from .meta import Meta
+from .store import Store
 
 
 @dataclass(frozen=True, slots=True)

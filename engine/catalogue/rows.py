@@ -43,6 +43,8 @@ class StagedRows:
         vectors: (N, D) the item tower's vectors, in the same format.
         biases: (N,) the item tower's biases.
         updated: (N,) Unix time, in seconds.
+        places: (N,) sort keys of the items in the catalogue's order; None: replaced items keep theirs, and new ones
+            come last.
     """
 
     ids: Sequence[str]
@@ -52,6 +54,7 @@ class StagedRows:
     vectors: StoredVectors
     biases: Floats
     updated: NDArray[np.float64]
+    places: NDArray[np.int64] | None = None
 
 
 class Rows:
@@ -67,6 +70,7 @@ class Rows:
     def __init__(self, hidden: int, dimensions: int, kind: VectorKind, expected: int = 0) -> None:
         capacity = math.ceil(expected * _GROWTH)
         self._length = 0
+        self._next_place = 0
         self._embeddings = StoredVectors.empty(capacity, hidden, kind)
         self._vectors = StoredVectors.empty(capacity, dimensions, kind)
         self._biases = np.empty(capacity, np.float32)
@@ -83,27 +87,29 @@ class Rows:
         """Write items beyond the end of all snapshots.
 
         Args:
-            current: the snapshot that was published last.
+            current: the snapshot that was published last, or staged last if none of its items is in the batch.
             batch: the items; they replace those of `current` with the same ids.
 
         Returns:
             The snapshot to publish once the items are durable.
         """
-        start, end = self._length, self._length + len(batch.ids)
+        start = len(self._contents.ids)
+        end = start + len(batch.ids)
         self._reserve(end)
         self._embeddings.write(start, batch.embeddings)
         self._vectors.write(start, batch.vectors)
         self._biases[start:end] = batch.biases
         self._updated[start:end] = batch.updated
-        # No item's order is higher than its row's number, so a new item takes the number of its row.
-        self._order[start:end] = np.arange(start, end)
+        first = self._next_place + start - self._length
+        self._order[start:end] = np.arange(first, first + end - start) if batch.places is None else batch.places
         live = np.ones(end, np.bool_)
         live[:start] = current.live
         latest = self._contents.latest
         for row, item_id in enumerate(batch.ids, start):
             old = current.position(item_id)
             if old is not None:
-                self._order[row] = self._order[old]
+                if batch.places is None:
+                    self._order[row] = self._order[old]
                 live[old] = False
             self._contents.previous.append(latest.get(item_id, -1))
         self._contents.ids.extend(batch.ids)
@@ -114,6 +120,7 @@ class Rows:
     def publish(self, staged: Snapshot) -> None:
         """Make the staged items visible to `Snapshot.position`."""
         start, self._length = self._length, len(staged.live)
+        self._next_place = max(self._next_place, int(self._order[start : self._length].max(initial=-1)) + 1)
         latest = self._contents.latest
         for row in range(start, self._length):
             latest[self._contents.ids[row]] = row
@@ -136,20 +143,11 @@ class Rows:
         if dead <= max(_DEAD_ROWS, _DEAD_SHARE * len(current)):
             return None
         rows = current.rows()
-        numbers = rows.tolist()
-        contents = current.contents
-        batch = StagedRows(
-            ids=[contents.ids[row] for row in numbers],
-            texts=[contents.texts[row] for row in numbers],
-            documents=[contents.documents[row] for row in numbers],
-            embeddings=current.embeddings.take(rows),
-            vectors=current.vectors.take(rows),
-            biases=current.biases[rows],
-            updated=current.updated[rows],
-        )
+        batch = copied(current, rows)
         fresh = Rows(current.embeddings.shape[1], current.vectors.shape[1], current.vectors.kind, expected=len(rows))
         staged = fresh.stage(fresh.empty(), batch)
         fresh.publish(staged)
+        fresh._next_place = self._next_place  # that of a deleted item is not given again
         return fresh, staged
 
     def _reserve(self, rows: int) -> None:
@@ -176,6 +174,21 @@ class Rows:
             count=int(np.count_nonzero(live)),
             contents=self._contents,
         )
+
+
+def copied(snapshot: Snapshot, rows: NDArray[np.int64]) -> StagedRows:
+    """Copy rows of a snapshot, bit for bit."""
+    contents, numbers = snapshot.contents, rows.tolist()
+    return StagedRows(
+        ids=[contents.ids[row] for row in numbers],
+        texts=[contents.texts[row] for row in numbers],
+        documents=[contents.documents[row] for row in numbers],
+        embeddings=snapshot.embeddings.take(rows),
+        vectors=snapshot.vectors.take(rows),
+        biases=snapshot.biases[rows],
+        updated=snapshot.updated[rows],
+        places=snapshot.order[rows],
+    )
 
 
 def _grown(array: NDArray[T], capacity: int) -> NDArray[T]:

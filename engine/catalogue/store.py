@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,7 @@ from .connection import (
 from .conversion import check_convertible, compact, convert
 from .identity import FileIdentity
 from .kinds import NUMBERS, VectorKind
+from .meta import Meta
 from .rows import StagedRows
 
 #: Version of the tables; incremented with every change.
@@ -60,23 +61,6 @@ ON CONFLICT (id) DO UPDATE SET text = excluded.text, attributes = excluded.attri
 _SELECT: Final = "SELECT id, text, attributes, embedding, vector, bias, updated FROM items ORDER BY place"
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
-    """The description of a catalogue's vectors.
-
-    Attributes:
-        fingerprint: fingerprint of the encoder and tower that made them.
-        hidden: H, the width of an embedding.
-        dimensions: D, the width of a vector.
-        kind: number format of both.
-    """
-
-    fingerprint: str
-    hidden: int
-    dimensions: int
-    kind: VectorKind
-
-
 class Store:
     """The open file of a catalogue. One thread at a time may use it."""
 
@@ -88,7 +72,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, seed: Path | None, meta: Meta, *, new: bool = False) -> Store:
-        """Open a live catalogue's file; see `Catalogue.open`. With `new`, one that has items already is refused."""
+        """Open a live catalogue's file; see `EmbeddedCatalogue.open`. With `new`, one that has items already is refused."""
         if seed is not None and path.exists() and seed.exists() and path.samefile(seed):
             raise CatalogueError(
                 f"{path} is the bundle's own catalogue, and a bundle never changes; name another file with "
@@ -127,7 +111,7 @@ class Store:
 
     @classmethod
     def read_only(cls, path: Path, meta: Meta) -> Store:
-        """Open a file that no process writes to; see `Catalogue.read_only`."""
+        """Open a file that no process writes to; see `EmbeddedCatalogue.read_only`."""
         connection = connect_read_only(path)
         try:
             with translated_errors(path):
@@ -139,7 +123,7 @@ class Store:
 
     @classmethod
     def create(cls, path: Path, meta: Meta) -> Store:
-        """Create a file that must not exist yet; see `Catalogue.create`."""
+        """Create a file that must not exist yet; see `EmbeddedCatalogue.create`."""
         if path.exists():
             raise CatalogueError(f"{path} exists; remove it or name another file")
         connection = connect(path, mode=0o644)  # like the other files of a bundle
@@ -150,6 +134,11 @@ class Store:
             connection.close()
             raise
         return cls(path, connection, meta)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
     @property
     def meta(self) -> Meta:

@@ -9,7 +9,7 @@ from emberline.engine.records import Integers
 from emberline.engine.text.rendering import render
 from emberline.engine.text.tokenizer import TextTokenizer
 
-from .catalogue import Catalogue
+from .embedded import EmbeddedCatalogue
 
 
 def item_texts(bundle: Bundle) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def item_texts(bundle: Bundle) -> tuple[str, ...]:
         CatalogueError: the catalogue cannot be read.
     """
     layout, manifest = bundle.layout, bundle.manifest
-    with Catalogue.read_only(
+    with EmbeddedCatalogue.read_only(
         layout.catalogue,
         fingerprint=manifest.fingerprint,
         hidden=manifest.hidden,

@@ -11,6 +11,7 @@ import grpc
 
 from emberline.engine.errors import (
     CatalogueError,
+    CatalogueUnavailable,
     DeadlineExceeded,
     EmberlineError,
     InferenceFailed,
@@ -73,14 +74,15 @@ def from_status(
         case grpc.StatusCode.RESOURCE_EXHAUSTED if _TOO_LARGE in details:
             return InvalidInput("request", f"{details}; send it in parts")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            pushback = metadata.get("grpc-retry-pushback-ms")
-            return _raised(Overloaded, details, retry_after=float(pushback) / 1000 if pushback else _RETRY_AFTER)
+            return _raised(Overloaded, details, retry_after=_pushback(metadata))
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(
                 f"{address} did not answer in time; allow more time (timeout), or send less at once"
             )
         case grpc.StatusCode.UNAVAILABLE if raised == ShuttingDown.__name__:
             return ShuttingDown()
+        case grpc.StatusCode.UNAVAILABLE if raised == CatalogueUnavailable.__name__:
+            return _raised(CatalogueUnavailable, details, retry_after=_pushback(metadata))
         case grpc.StatusCode.UNAVAILABLE:
             variable = proxy(address)
             through = f" through the proxy that {variable} names" if variable else ""
@@ -123,6 +125,12 @@ def is_silence(error: grpc.RpcError | grpc.aio.AioRpcError) -> bool:
 def unfinished(address: str) -> EmberlineError:
     """Return the error of a stream that the server ended too early."""
     return ServerUnreachable(f"{address} ended the stream before it had answered all requests; send the rest again")
+
+
+def _pushback(metadata: Mapping[str, str | bytes]) -> float:
+    """Return the seconds after which the server wants a call again."""
+    pushback = metadata.get("grpc-retry-pushback-ms")
+    return float(pushback) / 1000 if pushback else _RETRY_AFTER
 
 
 def _raised(kind: type[E], message: str, **attributes: object) -> E:

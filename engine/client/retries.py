@@ -6,7 +6,14 @@ import random
 import time
 from typing import Final
 
-from emberline.engine.errors import DeadlineExceeded, EmberlineError, Overloaded, ServerUnreachable, ShuttingDown
+from emberline.engine.errors import (
+    CatalogueUnavailable,
+    DeadlineExceeded,
+    EmberlineError,
+    Overloaded,
+    ServerUnreachable,
+    ShuttingDown,
+)
 from emberline.engine.timeouts import until
 
 #: Seconds before the first retry at an unreachable server. Each further pause is twice as long, up to the limit.
@@ -30,10 +37,10 @@ def pause(error: EmberlineError, attempt: int) -> float | None:
     Returns:
         The seconds; None if a retry would not help.
     """
-    if not isinstance(error, Overloaded | ServerUnreachable | ShuttingDown):
+    if not isinstance(error, CatalogueUnavailable | Overloaded | ServerUnreachable | ShuttingDown):
         return None
     least = min(_FIRST_PAUSE * 2**attempt, _MAX_PAUSE)
-    if isinstance(error, Overloaded):
+    if isinstance(error, CatalogueUnavailable | Overloaded):
         least = max(error.retry_after, least if attempt else 0.0)
     return float(least * random.uniform(1.0, 1.5))
 
@@ -44,12 +51,13 @@ def allowed(error: EmberlineError, retries: int | None, reached: bool) -> int:
     Args:
         error: error of the last attempt.
         retries: maximum number of retries that the caller has set; None: the default, by which a call survives the
-            restart of a server that has answered this client before, and nothing else is sent again.
+            restart of a server that has answered this client before, or of its database; nothing else is sent again.
         reached: whether the server has answered this client before.
     """
     if retries is not None:
         return retries
-    return _DEPARTURE_RETRIES if reached and isinstance(error, ServerUnreachable | ShuttingDown) else 0
+    left = isinstance(error, CatalogueUnavailable | ServerUnreachable | ShuttingDown)
+    return _DEPARTURE_RETRIES if reached and left else 0
 
 
 class Attempts:

@@ -14,9 +14,8 @@ from typing import Self
 
 from emberline.engine.bundle import BundleLayout, Manifest
 from emberline.engine.catalogue.catalogue import Catalogue
-from emberline.engine.catalogue.maintenance import meta_of
 from emberline.engine.config import EngineConfig
-from emberline.engine.loading import EngineComponents, load
+from emberline.engine.loading import EngineComponents, catalogue_meta, load
 from emberline.engine.metrics import Metrics
 from emberline.engine.records import (
     ENCODE_OUTPUTS,
@@ -54,7 +53,7 @@ class Engine(CatalogueCalls):
             metrics: keeps what is counted; None: nothing does.
             deferred: whether a live catalogue that does not exist is created by the first change; see `load`.
         """
-        old = await asyncio.to_thread(_stale_catalogue, config) if config.reencode else None
+        old = await asyncio.to_thread(_outdated, config) if config.reencode else None
         if old is None:
             engine = cls(config, await asyncio.to_thread(partial(load, config, deferred=deferred)), metrics)
         else:
@@ -66,11 +65,11 @@ class Engine(CatalogueCalls):
     async def _reencoded(cls, config: EngineConfig, old: Catalogue, metrics: Metrics | None) -> Self:
         """Start with a catalogue whose items are those of another one, which it replaces."""
         with old:
-            components = await asyncio.to_thread(load, config, lambda manifest: _beside(config, manifest))
+            components = await asyncio.to_thread(load, config, lambda manifest: _successor(old, config, manifest))
             engine = cls(config, components, metrics)
             try:
-                await Reencoding(old, engine._catalogue, engine._reencode, lambda: False).run()
-                await asyncio.to_thread(engine._catalogue.take_place_of, old)
+                await engine._encode_again(old, lambda: False)
+                await engine._take_place_of(old)
             except BaseException:
                 await engine._discard()
                 raise
@@ -92,6 +91,7 @@ class Engine(CatalogueCalls):
             items=lambda: len(self._catalogue.snapshot()),
             vectors=lambda: self._catalogue.snapshot().vector_bytes,
             kind=self.config.catalogue_vectors,
+            age=lambda: self._catalogue.age,
         )
         snapshot = self._catalogue.snapshot()
         Thread(
@@ -117,9 +117,8 @@ class Engine(CatalogueCalls):
         """
         engine = Engine(self.config, await asyncio.to_thread(load, self.config, self._catalogue_for), self.metrics)
         if engine._catalogue is not self._catalogue:
-            engine._reencoding = Reencoding(self._catalogue, engine._catalogue, engine._reencode, abandoned)
             try:
-                await engine._reencoding.run()
+                await engine._encode_again(self._catalogue, abandoned)
             except BaseException:
                 await engine._discard()
                 raise
@@ -135,21 +134,20 @@ class Engine(CatalogueCalls):
         Raises:
             CatalogueError: the catalogue's file cannot be replaced; this engine goes on.
         """
-        if engine._reencoding is None:
+        if engine._catalogue is self._catalogue:
             switch()
             engine.begin()
             return
         async with self._changes.paused():
             try:
-                await engine._reencoding.round()
-                await asyncio.to_thread(engine._catalogue.take_place_of, self._catalogue)
+                await engine._take_place_of(self._catalogue)
             except BaseException:
                 await engine._discard()
                 raise
-            engine._reencoding = None
             switch()
             engine.begin()
             self._successor = engine
+            await asyncio.to_thread(self._catalogue.close)
 
     async def adopt_items(self, other: Engine, abandoned: Callable[[], bool]) -> None:
         """Add the items of another engine's catalogue to this one's, encoded by this model.
@@ -214,7 +212,25 @@ class Engine(CatalogueCalls):
         """Return the catalogue for a bundle: this one, or an empty one beside it if the bundle has another encoder."""
         if manifest.fingerprint == self._catalogue.fingerprint:
             return self._catalogue
-        return _beside(self.config, manifest)
+        return _successor(self._catalogue, self.config, manifest)
+
+    async def _encode_again(self, old: Catalogue, abandoned: Callable[[], bool]) -> None:
+        """Fill this engine's catalogue with the items of an old one, unless another server has done it."""
+        if not self._catalogue.ready:
+            self._reencoding = Reencoding(old, self._catalogue, self._reencode, abandoned)
+            await self._reencoding.run()
+
+    async def _take_place_of(self, old: Catalogue) -> None:
+        """Finish the re-encoding, and put this engine's catalogue in the place of the one that it was made from."""
+        if self._reencoding is None:  # it has taken the place already
+            return
+        await asyncio.to_thread(old.freeze)
+        try:
+            await self._reencoding.round()
+            await asyncio.to_thread(self._catalogue.take_place_of, old)
+        finally:
+            await asyncio.to_thread(old.thaw)
+        self._reencoding = None
 
     async def _discard(self) -> None:
         """Stop an engine that never served, and remove the catalogue that was begun for it."""
@@ -222,25 +238,13 @@ class Engine(CatalogueCalls):
         await asyncio.to_thread(self._catalogue.discard)
 
 
-def _beside(config: EngineConfig, manifest: Manifest) -> Catalogue:
-    """Create an empty catalogue for a bundle beside the live one."""
-    return Catalogue.beside(
-        config.live_catalogue,
-        fingerprint=manifest.fingerprint,
-        hidden=manifest.hidden,
-        dimensions=manifest.dimensions,
-        kind=config.catalogue_vectors,
-    )
+def _successor(old: Catalogue, config: EngineConfig, manifest: Manifest) -> Catalogue:
+    """Create an empty catalogue for a bundle, to take an old one's place."""
+    meta = catalogue_meta(manifest, config)
+    return old.successor(fingerprint=meta.fingerprint, hidden=meta.hidden, dimensions=meta.dimensions, kind=meta.kind)
 
 
-def _stale_catalogue(config: EngineConfig) -> Catalogue | None:
+def _outdated(config: EngineConfig) -> Catalogue | None:
     """Open the live catalogue if another encoder than the bundle's made it; None otherwise."""
-    path = config.live_catalogue
-    if not path.exists() or path.stat().st_size == 0:
-        return None
-    meta = meta_of(path)
-    if meta.fingerprint == Manifest.read(BundleLayout(config.bundle).manifest).fingerprint:
-        return None
-    return Catalogue.open(
-        path, fingerprint=meta.fingerprint, hidden=meta.hidden, dimensions=meta.dimensions, kind=meta.kind
-    )
+    manifest = Manifest.read(BundleLayout(config.bundle).manifest)
+    return config.catalogue_location.open_outdated(catalogue_meta(manifest, config))

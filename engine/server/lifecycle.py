@@ -305,7 +305,7 @@ class Server:
     def _protocols(self) -> list[ServedProtocol]:
         config, limits = self._config, StreamLimits(self._config.stream_requests, self._config.stream_idle_seconds)
         return [
-            Service(self._dispatcher, limits, config.engine.live_catalogue.parent)
+            Service(self._dispatcher, limits, config.engine.scratch)
             if name == NATIVE
             else open_adapter(name, self._dispatcher, limits)
             for name in config.protocol_names

@@ -247,8 +247,13 @@ class Models:
         return engine
 
     def _settings(self, name: str, folder: Path) -> EngineConfig:
-        live = self._config.live_catalogue
-        return replace(self._config, bundle=folder / name, catalogue=live.with_name(f"{live.stem}.{name}{live.suffix}"))
+        """Return the settings of a named model; its catalogue has the name of the default's, and its own."""
+        place, catalogue_name = self._config.catalogue_location.place, self._config.catalogue_name
+        if isinstance(place, str):
+            return replace(self._config, bundle=folder / name, catalogue_name=f"{catalogue_name}.{name}")
+        return replace(
+            self._config, bundle=folder / name, catalogue=place.with_name(f"{place.stem}.{name}{place.suffix}")
+        )
 
 
 async def _ignoring_errors(answer: Awaitable[Any]) -> None:

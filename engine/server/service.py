@@ -27,13 +27,13 @@ _PART: Final = 1_048_576
 class Service(ServedProtocol):
     """Answers the calls of the contract."""
 
-    def __init__(self, dispatcher: Dispatcher, limits: StreamLimits, scratch: Path) -> None:
+    def __init__(self, dispatcher: Dispatcher, limits: StreamLimits, scratch: Path | None) -> None:
         """Set the dispatcher; nothing is served yet.
 
         Args:
             dispatcher: sends calls to the engines.
             limits: limits of a stream.
-            scratch: folder with room for a copy of the catalogue.
+            scratch: folder with room for a copy of the catalogue; None: that of temporary files.
         """
         self._contract = contract(dispatcher)
         self.services = (SERVICE,)

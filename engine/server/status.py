@@ -10,6 +10,7 @@ from typing import Final
 import grpc
 
 from emberline.engine.errors import (
+    CatalogueUnavailable,
     ClientOverloaded,
     DeadlineExceeded,
     EmberlineError,
@@ -40,6 +41,7 @@ CODES: Final[dict[type[Exception], grpc.StatusCode]] = {
     PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     ShuttingDown: grpc.StatusCode.UNAVAILABLE,
     Unsupported: grpc.StatusCode.UNIMPLEMENTED,
+    CatalogueUnavailable: grpc.StatusCode.UNAVAILABLE,
     StreamIdle: grpc.StatusCode.ABORTED,
 }
 #: A status travels in HTTP/2 headers, which peers limit to 8 kB by default; bytes above ASCII take three each there.
@@ -71,7 +73,7 @@ def status_of(error: Exception) -> Status:
     if not isinstance(error, EmberlineError):
         return Status(code, describe(error))
     metadata = [("emberline-error", type(error).__name__)]
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | CatalogueUnavailable):
         # gRPC's own retries wait for this time: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
         metadata.append(("grpc-retry-pushback-ms", str(math.ceil(error.retry_after * 1000))))
     return Status(code, describe(error), tuple(metadata))

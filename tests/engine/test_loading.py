@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind, vector_bytes
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
@@ -55,7 +55,7 @@ async def test_a_bundle_with_a_missing_file_is_refused(make_tiny_bundle: Callabl
 
 async def test_a_catalogue_of_another_encoder_is_refused(config: EngineConfig, tmp_path: Path) -> None:
     """Vectors of two encoders are not comparable, so a live catalogue of another encoder is refused."""
-    Catalogue.create(tmp_path / "live.sqlite", "0" * 64, 16, 8).close()
+    EmbeddedCatalogue.create(tmp_path / "live.sqlite", "0" * 64, 16, 8).close()
     with pytest.raises(CatalogueError, match=r"live\.sqlite"):
         await Engine.start(config)
 

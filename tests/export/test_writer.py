@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emberline.engine.bundle import PRECISIONS, Bundle, BundleLayout
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.errors import ConfigError, ExportError, GateRefused
 from emberline.engine.scoring.heads import Heads
 from emberline.export.gate.predictions import HEADS
@@ -76,7 +76,9 @@ def test_the_seed_holds_every_item_as_the_engine_would_store_it(exported: Path, 
     dataset, _ = small_run.data()
     live = exported.parent / "live.sqlite"
     sizes = {"hidden": manifest.hidden, "dimensions": manifest.dimensions}
-    with Catalogue.open(live, BundleLayout(exported).catalogue, fingerprint=manifest.fingerprint, **sizes) as catalogue:
+    with EmbeddedCatalogue.open(
+        live, BundleLayout(exported).catalogue, fingerprint=manifest.fingerprint, **sizes
+    ) as catalogue:
         stored, missing = catalogue.get([item.id for item in dataset.items])
     assert not missing
     assert [one.item for one in stored] == list(dataset.items)

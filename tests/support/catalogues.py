@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.catalogue.kinds import VectorKind
 from emberline.engine.catalogue.stored_vectors import StoredVectors
 from emberline.engine.records import Item, StoredItem, Value
@@ -27,9 +28,9 @@ def stored(item_id: str, number: float = 1.0, text: str = "", **attributes: Valu
 
 def opened(
     path: Path, seed: Path | None = None, fingerprint: str = FINGERPRINT, kind: VectorKind = "fp32"
-) -> Catalogue:
+) -> EmbeddedCatalogue:
     """The catalogue in a file, begun if there is none."""
-    return Catalogue.open(path, seed, fingerprint=fingerprint, hidden=HIDDEN, dimensions=DIMENSIONS, kind=kind)
+    return EmbeddedCatalogue.open(path, seed, fingerprint=fingerprint, hidden=HIDDEN, dimensions=DIMENSIONS, kind=kind)
 
 
 def contents(catalogue: Catalogue) -> dict[str, float]:

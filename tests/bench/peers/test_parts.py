@@ -19,7 +19,7 @@ from emberline.bench.peers.building import write_catalogue
 from emberline.bench.peers.evaluator import closeness, completed, together
 from emberline.bench.peers.peak import Arithmetic, fp32_products, int8_products, measure
 from emberline.engine.bundle import Bundle, BundleLayout
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.export.checkpoint import write_checkpoint
 
 
@@ -117,7 +117,7 @@ def test_a_catalogue_of_any_size_is_one_that_the_bundles_server_opens(tiny_bundl
     manifest = bundle.manifest
     write_catalogue(bundle, tmp_path / "many.sqlite", 12, 1)
     kinds = {"fingerprint": manifest.fingerprint, "hidden": manifest.hidden, "dimensions": manifest.dimensions}
-    with Catalogue.open(tmp_path / "many.sqlite", **kinds) as catalogue:
+    with EmbeddedCatalogue.open(tmp_path / "many.sqlite", **kinds) as catalogue:
         snapshot = catalogue.snapshot()
         assert list(snapshot.ids) == [str(place) for place in range(12)]
         assert np.linalg.norm(snapshot.embeddings[:], axis=1) == pytest.approx(1.0)

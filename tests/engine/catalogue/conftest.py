@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from catalogues import DIMENSIONS, FINGERPRINT, HIDDEN, opened, stored
 
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind
 
 
@@ -26,7 +26,7 @@ def kind(request: pytest.FixtureRequest) -> VectorKind:
 
 
 @pytest.fixture
-def catalogue(path: Path, kind: VectorKind) -> Iterator[Catalogue]:
+def catalogue(path: Path, kind: VectorKind) -> Iterator[EmbeddedCatalogue]:
     """An empty catalogue."""
     with opened(path, kind=kind) as catalogue:
         yield catalogue
@@ -37,6 +37,6 @@ def seed(tmp_path: Path) -> Path:
     """A bundle's catalogue with the items 1 and 2."""
     path = tmp_path / "seed" / "catalogue.sqlite"
     path.parent.mkdir()
-    with Catalogue.create(path, FINGERPRINT, HIDDEN, DIMENSIONS) as catalogue:
+    with EmbeddedCatalogue.create(path, FINGERPRINT, HIDDEN, DIMENSIONS) as catalogue:
         catalogue.upsert([stored("1", 1.0), stored("2", 2.0)])
     return path

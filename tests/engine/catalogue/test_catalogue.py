@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 
 from emberline.engine.catalogue import rows as rows_module
 from emberline.engine.catalogue import store as store_module
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind
 from emberline.engine.catalogue.stored_vectors import StoredVectors
 from emberline.engine.errors import CatalogueError, InvalidInput
 from emberline.engine.records import Item, StoredItem
 
 
-def test_an_item_comes_back_as_it_was_upserted(catalogue: Catalogue) -> None:
+def test_an_item_comes_back_as_it_was_upserted(catalogue: EmbeddedCatalogue) -> None:
     """Text, attributes of every kind, the time and, as far as their numbers allow, vectors come back as given."""
     item = stored("α/1", 0.5, "a text", title="Ünïcode\x00\n", year=1979.0, genres=["Horror", "Sci-Fi"])
     assert catalogue.upsert([item]) == (1, 0)
@@ -36,7 +36,7 @@ def test_an_item_comes_back_as_it_was_upserted(catalogue: Catalogue) -> None:
     assert read.embedding.dtype == read.vector.dtype == np.float32
 
 
-def test_an_empty_catalogue_has_no_rows(catalogue: Catalogue) -> None:
+def test_an_empty_catalogue_has_no_rows(catalogue: EmbeddedCatalogue) -> None:
     """Its columns are all of length 0, so that nothing can be searched or listed."""
     snapshot = catalogue.snapshot()
     columns = (snapshot.live, snapshot.biases, snapshot.updated, snapshot.order, snapshot.vectors[:])
@@ -44,7 +44,9 @@ def test_an_empty_catalogue_has_no_rows(catalogue: Catalogue) -> None:
     assert (len(snapshot), snapshot.ids, snapshot.position("a")) == (0, (), None)
 
 
-def test_replaced_items_are_counted_and_keep_their_place(catalogue: Catalogue, path: Path, kind: VectorKind) -> None:
+def test_replaced_items_are_counted_and_keep_their_place(
+    catalogue: EmbeddedCatalogue, path: Path, kind: VectorKind
+) -> None:
     """An upsert tells new from replaced items; a replaced one keeps its position, now and after a restart."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
     assert catalogue.upsert([stored("c", 3.0), stored("a", 4.0)]) == (1, 1)
@@ -54,7 +56,7 @@ def test_replaced_items_are_counted_and_keep_their_place(catalogue: Catalogue, p
         assert list(contents(again).items()) == [("a", 4.0), ("b", 2.0), ("c", 3.0)]
 
 
-def test_all_of_an_item_is_replaced(catalogue: Catalogue, path: Path, kind: VectorKind) -> None:
+def test_all_of_an_item_is_replaced(catalogue: EmbeddedCatalogue, path: Path, kind: VectorKind) -> None:
     """Text, attributes, vectors, bias and time of a replaced item are the new ones, now and after a restart."""
     catalogue.upsert([stored("a", 1.0, "before", year=1979.0), stored("b", 5.0)])
     new = replace(stored("a", 2.0, "after", genres=["War"]), updated=1800000000.5)
@@ -69,7 +71,7 @@ def test_all_of_an_item_is_replaced(catalogue: Catalogue, path: Path, kind: Vect
         np.testing.assert_allclose(read.vector, new.vector, rtol=1e-6)
 
 
-def test_a_deleted_item_is_gone_and_comes_back_at_the_end(catalogue: Catalogue) -> None:
+def test_a_deleted_item_is_gone_and_comes_back_at_the_end(catalogue: EmbeddedCatalogue) -> None:
     """Deleting says which ids were unknown; an item upserted after its deletion is a new one."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
     assert catalogue.delete(["a", "x", "x", "a"]) == ("x",)
@@ -78,7 +80,7 @@ def test_a_deleted_item_is_gone_and_comes_back_at_the_end(catalogue: Catalogue) 
     assert list(contents(catalogue).items()) == [("b", 2.0), ("a", 3.0)]
 
 
-def test_a_snapshot_never_changes(catalogue: Catalogue) -> None:
+def test_a_snapshot_never_changes(catalogue: EmbeddedCatalogue) -> None:
     """A snapshot stays as it was, whatever is upserted and deleted meanwhile."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
     before = catalogue.snapshot()
@@ -102,7 +104,7 @@ def test_a_snapshot_never_changes(catalogue: Catalogue) -> None:
         ([stored("a", rating=np.inf)], r"items\[0\]\.attributes"),
     ],
 )
-def test_an_invalid_upsert_changes_nothing(catalogue: Catalogue, items: list[StoredItem], field: str) -> None:
+def test_an_invalid_upsert_changes_nothing(catalogue: EmbeddedCatalogue, items: list[StoredItem], field: str) -> None:
     """Doubled and empty ids, vectors of another width, and numbers that are not finite are rejected by index."""
     with pytest.raises(InvalidInput, match=field):
         catalogue.upsert(items)
@@ -110,7 +112,7 @@ def test_an_invalid_upsert_changes_nothing(catalogue: Catalogue, items: list[Sto
 
 
 def test_an_upsert_that_the_disk_has_no_room_for_changes_nothing(
-    catalogue: Catalogue, path: Path, kind: VectorKind
+    catalogue: EmbeddedCatalogue, path: Path, kind: VectorKind
 ) -> None:
     """A full disk fails the whole upsert, in memory as in the file, and the next one succeeds."""
     catalogue.upsert([stored("a", 1.0)])
@@ -127,7 +129,9 @@ def test_an_upsert_that_the_disk_has_no_room_for_changes_nothing(
         assert contents(again) == {"a": 1.0, "b": 3.0}
 
 
-def test_what_the_file_refused_leaves_no_trace_in_memory(catalogue: Catalogue, path: Path, kind: VectorKind) -> None:
+def test_what_the_file_refused_leaves_no_trace_in_memory(
+    catalogue: EmbeddedCatalogue, path: Path, kind: VectorKind
+) -> None:
     """After upserts that failed, all later ones are shown under their own ids, with their own texts and attributes."""
     catalogue.upsert([stored("a", 1.0, "text of a", name="a")])
     full = catalogue._store._connection
@@ -149,7 +153,7 @@ def test_what_the_file_refused_leaves_no_trace_in_memory(catalogue: Catalogue, p
 
 
 def test_an_error_in_the_middle_of_a_write_writes_nothing(
-    catalogue: Catalogue, path: Path, kind: VectorKind, monkeypatch: pytest.MonkeyPatch
+    catalogue: EmbeddedCatalogue, path: Path, kind: VectorKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever fails after some items were written, none of them is in the file or shown; the next upsert succeeds."""
     catalogue.upsert([stored("a", 1.0)])
@@ -194,7 +198,7 @@ def test_dead_rows_are_bounded(path: Path) -> None:
 
 
 def test_compaction_keeps_all_of_every_item(
-    catalogue: Catalogue, path: Path, kind: VectorKind, monkeypatch: pytest.MonkeyPatch
+    catalogue: EmbeddedCatalogue, path: Path, kind: VectorKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Texts, attributes, times and numbers stay with their items when dead rows are given up."""
     monkeypatch.setattr(rows_module, "_DEAD_ROWS", 0)
@@ -218,7 +222,7 @@ def test_compaction_keeps_all_of_every_item(
         assert (found.item, found.bias, found.updated) == (item.item, item.bias, item.updated)
 
 
-def test_what_a_snapshot_shows_cannot_be_written_to(catalogue: Catalogue) -> None:
+def test_what_a_snapshot_shows_cannot_be_written_to(catalogue: EmbeddedCatalogue) -> None:
     """None of its arrays can be changed by a reader, not by mistake either."""
     catalogue.upsert([stored("a", 1.0)])
     snapshot = catalogue.snapshot()
@@ -229,7 +233,7 @@ def test_what_a_snapshot_shows_cannot_be_written_to(catalogue: Catalogue) -> Non
             array[0] = 0
 
 
-def test_growing_keeps_what_was_there(catalogue: Catalogue) -> None:
+def test_growing_keeps_what_was_there(catalogue: EmbeddedCatalogue) -> None:
     """However often the buffers grow, the first items keep their times, places and numbers."""
     for number in range(40):
         catalogue.upsert([replace(stored(str(number), float(number)), updated=1e9 + number)])
@@ -246,7 +250,7 @@ def test_vectors_of_both_widths_count_as_memory(path: Path) -> None:
         assert catalogue.snapshot().vector_bytes == 2 * (6 + 3) * 4
 
 
-def test_a_deletion_that_the_file_refused_deletes_nothing(catalogue: Catalogue) -> None:
+def test_a_deletion_that_the_file_refused_deletes_nothing(catalogue: EmbeddedCatalogue) -> None:
     """Items that could not be deleted from the file are still recommended, and can be deleted later."""
     catalogue.upsert([stored("a", 1.0), stored("b", 2.0)])
     catalogue._store._connection.execute("PRAGMA query_only = ON")
@@ -258,7 +262,7 @@ def test_a_deletion_that_the_file_refused_deletes_nothing(catalogue: Catalogue) 
     assert contents(catalogue) == {"b": 2.0}
 
 
-def test_a_closed_catalogue_refuses_changes(catalogue: Catalogue) -> None:
+def test_a_closed_catalogue_refuses_changes(catalogue: EmbeddedCatalogue) -> None:
     """After close, an upsert fails and leaves the view as it was."""
     catalogue.close()
     with pytest.raises(CatalogueError):
@@ -276,7 +280,7 @@ def eager_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_readers_see_whole_items_while_others_write(catalogue: Catalogue) -> None:
+def test_readers_see_whole_items_while_others_write(catalogue: EmbeddedCatalogue) -> None:
     """Readers in other threads only ever see items whose numbers are all of one version."""
     ids = [str(number) for number in range(20)]
     catalogue.upsert([stored(item_id, 0.0) for item_id in ids])

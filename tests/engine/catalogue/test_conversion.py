@@ -12,7 +12,7 @@ from catalogues import FINGERPRINT, contents, opened, stored
 
 from emberline.engine.catalogue import conversion as conversion_module
 from emberline.engine.catalogue import store as store_module
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.catalogue.kinds import VectorKind
 from emberline.engine.errors import CatalogueError, InvalidInput
 from emberline.engine.records import Item, StoredItem
@@ -59,10 +59,10 @@ def test_the_space_of_large_vectors_is_freed(path: Path) -> None:
     """With wide vectors the file of an int8 catalogue is less than a third of what it was."""
     sizes = {"fingerprint": FINGERPRINT, "hidden": 384, "dimensions": 64}
     ones = np.ones(384, np.float32)
-    with Catalogue.open(path, **sizes) as catalogue:
+    with EmbeddedCatalogue.open(path, **sizes) as catalogue:
         catalogue.upsert([StoredItem(Item(str(number)), ones, ones[:64], 0.0, 0.0) for number in range(500)])
     large = path.stat().st_size
-    with Catalogue.open(path, kind="int8", **sizes):
+    with EmbeddedCatalogue.open(path, kind="int8", **sizes):
         assert path.with_name(f"{path.name}-wal").stat().st_size < large / 10
     assert path.stat().st_size < large / 3
 
@@ -71,15 +71,15 @@ def test_space_that_was_not_freed_is_freed_at_the_next_start(path: Path, monkeyp
     """After a kill between the conversion and the shrinking of the file, the next start shrinks it."""
     sizes = {"fingerprint": FINGERPRINT, "hidden": 384, "dimensions": 64}
     ones = np.ones(384, np.float32)
-    with Catalogue.open(path, **sizes) as catalogue:
+    with EmbeddedCatalogue.open(path, **sizes) as catalogue:
         catalogue.upsert([StoredItem(Item(str(number)), ones, ones[:64], 0.0, 0.0) for number in range(500)])
     large = path.stat().st_size
     with monkeypatch.context() as killed:
         killed.setattr(store_module, "compact", lambda _connection: None)
-        Catalogue.open(path, kind="int8", **sizes).close()
+        EmbeddedCatalogue.open(path, kind="int8", **sizes).close()
     assert path.stat().st_size == large
     for _ in range(2):
-        with Catalogue.open(path, kind="int8", **sizes) as catalogue:
+        with EmbeddedCatalogue.open(path, kind="int8", **sizes) as catalogue:
             assert len(catalogue.snapshot()) == 500
         assert path.stat().st_size < large / 3
 

@@ -86,9 +86,9 @@ def test_the_bundles_own_catalogue_is_refused(seed: Path, tmp_path: Path, link: 
 FULL = """
 import resource, sys
 from pathlib import Path
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as if the disk were full after a page
-Catalogue.open(Path(sys.argv[1]), Path(sys.argv[2]), fingerprint="a" * 64, hidden=6, dimensions=3)
+EmbeddedCatalogue.open(Path(sys.argv[1]), Path(sys.argv[2]), fingerprint="a" * 64, hidden=6, dimensions=3)
 """
 
 

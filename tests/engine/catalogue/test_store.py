@@ -15,7 +15,7 @@ import pytest
 from catalogues import DIMENSIONS, FINGERPRINT, HIDDEN, contents, opened, stored
 
 from emberline.engine.catalogue import connection as connection_module
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.catalogue.kinds import VECTOR_KINDS, VectorKind
 from emberline.engine.errors import CatalogueError
 
@@ -30,7 +30,7 @@ import os, signal, sys
 from pathlib import Path
 import numpy as np
 from emberline.engine.catalogue import conversion, store
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.records import Item, StoredItem
 
 def item(item_id, number):
@@ -38,7 +38,7 @@ def item(item_id, number):
 
 kind, converted = sys.argv[2], len(sys.argv) > 3
 sizes = {"fingerprint": "a" * 64, "hidden": 6, "dimensions": 3}
-catalogue = Catalogue.open(Path(sys.argv[1]), kind="fp32" if converted else kind, **sizes)
+catalogue = EmbeddedCatalogue.open(Path(sys.argv[1]), kind="fp32" if converted else kind, **sizes)
 catalogue.upsert([item("acknowledged", 1.0), item("replaced", 1.0)])
 changing = conversion if converted else store
 to_blobs = changing.to_blobs
@@ -55,7 +55,7 @@ if converted:
     catalogue.upsert(news)
     catalogue.close()
     changing.to_blobs = killing
-    Catalogue.open(Path(sys.argv[1]), kind=kind, **sizes)
+    EmbeddedCatalogue.open(Path(sys.argv[1]), kind=kind, **sizes)
 else:
     changing.to_blobs = killing
     catalogue.upsert(news)
@@ -85,7 +85,7 @@ def test_a_kill_while_vectors_are_made_smaller_leaves_them_as_they_were(path: Pa
 @pytest.mark.parametrize("begin", ["open", "create"])
 def test_the_connection_flushes_every_commit(path: Path, begin: str) -> None:
     """SQLite itself says that it writes through to the disk, and that the file's lock is kept."""
-    made = opened(path) if begin == "open" else Catalogue.create(path, FINGERPRINT, HIDDEN, DIMENSIONS)
+    made = opened(path) if begin == "open" else EmbeddedCatalogue.create(path, FINGERPRINT, HIDDEN, DIMENSIONS)
     with made as catalogue:
         connection = catalogue._store._connection
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
@@ -96,7 +96,7 @@ UNFLUSHED = """
 import ctypes, errno, platform, struct, sys
 from pathlib import Path
 import numpy as np
-from emberline.engine.catalogue.catalogue import Catalogue
+from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.errors import CatalogueError
 from emberline.engine.records import Item, StoredItem
 
@@ -115,7 +115,7 @@ def without_flushes():
     for option, first, second in ((38, 1, None), (22, 2, program)):  # no new privileges, filter
         assert libc.prctl(option, ctypes.c_ulong(first), second, 0, 0) == 0, ctypes.get_errno()
 
-with Catalogue.open(Path(sys.argv[1]), fingerprint="a" * 64, hidden=6, dimensions=3) as catalogue:
+with EmbeddedCatalogue.open(Path(sys.argv[1]), fingerprint="a" * 64, hidden=6, dimensions=3) as catalogue:
     catalogue.upsert([item("before")])
     without_flushes()
     for change in (lambda: catalogue.upsert([item("unflushed")]), lambda: catalogue.delete(["before"])):
@@ -210,7 +210,7 @@ def test_a_vector_of_another_width_in_the_file_is_damage(path: Path, kind: Vecto
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_two_servers_cannot_share_a_catalogue(catalogue: Catalogue, path: Path, kind: VectorKind) -> None:
+def test_two_servers_cannot_share_a_catalogue(catalogue: EmbeddedCatalogue, path: Path, kind: VectorKind) -> None:
     """The second to open a file is told that another process holds it, and can have it when that one is gone."""
     with pytest.raises(CatalogueError, match=r"held by another process.*--catalogue"):
         opened(path, kind=kind)
@@ -253,7 +253,7 @@ def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, path: Path) -> No
 def test_create_does_not_overwrite(seed: Path) -> None:
     """An existing file is not overwritten."""
     with pytest.raises(CatalogueError, match="exists"):
-        Catalogue.create(seed, FINGERPRINT, HIDDEN, DIMENSIONS)
+        EmbeddedCatalogue.create(seed, FINGERPRINT, HIDDEN, DIMENSIONS)
 
 
 def test_an_altered_byte_is_detected(path: Path) -> None:
@@ -272,7 +272,7 @@ def test_a_seed_is_read_in_place(seed: Path) -> None:
     sizes = {"fingerprint": FINGERPRINT, "hidden": HIDDEN, "dimensions": DIMENSIONS}
     seed.parent.chmod(0o500)
     before = seed.read_bytes()
-    with Catalogue.read_only(seed, **sizes) as first, Catalogue.read_only(seed, **sizes) as second:
+    with EmbeddedCatalogue.read_only(seed, **sizes) as first, EmbeddedCatalogue.read_only(seed, **sizes) as second:
         assert contents(first) == contents(second) == {"1": 1.0, "2": 2.0}
         with pytest.raises(CatalogueError, match="cannot be opened for writing"):
             first.upsert([stored("3")])
@@ -280,6 +280,6 @@ def test_a_seed_is_read_in_place(seed: Path) -> None:
         assert [entry.name for entry in seed.parent.iterdir()] == [seed.name]
     assert seed.read_bytes() == before
     with pytest.raises(CatalogueError, match=f"{FINGERPRINT}.*{'b' * 64}"):
-        Catalogue.read_only(seed, **sizes | {"fingerprint": "b" * 64})
+        EmbeddedCatalogue.read_only(seed, **sizes | {"fingerprint": "b" * 64})
     with pytest.raises(CatalogueError, match="missing"):
-        Catalogue.read_only(seed.with_name("nothing.sqlite"), **sizes)
+        EmbeddedCatalogue.read_only(seed.with_name("nothing.sqlite"), **sizes)

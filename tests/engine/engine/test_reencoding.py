@@ -27,10 +27,9 @@ def source(tmp_path: Path) -> Iterator[Catalogue]:
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Iterator[Catalogue]:
+def target(source: Catalogue) -> Iterator[Catalogue]:
     """An empty one of the new encoder."""
-    path = tmp_path / "live.sqlite"
-    with Catalogue.beside(path, fingerprint=NEW, hidden=HIDDEN, dimensions=DIMENSIONS) as catalogue:
+    with source.successor(fingerprint=NEW, hidden=HIDDEN, dimensions=DIMENSIONS, kind="fp32") as catalogue:
         yield catalogue
 
 
@@ -127,7 +126,7 @@ def test_leftovers_of_an_earlier_one_are_no_obstacle(source: Catalogue, tmp_path
     """A process that was killed while it encoded leaves a file, which the next one does not read."""
     for suffix in ("", "-wal", "-journal"):
         (tmp_path / f"live.sqlite.reloading{suffix}").write_bytes(b"nonsense")
-    with Catalogue.beside(tmp_path / "live.sqlite", fingerprint=NEW, hidden=HIDDEN, dimensions=DIMENSIONS) as target:
+    with source.successor(fingerprint=NEW, hidden=HIDDEN, dimensions=DIMENSIONS, kind="fp32") as target:
         assert contents(target) == {}
 
 
