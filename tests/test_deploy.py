@@ -75,7 +75,7 @@ def test_the_extras_that_pip_installs_exist() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     (line,) = [line for line in _of("RUN") if "pip install" in line]
     named = re.findall(r"\.\[([\w,-]+)\]", line)
-    assert named == ["cpu,http"]
+    assert named == ["cpu,http,postgres"]
     assert set(named[0].split(",")) <= extras.keys()
     assert (ROOT / "constraints.txt").exists()
 

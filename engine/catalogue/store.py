@@ -72,7 +72,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, seed: Path | None, meta: Meta, *, new: bool = False) -> Store:
-        """Open a live catalogue's file; see `EmbeddedCatalogue.open`. With `new`, one that has items already is refused."""
+        """Open a live catalogue's file; see `EmbeddedCatalogue.open`. With `new`, one that has items is refused."""
         if seed is not None and path.exists() and seed.exists() and path.samefile(seed):
             raise CatalogueError(
                 f"{path} is the bundle's own catalogue, and a bundle never changes; name another file with "
