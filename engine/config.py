@@ -82,6 +82,15 @@ class EngineConfig:
             "start-up, and never larger."
         ),
     ] = "fp32"
+    approximate_from: Annotated[
+        int,
+        Setting(
+            "Number of items from which Recommend searches an index instead of comparing all items; 0: it compares "
+            "all. An index finds nearly all of the best items in a fraction of the time, and takes 0.5 KB an item and "
+            "minutes of a core for a million. Needs the extra `ann`.",
+            at_least=0,
+        ),
+    ] = 0
     reencode: Annotated[
         bool,
         Setting(

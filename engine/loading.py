@@ -10,6 +10,7 @@ from .batching.calibration import CostFile, machine, measure, warm_up
 from .batching.cost_model import CostModel
 from .bundle import Bundle, Manifest
 from .catalogue.catalogue import Catalogue
+from .catalogue.indexer import check_installed
 from .catalogue.meta import Meta
 from .catalogue.texts import text_lengths
 from .config import EngineConfig
@@ -56,8 +57,9 @@ def load(
         BundleError: the bundle cannot be used.
         CatalogueError: the live catalogue cannot be used.
         DeviceUnavailable: none of the requested devices can run here.
-        MissingExtra: ONNX Runtime is not installed.
+        MissingExtra: ONNX Runtime is not installed, or what a setting needs.
     """
+    check_installed(config.approximate_from)
     bundle = Bundle.open(config.bundle, config.require_signature)
     manifest = bundle.manifest
     tokenizer = TextTokenizer(bundle.layout.tokenizer, manifest.max_length)
@@ -71,6 +73,7 @@ def load(
         catalogue = config.catalogue_location.open(
             bundle.layout.catalogue, catalogue_meta(manifest, config), deferred=deferred
         )
+    catalogue.index_from(config.approximate_from)
     return EngineComponents(bundle, tokenizer, placement, heads, catalogue, costs)
 
 

@@ -15,6 +15,7 @@ from typing import Self
 
 from emberline.engine.records import StoredItem
 
+from .indexer import Indexer
 from .kinds import VectorKind
 from .meta import Meta
 from .rows import Rows
@@ -33,6 +34,7 @@ class Catalogue(ABC):
         """
         self._meta = meta
         self._ready = True
+        self._indexer: Indexer | None = None
         self._rows = Rows(meta.hidden, meta.dimensions, meta.kind, expected)
         self._snapshot = self._rows.empty()
 
@@ -140,9 +142,16 @@ class Catalogue(ABC):
             CatalogueError: the place cannot be taken; the other catalogue stays open.
         """
 
-    @abstractmethod
+    def index_from(self, items: int) -> None:
+        """Keep an index of the items for approximate search, in the background, once there are this many; 0: never."""
+        if items and self._indexer is None:
+            self._indexer = Indexer(self.snapshot, items)
+
     def close(self) -> None:
         """Close the storage. Snapshots stay valid."""
+        if self._indexer:
+            self._indexer.close()
+            self._indexer = None
 
     @abstractmethod
     def discard(self) -> None:

@@ -167,11 +167,11 @@ class EmbeddedCatalogue(Catalogue):
 
     def close(self) -> None:
         """Close the file. Snapshots stay valid."""
+        super().close()
         with self._lock:
             self._store.close()
 
     def discard(self) -> None:
         """Close the file and remove it."""
-        with self._lock:
-            self._store.close()
-            self._store.remove()
+        self.close()
+        self._store.remove()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from emberline.engine.records import Floats, Item, StoredItem, Value
 
 from .columns import Columns, Mask
+from .neighbours import Neighbours
 from .stored_vectors import StoredVectors
 
 
@@ -34,6 +35,7 @@ class Contents:
         previous: row that held the item before, or -1.
         latest: newest row of each id, dead or live.
         columns: attribute values, for filters.
+        neighbours: index of the vectors, for large catalogues.
     """
 
     ids: list[str]
@@ -42,6 +44,7 @@ class Contents:
     previous: list[int]
     latest: dict[str, int]
     columns: Columns
+    neighbours: Neighbours
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Ranking the catalogue for a user: exact search, filters, exclusions and diversity."""
+"""Ranking the catalogue for a user: search, filters, exclusions and diversity."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from emberline.engine.catalogue.columns import Mask
 from emberline.engine.catalogue.snapshot import Snapshot
 from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Filter, Floats, RecommendRequest
+
+from .candidates import best_candidates
 
 #: Diversity selects from a pool of the best items: this many per requested item, and at least this many in all. A
 #: larger pool lets in items that the user hardly likes, and costs time.
@@ -68,16 +70,16 @@ def rank(
     _check(request, user_vector)
     left_out = () if request.include_history else history
     allowed = passing(snapshot, request.filters, request.exclude_ids, fields, left_out)
-    candidates = np.flatnonzero(allowed)  # (C,)
-    scores = snapshot.vectors @ (user_vector / np.float32(temperature)) + snapshot.biases  # (R,)
-    count = min(request.k, len(candidates))
-    if request.diversity == 0.0:
-        rows = _best(candidates, scores, snapshot.order, count)
-    else:
-        pool = _best(candidates, scores, snapshot.order, min(max(_POOL_PER_ITEM * count, _MIN_POOL), len(candidates)))
-        vectors = _without(snapshot.vectors[pool], repeated)
-        rows = pool[_diverse(vectors, scores[pool], count, request.diversity)]
-    return RankedRows(rows, scores[rows], len(candidates))
+    needed = request.k if request.diversity == 0.0 else max(_POOL_PER_ITEM * request.k, _MIN_POOL)
+    query = user_vector / np.float32(temperature)
+    candidates, scores, considered = best_candidates(snapshot, query, allowed, needed)
+    chosen = _best(scores, snapshot.order[candidates], min(needed, len(candidates)))
+    rows, scores = candidates[chosen], scores[chosen]
+    if request.diversity > 0.0:
+        vectors = _without(snapshot.vectors[rows], repeated)
+        diverse = _diverse(vectors, scores, min(request.k, len(rows)), request.diversity)
+        rows, scores = rows[diverse], scores[diverse]
+    return RankedRows(rows, scores, considered)
 
 
 def nearest(snapshot: Snapshot, vector: Floats, allowed: Mask, k: int, repeated: slice = _NONE) -> RankedRows:
@@ -95,8 +97,9 @@ def nearest(snapshot: Snapshot, vector: Floats, allowed: Mask, k: int, repeated:
         rows = candidates[start : start + _NORM_ROWS]
         lengths[rows] = np.linalg.norm(_without(snapshot.vectors[rows], repeated), axis=1)
     similarities: Floats = np.clip(products / np.maximum(lengths, np.float32(1e-12)), -1.0, 1.0).astype(np.float32)
-    rows = _best(candidates, similarities, snapshot.order, min(k, len(candidates)))
-    return RankedRows(rows, similarities[rows], len(candidates))
+    similarities = similarities[candidates]
+    chosen = _best(similarities, snapshot.order[candidates], min(k, len(candidates)))
+    return RankedRows(candidates[chosen], similarities[chosen], len(candidates))
 
 
 def _check(request: RecommendRequest, user_vector: Floats) -> None:
@@ -157,15 +160,14 @@ def _passing(snapshot: Snapshot, condition: Filter, name: str, fields: Collectio
     return column.matches(condition, rows) ^ condition.exclude
 
 
-def _best(candidates: NDArray[np.int64], scores: Floats, order: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """Return the k candidates with the highest scores, equal ones in the catalogue's order, (k,)."""
-    among = scores[candidates]
-    if k < len(candidates):
-        bound = np.partition(among, len(among) - k)[len(among) - k]  # the k-th best score
-        candidates = candidates[np.flatnonzero(among >= bound)]
-        among = scores[candidates]
-    # Ties at the k-th score leave more than k candidates here.
-    return candidates[np.lexsort((order[candidates], -among))[:k]]
+def _best(scores: Floats, order: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Return the indices of the k highest scores (C,), equal ones by their sort keys (C,), best first, (k,)."""
+    indices = np.arange(len(scores))
+    if k < len(scores):
+        bound = np.partition(scores, len(scores) - k)[len(scores) - k]  # the k-th best score
+        indices = np.flatnonzero(scores >= bound)
+    # Ties at the k-th score leave more than k here.
+    return indices[np.lexsort((order[indices], -scores[indices]))[:k]]
 
 
 def _without(vectors: Floats, repeated: slice) -> Floats:

@@ -11,7 +11,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from emberline.engine.errors import CatalogueError
+from emberline.engine.errors import EmberlineError
 
 from .database import Connection, Database, first_line
 
@@ -66,7 +66,7 @@ class Follower:
                         _log.warning("%s is back, and the catalogue is current", self._database.name)
                         connected = True
                     self._follow(connection)
-            except (psycopg.Error, CatalogueError) as error:
+            except (psycopg.Error, EmberlineError) as error:
                 if connected and not self._ending.is_set():
                     _log.warning(
                         "%s is not available (%s); the catalogue in memory is served until it is back",
@@ -74,6 +74,9 @@ class Follower:
                         first_line(error),
                     )
                 connected = False
+                self._ending.wait(_PAUSE)
+            except Exception:  # a fault of ours must not leave the view behind for ever
+                _log.exception("the catalogue could not be brought up to date; trying again")
                 self._ending.wait(_PAUSE)
 
     def _follow(self, connection: Connection) -> None:

@@ -155,6 +155,7 @@ class SharedCatalogue(Catalogue):
 
     def close(self) -> None:
         """Stop following, and close the connections. Snapshots stay valid."""
+        super().close()
         self._follower.close()
         self._release()
         with self._writing:
