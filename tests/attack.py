@@ -226,7 +226,7 @@ def damaged_messages(server: AttackedServer) -> AttackOutcome:
     codes: Counter[str] = Counter()
     faults, slowest = 0, 0.0
     for contract in fuzzing.CONTRACTS:
-        result = asyncio.run(fuzzing.fuzz(server.address, contract, calls=10_000, seed=7))
+        result = fuzzing.fuzz(server.address, contract, calls=10_000, seed=7)
         codes += result.codes
         faults += len(result.faults)
         slowest = max(slowest, result.slowest)
