@@ -131,6 +131,18 @@ class Examples:
             ratings=tuple(ratings[some] for ratings, some in zip(self.ratings, kept, strict=True)),
         )
 
+    def without_users(self, users: Indexes) -> Examples:
+        """The same users and columns, without a row of some of these."""
+        gone = set(users.tolist())
+        none = np.empty(0, dtype=np.int64)
+        return replace(
+            self,
+            likes=tuple(none if user in gone else likes for user, likes in enumerate(self.likes)),
+            rated=tuple(none if user in gone else rated for user, rated in enumerate(self.rated)),
+            liked=tuple(liked[:0] if user in gone else liked for user, liked in enumerate(self.liked)),
+            ratings=tuple(ratings[:0] if user in gone else ratings for user, ratings in enumerate(self.ratings)),
+        )
+
     @classmethod
     def of(cls, dataset: Dataset, split: Split) -> Examples:
         """Take the examples out of a split's training rows."""

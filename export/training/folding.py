@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from emberline.engine.scoring.history import pool
 from emberline.export.model import Emberline
 
-from .blending import top
+from .blending import top_by_item
 from .config import TrainConfig
 from .examples import Examples, Floats
 from .table import ItemTable
@@ -30,6 +30,10 @@ ITEMS: Final = 8
 ASKED: Final = 1000
 #: Weights of the factors in the scores of known items that are tried, in deviations of what users think by them.
 KNOWN: Final = (0.0, 0.05, 0.1, 0.2, 0.4)
+#: Standard errors by which factors have to help.
+CLEARLY: Final = 1.0
+#: Of so many users one is held out to choose among these.
+HELD_OUT: Final = 4
 #: What has to be left, as a share of what is found without factors.
 KEPT: Final = 0.99
 #: Likes by which users are known when a weight is measured; None: all.
@@ -71,15 +75,14 @@ def factors_of(examples: Examples, config: TrainConfig) -> int:
 
 
 @torch.no_grad()
-def extend(model: Emberline, table: ItemTable, factors: Factors) -> tuple[Emberline, ItemTable]:
-    """Copies of a model and its table with factors behind what is trained; what they gave, they give.
-
-    Factors do not count in the scores of known items as yet, and texts place items nowhere among them.
+def extend(model: Emberline, table: ItemTable, factors: Factors, weight: float) -> tuple[Emberline, ItemTable]:
+    """Copies of a model and its table with factors behind what is trained; texts place items nowhere among them as yet.
 
     Args:
         model: without factors and without a wide part; the encoder is shared.
         table: of n items.
         factors: of the same items.
+        weight: how much factors count in the scores of known items.
     """
     old, count = model.config, factors.items.shape[1]
     # As long as what is trained, so that in cosines one counts about as much as the other.
@@ -96,49 +99,55 @@ def extend(model: Emberline, table: ItemTable, factors: Factors) -> tuple[Emberl
     wider = ItemTable(len(table.biases), config.dimensions)
     wider.vectors[:, : config.trained] = table.vectors
     wider.vectors[:, config.matched :] = length * torch.from_numpy(factors.items)
+    wider.vectors[:, config.trained : config.matched] = weight * wider.vectors[:, config.matched :]
     wider.biases.copy_(table.biases)
     return made.eval(), wider
 
 
 @torch.no_grad()
-def weigh(model: Emberline, table: ItemTable, examples: Examples, profiles: Tensor) -> float:
-    """Let factors count in the scores of known items as far as that helps to foresee the likes of the validation rows.
+def weigh(model: Emberline, table: ItemTable, examples: Examples, profiles: Tensor, config: TrainConfig) -> float:
+    """How much factors should count in the scores of known items, for the likes of the validation rows.
+
+    Asked are some users whom these factors do not know of, as they will not know of new users.
 
     Args:
-        model: with factors.
+        model: without factors.
         table: of n items.
         examples: who likes what.
         profiles: (u, H).
+        config: of the factors.
 
     Returns:
-        The weight.
+        The weight, for `extend`.
     """
-    config = model.config
-    asked = np.flatnonzero([len(later) > 0 for later in examples.later])[:ASKED]
+    held_out = np.arange(len(examples.users)) % HELD_OUT == 0
+    asked = np.flatnonzero(held_out & [len(later) > 0 for later in examples.later])[:ASKED]
     if not len(asked):
         return 0.0
+    rest = examples.without_users(np.flatnonzero(held_out))
+    model, table = extend(model, table, Factors.of(rest, config), 0.0)
+    level(model, table, examples, profiles)
     right = np.zeros((len(asked), len(table.biases)), dtype=np.bool_)
     met = np.zeros_like(right)
     for row, user in enumerate(asked):
         right[row, examples.later[user]] = True
         met[row, examples.rated[user]] = True
-    worth = np.zeros((len(LIKES), len(KNOWN)))
+    worth = np.zeros((len(LIKES), len(KNOWN), len(table.biases)))
     rng = np.random.default_rng(0)
+    trained, matched = model.config.trained, model.config.matched
     for row, most in enumerate(LIKES):
         likes = tuple(rng.permutation(examples.likes[user])[:most] for user in asked)
         users = known_users(model, table, replace(examples, likes=likes), profiles[torch.from_numpy(asked)])
-        trained = model.similarity(users, table.vectors, table.biases).numpy()
-        folded = users[:, config.trained : config.matched].numpy() / config.temperature
-        opinions = folded @ table.vectors[:, config.matched :].numpy().T
+        scores = model.similarity(users, table.vectors, table.biases).numpy()
+        opinions = (users[:, trained:matched] / model.config.temperature @ table.vectors[:, matched:].T).numpy()
         for place, weight in enumerate(KNOWN):
-            scores = np.where(met, -np.inf, trained + np.float32(weight) * opinions)
-            worth[row, place] = top(scores, right)
-    ratios = worth / np.maximum(worth[:, :1], 1e-9)
+            worth[row, place] = top_by_item(np.where(met, -np.inf, scores + np.float32(weight) * opinions), right)
+    whole = worth.sum(axis=2)
     # For nobody worse, however little is known of them: the mean of those who win would hide it.
-    kept = np.where((ratios >= KEPT).all(axis=0), ratios.mean(axis=0), 0.0)
-    weight = KNOWN[int(np.argmax(kept))]
-    table.vectors[:, config.trained : config.matched] = weight * table.vectors[:, config.matched :]
-    return weight
+    kept = (whole >= KEPT * whole[:, :1]).all(axis=0)
+    gains = (worth - worth[:, :1]).sum(axis=0)  # (weights, n); errors are by item, as in `MeasuredPlacement.beats`
+    clear = gains.sum(axis=1) > CLEARLY * gains.std(axis=1) * len(table.biases) ** 0.5
+    return KNOWN[int(np.argmax(np.where(kept & clear, whole.sum(axis=0), 0.0)))]
 
 
 @torch.no_grad()

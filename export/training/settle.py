@@ -115,7 +115,11 @@ class Settler:
             return model, table, MeasuredPlacement((), mixed=False, share=0.0, items=np.empty(0)).as_dict()
         features = self.features(model, bank)
         trained = placed(model, self.words.shape[1])
-        measured = self._measuring(model, table, bank)
+        profiles = self.profiles.vectors(bank)
+        weight = 0.0
+        if factors_of(self.examples, self.config):
+            weight = weigh(model, table, self.examples, profiles, self.config)
+        measured = self._measuring(model, table, bank, weight)
         aim = measured.aim(features)
         closed_form, steps = measured.foreseen(aim, features), measured.steps(trained, features)
         ranked = measured.ranked(aim, closed_form, steps)
@@ -131,11 +135,10 @@ class Settler:
         scale, offset = aim.scale(self.examples, foreseen, measured.columns, share)
         if self.examples.aside.any() and self.config.new_item_level:
             offset += measured.offset(aim, scale * foreseen, share, offset)
-        profiles = self.profiles.vectors(bank)
         if share:
-            model, table = extend(model, table, Factors.of(self.examples, self.config))
+            model, table = extend(model, table, Factors.of(self.examples, self.config), weight)
             level(model, table, self.examples, profiles)
-            summary["weight of factors"] = weigh(model, table, self.examples, profiles)
+            summary["weight of factors"] = weight
         last = self._known(model, table, measured.teacher, bank).aim(features)
         rows = last.shared(last.rows, best.share).astype(np.float32)
         known = np.flatnonzero(self.examples.known)
@@ -159,11 +162,11 @@ class Settler:
     def _known(self, model: Emberline, table: ItemTable, teacher: Teacher, bank: Bank) -> Known:
         return Known(model, table, teacher, self.examples, self.profiles.vectors(bank), self.choice)
 
-    def _measuring(self, model: Emberline, table: ItemTable, bank: Bank) -> Known:
+    def _measuring(self, model: Emberline, table: ItemTable, bank: Bank, weight: float) -> Known:
         """With factors that know nothing of the items aside, where there are some."""
         if not factors_of(self.examples, self.config):
             return self._known(model, table, self.teacher, bank)
         rest = self.examples.without(np.flatnonzero(self.examples.aside))
-        model, table = extend(model, table, Factors.of(rest, self.config))
+        model, table = extend(model, table, Factors.of(rest, self.config), weight)
         level(model, table, rest, self.profiles.vectors(bank))
         return self._known(model, table, self.teacher, bank)

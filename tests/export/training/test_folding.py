@@ -71,7 +71,7 @@ def test_nothing_that_was_trained_changes(
 ) -> None:
     """Scores of known items, attributes, probabilities and ratings are those of before; texts say what they said."""
     with torch.no_grad():
-        wider, longer = extend(model, table, factors)
+        wider, longer = extend(model, table, factors, 0.0)
         h = torch.nn.functional.normalize(torch.randn(5, HIDDEN), dim=1)
         answers = []
         for one, items in ((model, table), (wider, longer)):
@@ -88,7 +88,7 @@ def test_a_text_is_matched_by_its_factors_and_remembered_by_them(
     model: Emberline, table: ItemTable, factors: Factors
 ) -> None:
     """What is matched is as strong as it is set; what a history is made of is not changed by that."""
-    wider, _ = extend(model, table, factors)
+    wider, _ = extend(model, table, factors, 0.0)
     count, trained = wider.config.factors, wider.config.trained
     with torch.no_grad():
         torch.nn.init.normal_(wider.item_tower.text.weight)
@@ -102,7 +102,7 @@ def test_opinions_are_of_unit_deviation(
     model: Emberline, table: ItemTable, learnt: Examples, factors: Factors, profiles: torch.Tensor
 ) -> None:
     """Whatever the length of the factors, users' opinions by them are as far apart as those of a teacher."""
-    wider, longer = extend(model, table, factors)
+    wider, longer = extend(model, table, factors, 0.0)
     level(wider, longer, learnt, profiles)
     config = wider.config
     users = known_users(wider, longer, learnt, profiles)[:, config.trained : config.matched]
@@ -111,28 +111,40 @@ def test_opinions_are_of_unit_deviation(
 
 
 def test_known_items_are_weighed_by_later_likes(
-    model: Emberline, table: ItemTable, learnt: Examples, factors: Factors, profiles: torch.Tensor
+    model: Emberline,
+    table: ItemTable,
+    learnt: Examples,
+    factors: Factors,
+    profiles: torch.Tensor,
+    config: TrainConfig,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Beside what tells nothing factors count; without likes to come they do not."""
+    monkeypatch.setattr("emberline.export.training.folding.LIKES", (None,))
     with torch.no_grad():
         table.vectors.mul_(1e-3)
-    wider, longer = extend(model, table, factors)
-    level(wider, longer, learnt, profiles)
-    weight = weigh(wider, longer, learnt, profiles)
+    rng = np.random.default_rng(0)
+    liking = [rng.permutation(np.flatnonzero(learnt.items % 6 == user % 6)) for user in learnt.users]
+    first, later = tuple(some[:16] for some in liking), tuple(some[16:24] for some in liking)
+    liked = tuple(np.ones(len(likes), dtype=np.bool_) for likes in first)
+    ratings = tuple(likes.astype(np.float32) for likes in first)
+    known = replace(learnt, likes=first, rated=first, liked=liked, ratings=ratings, later=later)
+    weight = weigh(model, table, known, profiles, config)
     assert weight in KNOWN[1:]
-    config = wider.config
+    wider, longer = extend(model, table, factors, weight)
+    shape = wider.config
     vectors = longer.vectors.detach()
-    matched, folded = vectors[:, config.trained : config.matched], vectors[:, config.matched :]
+    matched, folded = vectors[:, shape.trained : shape.matched], vectors[:, shape.matched :]
     torch.testing.assert_close(matched, weight * folded)
     nothing = tuple(np.empty(0, dtype=np.int64) for _ in learnt.later)
-    assert weigh(wider, longer, replace(learnt, later=nothing), profiles) == 0.0
+    assert weigh(model, table, replace(learnt, later=nothing), profiles, config) == 0.0
 
 
 def test_a_model_with_factors_is_read_as_it_was_written(
     model: Emberline, table: ItemTable, factors: Factors, tmp_path: Path
 ) -> None:
     """Its shape and all its numbers come back."""
-    wider, _ = extend(model, table, factors)
+    wider, _ = extend(model, table, factors, 0.0)
     wider.item_tower.strength.fill_(2.0)
     wider.save(tmp_path)
     found = Emberline.load(tmp_path)
