@@ -60,17 +60,18 @@ class Coverage:
         there: dict[str, bool] = {}
         for start in range(0, len(texts), _BATCH):
             for row, encoding in enumerate(whole.encode_batch(texts[start : start + _BATCH]), start=start):
+                ids = encoding.ids  # a list of its own at every access
                 own = [place for place, special in enumerate(encoding.special_tokens_mask) if not special]
-                longest = max(longest, len(encoding.ids))
+                longest = max(longest, len(ids))
                 tokens += len(own)
-                strange = sum(encoding.ids[place] == nothing for place in own)
+                strange = sum(ids[place] == nothing for place in own)
                 unknown += strange
                 if strange and not example:
                     example = texts[row]
                 read = len(texts[row])
-                if len(encoding.ids) > max_length:
+                if len(ids) > max_length:
                     cut += 1
-                    kept = max_length - (len(encoding.ids) - len(own))
+                    kept = max_length - (len(ids) - len(own))
                     read = encoding.offsets[own[kept - 1]][1] if kept > 0 else 0
                 if row < len(items):
                     for name, begin in _beginnings(items[row][0], dataset.description.item.fields):
