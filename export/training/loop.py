@@ -63,6 +63,7 @@ def train(
     if config.vocabulary:
         source, pruning = pruned(source, [*dataset.item_texts(), *dataset.user_texts()], config.vocabulary)
     if not resume:
+        _check(folder, settings, resume=False, again=again)  # another training may have begun there meanwhile
         _begin(folder, dataset, settings)
         if pruning is not None:
             folder.vocabulary.write_text(json.dumps(pruning.as_dict(), indent=2) + "\n", encoding="utf-8")

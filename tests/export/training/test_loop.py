@@ -13,6 +13,7 @@ from emberline.engine.errors import ConfigError, DataError
 from emberline.engine.records import Item
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
+from emberline.export.training import loop
 from emberline.export.training.config import TrainConfig
 from emberline.export.training.loop import train
 from emberline.export.training.run import RunFolder
@@ -170,6 +171,21 @@ def test_a_run_is_not_overwritten(
     """Training into a folder that holds a run is refused, and says how to go on."""
     with pytest.raises(ConfigError, match="holds a run already; go on with it with --resume, replace it with --again"):
         train(dataset, parts, config, unbroken[1].root)
+
+
+def test_two_trainings_do_not_share_a_folder(
+    dataset: Dataset, parts: Split, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that begins while another one still loads its encoder keeps the folder; the later one is refused."""
+
+    def load_slowly(*given: object) -> object:
+        (tmp_path / "config.json").write_text("of the other")
+        return None
+
+    monkeypatch.setattr(loop, "load", load_slowly)
+    with pytest.raises(ConfigError, match="holds a run already"):
+        train(dataset, parts, config, tmp_path)
+    assert (tmp_path / "config.json").read_text() == "of the other"
 
 
 def test_other_settings_cannot_be_resumed(
