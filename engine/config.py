@@ -43,12 +43,13 @@ class EngineConfig:
         ),
     ] = None
     precision: Annotated[
-        ServedPrecision,
+        ServedPrecision | None,
         Setting(
             "Precision of the encoder. fp32 is the reference. int8 is the fastest on a CPU; the bundle's report says "
-            "what it costs. On a GPU fp16 is fast and safe; int8 needs TensorRT, which takes the bundle's int8-trt."
+            "what it costs. On a GPU fp16 is fast and safe; int8 needs TensorRT, which takes the bundle's int8-trt.",
+            shown_default="fp32, or the bundle's only precision",
         ),
-    ] = "fp32"
+    ] = None
     device: Annotated[
         str,
         Setting(
@@ -191,6 +192,11 @@ class EngineConfig:
             parse_devices(self.device)
         except ConfigError as error:
             raise SettingRefused("EngineConfig", "device", str(error).removeprefix("device ")) from None
+
+    @property
+    def served_precision(self) -> ServedPrecision:
+        """The precision that was asked for, or the default."""
+        return self.precision or "fp32"
 
     @property
     def live_catalogue(self) -> Path:

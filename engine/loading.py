@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from .batching.calibration import CostFile, machine, measure, warm_up
+from .batching.calibration import CALIBRATION_SECONDS, CostFile, machine, measure, read_costs, warm_up
 from .batching.cost_model import CostModel
 from .bundle import Bundle, Manifest
 from .catalogue.catalogue import Catalogue
@@ -14,12 +15,16 @@ from .catalogue.indexer import check_installed
 from .catalogue.meta import Meta
 from .catalogue.texts import text_lengths
 from .config import EngineConfig
+from .machine import trim_memory
 from .runtime.engine_cache import default_cache
 from .runtime.ort import import_runtime
 from .runtime.placement import Placement, place
 from .runtime.providers import PROVIDERS
 from .scoring.heads import Heads
 from .text.tokenizer import TextTokenizer
+
+#: Seconds for measuring the encoder's speed where nothing is written, so that each start would do it again.
+_DEFERRED_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ def load(
     Args:
         config: the settings.
         opened: returns an open catalogue for a bundle; None: the live one of the settings is opened.
-        deferred: whether a live catalogue that does not exist is created by the first change, and not now.
+        deferred: whether nothing is written before the first change: it creates the live catalogue if there is none,
+            and the encoder's speed, if nobody has remembered it, is measured in passing.
 
     Raises:
         BundleError: the bundle cannot be used.
@@ -62,18 +68,19 @@ def load(
     check_installed(config.approximate_from)
     bundle = Bundle.open(config.bundle, config.require_signature)
     manifest = bundle.manifest
-    tokenizer = TextTokenizer(bundle.layout.tokenizer, manifest.max_length)
+    tokenizer = TextTokenizer(bundle.file(bundle.layout.tokenizer), manifest.max_length)
     placement = place(bundle, config, lambda: text_lengths(bundle))
     heads = Heads(bundle)
-    costs = _costs(bundle, config, placement)
+    costs = _costs(bundle, config, placement, deferred)
     # Last, because a failure after it would leave the file locked.
     if opened:
         catalogue = opened(manifest)
     else:
         catalogue = config.catalogue_location.open(
-            bundle.layout.catalogue, catalogue_meta(manifest, config), deferred=deferred
+            bundle.file(bundle.layout.catalogue), catalogue_meta(manifest, config), deferred=deferred
         )
     catalogue.index_from(config.approximate_from)
+    trim_memory()
     return EngineComponents(bundle, tokenizer, placement, heads, catalogue, costs)
 
 
@@ -82,7 +89,7 @@ def catalogue_meta(manifest: Manifest, config: EngineConfig) -> Meta:
     return Meta(manifest.fingerprint, manifest.hidden, manifest.dimensions, config.catalogue_vectors)
 
 
-def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostModel:
+def _costs(bundle: Bundle, config: EngineConfig, placement: Placement, deferred: bool) -> CostModel:
     """Warm the sessions up, and return the remembered cost model or measure a new one."""
     session, manifest = placement.session, bundle.manifest
     for opened in {session, *placement.latency_sessions}:
@@ -101,4 +108,10 @@ def _costs(bundle: Bundle, config: EngineConfig, placement: Placement) -> CostMo
     clock = time.thread_time if single_threaded else time.perf_counter
     cache = default_cache()
     paths = [bundle.layout.costs] if cache is None else [bundle.layout.costs, cache / "costs.json"]
-    return CostFile(*paths).get(key, lambda: measure(session, manifest.max_length, config.max_batch, clock))
+    packed = bundle.layout.packed_costs
+    if bundle.files.packed and bundle.files.has(packed):
+        return CostFile(*paths).get(key, lambda: read_costs(bundle.file(packed).read_bytes()), remember=False)
+    budget = _DEFERRED_SECONDS if deferred else CALIBRATION_SECONDS
+    return CostFile(*paths).get(
+        key, lambda: measure(session, manifest.max_length, config.max_batch, clock, budget), remember=not deferred
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,6 +56,13 @@ def cpu_budget() -> CpuBudget:
     if quota is not None and quota < allowed:
         return CpuBudget(max(1, int(quota)), f"CPU quota of {quota:g} cores, of {allowed} by affinity")
     return CpuBudget(allowed, "affinity")
+
+
+def trim_memory() -> None:
+    """Give memory that loading needed and freed back to the system, where the C library can (glibc)."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def cores() -> int:

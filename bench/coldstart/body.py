@@ -49,7 +49,7 @@ def body(
     methods = {one.method: MethodRecord(one.method, one.kind, one.facts) for one in findings.entries}
     trial_rows = [replace(row, section=ablations.section(row.section)) for row in trials.measured.rows]
     return {
-        "bundles": [BundleRecord.of(Bundle.open(bundle)) for bundle in plan.bundles],
+        "bundles": [BundleRecord.of(Bundle.open_folder(bundle)) for bundle in plan.bundles],
         "runs": findings.runs,
         "left_out": findings.left_out,
         "scenarios": _scenarios(findings.entries),

@@ -22,7 +22,7 @@ def enter_exported(served: ServedModel, dataset: Dataset, final: Round) -> Itera
     Raises:
         BenchError: the bundle was not exported from the run.
     """
-    bundle = Bundle.open(served.bundle)
+    bundle = Bundle.open_folder(served.bundle)
     manifest, spec = bundle.manifest, bundle.manifest.encoders[served.precision]
     config = served.subject.model.model.config
     model = ExportedModel(bundle.layout, served.precision, spec, manifest.graphs, config)

@@ -61,7 +61,7 @@ def enter_served(served: ServedModel, dataset: Dataset, final: Round) -> Iterato
     Raises:
         BenchError: the server did not start, or the bundle was not exported from the run.
     """
-    bundle = Bundle.open(served.bundle)
+    bundle = Bundle.open_folder(served.bundle)
     encoder = bundle.manifest.files[bundle.manifest.encoders[served.precision].file]
     with (
         ServerProcess(str(served.bundle.absolute()), served.precision, cores()) as server,

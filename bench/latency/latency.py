@@ -67,7 +67,7 @@ def bench_latency(
         EmberlineError: the bundle, the run or the texts cannot be used, or a variant fails.
     """
     beginning = begin()
-    bundle = Bundle.open(bundle_folder)
+    bundle = Bundle.open_folder(bundle_folder)
     chosen = choose(bundle, precisions, settings.device)
     gates: dict[str, str] = {precision: bundle.admit(precision, allow_failed_gate=True) for precision in chosen}
     sets = [text_set(name, bundle, count=settings.count, seed=settings.seed) for name in settings.texts]

@@ -64,7 +64,7 @@ def bench_peers(
     """
     peers = chosen(names)
     beginning = begin()
-    bundle = Bundle.open(bundle_folder)
+    bundle = Bundle.open_folder(bundle_folder)
     layout, own = bundle.layout, [name for name in PRECISIONS if name in bundle.manifest.encoders]
     for precision in own:
         bundle.admit(precision, allow_failed_gate=True)

@@ -59,7 +59,7 @@ def bench_recall(
         EmberlineError: the bundle, the run or the data cannot be used, or do not belong together.
     """
     beginning = begin()
-    bundle = Bundle.open(bundle_folder)
+    bundle = Bundle.open_folder(bundle_folder)
     chosen = choose(bundle, precisions, settings.device)
     for precision in chosen:
         bundle.admit(precision, allow_failed_gate=True)

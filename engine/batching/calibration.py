@@ -38,7 +38,7 @@ _SHAPES: Final = (
 )
 #: Each shape is measured this many times and the fastest counts; fewer times if the seconds are used up.
 _ROUNDS: Final = 4
-_SECONDS: Final = 1.5
+CALIBRATION_SECONDS: Final = 1.5
 #: Shapes that are measured whatever they cost, because a fit needs them.
 _MIN_SHAPES: Final = 4
 #: Cost models that a file keeps: precisions and thread counts of a few machines that share a folder.
@@ -50,7 +50,7 @@ def measure(
     max_length: int,
     max_batch: int,
     clock: Callable[[], float] = time.perf_counter,
-    budget: float = _SECONDS,
+    budget: float = CALIBRATION_SECONDS,
 ) -> CostModel:
     """Measure an encoder and fit the cost model.
 
@@ -115,18 +115,19 @@ class CostFile:
         """
         self._paths = paths
 
-    def get(self, key: str, measure: Callable[[], CostModel]) -> CostModel:
+    def get(self, key: str, measure: Callable[[], CostModel], *, remember: bool = True) -> CostModel:
         """Return the remembered model of a key, or measure a new one and remember it.
 
         Args:
             key: describes everything that the times depend on.
             measure: takes the measurement.
+            remember: whether a new model is written to a file.
         """
         for path in self._paths:
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 return _checked(_read(path)[key])
         model = measure()
-        for path in self._paths:
+        for path in self._paths if remember else ():
             try:
                 newest = dict(list(_read(path).items())[1 - _MAX_MODELS :])
                 _write(path, newest | {key: asdict(model)})
@@ -135,6 +136,18 @@ class CostFile:
             else:
                 break
         return model
+
+
+def read_costs(raw: bytes) -> CostModel:
+    """Read a cost model from JSON.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        return _checked(json.loads(raw))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not a cost model: {error}") from error
 
 
 def _checked(raw: Mapping[str, Any]) -> CostModel:

@@ -18,6 +18,8 @@ import numpy as np
 
 #: A batch is large enough when the fixed cost of its call is at most this share of the cost of its texts.
 _CALL_SHARE: Final = 1 / 40
+#: Least seconds of a token: a few measurements, or a coarse clock, can make the fit find none.
+_LEAST: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class CostModel:
 
     def ample(self, length: int) -> int:
         """Tokens of a batch of texts of a length, above which more tokens gain next to nothing and delay others."""
-        each = self.text(length) / length
+        each = max(self.text(length) / length, _LEAST)
         return max(length, math.ceil(self.call / each / _CALL_SHARE))
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from emberline.engine.errors import BundleCorrupt, BundleError, GateRefused
+from emberline.engine.files import BundleFile
 
-from .files import check_file
+from .files import BundleFiles, check_file
 from .layout import BundleLayout, Precision
 from .manifest import Manifest
 from .signature import check_signature
@@ -22,12 +23,12 @@ class Bundle:
     """A bundle whose files have been checked.
 
     Attributes:
-        layout: the paths of its files.
+        files: its files, for reading.
         manifest: its description.
         report: the accuracy gate's report: ``{"precisions": {NAME: {"passed": bool, "failures": [str], …}}, …}``.
     """
 
-    layout: BundleLayout
+    files: BundleFiles
     manifest: Manifest
     report: Mapping[str, Any]
 
@@ -36,26 +37,48 @@ class Bundle:
         """Open a bundle and check every file against the manifest.
 
         Args:
-            root: the bundle's folder.
+            root: the bundle's folder, or the file of a packed one.
             key: file with the public key that the signature must belong to; None: no signature is required.
 
         Raises:
-            BundleError: the folder is not a bundle or has another schema, a file is missing or altered, or the
+            BundleError: there is no bundle, it has another schema, a file is missing or altered, or the
                 signature is missing or does not belong to the key.
             MissingExtra: a signature is required, and `cryptography` is not installed.
         """
-        layout = BundleLayout(root)
+        files = BundleFiles(root)
         if key is not None:
-            check_signature(layout, key)
-        manifest = Manifest.read(layout.manifest)
+            check_signature(files, key)
+        manifest = files.manifest()
+        listed = [files.file(root / name) for name in manifest.files]
         with ThreadPoolExecutor() as threads:  # hashing, which is most of it, runs without the interpreter's lock
-            for _ in threads.map(check_file, map(root.joinpath, manifest.files), manifest.files.values()):
+            for _ in threads.map(check_file, listed, manifest.files.values()):
                 pass
+        report = files.file(files.layout.report)
         try:
-            report = json.loads(layout.report.read_text(encoding="utf-8"))
+            return cls(files, manifest, json.loads(report.read_bytes()))
         except (OSError, ValueError) as error:
-            raise BundleCorrupt(f"{layout.report} cannot be read ({error}); export the bundle again") from error
-        return cls(layout, manifest, report)
+            raise BundleCorrupt(f"{report} cannot be read ({error}); export the bundle again") from error
+
+    @classmethod
+    def open_folder(cls, root: Path) -> Bundle:
+        """Open a bundle for what reads its files by their paths; see `open`.
+
+        Raises:
+            BundleError: it is a packed bundle.
+        """
+        bundle = cls.open(root)
+        if bundle.files.packed:
+            raise BundleError(f"{root} is a packed bundle, and this needs a folder; make one with `emberline unpack`")
+        return bundle
+
+    @property
+    def layout(self) -> BundleLayout:
+        """The paths of its files. Those of a packed bundle are names, which `file` reads."""
+        return self.files.layout
+
+    def file(self, path: Path) -> BundleFile:
+        """Return a file of the layout, for reading."""
+        return self.files.file(path)
 
     def admit(self, precision: Precision, *, allow_failed_gate: bool = False) -> str:
         """Check that a precision may be served.

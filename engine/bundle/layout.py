@@ -15,7 +15,7 @@ class BundleLayout:
     """The paths of a bundle's files.
 
     Attributes:
-        root: the bundle's folder.
+        root: the bundle's folder; of a packed bundle its file, and the paths in it are names.
     """
 
     root: Path
@@ -63,6 +63,16 @@ class BundleLayout:
     def report(self) -> Path:
         """The measurements and the verdict of the accuracy gate, per precision."""
         return self.root / "report.json"
+
+    @property
+    def selftest(self) -> Path:
+        """Texts with their vectors where the bundle was packed. Only packed bundles have it."""
+        return self.root / "selftest.json"
+
+    @property
+    def packed_costs(self) -> Path:
+        """The encoder's speed where the bundle was packed. Few packed bundles have it."""
+        return self.root / "costs.json"
 
     @property
     def live_catalogue(self) -> Path:

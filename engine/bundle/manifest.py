@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from emberline.engine.errors import BundleCorrupt, BundleError, SchemaMismatch
+from emberline.engine.files import BundleFile
 
 from .layout import PRECISIONS, BundleLayout
 
@@ -127,11 +128,15 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def write(self, path: Path) -> None:
         """Write the manifest as JSON."""
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+        path.write_bytes(self.json())
+
+    def json(self) -> bytes:
+        """Return the manifest as JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
     @classmethod
-    def read(cls, path: Path) -> Manifest:
-        """Read a manifest.
+    def read(cls, file: BundleFile) -> Manifest:
+        """Read a manifest; `BundleFiles.manifest` reads that of any bundle.
 
         Raises:
             BundleError: the file does not exist.
@@ -139,33 +144,29 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             BundleCorrupt: the manifest cannot be read, breaks its schema, or leaves out a file that the engine reads.
         """
         try:
-            raw: Any = msgspec.json.decode(path.read_bytes())
-        except NotADirectoryError:
-            raise BundleError(
-                f"{path.parent} is a file; a bundle is the folder that `emberline export` wrote"
-            ) from None
+            raw: Any = msgspec.json.decode(file.read_bytes())
         except FileNotFoundError:
             raise BundleError(
-                f"{path.parent} is not a bundle: it has no {path.name}; make one with `emberline export`"
+                f"{Path(str(file)).parent} is not a bundle: it has no {file.name}; make one with `emberline export`"
             ) from None
         except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
-            raise BundleCorrupt(f"{path} cannot be read ({error}); export the bundle again") from error
+            raise BundleCorrupt(f"{file} cannot be read ({error}); export the bundle again") from error
         if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
             schema = raw.get("schema") if isinstance(raw, dict) else None
-            raise SchemaMismatch(f"{path} has schema {schema}, this Emberline reads {SCHEMA}; export the bundle again")
+            raise SchemaMismatch(f"{file} has schema {schema}, this Emberline reads {SCHEMA}; export the bundle again")
         try:
             manifest = msgspec.convert(raw, cls)
         except msgspec.ValidationError as error:
-            raise BundleCorrupt(f"{path} breaks its schema ({error}); export the bundle again") from error
-        manifest._check_complete(path)
+            raise BundleCorrupt(f"{file} breaks its schema ({error}); export the bundle again") from error
+        manifest._check_complete(file)
         return manifest
 
-    def _check_complete(self, path: Path) -> None:
+    def _check_complete(self, manifest: BundleFile) -> None:
         """Check that factors have room, that each graph has its own file, and that all files have a SHA-256."""
-        layout = BundleLayout(path.parent)
+        layout = BundleLayout(Path())
         if 2 * self.factors >= self.dimensions:
             raise BundleCorrupt(
-                f"{path} breaks its schema (vectors of {self.dimensions} numbers have no room for twice "
+                f"{manifest} breaks its schema (vectors of {self.dimensions} numbers have no room for twice "
                 f"{self.factors} factors); export the bundle again"
             )
         heads = {"item_tower": layout.item_tower, "user_tower": layout.user_tower, "match": layout.match}
@@ -178,10 +179,10 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         for name, (graph, file) in graphs.items():
             if graph is None or graph.file != file.name:
                 problem = "is missing" if graph is None else f"names the file {graph.file}"
-                raise BundleCorrupt(f"{path}: the graph {name} {problem}, not {file.name}; export the bundle again")
+                raise BundleCorrupt(f"{manifest}: the graph {name} {problem}, not {file.name}; export the bundle again")
         for file in (*(file for _, file in graphs.values()), layout.tokenizer, layout.catalogue, layout.report):
             if file.name not in self.files:
                 raise BundleCorrupt(
-                    f"{path} has no SHA-256 of {file.name}, which the engine would read unchecked; export the bundle "
-                    "again"
+                    f"{manifest} has no SHA-256 of {file.name}, which the engine would read unchecked; export the "
+                    "bundle again"
                 )

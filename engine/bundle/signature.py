@@ -13,37 +13,37 @@ from typing import TYPE_CHECKING
 
 from emberline.engine.errors import BundleCorrupt, BundleError, ConfigError, MissingExtra
 
-from .layout import BundleLayout
+from .files import BundleFiles
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 
-def sign(layout: BundleLayout, key: Path) -> Path:
+def sign(files: BundleFiles, key: Path) -> Path:
     """Sign a bundle, and replace its earlier signature.
 
     Args:
-        layout: the bundle.
+        files: those of the bundle.
         key: file with the private key, Ed25519 in PEM without a password.
 
     Returns:
-        The path of the signature.
+        The path of the signature, which of a packed bundle is an entry.
 
     Raises:
         BundleError: the folder has no manifest.
         ConfigError: the key cannot be read.
         MissingExtra: `cryptography` is not installed.
     """
-    signature = _private_key(key).sign(_manifest(layout))
-    layout.signature.write_bytes(base64.b64encode(signature) + b"\n")
-    return layout.signature
+    signature = _private_key(key).sign(_manifest(files))
+    files.write(files.layout.signature, base64.b64encode(signature) + b"\n")
+    return files.layout.signature
 
 
-def check_signature(layout: BundleLayout, key: Path) -> None:
+def check_signature(files: BundleFiles, key: Path) -> None:
     """Check that a bundle was signed by the owner of a key.
 
     Args:
-        layout: the bundle.
+        files: those of the bundle.
         key: a file with the public key: Ed25519, PEM.
 
     Raises:
@@ -52,15 +52,14 @@ def check_signature(layout: BundleLayout, key: Path) -> None:
         ConfigError: the key cannot be read.
         MissingExtra: `cryptography` is not installed.
     """
-    public, manifest = _public_key(key), _manifest(layout)
+    layout = files.layout
+    public, manifest = _public_key(key), _manifest(files)
     from cryptography.exceptions import InvalidSignature
 
+    if not files.has(layout.signature):
+        raise BundleCorrupt(f"{layout.root} is not signed, and a signature is required; sign it with `emberline sign`")
     try:
-        public.verify(base64.b64decode(layout.signature.read_bytes(), validate=False), manifest)
-    except FileNotFoundError:
-        raise BundleCorrupt(
-            f"{layout.root} is not signed, and a signature is required; sign it with `emberline sign`"
-        ) from None
+        public.verify(base64.b64decode(files.file(layout.signature).read_bytes(), validate=False), manifest)
     except (OSError, InvalidSignature, binascii.Error) as error:
         raise BundleCorrupt(
             f"{layout.signature} is not the signature of {layout.manifest} by {key} ({error or 'it does not match'}); "
@@ -68,11 +67,11 @@ def check_signature(layout: BundleLayout, key: Path) -> None:
         ) from error
 
 
-def _manifest(layout: BundleLayout) -> bytes:
+def _manifest(files: BundleFiles) -> bytes:
     try:
-        return layout.manifest.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{layout.root} is not a bundle: {error}; make one with `emberline export`") from error
+        return files.file(files.layout.manifest).read_bytes()
+    except (OSError, BundleCorrupt) as error:
+        raise BundleError(f"{files.layout.root} is not a bundle: {error}; make one with `emberline export`") from error
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

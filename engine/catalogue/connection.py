@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from emberline.engine.bundle import BundleFile
 from emberline.engine.errors import CatalogueError
 
 #: Seconds to wait for a file that another server holds. A server that is being replaced releases it once it has
@@ -48,12 +49,17 @@ def connect(path: Path, *, mode: int = 0o600) -> sqlite3.Connection:
     return connection
 
 
-def connect_read_only(seed: Path) -> sqlite3.Connection:
+def connect_read_only(seed: BundleFile) -> sqlite3.Connection:
     """Open a bundle's catalogue for reading. Nothing is locked or written.
 
     Raises:
         CatalogueError: the file is missing or cannot be opened.
     """
+    if not isinstance(seed, Path):
+        with translated_errors(seed):
+            connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            connection.deserialize(seed.read_bytes())
+        return connection
     if not seed.is_file():
         raise CatalogueError(f"{seed}, the bundle's catalogue, is missing; copy the bundle again or export it again")
     with translated_errors(seed):
@@ -93,15 +99,6 @@ def check_closed(path: Path) -> None:
         raise CatalogueError(f"{log} could not be written into {path}; check the disk's space")
 
 
-def sync_folder(folder: Path) -> None:
-    """Write the names in a folder through to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def remove(path: Path) -> None:
     """Remove a file that no process holds, and its journals."""
     for suffix in ("", "-wal", "-shm", "-journal"):
@@ -122,7 +119,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def translated_errors(path: Path) -> Iterator[None]:
+def translated_errors(path: Path | BundleFile) -> Iterator[None]:
     """Turn SQLite's errors into errors that say what to do about the file.
 
     Raises:

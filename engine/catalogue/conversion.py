@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from emberline.engine.bundle import BundleFile
 from emberline.engine.errors import CatalogueError
 
 from .blobs import from_blobs, to_blobs
@@ -18,7 +19,7 @@ _ROWS: Final = 8192
 _LOOSE: Final = "loose"
 
 
-def check_convertible(path: Path, source: VectorKind, requested: VectorKind) -> None:
+def check_convertible(path: Path | BundleFile, source: VectorKind, requested: VectorKind) -> None:
     """Check that vectors can be converted from one number format to another.
 
     Raises:
@@ -32,7 +33,7 @@ def check_convertible(path: Path, source: VectorKind, requested: VectorKind) -> 
         )
 
 
-def to_kind(vectors: StoredVectors, kind: VectorKind, path: Path) -> StoredVectors:
+def to_kind(vectors: StoredVectors, kind: VectorKind, path: Path | BundleFile) -> StoredVectors:
     """Convert vectors to a smaller number format; those that have it already are returned as they are.
 
     Args:

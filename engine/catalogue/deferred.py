@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+
+from emberline.engine.bundle import BundleFile
 
 from .conversion import to_kind
 from .meta import Meta
@@ -15,27 +18,28 @@ from .store import Store
 class DeferredStore:
     """The items of a seed until the first change, and a `Store` with them afterwards; it has the methods of `Store`."""
 
-    def __init__(self, path: Path, seed: Path, meta: Meta) -> None:
-        """Open the seed; see `EmbeddedCatalogue.deferred`."""
+    def __init__(self, path: Path, seed: BundleFile, meta: Meta) -> None:
+        """Remember where the file is to be; see `EmbeddedCatalogue.deferred`."""
         self._path = path
         self._seed = seed
         self._meta = meta
-        self._store = Store.read_only(seed, replace(meta, kind="fp32"))
-        self._created = False
+        self._live: Store | None = None
 
     def count(self) -> int:
         """See `Store.count`."""
-        return self._store.count()
+        with closing(self._opened()) as store:
+            return store.count()
 
     def read(self) -> Iterator[StagedRows]:
         """See `Store.read`. The vectors have the number format of the file that is to be."""
         kind = self._meta.kind
-        for rows in self._store.read():
-            yield replace(
-                rows,
-                embeddings=to_kind(rows.embeddings, kind, self._seed),
-                vectors=to_kind(rows.vectors, kind, self._seed),
-            )
+        with closing(self._opened()) as store:
+            for rows in store.read():
+                yield replace(
+                    rows,
+                    embeddings=to_kind(rows.embeddings, kind, self._seed),
+                    vectors=to_kind(rows.vectors, kind, self._seed),
+                )
 
     def upsert(self, batch: StagedRows) -> None:
         """See `Store.upsert`."""
@@ -47,16 +51,21 @@ class DeferredStore:
 
     def backup(self, path: Path) -> None:
         """See `Store.backup`."""
-        self._store.backup(path)
+        if self._live is not None:
+            self._live.backup(path)
+            return
+        with closing(self._opened()) as store:
+            store.backup(path)
 
     def close(self) -> None:
         """See `Store.close`."""
-        self._store.close()
+        if self._live is not None:
+            self._live.close()
 
     def remove(self) -> None:
         """Remove the file if it was created."""
-        if self._created:
-            self._store.remove()
+        if self._live is not None:
+            self._live.remove()
 
     def live(self) -> Store:
         """Return the store of the file, which is created if there is none.
@@ -64,8 +73,10 @@ class DeferredStore:
         Raises:
             CatalogueError: the file cannot be written, or another process has created it meanwhile.
         """
-        if not self._created:
-            live = Store.open(self._path, self._seed, self._meta, new=True)
-            self._store.close()
-            self._store, self._created = live, True
-        return self._store
+        if self._live is None:
+            self._live = Store.open(self._path, self._seed, self._meta, new=True)
+        return self._live
+
+    def _opened(self) -> Store:
+        """Open the seed, which needs no memory while nobody reads it."""
+        return Store.read_only(self._seed, replace(self._meta, kind="fp32"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
+from emberline.engine.files import BundleFile
 from emberline.engine.records import StoredItem
 
 from .catalogue import Catalogue
@@ -33,7 +34,7 @@ class EmbeddedCatalogue(Catalogue):
     def open(
         cls,
         path: Path,
-        seed: Path | None = None,
+        seed: BundleFile | None = None,
         *,
         fingerprint: str,
         hidden: int,
@@ -59,7 +60,7 @@ class EmbeddedCatalogue(Catalogue):
 
     @classmethod
     def deferred(
-        cls, path: Path, seed: Path, *, fingerprint: str, hidden: int, dimensions: int, kind: VectorKind = "fp32"
+        cls, path: Path, seed: BundleFile, *, fingerprint: str, hidden: int, dimensions: int, kind: VectorKind = "fp32"
     ) -> Self:
         """Open a live catalogue whose file, if it does not exist, is created by the first change.
 
@@ -78,11 +79,11 @@ class EmbeddedCatalogue(Catalogue):
         return cls._of(DeferredStore(path, seed, meta), meta)
 
     @classmethod
-    def read_only(cls, path: Path, *, fingerprint: str, hidden: int, dimensions: int) -> Self:
+    def read_only(cls, file: BundleFile, *, fingerprint: str, hidden: int, dimensions: int) -> Self:
         """Open a catalogue that no process writes to, for instance a bundle's seed. Nothing is locked or written.
 
         Args:
-            path: the file. It may lie on a read-only medium.
+            file: the file. It may lie on a read-only medium.
             fingerprint: fingerprint of the encoder and tower that its vectors come from.
             hidden: H, the width of an embedding.
             dimensions: D, the width of a vector.
@@ -91,7 +92,7 @@ class EmbeddedCatalogue(Catalogue):
             CatalogueError: the file is missing, damaged or was made by another encoder. Later changes raise it as well.
         """
         meta = Meta(fingerprint, hidden, dimensions, "fp32")
-        return cls._of(Store.read_only(path, meta), meta)
+        return cls._of(Store.read_only(file, meta), meta)
 
     @classmethod
     def create(cls, path: Path, fingerprint: str, hidden: int, dimensions: int) -> Self:

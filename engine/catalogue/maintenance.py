@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from emberline.engine.errors import CatalogueError
 
@@ -15,6 +16,9 @@ from .connection import connect, translated_errors
 from .kinds import NUMBERS
 from .meta import Meta
 from .store import Store
+
+#: Bytes of a page of a compacted file. An item takes some 2 kB, so a page of 4 kB holds one.
+_PAGE: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,17 @@ def check(path: Path) -> CatalogueFile:
     """
     with _opened(path) as store:
         return CatalogueFile(path, sum(len(rows.ids) for rows in store.read()), store.meta)
+
+
+def compact(path: Path) -> None:
+    """Write a closed file anew, in pages that waste less room beside rows with vectors than SQLite's own.
+
+    Raises:
+        CatalogueError: the file cannot be read or written.
+    """
+    with translated_errors(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {_PAGE}")
+        connection.execute("VACUUM")
 
 
 def backup(path: Path, copy: Path) -> CatalogueFile:

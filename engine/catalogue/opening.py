@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Final
 
 from emberline.engine.errors import MissingExtra
+from emberline.engine.files import BundleFile
 
 from .catalogue import Catalogue
 from .embedded import EmbeddedCatalogue
@@ -29,7 +30,7 @@ class CatalogueLocation:
     place: Path | str
     name: str
 
-    def open(self, seed: Path, meta: Meta, *, deferred: bool = False) -> Catalogue:
+    def open(self, seed: BundleFile, meta: Meta, *, deferred: bool = False) -> Catalogue:
         """Open the catalogue. If there is none, make it with the items of a seed.
 
         Args:

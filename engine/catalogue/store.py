@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from emberline.engine.errors import CatalogueError
+from emberline.engine.files import BundleFile, sync_folder
 
 from .blobs import from_blobs, to_blobs
 from .connection import (
@@ -24,7 +25,6 @@ from .connection import (
     connect_read_only,
     copy_to,
     remove,
-    sync_folder,
     transaction,
     translated_errors,
 )
@@ -71,9 +71,9 @@ class Store:
         self._identity = FileIdentity(path)
 
     @classmethod
-    def open(cls, path: Path, seed: Path | None, meta: Meta, *, new: bool = False) -> Store:
+    def open(cls, path: Path, seed: BundleFile | None, meta: Meta, *, new: bool = False) -> Store:
         """Open a live catalogue's file; see `EmbeddedCatalogue.open`. With `new`, one that has items is refused."""
-        if seed is not None and path.exists() and seed.exists() and path.samefile(seed):
+        if isinstance(seed, Path) and path.exists() and seed.exists() and path.samefile(seed):
             raise CatalogueError(
                 f"{path} is the bundle's own catalogue, and a bundle never changes; name another file with "
                 "--catalogue PATH, which starts with the bundle's items"
@@ -110,16 +110,16 @@ class Store:
         return cls(path, connection, meta)
 
     @classmethod
-    def read_only(cls, path: Path, meta: Meta) -> Store:
+    def read_only(cls, file: BundleFile, meta: Meta) -> Store:
         """Open a file that no process writes to; see `EmbeddedCatalogue.read_only`."""
-        connection = connect_read_only(path)
+        connection = connect_read_only(file)
         try:
-            with translated_errors(path):
-                _check(path, connection, meta)
+            with translated_errors(file):
+                _check(file, connection, meta)
         except BaseException:
             connection.close()
             raise
-        return cls(path, connection, meta)
+        return cls(Path(str(file)), connection, meta)
 
     @classmethod
     def create(cls, path: Path, meta: Meta) -> Store:
@@ -268,7 +268,7 @@ def _entries(meta: Meta) -> dict[str, str]:
     }
 
 
-def _copy(seed: Path, connection: sqlite3.Connection, meta: Meta) -> None:
+def _copy(seed: BundleFile, connection: sqlite3.Connection, meta: Meta) -> None:
     """Copy the seed in one transaction. A kill on the way leaves the file empty, and the next start seeds it again."""
     source = connect_read_only(seed)
     try:
@@ -279,7 +279,7 @@ def _copy(seed: Path, connection: sqlite3.Connection, meta: Meta) -> None:
         source.close()
 
 
-def _check(path: Path, connection: sqlite3.Connection, meta: Meta) -> VectorKind:
+def _check(path: Path | BundleFile, connection: sqlite3.Connection, meta: Meta) -> VectorKind:
     """Check that the vectors of the file may be compared with the model's; returns their number format."""
     foreign = connection.execute("SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'view')").fetchone()
     if foreign:

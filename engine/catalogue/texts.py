@@ -20,7 +20,7 @@ def item_texts(bundle: Bundle) -> tuple[str, ...]:
     """
     layout, manifest = bundle.layout, bundle.manifest
     with EmbeddedCatalogue.read_only(
-        layout.catalogue,
+        bundle.file(layout.catalogue),
         fingerprint=manifest.fingerprint,
         hidden=manifest.hidden,
         dimensions=manifest.dimensions,
@@ -37,5 +37,6 @@ def text_lengths(bundle: Bundle) -> Integers:
         BundleError: the tokenizer cannot be read.
         CatalogueError: the catalogue cannot be read.
     """
-    encodings = TextTokenizer(bundle.layout.tokenizer, bundle.manifest.max_length).encode(item_texts(bundle))
+    tokenizer = TextTokenizer(bundle.file(bundle.layout.tokenizer), bundle.manifest.max_length)
+    encodings = tokenizer.encode(item_texts(bundle))
     return np.array([len(encoding) for encoding in encodings], np.int64)

@@ -66,7 +66,8 @@ Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Ti
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 AsTsv = Annotated[bool, typer.Option("--tsv", help="Print the table as lines with tabs, for other programs.")]
 Bundle = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="The folder that `emberline export` wrote.", show_default=False)
+    Path,
+    typer.Argument(metavar="BUNDLE", help="What `emberline export` or `pack` wrote.", show_default=False),
 ]
 Profile = Annotated[
     str, typer.Option("--profile", metavar="TEXT", help="The user's profile, e.g. 'age: 25; gender: F'.")

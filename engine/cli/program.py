@@ -21,6 +21,7 @@ from .health import health
 from .info import info
 from .items import items
 from .models import models
+from .pack import apply, diff, pack, unpack
 from .recommend import recommend
 from .score import score
 from .serve import serve
@@ -39,6 +40,10 @@ _MAKE: Final = "Make and measure"
 _OWN: Final[dict[str, tuple[Callable[..., None], str]]] = {
     "verify": (verify, _MAKE),
     "sign": (sign, _MAKE),
+    "pack": (pack, _MAKE),
+    "unpack": (unpack, _MAKE),
+    "diff": (diff, _MAKE),
+    "apply": (apply, _MAKE),
     "serve": (serve, _ASK),
     "encode": (encode, _ASK),
     "score": (score, _ASK),

@@ -26,4 +26,4 @@ def sign(
     ],
 ) -> None:
     """Sign a bundle, so that servers with --require-signature accept it. All files are checked first."""
-    typer.echo(f"signed: {sign_bundle(OpenedBundle.open(bundle).layout, key)}")
+    typer.echo(f"signed: {sign_bundle(OpenedBundle.open(bundle).files, key)}")

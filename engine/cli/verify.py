@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from emberline.engine.bundle import BundleLayout, Manifest, check_file
+from emberline.engine.bundle import BundleFiles, Manifest, check_file
 from emberline.engine.bundle.signature import check_signature
 from emberline.engine.errors import BundleCorrupt
 
@@ -31,13 +32,15 @@ def verify(
     Exit code 1 if a file is missing or altered, if a precision failed its gate, or if the signature is not that of the
     key.
     """
-    layout = BundleLayout(bundle)
+    source = BundleFiles(bundle)
     if require_signature is not None:
-        check_signature(layout, require_signature)
-    manifest = Manifest.read(layout.manifest)
-    files = {name: _error(layout, manifest, name) for name in manifest.files}
-    verdicts = _verdicts(layout, manifest)
+        check_signature(source, require_signature)
+    manifest = source.manifest()
+    files = {name: _error(source, manifest, name) for name in manifest.files}
+    verdicts = _verdicts(source, manifest)
+    selftest = {} if any(files.values()) else _selftest(bundle)
     passed = not any(files.values()) and all(verdict.get("passed") is True for verdict in verdicts.values())
+    passed = passed and selftest.get("passed", True)
     if as_json:
         print_json(
             {
@@ -46,15 +49,19 @@ def verify(
                 "fingerprint": manifest.fingerprint,
                 "files": {name: {"intact": not error, "fault": error} for name, error in files.items()},
                 "precisions": verdicts,
+                "selftest": selftest,
                 "passed": passed,
             }
         )
     else:
         rows = [(name, error or "as exported") for name, error in files.items()]
         rows += [(name, gate_sentence(verdict)) for name, verdict in verdicts.items()]
+        rows += [("self-test", _selftest_sentence(selftest))] if selftest else []
         print_table({manifest.model_id: "left", "": "left"}, rows, as_tsv=as_tsv)
     if damaged := [name for name, error in files.items() if error]:
         typer.echo(f"emberline: {bundle} is damaged: {', '.join(damaged)}; copy it again or export it again", err=True)
+    elif not selftest.get("passed", True):
+        typer.echo(f"emberline: {bundle} gives other vectors here than where it was packed; do not serve it", err=True)
     elif not passed:
         failed = ", ".join(name for name, verdict in verdicts.items() if verdict.get("passed") is not True)
         typer.echo(f"emberline: {bundle}: the accuracy gate rejects {failed}; serve another precision", err=True)
@@ -62,21 +69,49 @@ def verify(
         raise typer.Exit(1)
 
 
-def _error(layout: BundleLayout, manifest: Manifest, name: str) -> str:
+def _error(source: BundleFiles, manifest: Manifest, name: str) -> str:
     try:
-        check_file(layout.root / name, manifest.files[name])
+        check_file(source.file(source.layout.root / name), manifest.files[name])
     except BundleCorrupt as error:
         return str(error)
     return ""
 
 
-def _verdicts(layout: BundleLayout, manifest: Manifest) -> dict[str, dict[str, Any]]:
+def _selftest(bundle: Path) -> dict[str, Any]:
+    """Encode the texts of a packed bundle's self-test; empty if there is none or no runtime for it."""
+    from emberline.engine.bundle import Bundle as OpenedBundle
+    from emberline.engine.runtime.session import OrtSession
+    from emberline.engine.selftest import least_allowed, selftest_of
+    from emberline.engine.text.tokenizer import TextTokenizer
+
+    if not BundleFiles(bundle).packed:
+        return {}
+    opened = OpenedBundle.open(bundle)
+    test = selftest_of(opened)
+    if test is None or find_spec("onnxruntime") is None:
+        return {}
+    ((precision, graph),) = opened.manifest.encoders.items()
+    layout = opened.layout
+    tokenizer = TextTokenizer(opened.file(layout.tokenizer), opened.manifest.max_length)
+    session = OrtSession(opened.file(layout.root / graph.file), graph, "cpu")
+    cosine, least = test.least_cosine(tokenizer, session), least_allowed(precision)
+    return {"texts": len(test.texts), "least_cosine": cosine, "allowed": least, "passed": cosine >= least}
+
+
+def _selftest_sentence(selftest: Mapping[str, Any]) -> str:
+    return (
+        f"{'passed' if selftest['passed'] else 'failed'}: {selftest['texts']} texts, the least cosine to where it was "
+        f"packed is {selftest['least_cosine']:.6f} (at least {selftest['allowed']:g})"
+    )
+
+
+def _verdicts(source: BundleFiles, manifest: Manifest) -> dict[str, dict[str, Any]]:
     """Return the report's verdict on each precision. A precision without a verdict has not passed."""
     try:
-        verdicts = json.loads(layout.report.read_text(encoding="utf-8"))["precisions"]
-    except (OSError, ValueError, KeyError, TypeError):
+        verdicts = json.loads(source.file(source.layout.report).read_bytes())["precisions"]
+    except (BundleCorrupt, OSError, ValueError, KeyError, TypeError):
         verdicts = {}
-    missing = {"passed": False, "failures": [f"{layout.report.name} has no verdict on it"]}
+    missing = {"passed": False, "failures": [f"{source.layout.report.name} has no verdict on it"]}
     return {precision: verdicts.get(precision, missing) for precision in manifest.encoders}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 
+from emberline.engine.files import written_whole
 from emberline.engine.parts import parts_of
 from emberline.engine.records import (
     DeleteResult,
@@ -38,7 +39,6 @@ from . import calls
 from .bulk import Window
 from .channel import deadline
 from .failures import from_rpc
-from .files import written_whole
 from .models import AsyncModels
 from .streams import AsyncStream
 

@@ -12,7 +12,7 @@ from functools import partial
 from threading import Thread
 from typing import Self
 
-from emberline.engine.bundle import BundleLayout, Manifest
+from emberline.engine.bundle import BundleFiles, Manifest
 from emberline.engine.catalogue.catalogue import Catalogue
 from emberline.engine.config import EngineConfig
 from emberline.engine.loading import EngineComponents, catalogue_meta, load
@@ -246,5 +246,5 @@ def _successor(old: Catalogue, config: EngineConfig, manifest: Manifest) -> Cata
 
 def _outdated(config: EngineConfig) -> Catalogue | None:
     """Open the live catalogue if another encoder than the bundle's made it; None otherwise."""
-    manifest = Manifest.read(BundleLayout(config.bundle).manifest)
+    manifest = BundleFiles(config.bundle).manifest()
     return config.catalogue_location.open_outdated(catalogue_meta(manifest, config))

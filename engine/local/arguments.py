@@ -32,20 +32,23 @@ def encode(request: EncodeRequest) -> EncodeRequest:
     Raises:
         InvalidInput: a value has the wrong type, as for all functions here.
     """
-    return EncodeRequest(
-        tuple(_input(entry, f"inputs[{index}]") for index, entry in enumerate(values.listed(request.inputs, "inputs"))),
-        tuple(values.texts(request.outputs, "outputs")),
-        values.integer(request.dimensions, "dimensions"),
-        values.flag(request.normalize, "normalize"),
+    inputs = values.listed(request.inputs, "inputs")
+    return replace(
+        request,
+        inputs=tuple(_input(entry, f"inputs[{index}]") for index, entry in enumerate(inputs)),
+        outputs=tuple(values.texts(request.outputs, "outputs")),
+        dimensions=values.integer(request.dimensions, "dimensions"),
+        normalize=values.flag(request.normalize, "normalize"),
     )
 
 
 def score(request: ScoreRequest) -> ScoreRequest:
     """Check a request to score."""
-    return ScoreRequest(
-        _user(request.user, "user"),
-        _references(request.candidates, "candidates"),
-        tuple(values.texts(request.outputs, "outputs")),
+    return replace(
+        request,
+        user=_user(request.user, "user"),
+        candidates=_references(request.candidates, "candidates"),
+        outputs=tuple(values.texts(request.outputs, "outputs")),
     )
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from emberline.engine.bundle import BundleFile
+
 from .providers import CONTEXT, tensorrt_options
 from .tensorrt.profiles import Profile
 
@@ -25,7 +27,7 @@ _log = logging.getLogger(__name__)
 #: Prefix of a folder whose engine is being built.
 _TEMPORARY: Final = ".build-"
 
-Load = Callable[[Path, Mapping[str, str]], Any]
+Load = Callable[[BundleFile, Mapping[str, str]], Any]
 
 
 def default_cache() -> Path | None:
@@ -58,12 +60,12 @@ class EngineCache:
         text = json.dumps([sorted(self.key.items()), [str(profile) for profile in self.profiles]])
         return self.root.absolute() / "tensorrt" / hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def session(self, load: Load, path: Path) -> Any:
+    def session(self, load: Load, file: BundleFile) -> Any:
         """Open the encoder's session with the cached engine, or build an engine and cache it.
 
         Args:
             load: opens a graph with options of the provider.
-            path: the encoder's graph.
+            file: the encoder's graph.
 
         Raises:
             OSError: the cache cannot be written.
@@ -79,14 +81,14 @@ class EngineCache:
         folder.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=folder.parent))
         try:
-            _log.warning("building a TensorRT engine of %s into %s; this takes minutes, once", path.name, folder)
-            session = load(path, tensorrt_options(building, self.profiles))
+            _log.warning("building a TensorRT engine of %s into %s; this takes minutes, once", file.name, folder)
+            session = load(file, tensorrt_options(building, self.profiles))
             if (building / CONTEXT).is_file():
                 # Another start may have been faster. Its engine is equivalent.
                 if not folder.exists():
                     building.rename(folder)
             else:
-                _log.warning("ONNX Runtime wrote no engine for %s, so the next start builds it again", path.name)
+                _log.warning("ONNX Runtime wrote no engine for %s, so the next start builds it again", file.name)
             return session
         finally:
             shutil.rmtree(building, ignore_errors=True)

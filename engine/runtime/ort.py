@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from emberline.engine.bundle import GraphSpec, TensorSpec
+from emberline.engine.bundle import BundleFile, GraphSpec, TensorSpec
+from emberline.engine.bundle.pack import PackedFile
 from emberline.engine.devices import Device
 from emberline.engine.errors import BundleCorrupt, DeviceUnavailable, MissingExtra
 
@@ -34,12 +38,12 @@ def import_runtime(device: Device) -> ModuleType:
 
 
 def open_session(
-    path: Path, graph: GraphSpec, device: Device = "cpu", cache: EngineCache | None = None, cores: int = 1
+    file: BundleFile, graph: GraphSpec, device: Device = "cpu", cache: EngineCache | None = None, cores: int = 1
 ) -> Any:
     """Open a graph and check it against the manifest.
 
     Args:
-        path: the ONNX file.
+        file: the ONNX file: a path, or an entry of a packed bundle, which is not written out.
         graph: the manifest's description of the graph.
         device: the device to run on. On ``tensorrt``, ONNX Runtime builds an engine first, which takes minutes.
         cache: the cached engine and its shapes, for ``tensorrt``; None: build an engine for the first batch's shape.
@@ -57,14 +61,32 @@ def open_session(
     ort = import_runtime(device)
     if device == "cpu":
         try:
-            session = ort.InferenceSession(str(path), _options(ort, cores), providers=["CPUExecutionProvider"])
+            with _model(file) as model:
+                session = ort.InferenceSession(model, _options(ort, cores), providers=["CPUExecutionProvider"])
         except Exception as error:  # the library's errors have no common base
-            raise BundleCorrupt(f"{path} cannot be loaded ({error}); export the bundle again") from error
+            raise BundleCorrupt(f"{file} cannot be loaded ({error}); export the bundle again") from error
     else:
-        session = _open_on_gpu(ort, path, device, cache)
-    _check(path, "inputs", session.get_inputs(), graph.inputs)
-    _check(path, "outputs", session.get_outputs(), graph.outputs)
+        session = _open_on_gpu(ort, file, device, cache)
+    _check(file, "inputs", session.get_inputs(), graph.inputs)
+    _check(file, "outputs", session.get_outputs(), graph.outputs)
     return session
+
+
+@contextmanager
+def _model(file: BundleFile) -> Iterator[str | bytes]:
+    """Return what ONNX Runtime loads: a path, or the bytes of an entry of a packed bundle.
+
+    A session keeps bytes for as long as it lives, so on Linux the entry is a file in memory that is gone afterwards.
+    """
+    if isinstance(file, Path):
+        yield str(file)
+    elif isinstance(file, PackedFile) and sys.platform == "linux":
+        with os.fdopen(os.memfd_create(file.name), "wb") as memory:
+            file.write_to(memory)
+            memory.flush()
+            yield f"/proc/self/fd/{memory.fileno()}"
+    else:
+        yield file.read_bytes()
 
 
 def _options(ort: ModuleType, cores: int = 1) -> Any:
@@ -80,12 +102,12 @@ def _options(ort: ModuleType, cores: int = 1) -> Any:
     return options
 
 
-def _open_on_gpu(ort: ModuleType, path: Path, device: Device, cache: EngineCache | None) -> Any:
+def _open_on_gpu(ort: ModuleType, graph: BundleFile, device: Device, cache: EngineCache | None) -> Any:
     providers.require(device, ort)
-    providers.check_static(path, device)
+    providers.check_static(graph, device)
     provider = providers.PROVIDERS[device]
 
-    def load(file: Path, settings: Mapping[str, str]) -> Any:
+    def load(file: BundleFile, settings: Mapping[str, str]) -> Any:
         options = _options(ort)
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         providers_in_order = [(provider, dict(settings))]
@@ -94,26 +116,27 @@ def _open_on_gpu(ort: ModuleType, path: Path, device: Device, cache: EngineCache
                 (providers.PROVIDERS["cuda"], {})
             )  # for the few nodes that TensorRT does not support
         # With the fallback, ONNX Runtime would load the graph on the CPU, or move it there at any later error.
-        return ort.InferenceSession(str(file), options, providers=providers_in_order, enable_fallback=0)
+        with _model(file) as model:
+            return ort.InferenceSession(model, options, providers=providers_in_order, enable_fallback=0)
 
     try:
-        session = cache.session(load, path) if device == "tensorrt" and cache is not None else load(path, {})
+        session = cache.session(load, graph) if device == "tensorrt" and cache is not None else load(graph, {})
     except Exception as error:  # the library's errors have no common base
-        raise DeviceUnavailable(f"device {device!r} cannot run {path.name}: {error}; set device to 'cpu'") from error
+        raise DeviceUnavailable(f"device {device!r} cannot run {graph.name}: {error}; set device to 'cpu'") from error
     # When a provider fails to start, ONNX Runtime only warns and uses the CPU instead.
     if session.get_providers()[0] != provider:
         raise DeviceUnavailable(
-            f"device {device!r} was requested, but {', '.join(session.get_providers())} would run {path.name}: "
+            f"device {device!r} was requested, but {', '.join(session.get_providers())} would run {graph.name}: "
             "the driver or its libraries are missing; install them, or set device to 'cpu'"
         )
     subgraphs = session.get_provider_graph_assignment_info()
     nodes = [(subgraph.ep_name, node.op_type) for subgraph in subgraphs for node in subgraph.get_nodes()]
-    providers.check_assignment(nodes, provider, path.name)
+    providers.check_assignment(nodes, provider, graph.name)
     return session
 
 
-def _check(path: Path, side: str, tensors: Sequence[Any], specs: Sequence[TensorSpec]) -> None:
+def _check(file: BundleFile, side: str, tensors: Sequence[Any], specs: Sequence[TensorSpec]) -> None:
     actual = {tensor.name: _DTYPES.get(tensor.type, tensor.type) for tensor in tensors}
     expected = {spec.name: spec.dtype for spec in specs}
     if actual != expected:
-        raise BundleCorrupt(f"{path} has the {side} {actual}, its manifest says {expected}; export the bundle again")
+        raise BundleCorrupt(f"{file} has the {side} {actual}, its manifest says {expected}; export the bundle again")

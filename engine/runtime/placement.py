@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.bundle import PRECISIONS, Bundle, Precision
 from emberline.engine.config import EngineConfig, ServedPrecision
 from emberline.engine.devices import AUTO, Device, parse_devices
 from emberline.engine.errors import ConfigError, DeviceUnavailable, EmberlineError, MissingExtra
@@ -72,6 +72,9 @@ def place(
         DeviceUnavailable: none of several requested devices can; the message has the reason of each.
     """
     openers = OPENERS if openers is None else openers
+    if config.precision is None and len(bundle.manifest.encoders) == 1:
+        (only,) = (precision for precision in PRECISIONS if precision in bundle.manifest.encoders)
+        config = replace(config, precision=only)
     devices, notes = parse_devices(config.device), []
     if config.device == AUTO:
         try:
@@ -96,33 +99,36 @@ def place(
 
 
 def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
-    if config.precision == "int8-fp16":
+    precision = config.served_precision
+    if precision == "int8-fp16":
         raise DeviceUnavailable("int8-fp16 exists only as a TensorRT engine; on 'cpu' choose int8")
-    gate = bundle.admit(config.precision, allow_failed_gate=config.allow_failed_gate)
-    path, graph = bundle.layout.encoder(config.precision), bundle.manifest.encoders[config.precision]
+    gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
+    file, graph = bundle.file(bundle.layout.encoder(precision)), bundle.manifest.encoders[precision]
     cores = min(config.cores, _MAX_BATCH_CORES)
-    session = OrtSession(path, graph, "cpu", cores=cores if config.mode == "latency" else 1)
+    session = OrtSession(file, graph, "cpu", cores=cores if config.mode == "latency" else 1)
     latency_sessions: tuple[Session, ...] = () if config.mode == "throughput" else (session,)
     if config.mode == "auto" and cores > 1:
-        latency_sessions = OrtSession(path, graph, "cpu", cores=cores), session
-    return Placement(session, config.precision, gate, latency_sessions=latency_sessions, cores=cores)
+        latency_sessions = OrtSession(file, graph, "cpu", cores=cores), session
+    return Placement(session, precision, gate, latency_sessions=latency_sessions, cores=cores)
 
 
 def _on_cuda(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
-    if config.precision not in ("fp32", "fp16"):
+    precision = config.served_precision
+    if precision not in ("fp32", "fp16"):
         raise DeviceUnavailable(
-            f"{config.precision} on 'cuda' is slower than fp32, because ONNX Runtime's CUDA provider cannot multiply "
+            f"{precision} on 'cuda' is slower than fp32, because ONNX Runtime's CUDA provider cannot multiply "
             "int8; choose fp16, or device 'tensorrt'"
         )
-    return _in_onnx_runtime(bundle, config, "cuda", config.precision)
+    return _in_onnx_runtime(bundle, config, "cuda", precision)
 
 
 def _on_tensorrt(bundle: Bundle, config: EngineConfig, lengths: Lengths) -> Placement:
-    if config.precision == "int8-fp16":
+    asked = config.served_precision
+    if asked == "int8-fp16":
         raise DeviceUnavailable(
             "int8-fp16 exists only as an engine built ahead of time; choose device 'tensorrt-engine'"
         )
-    precision: Precision = "int8-trt" if config.precision == "int8" else config.precision
+    precision: Precision = "int8-trt" if asked == "int8" else asked
     return _in_onnx_runtime(bundle, config, "tensorrt", precision, lengths)
 
 
@@ -130,9 +136,9 @@ def _in_onnx_runtime(
     bundle: Bundle, config: EngineConfig, device: Device, precision: Precision, lengths: Lengths | None = None
 ) -> Placement:
     gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
-    path, graph = bundle.layout.encoder(precision), bundle.manifest.encoders[precision]
+    file, graph = bundle.file(bundle.layout.encoder(precision)), bundle.manifest.encoders[precision]
     cache = _engine_cache(bundle, config, precision, lengths) if lengths else None
-    return Placement(OrtSession(path, graph, device, cache), precision, gate)
+    return Placement(OrtSession(file, graph, device, cache), precision, gate)
 
 
 def _engine_cache(bundle: Bundle, config: EngineConfig, precision: Precision, lengths: Lengths) -> EngineCache | None:
@@ -156,7 +162,8 @@ def _engine_cache(bundle: Bundle, config: EngineConfig, precision: Precision, le
 
 
 def _on_engine(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
-    precision: EnginePrecision = "int8" if config.precision == "int8-trt" else config.precision
+    asked = config.served_precision
+    precision: EnginePrecision = "int8" if asked == "int8-trt" else asked
     verdicts = [bundle.admit(source, allow_failed_gate=config.allow_failed_gate) for source in GATES[precision]]
     gpu = find_gpu()
     file = EngineFile.open(bundle, precision, gpu.architecture)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from emberline.engine.bundle import BundleFile
 from emberline.engine.devices import Device
 from emberline.engine.errors import DeviceUnavailable
 
@@ -112,17 +113,17 @@ def installed_tensorrt() -> str:
     return importlib.metadata.version(names[0]) if names else ""
 
 
-def check_static(path: Path, device: Device) -> None:
+def check_static(file: BundleFile, device: Device) -> None:
     """Refuse a dynamically quantised graph on a GPU, where it is several times slower than fp32.
 
     Raises:
         DeviceUnavailable: the graph is dynamically quantised.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        operators = [name.decode() for name in _DYNAMIC if data.find(name) >= 0]
+    data = file.read_bytes()
+    operators = [name.decode() for name in _DYNAMIC if data.find(name) >= 0]
     if operators:
         raise DeviceUnavailable(
-            f"{path.name} is quantised dynamically ({', '.join(operators)}), which is slower on {device!r} than fp32; "
+            f"{file.name} is quantised dynamically ({', '.join(operators)}), which is slower on {device!r} than fp32; "
             "use a precision with static scales, or fp16"
         )
 

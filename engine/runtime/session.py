@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
-from emberline.engine.bundle import GraphSpec
+from emberline.engine.bundle import BundleFile, GraphSpec
 from emberline.engine.devices import Device
 from emberline.engine.records import Floats, Integers
 
@@ -38,10 +37,10 @@ class OrtSession:
     """The encoder in ONNX Runtime."""
 
     def __init__(
-        self, path: Path, graph: GraphSpec, device: Device, cache: EngineCache | None = None, cores: int = 1
+        self, file: BundleFile, graph: GraphSpec, device: Device, cache: EngineCache | None = None, cores: int = 1
     ) -> None:
         """Load the encoder; see `open_session` for the arguments and the errors."""
-        self._session = open_session(path, graph, device, cache, cores)
+        self._session = open_session(file, graph, device, cache, cores)
 
     @property
     def device(self) -> str:

@@ -56,10 +56,10 @@ class Heads:
 
     def __init__(self, bundle: Bundle) -> None:
         """Load the graphs; see `open_session` for the errors."""
-        layout, graphs = bundle.layout, bundle.manifest.graphs
-        self._item = open_session(layout.item_tower, graphs["item_tower"])
-        self._user = open_session(layout.user_tower, graphs["user_tower"])
-        self._match = open_session(layout.match, graphs["match"])
+        layout, file, graphs = bundle.layout, bundle.file, bundle.manifest.graphs
+        self._item = open_session(file(layout.item_tower), graphs["item_tower"])
+        self._user = open_session(file(layout.user_tower), graphs["user_tower"])
+        self._match = open_session(file(layout.match), graphs["match"])
 
     def item(self, embeddings: Floats) -> ItemHeads:
         """Run the item tower on B vectors of the encoder, (B, H)."""

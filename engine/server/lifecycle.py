@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from emberline import __version__
-from emberline.engine.bundle import BundleLayout, Manifest
+from emberline.engine.bundle import BundleFiles
 from emberline.engine.engine import Engine
 from emberline.engine.errors import EmberlineError
 from emberline.engine.prometheus import PrometheusMetrics
@@ -185,7 +185,7 @@ class Server:
     async def start(cls, config: ServerConfig) -> Self:
         """Bind, load and serve; see `serve` for the errors."""
         # Before the port: who names a wrong folder should not read of a port first.
-        Manifest.read(BundleLayout(config.engine.bundle).manifest)
+        BundleFiles(config.engine.bundle).manifest()
         endpoint, ratio = config.otlp_endpoint, config.trace_ratio
         tracer = None if endpoint is None else Tracer(endpoint, ratio, __version__)
         tokens = None if config.tokens is None else Tokens(config.tokens)

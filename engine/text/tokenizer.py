@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
-from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from emberline.engine.errors import BundleCorrupt
+from emberline.engine.files import BundleFile
 from emberline.engine.records import Encoding, Integers, Token, TokenIds
 
 #: Characters in the first head of a text, per token that the encoder reads. Such a head nearly always fills the
@@ -35,20 +35,20 @@ class TextTokenizer:
         vocabulary: number of tokens that the encoder knows.
     """
 
-    def __init__(self, path: Path, max_length: int) -> None:
+    def __init__(self, file: BundleFile, max_length: int) -> None:
         """Load a tokenizer.
 
         Args:
-            path: a file in the format of Hugging Face `tokenizers`.
+            file: a file in the format of Hugging Face `tokenizers`.
             max_length: maximum number of tokens in a text; longer texts are truncated.
 
         Raises:
             BundleCorrupt: the file is not a tokenizer.
         """
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer = Tokenizer.from_buffer(file.read_bytes())
         except Exception as error:  # the library raises nothing narrower
-            raise BundleCorrupt(f"{path} is not a tokenizer ({error}); export the bundle again") from error
+            raise BundleCorrupt(f"{file} is not a tokenizer ({error}); export the bundle again") from error
         # A tokenizer file may pad each text to the full length. Here batches are padded, to their longest text only.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length)

@@ -162,7 +162,7 @@ def export(
             allow_weak_model=allow_weak_model,
             progress=progress,
         )
-    opened = Bundle.open(bundle)
+    opened = Bundle.open_folder(bundle)
     verdicts = opened.report["precisions"]
     if as_json:
         print_json({"bundle": str(bundle), "model_id": opened.manifest.model_id, "report": opened.report})

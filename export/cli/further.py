@@ -46,7 +46,7 @@ def go_further(
             raise ConfigError("--triton takes one --precision")
         accelerated: Precision = "int8-trt" if onnx[0] == "int8" else onnx[0]
         choice = EncoderChoice(onnx[0], accelerated, built[0] if built else None)
-        models = write_repository(Bundle.open(root), triton, choice)
+        models = write_repository(Bundle.open_folder(root), triton, choice)
     if as_json:
         print_json({"engines": [{"file": str(one.path), **one.manifest.as_dict()} for one in built], "models": models})
         return

@@ -68,7 +68,7 @@ def build_engines(
     """
     builder = parse_library(library)
     wanted = parse_precisions(precisions)
-    bundle = Bundle.open(root)
+    bundle = Bundle.open_folder(root)
     maximum = bundle.manifest.max_length
     shapes = profiles_of(text_lengths(bundle), maximum) if profiles == FROM_DATA else parse_profiles(profiles)
     names = _architectures(architectures)

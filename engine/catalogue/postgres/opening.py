@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Final
 
 from emberline.engine.catalogue.kinds import VECTOR_KINDS
@@ -13,6 +12,7 @@ from emberline.engine.catalogue.rows import StagedRows
 from emberline.engine.catalogue.store import Store
 from emberline.engine.catalogue.stored_vectors import StoredVectors
 from emberline.engine.errors import CatalogueError
+from emberline.engine.files import BundleFile
 
 from .database import Connection, Database
 from .schema import migrate
@@ -23,7 +23,7 @@ from .table import CatalogueTable
 _OPENING: Final = 0x6D626572
 
 
-def open_shared(url: str, name: str, seed: Path, meta: Meta) -> SharedCatalogue:
+def open_shared(url: str, name: str, seed: BundleFile, meta: Meta) -> SharedCatalogue:
     """Open a shared catalogue. If the database has none of this name, make it with the items of the seed.
 
     Args:
@@ -111,7 +111,7 @@ def _check_found(
         )
 
 
-def _seeded(connection: Connection, name: str, seed: Path, meta: Meta) -> CatalogueTable:
+def _seeded(connection: Connection, name: str, seed: BundleFile, meta: Meta) -> CatalogueTable:
     table = CatalogueTable.create(connection, name, meta)
     with closing(Store.read_only(seed, Meta(meta.fingerprint, meta.hidden, meta.dimensions, "fp32"))) as store:
         for batch in store.read():

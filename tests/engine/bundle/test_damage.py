@@ -74,12 +74,12 @@ def test_only_a_verdict_that_says_so_lets_a_precision_pass(tiny_bundle: Path, ve
     """Without a verdict, or with one that is anything but true, a precision is served only on request."""
     sound = Bundle.open(tiny_bundle)
     assert sound.admit("fp32") == "passed"
-    bundle = Bundle(sound.layout, sound.manifest, {"precisions": {"fp32": verdict}})
+    bundle = Bundle(sound.files, sound.manifest, {"precisions": {"fp32": verdict}})
     with pytest.raises(GateRefused, match=verdict.get("failures", ["no verdict on it"])[0]):
         bundle.admit("fp32")
     assert bundle.admit("fp32", allow_failed_gate=True) == "failed"
     with pytest.raises(GateRefused):
-        Bundle(sound.layout, sound.manifest, {}).admit("fp32")
+        Bundle(sound.files, sound.manifest, {}).admit("fp32")
     with pytest.raises(BundleError, match=r"no encoder in int8-trt; it has fp32"):
         bundle.admit("int8-trt", allow_failed_gate=True)
 

@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from typer.testing import CliRunner
 
-from emberline.engine.bundle import Bundle, BundleLayout
+from emberline.engine.bundle import Bundle, BundleFiles
 from emberline.engine.bundle.signature import sign
 from emberline.engine.cli.program import program
 from emberline.engine.config import EngineConfig
 from emberline.engine.errors import BundleCorrupt, ConfigError
 from emberline.engine.loading import load
+from emberline.engine.packing import pack
 
 
 def _keys(folder: Path, name: str, private: Ed25519PrivateKey | Ed448PrivateKey) -> tuple[Path, Path]:
@@ -42,7 +43,7 @@ def bundle(make_tiny_bundle: Callable[[], Path]) -> Path:
 
 def test_a_signed_bundle_is_opened(bundle: Path, keys: tuple[Path, Path]) -> None:
     """The owner of the key made it."""
-    sign(BundleLayout(bundle), keys[0])
+    sign(BundleFiles(bundle), keys[0])
     Bundle.open(bundle, keys[1])
 
 
@@ -56,7 +57,7 @@ def test_an_unsigned_bundle_is_refused_at_the_start(bundle: Path, keys: tuple[Pa
 
 def test_a_changed_manifest_is_refused(bundle: Path, keys: tuple[Path, Path]) -> None:
     """Whoever can write to the folder can make a consistent manifest, and cannot sign it."""
-    sign(BundleLayout(bundle), keys[0])
+    sign(BundleFiles(bundle), keys[0])
     manifest = json.loads((bundle / "manifest.json").read_text())
     manifest["temperature"] = 0.25
     (bundle / "manifest.json").write_text(json.dumps(manifest))
@@ -68,7 +69,7 @@ def test_a_changed_manifest_is_refused(bundle: Path, keys: tuple[Path, Path]) ->
 def test_another_makers_signature_is_refused(bundle: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
     """It is valid, and not by the key that is required."""
     other, _ = _keys(tmp_path, "other", Ed25519PrivateKey.generate())
-    sign(BundleLayout(bundle), other)
+    sign(BundleFiles(bundle), other)
     with pytest.raises(BundleCorrupt, match=r"is not the signature .* by .*maker\.pub\.pem"):
         Bundle.open(bundle, keys[1])
 
@@ -83,13 +84,13 @@ def test_a_damaged_signature_is_refused(bundle: Path, keys: tuple[Path, Path], c
 
 def test_a_key_that_cannot_be_read_is_named(bundle: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
     """A missing file, a private key in place of the public one, and a key of another algorithm."""
-    sign(BundleLayout(bundle), keys[0])
+    sign(BundleFiles(bundle), keys[0])
     _, other = _keys(tmp_path, "other", Ed448PrivateKey.generate())
     for key in (tmp_path / "missing.pem", keys[0], other):
         with pytest.raises(ConfigError, match=f"{key.name} is not a public Ed25519 key"):
             Bundle.open(bundle, key)
     with pytest.raises(ConfigError, match="is not a private Ed25519 key"):
-        sign(BundleLayout(bundle), keys[1])
+        sign(BundleFiles(bundle), keys[1])
 
 
 def test_the_commands_sign_and_verify(bundle: Path, keys: tuple[Path, Path]) -> None:
@@ -105,3 +106,14 @@ def test_the_commands_sign_and_verify(bundle: Path, keys: tuple[Path, Path]) -> 
     (bundle / "match.onnx").write_bytes(b"")
     damaged = run(program("sign"), ["sign", str(bundle), "--key", str(keys[0])])
     assert isinstance(damaged.exception, BundleCorrupt)
+
+
+def test_a_packed_bundle_is_signed_in_its_file(bundle: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
+    """The signature becomes an entry; a pack without one is refused where one is required."""
+    packed = tmp_path / "shop.ember"
+    pack(bundle, packed, "fp32")
+    with pytest.raises(BundleCorrupt, match="is not signed"):
+        Bundle.open(packed, keys[1])
+    for _ in range(2):  # a second signature replaces the first
+        sign(BundleFiles(packed), keys[0])
+    assert Bundle.open(packed, keys[1]).files.packed

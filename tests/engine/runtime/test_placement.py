@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from prometheus_client import generate_latest
 
-from emberline.engine.bundle import Bundle, BundleLayout, Manifest
+from emberline.engine.bundle import Bundle, BundleFiles, BundleLayout, Manifest
 from emberline.engine.config import EngineConfig
 from emberline.engine.devices import Device
 from emberline.engine.engine import Engine
@@ -156,7 +156,8 @@ def test_an_engine_needs_the_gates_of_its_sources(make_tiny_bundle: Callable[[],
     report = {"precisions": {"fp16": {"passed": False, "failures": ["agreement"]}, "int8-trt": {"passed": True}}}
     manifest = Manifest.read(layout.manifest)
     graph = manifest.encoders["fp32"]
-    opened = Bundle(layout, msgspec.structs.replace(manifest, encoders={"fp16": graph, "int8-trt": graph}), report)
+    manifest = msgspec.structs.replace(manifest, encoders={"fp16": graph, "int8-trt": graph})
+    opened = Bundle(BundleFiles(layout.root), manifest, report)
     with pytest.raises(GateRefused, match="fp16 did not pass the accuracy gate: agreement"):
         place(opened, config_of(opened, "tensorrt-engine", precision="int8-fp16"), no_lengths)
 
