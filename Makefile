@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Numerical libraries wait passively: busy-waiting threads of two libraries on the same cores make both look slow.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test check unit lint types imports format stubs mutants attack gpu-check triton-check haystack-check clean help
+.PHONY: quickstart test check unit lint types imports format stubs mutants attack edge gpu-check triton-check haystack-check clean help
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,12 @@ stubs: $(VENV)/.dev  ## generate proto/*_pb2*.py from proto/*.proto
 attack: $(VENV)/.ready  ## try to break a server of one's own on this machine: minutes, and a table of what held
 	test -f quickstart/bundle/manifest.json || $(MAKE) quickstart
 	PYTHONPATH=tests/support $(BIN)/python tests/attack.py quickstart/bundle
+
+edge: $(VENV)/.ready  ## what a packed bundle costs here, and two hundred power cuts of each kind
+	test -f quickstart/bundle/manifest.json || $(MAKE) quickstart
+	test -f quickstart/shop.ember || $(BIN)/emberline pack quickstart/bundle quickstart/shop.ember --precision int8
+	$(BIN)/python tests/edge.py quickstart/shop.ember
+	$(BIN)/python tests/power_cuts.py quickstart/bundle
 
 # Takes some seconds a fault, so it is no part of `make test`. docs/testing.md says how to read it.
 MOST ?= 150
