@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from .connection import connect
-from .options import SERVER, Server, TlsCa, TokenFile
+from .options import SERVER, Model, Server, TlsCa, TokenFile
 
 if TYPE_CHECKING:
     from emberline.engine.catalogue.maintenance import CatalogueFile
@@ -34,6 +34,7 @@ def backup(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    model: Model = "",
 ) -> None:
     """Copy the catalogue of a running server, as it is at one moment, and check the copy.
 
@@ -44,7 +45,7 @@ def backup(
     if source is not None:
         _print(maintenance.backup(source, copy))
         return
-    with connect(server, tls_ca, token_file) as client:
+    with connect(server, tls_ca, token_file, model=model) as client:
         client.backup_catalogue(copy)
     _print(maintenance.check(copy))
 

@@ -19,6 +19,7 @@ def connect(
     tls_ca: Path | None,
     token_file: Path | None,
     *,
+    model: str = "",
     timeout: float = TIMEOUT,
     retries: int | None = None,
 ) -> Client:
@@ -28,6 +29,7 @@ def connect(
         server: address of the server, HOST:PORT.
         tls_ca: authorities to trust; None: the connection is not encrypted.
         token_file: file with the token; None: the environment variable EMBERLINE_TOKEN, if it is set.
+        model: name of the model that answers; empty: the server's default.
         timeout: seconds for a call.
         retries: maximum number of retries; None: the client's default.
 
@@ -37,7 +39,7 @@ def connect(
     from emberline.engine import Client, Tls
 
     tls = None if tls_ca is None else Tls(ca=tls_ca)
-    return Client(server, timeout=timeout, retries=retries, tls=tls, token=_token(token_file))
+    return Client(server, timeout=timeout, retries=retries, tls=tls, token=_token(token_file), model=model)
 
 
 def _token(file: Path | None) -> str:

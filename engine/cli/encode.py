@@ -12,7 +12,7 @@ from emberline.engine.errors import DataError
 
 from .connection import connect
 from .lines import lines
-from .options import RETRIES, SERVER, AsJson, AsTsv, Server, TlsCa, TokenFile
+from .options import RETRIES, SERVER, AsJson, AsTsv, Model, Server, TlsCa, TokenFile
 from .output import print_footer, print_json, print_table, print_warnings
 from .progress import progress
 
@@ -49,6 +49,7 @@ def encode(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    model: Model = "",
     timeout: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="Time limit for all texts together.", show_default="no limit"),
@@ -65,7 +66,9 @@ def encode(
     inputs = list(texts) if texts else [line for _, line in lines(None)]
     if not inputs:
         raise DataError("standard input has no text; give one per line, or as an argument")
-    encoded = _encode(connect(server, tls_ca, token_file, retries=RETRIES), inputs, outputs, as_users, timeout)
+    encoded = _encode(
+        connect(server, tls_ca, token_file, model=model, retries=RETRIES), inputs, outputs, as_users, timeout
+    )
     print_warnings(encoded.provenance.warnings)
     if out:
         _write(out, encoded)

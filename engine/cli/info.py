@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from .connection import connect
-from .options import SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout, TlsCa, TokenFile
+from .options import SERVER, TIMEOUT, AsJson, AsTsv, Model, Server, Timeout, TlsCa, TokenFile
 from .output import print_json, print_table
 
 
@@ -13,12 +13,13 @@ def info(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    model: Model = "",
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
     as_tsv: AsTsv = False,
 ) -> None:
     """Show a server's model, precision, device and why it is that one, limits and labels."""
-    with connect(server, tls_ca, token_file, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, model=model, timeout=timeout) as client:
         record = client.info()
     if as_json:
         print_json(record)

@@ -15,7 +15,7 @@ from emberline.engine.text.rendering import render
 
 from .connection import connect
 from .itemfile import ItemFile, as_file, described_items
-from .options import RETRIES, SERVER, TIMEOUT, AsJson, AsTsv, Server, Timeout, TlsCa, TokenFile, attributes
+from .options import RETRIES, SERVER, TIMEOUT, AsJson, AsTsv, Model, Server, Timeout, TlsCa, TokenFile, attributes
 from .output import print_json, print_table, print_warnings
 from .progress import progress
 
@@ -70,6 +70,7 @@ def upsert(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    model: Model = "",
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
@@ -90,7 +91,7 @@ def upsert(
     inserted = replaced = 0
     with (
         as_file(file or Path()) as path,
-        connect(server, tls_ca, token_file, timeout=timeout, retries=RETRIES) as client,
+        connect(server, tls_ca, token_file, model=model, timeout=timeout, retries=RETRIES) as client,
         progress("items upserted") as advance,
     ):
         info = client.info()
@@ -140,11 +141,12 @@ def delete(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    model: Model = "",
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Delete items. On return they are no longer recommended. Exit code 1 if an id is unknown."""
-    with connect(server, tls_ca, token_file, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, model=model, timeout=timeout) as client:
         result = client.delete_items(ids)
     if as_json:
         print_json(result)
@@ -160,6 +162,7 @@ def get(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    model: Model = "",
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
     as_tsv: AsTsv = False,
@@ -167,7 +170,7 @@ def get(
     """Show items of the live catalogue. Exit code 1 if an id is unknown."""
     if vectors and not as_json:
         raise typer.BadParameter("vectors are for programs; add --json", param_hint="--vectors")
-    with connect(server, tls_ca, token_file, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, model=model, timeout=timeout) as client:
         result = client.get_items(ids, vectors=vectors)
         fields = () if as_json else client.info().item_fields
     if as_json:

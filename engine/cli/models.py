@@ -33,7 +33,7 @@ def load(
 ) -> None:
     """Load a model from the server's folder of models, or load it again. The token needs the scope admin.
 
-    Calls reach it by the metadata `emberline-model: NAME`, as Client(model=NAME) sends them.
+    Calls reach it by the metadata `emberline-model: NAME`, as Client(model=NAME) and the option --model send them.
     """
     with connect(server, tls_ca, token_file) as client:
         _print(client.load_model(name, items=items), as_json, as_tsv)

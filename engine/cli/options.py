@@ -62,6 +62,15 @@ TlsCa = Annotated[
         help="Encrypt the connection, and trust the authorities in this file.",
     ),
 ]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Name of the model that answers; `emberline models list` shows them.",
+        show_default="the server's default",
+    ),
+]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="Time to wait for an answer.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 AsTsv = Annotated[bool, typer.Option("--tsv", help="Print the table as lines with tabs, for other programs.")]

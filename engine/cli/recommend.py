@@ -19,6 +19,7 @@ from .options import (
     AsTsv,
     Like,
     LikeText,
+    Model,
     Profile,
     Server,
     Timeout,
@@ -68,6 +69,7 @@ def recommend(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    model: Model = "",
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
     as_tsv: AsTsv = False,
@@ -75,7 +77,7 @@ def recommend(
     """Recommend items of the catalogue to a known or new user, described by a profile, liked items, both or neither."""
     filters = [condition(text) for text in where or ()]
     person = user(profile, about, like, like_text)
-    with connect(server, tls_ca, token_file, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, model=model, timeout=timeout) as client:
         result = client.recommend(
             person,
             k,

@@ -15,6 +15,7 @@ from .options import (
     AsTsv,
     Like,
     LikeText,
+    Model,
     Profile,
     Server,
     Timeout,
@@ -45,6 +46,7 @@ def score(
     server: Server = SERVER,
     tls_ca: TlsCa = None,
     token_file: TokenFile = None,
+    model: Model = "",
     timeout: Timeout = TIMEOUT,
     as_json: AsJson = False,
     as_tsv: AsTsv = False,
@@ -56,7 +58,7 @@ def score(
     if not candidates:
         raise typer.BadParameter("name items by id, or give their texts with --text", param_hint="ID")
     person = user(profile, about, like, like_text)
-    with connect(server, tls_ca, token_file, timeout=timeout) as client:
+    with connect(server, tls_ca, token_file, model=model, timeout=timeout) as client:
         result = client.score(person, candidates, output or ("score", "probability"))
     print_warnings(result.provenance.warnings)
     names = [*(ids or ()), *(text or ())]

@@ -31,3 +31,26 @@ def test_models_are_loaded_routed_listed_and_unloaded(
         wrong = emberline("models", "unload", "other", *at)
         assert wrong.code == 1
         assert wrong.err.strip().endswith("no model 'other' is loaded; `emberline models list` shows those that are")
+
+
+def test_each_command_can_name_the_model_that_answers(
+    emberline: Callable[..., Any], config: EngineConfig, make_tiny_bundle: Callable[..., Path], tmp_path: Path
+) -> None:
+    """With --model, the named one answers and is changed, and not the default."""
+    make_tiny_bundle("models/other", seed=7, fingerprint="e" * 64, model_id="other-00000000")
+    with served(config, models=tmp_path / "models") as address:
+        at = "--server", address
+        named = *at, "--model", "other"
+        emberline("models", "load", "other", "--items", *at)
+        for command in (("encode", "hello"), ("score", "alien"), ("recommend",)):
+            answered = [emberline(*command, "--json", *to).json["provenance"]["model_id"] for to in (at, named)]
+            assert answered == ["tiny-00000000", "other-00000000"]
+        assert emberline("info", "--json", *named).json["model_id"] == "other-00000000"
+        assert emberline("items", "upsert", "--id", "nova", "--text", "title: Nova", *named).code == 0
+        assert [emberline("items", "get", "nova", *to).code for to in (at, named)] == [1, 0]
+        copy = tmp_path / "copy.sqlite"
+        assert "made by the encoder eeeeeeeeeeee" in emberline("catalogue", "backup", str(copy), *named).out
+        assert emberline("items", "delete", "nova", *named).code == 0
+        wrong = emberline("encode", "hello", *at, "--model", "else")
+        assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+        assert "no model 'else' is loaded" in wrong.err
