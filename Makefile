@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Numerical libraries wait passively: busy-waiting threads of two libraries on the same cores make both look slow.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test check unit lint types imports format stubs mutants attack edge gpu-check triton-check haystack-check clean help
+.PHONY: quickstart test check unit lint types imports format stubs mutants attack soak edge gpu-check triton-check haystack-check clean help
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,11 @@ edge: $(VENV)/.ready  ## what a packed bundle costs here, and two hundred power 
 	test -f quickstart/shop.ember || $(BIN)/emberline pack quickstart/bundle quickstart/shop.ember --precision int8
 	$(BIN)/python tests/edge.py quickstart/shop.ember
 	$(BIN)/python tests/power_cuts.py quickstart/bundle
+
+MINUTES ?= 60
+soak: $(VENV)/.ready  ## MINUTES=60: keep a server busy with mixed traffic, and see whether its memory grows
+	test -f quickstart/bundle/manifest.json || $(MAKE) quickstart
+	$(BIN)/python tests/soak.py quickstart/bundle $(MINUTES)
 
 # Takes some seconds a fault, so it is no part of `make test`. docs/testing.md says how to read it.
 MOST ?= 150
