@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -24,6 +23,7 @@ from emberline.engine.errors import EmberlineError
 from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.wire.limits import MessageLimits
 
+from . import memory
 from .access import Access, AccessInterceptor
 from .adapters.registry import open_adapter
 from .clients import Clients
@@ -113,9 +113,7 @@ async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     server = await Server.start(config)
-    # Loaded objects live to the end. Scanning them for garbage would stop everything for some 10 ms now and then.
-    gc.collect()
-    gc.freeze()
+    memory.settle()
     loop.add_signal_handler(signal.SIGHUP, reloading.set)
     announce(server.description)
     reloader = asyncio.create_task(_reload_on(reloading, server))
@@ -129,11 +127,7 @@ async def _reload_on(event: asyncio.Event, server: Server) -> None:
     """Reload whenever the event is set; several at a time count as one."""
     while await event.wait():
         event.clear()
-        if await server.reload():
-            # The old engine was frozen at the start; what of it lies in cycles is only freed by this.
-            gc.unfreeze()
-            gc.collect()
-            gc.freeze()
+        await server.reload()
 
 
 class Server:

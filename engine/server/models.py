@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -21,6 +21,8 @@ from emberline.engine.errors import EmberlineError, InvalidInput, PermissionDeni
 from emberline.engine.metrics import Metrics
 from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.records import LoadedModel
+
+from .memory import give_back
 
 #: What other protocols call whichever model the server picks, because they have no word for it.
 ANY: Final = "emberline"
@@ -130,7 +132,7 @@ class Models:
             raise PermissionDenied("this server loads no models; start it with --models FOLDER")
         if not _NAME.fullmatch(name):
             raise InvalidInput("name", f"is {name!r}; a model's name has letters, digits, '.', '_' and '-'")
-        async with self._changing:
+        async with self._change():
             if self._closed:
                 raise ShuttingDown
             if name in self._engines:
@@ -156,13 +158,12 @@ class Models:
         """
         if not name:
             raise InvalidInput("name", "is empty; the default model is unloaded with the server")
-        async with self._changing:
+        async with self._change():
             engine = self.get(name)
             del self._engines[name]
             self._traffic.pop(name, None)
             await engine.drain()
-        del engine
-        gc.collect()  # an engine is a cycle, and its arrays would wait for the next full collection
+            del engine
 
     def route(self, name: str, traffic: Traffic) -> None:
         """Set what a model gets of the requests that name none.
@@ -184,10 +185,10 @@ class Models:
         if traffic != Traffic():
             self._traffic[name] = traffic
 
-    async def reload_default(self) -> Engine:
+    async def reload_default(self) -> None:
         """Load the default's bundle again; see `Engine.reloaded` and `Engine.hand_over` for the errors."""
-        async with self._changing:
-            return await self._reload("")
+        async with self._change():
+            await self._reload("")
 
     def list(self) -> tuple[LoadedModel, ...]:
         """Return the loaded models, the default first."""
@@ -239,12 +240,18 @@ class Models:
                     family.samples.append(sample._replace(labels=sample.labels | {"model": name}))
             yield family
 
-    async def _reload(self, name: str) -> Engine:
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[None]:
+        """Change the models while the block runs, one change at a time, and then give back the memory of old ones."""
+        async with self._changing:
+            yield
+            await give_back()
+
+    async def _reload(self, name: str) -> None:
         old = self._engines[name]
         engine = await old.reloaded(lambda: self._closed)
         await old.hand_over(engine, lambda: self._engines.__setitem__(name, engine))
         await old.retire()
-        return engine
 
     def _settings(self, name: str, folder: Path) -> EngineConfig:
         """Return the settings of a named model; its catalogue has the name of the default's, and its own."""

@@ -19,6 +19,7 @@ from prometheus_client import generate_latest
 
 from emberline.engine import AsyncClient, Client, InvalidInput, Item, PermissionDenied, UnknownModel, User
 from emberline.engine.errors import BundleError, ConfigError, EmberlineError
+from emberline.engine.server import memory
 from emberline.engine.server.config import ServerConfig
 from emberline.engine.server.lifecycle import Server, serving
 from emberline.engine.server.models import Models, Traffic
@@ -96,8 +97,23 @@ async def test_an_unloaded_model_gives_its_memory_back(server: Server, client: A
     ends = [weakref.ref(part) for part in held]
     del engine, held
     await client.unload_model("other")
-    gc.collect()
     assert [end() for end in ends] == [None] * len(ends)
+
+
+async def test_a_model_that_was_exempt_from_collection_gives_its_memory_back(
+    server: Server, client: AsyncClient
+) -> None:
+    """A server exempts all that it has loaded; loading a model again and unloading it free the old one all the same."""
+    await client.load_model("other")
+    for change in (client.load_model, client.unload_model):
+        memory.settle()
+        try:
+            end = weakref.ref(server._models.get("other"))
+            await change("other")
+            assert end() is None
+            assert gc.get_freeze_count()
+        finally:
+            gc.unfreeze()
 
 
 async def test_unloading_answers_what_was_accepted(

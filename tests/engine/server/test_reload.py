@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import gc
 import json
 import logging
 import shutil
@@ -225,7 +224,6 @@ async def test_the_old_model_gives_its_memory_back(settings: ServerConfig, bundl
         assert await server.reload()
         async with AsyncClient(server.address) as client:
             await client.encode(["hello"])
-        gc.collect()
         assert [end() for end in ends] == [None] * len(ends)
     await server.drain()
 
