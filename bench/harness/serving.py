@@ -20,7 +20,7 @@ from typing import Final
 from emberline.engine.config import EngineConfig
 from emberline.engine.errors import BenchError
 from emberline.engine.server.config import ServerConfig
-from emberline.engine.server.lifecycle import serve
+from emberline.engine.server.process import serve
 
 #: Seconds for a server to drain.
 _DRAIN: Final = 40.0

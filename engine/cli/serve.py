@@ -25,8 +25,8 @@ def serve(bundle: Bundle, settings: GivenSettings) -> None:
     # The search over the catalogue is bound by memory, not by cores; a second thread of NumPy's would spin on a core
     # that the encoder needs. This must be set before NumPy is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from emberline.engine.server import lifecycle, logs
+    from emberline.engine.server import logs, process
 
     configure(config.log_level, config.log_format)
     logs.without_departures()
-    raise typer.Exit(lifecycle.serve(config))
+    raise typer.Exit(process.serve(config))

@@ -93,6 +93,17 @@ class ServerConfig:
             shown_default="everybody may call",
         ),
     ] = None
+    watch_seconds: Annotated[
+        float | None,
+        Setting(
+            "Look this often whether the bundle's folder was replaced, in seconds, and reload it, as SIGHUP does, once "
+            "its files stay as they are.",
+            metavar="SECONDS",
+            shown_default="reload on SIGHUP alone",
+            above=0,
+            below=float("inf"),
+        ),
+    ] = None
     models: Annotated[
         Path | None,
         Setting(

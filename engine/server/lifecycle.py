@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
@@ -23,7 +21,6 @@ from emberline.engine.errors import EmberlineError
 from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.wire.limits import MessageLimits
 
-from . import memory
 from .access import Access, AccessInterceptor
 from .adapters.registry import open_adapter
 from .clients import Clients
@@ -55,28 +52,6 @@ _RECENT: Final = 5.0
 _QUIET: Final = 0.05
 
 
-def _print(line: str) -> None:
-    print(line, flush=True)
-
-
-def serve(config: ServerConfig, announce: Callable[[str], None] = _print) -> int:
-    """Serve until SIGTERM or SIGINT, then drain. A second signal stops the server at once. SIGHUP reloads the bundle.
-
-    Args:
-        config: the settings.
-        announce: called with one line when the server is ready; the line ends with the address.
-
-    Returns:
-        The exit code: 0 if all accepted requests were answered, 1 if not.
-
-    Raises:
-        ConfigError: an address is not available.
-        EmberlineError: the engine cannot start; see `Engine.start`.
-    """
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        return runner.run(_serve(config, announce))
-
-
 @asynccontextmanager
 async def serving(config: ServerConfig) -> AsyncIterator[str]:
     """Run a server in this event loop, for tests and notebooks; yields its address, and drains it at the end.
@@ -90,44 +65,6 @@ async def serving(config: ServerConfig) -> AsyncIterator[str]:
         yield server.address
     finally:
         await server.drain()
-
-
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's event loop if it is installed, because it needs a tenth less CPU time per request."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
-    loop = asyncio.get_running_loop()
-    stopping, reloading = asyncio.Event(), asyncio.Event()
-
-    def on_signal() -> None:
-        if stopping.is_set():
-            os._exit(1)  # at once; all acknowledged changes are on the disk
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    server = await Server.start(config)
-    memory.settle()
-    loop.add_signal_handler(signal.SIGHUP, reloading.set)
-    announce(server.description)
-    reloader = asyncio.create_task(_reload_on(reloading, server))
-    await stopping.wait()
-    answered = await server.drain()  # waits for a reload that runs
-    reloader.cancel()
-    return 0 if answered else 1
-
-
-async def _reload_on(event: asyncio.Event, server: Server) -> None:
-    """Reload whenever the event is set; several at a time count as one."""
-    while await event.wait():
-        event.clear()
-        await server.reload()
 
 
 class Server:
@@ -241,6 +178,9 @@ class Server:
             await self._models.reload_default()
         except EmberlineError as error:
             _log.error("the bundle was not reloaded: %s. The one from before is served", error)
+            return False
+        except Exception:  # whatever goes wrong, the server serves on, and the next reload is tried
+            _log.exception("the bundle was not reloaded. The one from before is served")
             return False
         _log.warning("reloaded: %s", self.description)
         return True

@@ -18,7 +18,7 @@ from emberline.engine.engine import Engine
 NEEDLESS = ("importlib.metadata", "rich", "zipfile", "unittest", "opentelemetry", "cryptography", "onnx", "torch")
 SCRIPT = """
 import sys
-import emberline.engine.cli.serve, emberline.engine.server.lifecycle
+import emberline.engine.cli.serve, emberline.engine.server.process
 print(*sorted(sys.modules.keys() & set(sys.argv[1:])))
 """
 

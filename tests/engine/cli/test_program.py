@@ -20,7 +20,7 @@ from emberline.engine.cli import program as program_module
 from emberline.engine.cli.program import program
 from emberline.engine.config import EngineConfig
 from emberline.engine.errors import EmberlineError, MissingExtra
-from emberline.engine.server import lifecycle
+from emberline.engine.server import process
 from emberline.engine.server.config import ServerConfig
 
 Emberline = Callable[..., Any]
@@ -68,7 +68,7 @@ def test_every_setting_is_an_option_of_serve_with_its_default(
 ) -> None:
     """Without options the settings are those of the classes; each can be set."""
     served: list[ServerConfig] = []
-    monkeypatch.setattr(lifecycle, "serve", lambda config: served.append(config) or 3)
+    monkeypatch.setattr(process, "serve", lambda config: served.append(config) or 3)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     assert emberline("serve", tmp_path).code == 3
     assert served.pop() == ServerConfig(engine=EngineConfig(bundle=tmp_path))

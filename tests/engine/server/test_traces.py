@@ -212,6 +212,6 @@ async def test_a_missing_package_and_a_wrong_address_are_named(
 
 def test_who_does_not_trace_imports_nothing() -> None:
     """OpenTelemetry is not imported by a server without the setting."""
-    script = "import sys, emberline.engine.server.lifecycle; print([n for n in sys.modules if 'opentelemetry' in n])"
+    script = "import sys, emberline.engine.server.process; print([n for n in sys.modules if 'opentelemetry' in n])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
