@@ -59,7 +59,10 @@ def _served(config: EngineConfig, settings: dict[str, Any]) -> Iterator[Server]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    yield ready.result(timeout=30)
-    loop[0].call_soon_threadsafe(done.set)
-    thread.join(timeout=30)
+    try:
+        yield ready.result(timeout=30)
+    finally:
+        if loop:
+            loop[0].call_soon_threadsafe(done.set)
+        thread.join(timeout=30)
     assert not thread.is_alive()
