@@ -6,12 +6,13 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
 
-from .errors import DeadlineExceeded, InvalidInput
+from .errors import DeadlineExceeded, InvalidInput, UnknownItem
 from .records import Floats, ItemReference, RequestOptions
 
 #: Unicode's control characters except tab, line feed and carriage return. They come from damaged data, not from people.
@@ -22,6 +23,17 @@ _LARGEST: Final = 1e4
 _PRIORITIES: Final = range(-8, 8)
 #: The priority of what goes after everything else.
 MIN_PRIORITY: Final = _PRIORITIES.start
+
+
+@contextmanager
+def within(field: str) -> Iterator[None]:
+    """Name the field around those that the errors of the block name."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{field}.{error.field}", error.reason) from None
+    except UnknownItem as error:
+        raise UnknownItem(f"{field}.{error.field}", error.item_id) from None
 
 
 def check_count(count: int, most: int, field: str, least: int = 1) -> None:

@@ -18,9 +18,10 @@ import numpy as np
 from emberline import __version__
 from emberline.engine import tracing
 from emberline.engine.batching.threads import WorkerThreads
+from emberline.engine.catalogue.snapshot import Snapshot
 from emberline.engine.config import EngineConfig
 from emberline.engine.encoding import EncodingPipeline
-from emberline.engine.errors import InvalidInput, UnknownItem
+from emberline.engine.errors import InvalidInput
 from emberline.engine.loading import EngineComponents
 from emberline.engine.metrics import Metrics
 from emberline.engine.records import (
@@ -38,11 +39,12 @@ from emberline.engine.records import (
     SimilarResult,
     Timings,
     Token,
+    TokenIds,
 )
-from emberline.engine.scoring.request import RequestResolver, RequestSchema
+from emberline.engine.scoring.request import RequestResolver, RequestSchema, ResolvedUser
 from emberline.engine.scoring.scorer import Scorer
 from emberline.engine.scoring.shaping import check_dimensions, shape
-from emberline.engine.validation import check_count, check_k, check_names, check_text, check_trained
+from emberline.engine.validation import check_count, check_k, check_names, check_text, check_trained, within
 
 from .admission import Admission
 
@@ -181,14 +183,8 @@ class ModelCalls:
             Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
         with self._admitted(options) as timings:
-            check_k(request.k, self.config.max_k)
-            check_count(len(request.filters), self.config.max_filters, "filters", least=0)
-            check_count(len(request.exclude_ids), self.config.max_excluded, "exclude_ids", least=0)
-            check_names(request.outputs, SCORE_OUTPUTS, "outputs")
-            check_trained(request.outputs, self._manifest.tasks, probability=self._manifest.probability)
             snapshot = self._catalogue.snapshot()
-            resolver = RequestResolver(snapshot, self._schema)
-            user = resolver.user(request.user, "user")
+            resolver, user = self._resolved(request, snapshot)
             encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
             small = len(snapshot) <= SMALL_CATALOGUE and request.k + len(user.history) <= SMALL_LIST
             with timings.measure("score"):
@@ -198,35 +194,46 @@ class ModelCalls:
         return RecommendResult(items, considered, timings, self._provenance(resolver, encodings))
 
     async def recommend_many(
-        self, requests: Sequence[RecommendRequest], options: Sequence[RequestOptions]
+        self, requests: Sequence[RecommendRequest], options: RequestOptions
     ) -> tuple[RecommendResult, ...]:
-        """Answer several requests for recommendations, all or none; their texts share batches.
-
-        Args:
-            requests: the requests.
-            options: options of each.
+        """Answer several requests for recommendations, all or none, with one snapshot. Their texts are one request's.
 
         Raises:
             InvalidInput: there are no requests, too many, or one is not meaningful. The error names its index.
             UnknownItem: an id of a history is not in the catalogue.
             Overloaded, DeadlineExceeded, ShuttingDown, InferenceFailed: see `emberline.engine.errors`.
         """
-        check_count(len(requests), self.config.max_inputs, "requests")
+        most = self.config.max_inputs
+        check_count(len(requests), most, "requests")
+        with self._admitted(options) as timings:
+            snapshot = self._catalogue.snapshot()
+            resolved = []
+            rows: dict[str | TokenIds, int] = {}  # of the different texts of all requests
+            for index, request in enumerate(requests):
+                with within(f"requests[{index}]"):
+                    resolved.append(self._resolved(request, snapshot))
+                for text in resolved[-1][0].texts:
+                    rows.setdefault(text, len(rows))
+            if len(rows) > most:
+                raise InvalidInput("requests", f"have {len(rows)} different texts, the limit is {most}; send fewer")
+            encodings, vectors = await self._encoder.encode(list(rows), options, timings)
 
-        async def one(index: int) -> RecommendResult:
-            try:
-                return await self.recommend(requests[index], options[index])
-            except InvalidInput as error:
-                raise InvalidInput(f"requests[{index}].{error.field}", error.reason) from None
-            except UnknownItem as error:
-                raise UnknownItem(f"requests[{index}].{error.field}", error.item_id) from None
+            async def rank(index: int) -> RecommendResult:
+                resolver, user = resolved[index]
+                own = [rows[text] for text in resolver.texts]
+                with within(f"requests[{index}]"):
+                    items, considered = await self._threads.run(
+                        False, self._scorer.recommend, user, requests[index], snapshot, vectors[own]
+                    )
+                provenance = self._provenance(resolver, [encodings[row] for row in own])
+                return RecommendResult(items, considered, timings, provenance)
 
-        try:
-            with self.held(options[0]):
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(one(index)) for index in range(len(requests))]
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None  # the first one; it has cancelled the others
+            with timings.measure("score"):
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        tasks = [group.create_task(rank(index)) for index in range(len(requests))]
+                except BaseExceptionGroup as errors:
+                    raise errors.exceptions[0] from None  # the first one; it has cancelled the others
         return tuple(task.result() for task in tasks)
 
     async def similar(self, request: SimilarRequest, options: RequestOptions) -> SimilarResult:
@@ -279,6 +286,16 @@ class ModelCalls:
         """Keep the engine from retiring between the calls that a request makes in the block."""
         with self._admission.admit(options):
             yield
+
+    def _resolved(self, request: RecommendRequest, snapshot: Snapshot) -> tuple[RequestResolver, ResolvedUser]:
+        """Check a request for recommendations, and find its user in a snapshot."""
+        check_k(request.k, self.config.max_k)
+        check_count(len(request.filters), self.config.max_filters, "filters", least=0)
+        check_count(len(request.exclude_ids), self.config.max_excluded, "exclude_ids", least=0)
+        check_names(request.outputs, SCORE_OUTPUTS, "outputs")
+        check_trained(request.outputs, self._manifest.tasks, probability=self._manifest.probability)
+        resolver = RequestResolver(snapshot, self._schema)
+        return resolver, resolver.user(request.user, "user")
 
     def _provenance(self, resolver: RequestResolver, encodings: Sequence[Encoding]) -> Provenance:
         """Model and precision, with what the model was not trained for in a request."""

@@ -86,7 +86,7 @@ def recommend(request: RecommendRequest) -> Call[RecommendResult]:
 def recommend_many(requests: Iterable[RecommendRequest]) -> Call[tuple[RecommendResult, ...]]:
     """See `Client.recommend_many`."""
     checked = tuple(map(arguments.recommend, values.listed(requests, "requests")))
-    return lambda engine, options: engine.recommend_many(checked, (options,) * len(checked))
+    return lambda engine, options: engine.recommend_many(checked, options)
 
 
 def similar(request: SimilarRequest) -> Call[SimilarResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -115,8 +116,10 @@ def contract(dispatcher: Dispatcher) -> RpcContract:
         engine: Engine, request: tuple[tuple[RecommendRequest, ...], tuple[int, ...]], options: RequestOptions
     ) -> Message:
         requests, priorities = request
-        each = [replace(options, priority=dispatcher.level(priority)) for priority in priorities]
-        return recommend.many_results_to_message(await engine.recommend_many(requests, each))
+        lowest = dispatcher.level(min(priorities, default=0))
+        results = await engine.recommend_many(requests, replace(options, priority=lowest))
+        # On a thread, because there may be hundreds of thousands of items in it.
+        return await asyncio.to_thread(recommend.many_results_to_message, results)
 
     async def load(_: Engine, request: pb.LoadModelRequest, __: RequestOptions) -> Message:
         await loaded.load(request.name, items=request.items)

@@ -16,6 +16,7 @@ from emberline.engine.errors import (
     InvalidInput,
     ShuttingDown,
 )
+from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.records import (
     ENCODE_OUTPUTS,
     ITEM_OUTPUTS,
@@ -268,3 +269,22 @@ async def test_numbers_that_come_as_texts_are_read(engine: Engine) -> None:
     asked = Item("", {"title": "Moon", "year": "soon"})
     with pytest.raises(InvalidInput, match=r"inputs\[0\]\.item\.attributes\.year"):
         await engine.encode(EncodeRequest((asked,), ("sentence_embedding",)), options)
+
+
+async def test_many_users_count_as_one_request(config: EngineConfig) -> None:
+    """Their texts together may be more than the queue holds, as those of Encode may, and are encoded once each."""
+    metrics = PrometheusMetrics()
+    engine = await Engine.start(replace(config, max_waiting_tokens=600, max_inputs=100, max_cache_bytes=0), metrics)
+    profiles = [f"the horror of comedy {number % 90} " + "comedy " * 20 for number in range(100)]
+    results = await engine.recommend_many([RecommendRequest(User(profile), 2) for profile in profiles], OPTIONS)
+    assert [[item.id for item in one.items] for one in results[:10]] == [
+        [item.id for item in one.items] for one in results[90:]
+    ]
+    assert metrics.registry.get_sample_value("emberline_texts_total", {"outcome": "encoded"}) == 90
+    both = User("age: 25", history=(ItemReference(text="the horror"),))
+    texts = [RecommendRequest(replace(both, profile=f"age: {number}"), 2) for number in range(100)]
+    with pytest.raises(InvalidInput, match=r"^requests: have 101 different texts, the limit is 100"):
+        await engine.recommend_many(texts, OPTIONS)
+    with pytest.raises(InvalidInput, match=r"^requests\[1\]\.filters\[0\]\.field|^requests\[1\]\.k"):
+        await engine.recommend_many([RecommendRequest(User(), 2), RecommendRequest(User(), 0)], OPTIONS)
+    await engine.drain()
