@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -67,8 +66,9 @@ class Models:
         self._folder = folder
         self._random = random or Random()
         self._changing = asyncio.Lock()
+        self._changes: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._shadows: set[asyncio.Task[None]] = set()
+        self._shadows: dict[asyncio.Task[None], str] = {}  # by the names of the models that answer them
 
     @property
     def default(self) -> Engine:
@@ -113,8 +113,8 @@ class Models:
                 continue
             if traffic.shadow and self._random.random() < traffic.shadow:
                 task = asyncio.create_task(_ignoring_errors(answer(name)))
-                self._shadows.add(task)
-                task.add_done_callback(self._shadows.discard)
+                self._shadows[task] = name
+                task.add_done_callback(self._shadows.pop)
 
     async def load(self, name: str, *, items: bool = False) -> None:
         """Load a model beside the others; load it again if it is loaded.
@@ -132,25 +132,11 @@ class Models:
             raise PermissionDenied("this server loads no models; start it with --models FOLDER")
         if not _NAME.fullmatch(name):
             raise InvalidInput("name", f"is {name!r}; a model's name has letters, digits, '.', '_' and '-'")
-        async with self._change():
-            if self._closed:
-                raise ShuttingDown
-            if name in self._engines:
-                await self._reload(name)
-                engine = self._engines[name]
-            else:
-                engine = await Engine.start(self._settings(name, self._folder), PrometheusMetrics())
-            try:
-                if items:
-                    await engine.adopt_items(self.default, lambda: self._closed)
-            except BaseException:
-                if name not in self._engines:
-                    await engine.drain()
-                raise
-            self._engines[name] = engine
+        settings = self._settings(name, self._folder)
+        await self._change(lambda: self._load(name, settings, items))
 
     async def unload(self, name: str) -> None:
-        """Unload a model, once its requests are answered, and give its memory back.
+        """Unload a model, once its requests are answered, and give its memory back. Its copies of requests are dropped.
 
         Raises:
             InvalidInput: it is the default.
@@ -158,12 +144,7 @@ class Models:
         """
         if not name:
             raise InvalidInput("name", "is empty; the default model is unloaded with the server")
-        async with self._change():
-            engine = self.get(name)
-            del self._engines[name]
-            self._traffic.pop(name, None)
-            await engine.drain()
-            del engine
+        await self._change(lambda: self._unload(name))
 
     def route(self, name: str, traffic: Traffic) -> None:
         """Set what a model gets of the requests that name none.
@@ -187,8 +168,7 @@ class Models:
 
     async def reload_default(self) -> None:
         """Load the default's bundle again; see `Engine.reloaded` and `Engine.hand_over` for the errors."""
-        async with self._change():
-            await self._reload("")
+        await self._change(lambda: self._reload(""))
 
     def list(self) -> tuple[LoadedModel, ...]:
         """Return the loaded models, the default first."""
@@ -240,12 +220,51 @@ class Models:
                     family.samples.append(sample._replace(labels=sample.labels | {"model": name}))
             yield family
 
-    @asynccontextmanager
-    async def _change(self) -> AsyncIterator[None]:
-        """Change the models while the block runs, one change at a time, and then give back the memory of old ones."""
-        async with self._changing:
-            yield
-            await give_back()
+    async def _change(self, change: Callable[[], Awaitable[None]]) -> None:
+        """Make a change, one at a time, and give back the memory of old models.
+
+        A caller who leaves does not stop it, because an engine that is half started or half stopped would stay.
+        """
+
+        async def run() -> None:
+            async with self._changing:
+                if self._closed:
+                    raise ShuttingDown
+                await change()
+                await give_back()
+
+        task = asyncio.create_task(run())
+        self._changes.add(task)
+        task.add_done_callback(self._changed)
+        await asyncio.shield(task)
+
+    def _changed(self, task: asyncio.Task[None]) -> None:
+        self._changes.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.debug("the models were not changed: %s", error)  # the caller gets it, if there still is one
+
+    async def _load(self, name: str, settings: EngineConfig, items: bool) -> None:
+        if name in self._engines:
+            await self._reload(name)
+            engine = self._engines[name]
+        else:
+            engine = await Engine.start(settings, PrometheusMetrics())
+        try:
+            if items:
+                await engine.adopt_items(self.default, lambda: self._closed)
+        except BaseException:
+            if name not in self._engines:
+                await engine.drain()
+            raise
+        self._engines[name] = engine
+
+    async def _unload(self, name: str) -> None:
+        engine = self.get(name)
+        del self._engines[name]
+        self._traffic.pop(name, None)
+        for task in [task for task, answers in self._shadows.items() if answers == name]:
+            task.cancel()
+        await engine.drain()
 
     async def _reload(self, name: str) -> None:
         old = self._engines[name]

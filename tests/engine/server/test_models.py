@@ -221,6 +221,23 @@ async def test_a_slow_shadow_holds_up_nothing(
     for number in range(30):
         await client.encode([f"hello {number}"])
     assert len(server._models._shadows) == 16
+    await client.unload_model("other")
+    assert not server._models._shadows
+
+
+async def test_a_caller_who_leaves_does_not_stop_a_change(server: Server, client: AsyncClient) -> None:
+    """A model whose loading or unloading nobody waits for is loaded and unloaded all the same, and can be again."""
+    models = server._models
+    for _ in range(2):
+        for change, count in ((models.load, 2), (models.unload, 1)):
+            caller = asyncio.create_task(change("other"))
+            while not models._changing.locked():
+                await asyncio.sleep(0)
+            caller.cancel()
+            async with asyncio.timeout(30):
+                while models._changes:
+                    await asyncio.sleep(0.02)
+            assert len(await client.list_models()) == count
 
 
 async def test_metrics_are_by_model(server: Server, client: AsyncClient, named: AsyncClient) -> None:
