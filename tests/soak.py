@@ -3,8 +3,8 @@
 Keeps a server on this machine busy with mixed traffic, and watches its memory. Each call of the contract comes at
 random moments, with texts of all lengths and scripts; some callers give up, some have no time. There is a bulk of 1,000
 texts every minute. In each sixth of the time but the last, the bundle is reloaded, and then loaded as another model as
-well. Prints a row for docs/reliability.md, with the memory of each sixth. The exit code is 1 if memory grew or a call
-failed.
+well. Prints a row for docs/reliability.md, with the memory in each sixth while
+there was one model. The exit code is 1 if memory grew or a call failed.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Caller:
         """Set the client and the source of chance."""
         self.client = client
         self.seen: Counter[str] = Counter()
+        self.models = 1
         self.failures: Counter[str] = Counter()
         self._random = random
         self._calls: dict[Callable[[], Awaitable[object]], int] = {
@@ -228,20 +229,23 @@ async def _reloads(caller: Caller, server: AttackedServer, name: str, part: floa
             await asyncio.sleep(0.1)
         caller.seen["reloads"] += 1
         await asyncio.sleep(part / 4)
+        caller.models = 2
         await caller.client.load_model(name, items=True)
         await caller.client.route_model(name, share=0.1, shadow=0.2)
         await asyncio.sleep(part / 10)
         await caller.client.unload_model(name, timeout=math.inf)
+        caller.models = 1
         caller.seen["loads"] += 1
         await asyncio.sleep(max(0.0, part - (time.monotonic() - before) - part / 2))
 
 
-async def _memory(server: AttackedServer, ends: float) -> list[float]:
-    """Return the server's memory in MB, look by look."""
+async def _memory(server: AttackedServer, caller: Caller, ends: float) -> list[float]:
+    """Return the server's memory in MB, look by look; not a number while there is a second model."""
     process, memory = psutil.Process(server.process.pid), []
     while time.monotonic() < ends:
-        memory.append(process.memory_info().rss / 2**20)
-        print(f"{len(memory) * LOOK / 60:.1f} min {memory[-1]:.1f} MB", file=sys.stderr, flush=True)
+        used = process.memory_info().rss / 2**20
+        memory.append(used if caller.models == 1 else math.nan)
+        print(f"{len(memory) * LOOK / 60:.1f} min {used:.1f} MB, {caller.models} models", file=sys.stderr, flush=True)
         await asyncio.sleep(LOOK)
     return memory
 
@@ -252,7 +256,7 @@ async def _soak(server: AttackedServer, bundle: Path, minutes: float) -> tuple[C
         caller = Caller(client, random)
         await client.upsert_items([caller.item(item_id) for item_id in KEPT])
         async with asyncio.TaskGroup() as tasks:
-            memory = tasks.create_task(_memory(server, ends))
+            memory = tasks.create_task(_memory(server, caller, ends))
             tasks.create_task(_arrivals(caller, random, ends))
             tasks.create_task(_bulks(caller, ends))
             tasks.create_task(_reloads(caller, server, bundle.name, minutes * 60 / PARTS))
@@ -274,9 +278,9 @@ def main() -> int:
         finally:
             code = server.stop()
     size = max(1, len(memory) // PARTS)
-    medians = [median(memory[start : start + size]) for start in range(0, size * PARTS, size)]
-    grown = medians[-1] / medians[1] - 1
-    held = abs(grown) < NOISE and not caller.failures
+    parts = [memory[start : start + size] for start in range(0, size * PARTS, size)]
+    medians = [median([used for used in part if used == used] or [math.nan]) for part in parts]
+    held = medians[-1] / medians[1] - 1 < NOISE and not caller.failures
     for failure, count in caller.failures.most_common():
         print(f"{count} × {failure}", file=sys.stderr)
     print(dict(caller.seen), f"ended in {code:.1f} s", file=sys.stderr)

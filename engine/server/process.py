@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Callable
+from typing import Final
 
 from . import memory
 from .config import ServerConfig
 from .lifecycle import Server
 from .watch import FolderWatch
+
+#: Open files, and so connections, that the process asks for. The usual 1,024 are soon taken by idle connections.
+_FILES: Final = 65_536
 
 
 def _print(line: str) -> None:
@@ -32,8 +37,17 @@ def serve(config: ServerConfig, announce: Callable[[str], None] = _print) -> int
         ConfigError: an address is not available.
         EmberlineError: the engine cannot start; see `Engine.start`.
     """
+    _allow_open_files()
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         return runner.run(_serve(config, announce))
+
+
+def _allow_open_files() -> None:
+    """Raise the limit of open files as far as it is useful and allowed without privileges."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

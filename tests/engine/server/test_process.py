@@ -23,6 +23,17 @@ def _rename(bundle: Path, name: str) -> None:
     (bundle / "manifest.json").write_text(json.dumps(manifest | {"model_id": name}))
 
 
+def test_the_limit_of_open_files_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as it is useful and allowed, and never lowered."""
+    limits: list[tuple[int, int]] = []
+    monkeypatch.setattr(process.resource, "setrlimit", lambda _, given: limits.append(given))
+    infinite = process.resource.RLIM_INFINITY
+    for limit in ((1024, 4096), (1024, 2**20), (1024, infinite), (2**20, 2**20), (infinite, infinite), (4096, 4096)):
+        monkeypatch.setattr(process.resource, "getrlimit", lambda _, limit=limit: limit)
+        process._allow_open_files()
+    assert limits == [(4096, 4096), (65_536, 2**20), (65_536, infinite)]
+
+
 async def _until_it_serves(client: AsyncClient, name: str) -> None:
     async with asyncio.timeout(30):
         while (await client.info()).model_id != name:
