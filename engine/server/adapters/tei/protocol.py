@@ -9,6 +9,7 @@ import grpc
 
 from emberline.engine.server.collected import CollectedCall, collecting_handler
 from emberline.engine.server.dispatcher import Dispatcher
+from emberline.engine.server.http.call import HttpCall
 from emberline.engine.server.protocol import ServedProtocol
 from emberline.engine.server.rpc import (
     AnsweredCall,
@@ -25,6 +26,7 @@ from emberline.proto import tei_pb2 as pb
 from . import info
 from .common import status_of
 from .embed import EMBED, EMBED_ALL, EMBED_SPARSE
+from .http import http_calls
 from .predict import PREDICT, PREDICT_PAIR
 from .rerank import RERANK, RERANK_STREAM
 from .tokenize import DECODE, TOKENIZE
@@ -83,6 +85,10 @@ class Tei(ServedProtocol):
             grpc.method_handlers_generic_handler(_full_name("Rerank"), rerank.handlers() | collected),
             grpc.method_handlers_generic_handler(_full_name("Info"), {"Info": answer_info}),
         )
+
+    def http_calls(self) -> Sequence[HttpCall]:
+        """Return the same calls over HTTP."""
+        return http_calls(self._dispatcher)
 
     async def _answer_info(self, _: bytes, context: Context) -> pb.InfoResponse:
         dispatcher = self._dispatcher
