@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Numerical libraries wait passively: busy-waiting threads of two libraries on the same cores make both look slow.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test check unit lint types imports format stubs mutants attack soak edge gpu-check triton-check haystack-check clean help
+.PHONY: quickstart test check unit lint types imports format stubs mutants attack fuzz-http soak edge gpu-check triton-check haystack-check clean help
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,11 @@ edge: $(VENV)/.ready  ## what a packed bundle costs here, and two hundred power 
 	test -f quickstart/shop.ember || $(BIN)/emberline pack quickstart/bundle quickstart/shop.ember --precision int8
 	$(BIN)/python tests/edge.py quickstart/shop.ember
 	$(BIN)/python tests/power_cuts.py quickstart/bundle
+# 400 requests to each of the 28 calls are over 10,000; needs the extra `clients`.
+EXAMPLES ?= 400
+fuzz-http: $(VENV)/.ready  ## EXAMPLES=400: send requests of the OpenAPI document to a server of one's own, and check the answers
+	test -f quickstart/bundle/manifest.json || $(MAKE) quickstart
+	$(BIN)/python tests/support/fuzz_http.py quickstart/bundle --examples $(EXAMPLES)
 
 MINUTES ?= 60
 soak: $(VENV)/.ready  ## MINUTES=60: keep a server busy with mixed traffic, and see whether its memory grows

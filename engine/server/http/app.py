@@ -22,7 +22,7 @@ from emberline.engine.engine import Engine
 from emberline.engine.records import RequestOptions
 from emberline.engine.server.tokens import Scope
 
-from .call import HttpCall, Operation, Reply
+from .call import JSON, HttpCall, Operation, Reply
 from .contract import error_schema, refuse
 from .endpoint import Endpoint, HttpSettings
 from .openapi import document, page
@@ -71,7 +71,9 @@ def _metrics(models: Collector) -> HttpCall:
         encode, kind = choose_encoder("")
         return Reply(encode(models), media=kind)
 
-    return _get("/metrics", "http.Metrics", "The metrics, for Prometheus", answer, {"type": "string"})
+    return _get(
+        "/metrics", "http.Metrics", "The metrics, for Prometheus", answer, {"type": "string"}, media="text/plain"
+    )
 
 
 def _page(path: str, name: str, reply: Reply) -> HttpCall:
@@ -82,10 +84,17 @@ def _page(path: str, name: str, reply: Reply) -> HttpCall:
 
 
 def _get(
-    path: str, name: str, summary: str, answer: Any, response: dict[str, Any], open_to_all: bool = False
+    path: str,
+    name: str,
+    summary: str,
+    answer: Any,
+    response: dict[str, Any],
+    *,
+    open_to_all: bool = False,
+    media: str = JSON,
 ) -> HttpCall:
     found: dict[str, Any] = {}
-    operation = Operation(summary, "Server", None, response, error_schema(found), found)
+    operation = Operation(summary, "Server", None, response, error_schema(found), found, media=media)
     scope: Scope | None = None if open_to_all else "read"
     return HttpCall("GET", path, name, lambda _, __: None, answer, refuse, operation, free=True, scope=scope)
 

@@ -42,6 +42,7 @@ class Operation:
         error: JSON schema of the answer to a call that is refused.
         schemas: the named schemas that these refer to.
         parameters: names of the parameters in the path, with their explanations.
+        media: type of the answer's content.
     """
 
     summary: str
@@ -51,6 +52,7 @@ class Operation:
     error: Mapping[str, Any]
     schemas: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    media: str = JSON
 
 
 @dataclass(frozen=True, slots=True)

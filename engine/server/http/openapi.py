@@ -76,7 +76,7 @@ def _operation(call: HttpCall, *, tokens: bool) -> dict[str, Any]:
         "operationId": call.name,
         "tags": [described.tag],
         "responses": {
-            "200": {"description": "answered", "content": {"application/json": {"schema": described.response}}},
+            "200": {"description": "answered", "content": {described.media: {"schema": described.response}}},
             **dict.fromkeys(_REFUSALS, refused),
         },
     }

@@ -123,7 +123,14 @@ def http_calls(dispatcher: Dispatcher) -> Sequence[HttpCall]:
         *(_call(name, _BODIES[name], answer) for name, answer in answers.items()),
         *(_call(name, None, _refusing(reason)) for name, reason in _UNSUPPORTED.items()),
         HttpCall(
-            "GET", "/info", "tei.http.info", lambda _, __: None, describe, refuse, _operation("info", None), free=True
+            "GET",
+            "/info",
+            "tei.http.info",
+            lambda _, __: None,
+            describe,
+            refuse,
+            _operation("info", None, None),
+            free=True,
         ),
     )
 
@@ -227,16 +234,16 @@ def _call(name: str, body: type[Struct] | None, answer: Any) -> HttpCall:
         (lambda _, __: None) if body is None else (lambda raw, _: decode(body, raw)),
         answer,
         refuse,
-        _operation(name, body),
+        _operation(name, body, {}),
         shared=True,
     )
 
 
-def _operation(name: str, body: type[Struct] | None) -> Operation:
+def _operation(name: str, body: type[Struct] | None, request: dict[str, Any] | None) -> Operation:
     return Operation(
         summary=f"TEI's {name}",
         tag="TEI",
-        request=None if body is None else reference(f"Tei{body.__name__}"),
+        request=request if body is None else reference(f"Tei{body.__name__}"),
         response={},
         error=reference("TeiRefusal"),
         schemas={f"Tei{name}": schema for name, schema in _SCHEMAS.items()},
