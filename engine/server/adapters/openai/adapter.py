@@ -32,6 +32,7 @@ from .messages import (
     from_result,
     to_request,
 )
+from .rerank import Ranking, RerankRequest, rerank
 
 #: What OpenAI calls the kinds of errors, by HTTP's status.
 _KINDS: Final = {
@@ -42,15 +43,20 @@ _KINDS: Final = {
     HTTPStatus.GATEWAY_TIMEOUT: ("timeout_error", None),
     HTTPStatus.INTERNAL_SERVER_ERROR: ("server_error", None),
 }
-#: The engine's name of an input, which OpenAI's protocol has another one for.
-_INPUT: Final = re.compile(r"^inputs(\[\d+\])?(\.text|\.tokens)?$")
+#: The engine's names of what a request has, and those of this protocol.
+_NAMES: Final = (
+    (re.compile(r"^inputs(\[\d+\])?(\.text|\.tokens)?$"), r"input\1"),
+    (re.compile(r"^candidates(\[\d+\])?(\.text)?$"), r"documents\1"),
+    (re.compile(r"^user\.profile$"), "query"),
+)
 _SCHEMAS: Final[Mapping[str, Any]] = msgspec.json.schema_components(
-    [Embeddings, EmbeddingsRequest, Model, ModelList, Refusal], ref_template="#/components/schemas/OpenAi{name}"
+    [Embeddings, EmbeddingsRequest, Model, ModelList, Ranking, Refusal, RerankRequest],
+    ref_template="#/components/schemas/OpenAi{name}",
 )[1]
 
 
 class OpenAi(ServedProtocol):
-    """The calls under ``/v1/`` that OpenAI's clients make of an embedding model."""
+    """The calls under ``/v1/`` that clients make of OpenAI and of servers that offer its protocol."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._models = dispatcher.models
@@ -66,7 +72,18 @@ class OpenAi(ServedProtocol):
                 _embed,
                 refuse,
                 _operation("Returns the vectors of texts", "EmbeddingsRequest", "Embeddings"),
-                model=lambda message: "" if message.model == ANY else message.model,
+                model=_named,
+                shared=True,
+            ),
+            HttpCall(
+                "POST",
+                "/v1/rerank",
+                "openai.Rerank",
+                lambda body, _: decode(RerankRequest, body),
+                rerank,
+                refuse,
+                _operation("Ranks texts of items for a profile", "RerankRequest", "Ranking"),
+                model=_named,
                 shared=True,
             ),
             HttpCall(
@@ -107,6 +124,10 @@ class OpenAi(ServedProtocol):
         return [Model(name, "model", started, "emberline") for name in names]
 
 
+def _named(message: EmbeddingsRequest | RerankRequest) -> str:
+    return "" if message.model == ANY else message.model
+
+
 async def _embed(engine: Engine, message: EmbeddingsRequest, options: RequestOptions) -> Reply:
     result = await engine.encode(to_request(message), options)
     return Reply(from_result(result, engine.provenance.model_id, message.encoding_format))
@@ -120,7 +141,9 @@ def refuse(error: Exception) -> Reply:
     if isinstance(error, UnknownModel):
         param, code = "model", "model_not_found"
     elif isinstance(error, InvalidInput) and not isinstance(error, BodyRefused) and error.field != "body":
-        place = _INPUT.sub(r"input\1", error.field)
+        place = error.field
+        for pattern, name in _NAMES:
+            place = pattern.sub(name, place)
         param, message = place.partition("[")[0], f"{place}: {error.reason}"
     refusal = Refusal(ErrorBody(message, kind, param, code))
     return Reply(msgspec.json.encode(refusal), status, headers=retry_headers(error))

@@ -13,7 +13,7 @@ import pytest
 from http_client import ask
 from servers import running
 
-from emberline.engine import AsyncClient
+from emberline.engine import AsyncClient, ItemReference, User
 from emberline.engine.server.config import ServerConfig
 from emberline.engine.server.lifecycle import Server
 
@@ -185,3 +185,18 @@ async def test_a_token_is_an_api_key(config: ServerConfig, tmp_path: Any) -> Non
         with pytest.raises(openai.AuthenticationError) as refused:
             await client.with_options(api_key="wrong").embeddings.create(model=MODEL, input="comedy")
         assert refused.value.code == "invalid_api_key"
+
+
+async def test_texts_are_ranked_for_a_profile(server: Server) -> None:
+    """As Gorse asks for it: the query is a user, the documents are items; a client's names are in the errors."""
+    asked = {"model": MODEL, "query": "age: 25", "documents": TEXTS}
+    answer = (await ask(server.http_port, "/v1/rerank", asked, Authorization="Bearer none")).json
+    async with AsyncClient(server.address) as native:
+        scored = await native.score(User("age: 25"), [ItemReference(text=text) for text in TEXTS], ["probability"])
+    scores = scored.outputs["probability"]
+    assert [entry["index"] for entry in answer["results"]] == np.argsort(-scores).tolist()
+    assert [entry["relevance_score"] for entry in answer["results"]] == sorted(map(float, scores), reverse=True)
+    best = (await ask(server.http_port, "/v1/rerank", asked | {"top_n": 1, "return_documents": True})).json["results"]
+    assert best == [answer["results"][0] | {"document": {"text": TEXTS[best[0]["index"]]}}]
+    refused = (await ask(server.http_port, "/v1/rerank", asked | {"documents": ["a", " "]})).json["error"]
+    assert (refused["param"], refused["message"][:13]) == ("documents", "documents[1]:")
