@@ -33,7 +33,7 @@ _CHUNK: Final = 16
 _FIRST_CHUNK: Final = 1024
 
 
-class Neighbours:
+class NeighbourIndex:
     """The index over one catalogue's rows. One thread extends it; any may search."""
 
     def __init__(self) -> None:

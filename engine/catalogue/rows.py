@@ -18,7 +18,7 @@ from emberline.engine.records import Floats
 
 from .columns import Columns
 from .kinds import VectorKind
-from .neighbours import Neighbours
+from .neighbours import NeighbourIndex
 from .snapshot import Contents, Snapshot
 from .stored_vectors import StoredVectors
 
@@ -78,7 +78,7 @@ class Rows:
         self._updated = np.empty(capacity, np.float64)
         self._order = np.empty(capacity, np.int64)
         documents: list[str] = []
-        self._contents = Contents([], [], documents, [], {}, Columns(documents), Neighbours())
+        self._contents = Contents([], [], documents, [], {}, Columns(documents), NeighbourIndex())
 
     def empty(self) -> Snapshot:
         """Return the initial snapshot, which has no rows."""

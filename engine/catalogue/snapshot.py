@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from emberline.engine.records import Floats, Item, StoredItem, Value
 
 from .columns import Columns, Mask
-from .neighbours import Neighbours
+from .neighbours import NeighbourIndex
 from .stored_vectors import StoredVectors
 
 
@@ -44,7 +44,7 @@ class Contents:
     previous: list[int]
     latest: dict[str, int]
     columns: Columns
-    neighbours: Neighbours
+    neighbours: NeighbourIndex
 
 
 @dataclass(frozen=True, slots=True)
