@@ -51,6 +51,7 @@ edge: $(VENV)/.ready  ## what a packed bundle costs here, and two hundred power 
 	test -f quickstart/shop.ember || $(BIN)/emberline pack quickstart/bundle quickstart/shop.ember --precision int8
 	$(BIN)/python tests/edge.py quickstart/shop.ember
 	$(BIN)/python tests/power_cuts.py quickstart/bundle
+
 # 400 requests to each of the 28 calls are over 10,000; needs the extra `clients`.
 EXAMPLES ?= 400
 fuzz-http: $(VENV)/.ready  ## EXAMPLES=400: send requests of the OpenAPI document to a server of one's own, and check the answers

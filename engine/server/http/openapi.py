@@ -92,7 +92,7 @@ def _operation(call: HttpCall, *, tokens: bool) -> dict[str, Any]:
     return operation
 
 
-_REFUSALS: Final = ("400", "401", "403", "404", "408", "413", "415", "422", "429", "500", "501", "503", "504")
+_REFUSALS: Final = ("400", "401", "403", "404", "408", "413", "415", "422", "424", "429", "500", "501", "503", "504")
 
 
 def _shown(value: object) -> str:
