@@ -36,7 +36,7 @@ _LOOK: Final = 1.0
 _log: Final = logging.getLogger(__name__)
 
 
-class Token(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class AccessToken(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A token of the file.
 
     Attributes:
@@ -58,7 +58,7 @@ class Token(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    token: Annotated[tuple[Token, ...], Meta(min_length=1)]
+    token: Annotated[tuple[AccessToken, ...], Meta(min_length=1)]
 
 
 class Tokens:
@@ -82,11 +82,11 @@ class Tokens:
         found = self.find(token)
         return None if found is None else found.scopes
 
-    def find(self, token: str) -> Token | None:
+    def find(self, token: str) -> AccessToken | None:
         """Return the entry of a token; None if it is not known. The time does not depend on the tokens."""
         self._refresh()
         given = hashlib.sha256(token.encode(errors="replace")).hexdigest()
-        found: Token | None = None
+        found: AccessToken | None = None
         for known in self._tokens:  # all of them, so that the time does not say which one comes close
             if hmac.compare_digest(known.digest, given):
                 found = known
@@ -127,7 +127,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
-def _read(path: Path) -> tuple[Token, ...]:
+def _read(path: Path) -> tuple[AccessToken, ...]:
     try:
         tokens = msgspec.toml.decode(path.read_bytes(), type=_File).token
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:

@@ -13,7 +13,7 @@ from .baseline import Baseline
 from .ease import Ease
 from .groups import GroupPopularity
 from .hybrid import LightFm
-from .nearest import MeanOfHistory, Neighbours
+from .nearest import KNearest, MeanOfHistory
 from .popular import LabelPopularity, Popularity, Random
 from .query import ProfileText
 from .ridge import RidgeToAls
@@ -114,7 +114,7 @@ def _means(spaces: Sequence[Space]) -> tuple[Baseline, ...]:
 
 
 def _neighbours(spaces: Sequence[Space]) -> tuple[Baseline, ...]:
-    return tuple(Neighbours(space, count) for space, count in product(spaces, (50, 5, 20, 100, 400)))
+    return tuple(KNearest(space, count) for space, count in product(spaces, (50, 5, 20, 100, 400)))
 
 
 def _ridges(spaces: Sequence[Space], penalties: Sequence[float], seed: int) -> tuple[Baseline, ...]:

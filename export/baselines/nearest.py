@@ -48,7 +48,7 @@ class MeanOfHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
+class KNearest:
     """The items that the user likes among the nearest training items, by how close they are.
 
     Attributes:

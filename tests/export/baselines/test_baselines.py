@@ -14,7 +14,7 @@ from emberline.export.baselines.ease import Ease
 from emberline.export.baselines.groups import GroupPopularity
 from emberline.export.baselines.hybrid import LightFm
 from emberline.export.baselines.material import BaselineData, PretrainedVectors
-from emberline.export.baselines.nearest import MeanOfHistory, Neighbours
+from emberline.export.baselines.nearest import KNearest, MeanOfHistory
 from emberline.export.baselines.popular import LabelPopularity, Popularity, Random
 from emberline.export.baselines.query import ProfileText
 from emberline.export.baselines.ridge import RidgeToAls
@@ -31,8 +31,8 @@ BASELINES = (
     MeanOfHistory(TfIdf()),
     MeanOfHistory(Bm25()),
     MeanOfHistory(EncoderSpace()),
-    Neighbours(TfIdf(), 5),
-    Neighbours(EncoderSpace(), 5),
+    KNearest(TfIdf(), 5),
+    KNearest(EncoderSpace(), 5),
     RidgeToAls(AttributeSpace(), 1.0, ALS),
     RidgeToAls(TfIdf(), 1.0, ALS),
     RidgeToAls(EncoderSpace(), 0.1, ALS),
@@ -136,7 +136,7 @@ def test_what_items_say_matters_only_to_those_that_read_it(baseline, material, f
     ("baseline", "scenario", "chance"),
     [
         (MeanOfHistory(EncoderSpace()), "cold", 1.2),
-        (Neighbours(TfIdf(), 20), "cold", 1.3),
+        (KNearest(TfIdf(), 20), "cold", 1.3),
         (RidgeToAls(AttributeSpace(), 1.0, ALS), "cold", 1.3),
         (RidgeToAls(EncoderSpace(), 0.1, ALS), "cold", 1.3),
         (Popularity(), "new", 1.2),
@@ -174,7 +174,7 @@ def test_baselines_without_a_say_are_left_out(material, scenarios):
     for baseline in (ALS, Ease(), Popularity(), GroupPopularity(("age",))):
         assert not baseline.answers(scenarios["cold"], material.warm_items)
         assert baseline.answers(scenarios["mixed"], material.warm_items)
-    for baseline in (ALS, Ease(), MeanOfHistory(TfIdf()), Neighbours(TfIdf())):
+    for baseline in (ALS, Ease(), MeanOfHistory(TfIdf()), KNearest(TfIdf())):
         assert not baseline.answers(scenarios["new"], material.warm_items)
     assert not RidgeToAls(TfIdf()).answers(scenarios["warm"], material.warm_items)
 

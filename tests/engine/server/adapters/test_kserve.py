@@ -31,7 +31,7 @@ def config(config: ServerConfig) -> ServerConfig:
     return replace(config, protocols="emberline,kserve")
 
 
-class KServe:
+class KServeCalls:
     """Calls methods by their names."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -61,9 +61,9 @@ class KServe:
 
 
 @pytest.fixture
-async def kserve(channel: grpc.aio.Channel) -> KServe:
+async def kserve(channel: grpc.aio.Channel) -> KServeCalls:
     """A client of the server."""
-    return KServe(channel)
+    return KServeCalls(channel)
 
 
 def _raw(*texts: str) -> bytes:
@@ -93,7 +93,7 @@ def _arrays(response: pb.ModelInferResponse) -> dict[str, NDArray[np.float32]]:
     }
 
 
-async def test_the_server_says_what_it_is(kserve: KServe) -> None:
+async def test_the_server_says_what_it_is(kserve: KServeCalls) -> None:
     """It is alive and ready, and has one model, whose tensors it names."""
     assert (await kserve("ServerLive", pb.ServerLiveRequest())).live
     assert (await kserve("ServerReady", pb.ServerReadyRequest())).ready
@@ -123,7 +123,7 @@ async def test_the_server_says_what_it_is(kserve: KServe) -> None:
     assert (config.max_batch_size, config.parameters["precision"].string_value) == (0, "fp32")
 
 
-async def test_named_outputs_are_those_of_our_own_protocol(kserve: KServe, server: Server) -> None:
+async def test_named_outputs_are_those_of_our_own_protocol(kserve: KServeCalls, server: Server) -> None:
     """Bit for bit, in their order, from texts in raw bytes and in a list; the id comes back."""
     names = ("item_embedding", "sentence_embedding", "user_embedding", "score", "item_bias")
     request = _infer(*TEXTS, outputs=names, id="seven")
@@ -148,7 +148,7 @@ async def test_named_outputs_are_those_of_our_own_protocol(kserve: KServe, serve
     assert again["sentence_embedding"].tobytes() == found["sentence_embedding"].tobytes()
 
 
-async def test_all_outputs_come_back_where_none_is_named(kserve: KServe) -> None:
+async def test_all_outputs_come_back_where_none_is_named(kserve: KServeCalls) -> None:
     """Those that need a user do not, unless there is one."""
     alone = _arrays(await kserve("ModelInfer", _infer("the")))
     assert {name: array.shape for name, array in alone.items()} == {
@@ -165,7 +165,7 @@ async def test_all_outputs_come_back_where_none_is_named(kserve: KServe) -> None
     assert _arrays(await kserve("ModelInfer", request)).keys() - alone.keys() == {"score", "probability", "rating"}
 
 
-async def test_parameters_shape_the_embeddings(kserve: KServe, server: Server) -> None:
+async def test_parameters_shape_the_embeddings(kserve: KServeCalls, server: Server) -> None:
     """As the fields of Encode do; a text is cut unless the request says otherwise."""
     request = _infer("the", outputs=("sentence_embedding",))
     request.parameters["dimensions"].int64_param = 5
@@ -182,7 +182,7 @@ async def test_parameters_shape_the_embeddings(kserve: KServe, server: Server) -
 
 @pytest.mark.parametrize(("level", "priority"), [(0, 0), (1, 7), (8, 0), (16, -8)])
 async def test_priorities_are_tritons_levels(
-    kserve: KServe, server: Server, monkeypatch: pytest.MonkeyPatch, level: int, priority: int
+    kserve: KServeCalls, server: Server, monkeypatch: pytest.MonkeyPatch, level: int, priority: int
 ) -> None:
     """1 goes first, and 8 is normal."""
     seen: list[RequestOptions] = []
@@ -203,7 +203,7 @@ async def test_priorities_are_tritons_levels(
     assert 10 < options.deadline - time.monotonic() <= 20
 
 
-async def test_a_timeout_that_passes_ends_the_request(kserve: KServe, gate: Any) -> None:
+async def test_a_timeout_that_passes_ends_the_request(kserve: KServeCalls, gate: Any) -> None:
     """It is in microseconds."""
     request = _infer("the", outputs=("sentence_embedding",))
     request.parameters["timeout"].int64_param = 50_000
@@ -256,7 +256,7 @@ SPOILT: tuple[tuple[Callable[[pb.ModelInferRequest], object], str], ...] = (
 )
 
 
-async def test_what_is_wrong_is_named(kserve: KServe) -> None:
+async def test_what_is_wrong_is_named(kserve: KServeCalls) -> None:
     """Every refusal has a sentence, and the next request is served."""
     for spoil, message in SPOILT:
         code, details = await kserve.refused("ModelInfer", _spoilt(spoil))
@@ -264,7 +264,7 @@ async def test_what_is_wrong_is_named(kserve: KServe) -> None:
     await kserve("ModelInfer", _infer("a"))
 
 
-async def test_a_model_or_a_version_that_is_not_there_is_not_found(kserve: KServe) -> None:
+async def test_a_model_or_a_version_that_is_not_there_is_not_found(kserve: KServeCalls) -> None:
     """An empty name is a mistake: every model has one."""
     other, newer, nobody = _infer("a"), _infer("a"), _infer("a")
     other.model_name, newer.model_version, nobody.model_name = "other", "2", ""
@@ -273,7 +273,7 @@ async def test_a_model_or_a_version_that_is_not_there_is_not_found(kserve: KServ
     assert (await kserve.refused("ModelConfig", pb.ModelConfigRequest(name="other")))[0] is Code.NOT_FOUND
 
 
-async def test_a_stream_answers_each_request_by_its_id(kserve: KServe) -> None:
+async def test_a_stream_answers_each_request_by_its_id(kserve: KServeCalls) -> None:
     """A refused request is answered by its error, and the stream goes on; each answer is its request's last."""
     good, bad, last = _infer("a", id="1"), _infer("", id="2"), _infer("b", id="3")
     good.parameters["triton_enable_empty_final_response"].bool_param = True
@@ -289,7 +289,7 @@ async def test_a_stream_answers_each_request_by_its_id(kserve: KServe) -> None:
 @pytest.mark.parametrize(
     "method", ["SystemSharedMemoryRegister", "CudaSharedMemoryRegister", "TraceSetting", "LogSettings"]
 )
-async def test_what_the_server_does_not_have_is_unimplemented(kserve: KServe, method: str) -> None:
+async def test_what_the_server_does_not_have_is_unimplemented(kserve: KServeCalls, method: str) -> None:
     """With a sentence; there is no shared memory to look at or to release, which is no error."""
     code, message = await kserve.refused(method, pb.SharedMemoryStatusRequest(name="a"))
     assert (code, "; " in message or ", " in message) == (Code.UNIMPLEMENTED, True)
@@ -297,7 +297,7 @@ async def test_what_the_server_does_not_have_is_unimplemented(kserve: KServe, me
     await kserve("CudaSharedMemoryUnregister", pb.SharedMemoryUnregisterRequest())
 
 
-async def test_statistics_count_what_was_done(kserve: KServe) -> None:
+async def test_statistics_count_what_was_done(kserve: KServeCalls) -> None:
     """Calls of this protocol, and the texts of all."""
     await kserve("ModelInfer", _infer("a", "b", outputs=("sentence_embedding",)))
     await kserve.refused("ModelInfer", _infer(""))
@@ -333,7 +333,7 @@ async def test_models_are_loaded_and_unloaded(repository: str) -> None:
         return {model.name: model.state for model in listed.models}
 
     async with grpc.aio.insecure_channel(repository) as channel:
-        kserve = KServe(channel)
+        kserve = KServeCalls(channel)
         assert await index() == {"emberline": "READY", "broken": "UNAVAILABLE", "other": "UNAVAILABLE"}
         load = pb.RepositoryModelLoadRequest(model_name="other")
         assert (await kserve.refused("RepositoryModelLoad", load, **shop))[0] is Code.PERMISSION_DENIED
@@ -360,7 +360,7 @@ async def test_what_cannot_be_loaded_is_said_so(repository: str) -> None:
     given = pb.RepositoryModelLoadRequest(model_name="other")
     given.parameters["config"].string_param = "{}"
     async with grpc.aio.insecure_channel(repository) as channel:
-        kserve = KServe(channel)
+        kserve = KServeCalls(channel)
 
         async def code(method: str, request: Any) -> grpc.StatusCode:
             return (await kserve.refused(method, request, **run))[0]

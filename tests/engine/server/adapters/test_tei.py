@@ -30,7 +30,7 @@ def config(config: ServerConfig) -> ServerConfig:
     return replace(config, protocols="emberline,tei")
 
 
-class Tei:
+class TeiCalls:
     """Calls methods by their names."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -63,9 +63,9 @@ class Tei:
 
 
 @pytest.fixture
-async def tei(channel: grpc.aio.Channel) -> Tei:
+async def tei(channel: grpc.aio.Channel) -> TeiCalls:
     """A client of the server."""
-    return Tei(channel)
+    return TeiCalls(channel)
 
 
 async def _native(channel: grpc.aio.Channel, text: str, **options: Any) -> bytes:
@@ -83,7 +83,7 @@ async def _native(channel: grpc.aio.Channel, text: str, **options: Any) -> bytes
     ],
 )
 async def test_vectors_are_those_of_our_own_protocol(
-    tei: Tei, channel: grpc.aio.Channel, given: dict[str, Any], same: dict[str, Any]
+    tei: TeiCalls, channel: grpc.aio.Channel, given: dict[str, Any], same: dict[str, Any]
 ) -> None:
     """Bit for bit; a request that does not mention `normalize` has vectors of length 1."""
     answer = await tei("Embed/Embed", pb.EmbedRequest(inputs="title: Alien", **given))
@@ -92,7 +92,7 @@ async def test_vectors_are_those_of_our_own_protocol(
     assert 0 < answer.metadata.inference_time_ns < answer.metadata.total_time_ns
 
 
-async def test_a_text_is_cut_only_if_the_request_says_so(tei: Tei, channel: grpc.aio.Channel) -> None:
+async def test_a_text_is_cut_only_if_the_request_says_so(tei: TeiCalls, channel: grpc.aio.Channel) -> None:
     """And only at its end."""
     code, message = await tei.refused("Embed/Embed", pb.EmbedRequest(inputs=LONG))
     assert (code, message.split(";")[0]) == (Code.INVALID_ARGUMENT, "inputs: has more than 32 tokens")
@@ -103,7 +103,7 @@ async def test_a_text_is_cut_only_if_the_request_says_so(tei: Tei, channel: grpc
     assert (code, message.split(":")[0]) == (Code.INVALID_ARGUMENT, "truncation_direction")
 
 
-async def test_what_is_wrong_is_named_as_the_client_named_it(tei: Tei) -> None:
+async def test_what_is_wrong_is_named_as_the_client_named_it(tei: TeiCalls) -> None:
     """The status has TEI's code and the name of TEI's field."""
     for message, request in (
         ("inputs: is empty", pb.EmbedRequest()),
@@ -124,7 +124,7 @@ async def test_what_is_wrong_is_named_as_the_client_named_it(tei: Tei) -> None:
         ("Predict/PredictPair", pb.PredictPairRequest(inputs=["a", "b"])),
     ],
 )
-async def test_what_the_models_cannot_do_is_unimplemented(tei: Tei, method: str, request_: Any) -> None:
+async def test_what_the_models_cannot_do_is_unimplemented(tei: TeiCalls, method: str, request_: Any) -> None:
     """A sentence says what to call instead, also in a stream."""
     code, message = await tei.refused(method, request_)
     assert code is Code.UNIMPLEMENTED
@@ -134,7 +134,7 @@ async def test_what_the_models_cannot_do_is_unimplemented(tei: Tei, method: str,
     assert (refusal.value.code(), refusal.value.details()) == (code, message)
 
 
-async def test_a_stream_keeps_the_order_and_ends_at_an_error(tei: Tei) -> None:
+async def test_a_stream_keeps_the_order_and_ends_at_an_error(tei: TeiCalls) -> None:
     """As TEI's does: an error is the status of the whole stream, after the answers before it."""
     texts = ["title: Alien", "the horror", "comedy", "the"]
     answers = await tei.stream("Embed/EmbedStream", [pb.EmbedRequest(inputs=text) for text in texts])
@@ -145,7 +145,7 @@ async def test_a_stream_keeps_the_order_and_ends_at_an_error(tei: Tei) -> None:
     assert (refusal.value.code(), refusal.value.details()[:16]) == (Code.INVALID_ARGUMENT, "inputs: is empty")
 
 
-async def test_attributes_are_predicted_highest_first(tei: Tei, server: Server) -> None:
+async def test_attributes_are_predicted_highest_first(tei: TeiCalls, server: Server) -> None:
     """The scores are the item tower's probabilities, or their log odds."""
     answer = await tei("Predict/Predict", pb.PredictRequest(inputs="title: Alien"))
     wanted = await server._engine.encode(EncodeRequest(("title: Alien",), ("item_attributes",)), NOW)
@@ -163,7 +163,7 @@ async def test_attributes_are_predicted_highest_first(tei: Tei, server: Server) 
 
 
 @pytest.mark.parametrize(("raw", "output"), [(False, "probability"), (True, "score")])
-async def test_items_are_ranked_for_a_user(tei: Tei, server: Server, raw: bool, output: str) -> None:
+async def test_items_are_ranked_for_a_user(tei: TeiCalls, server: Server, raw: bool, output: str) -> None:
     """The query is the user's profile, and the scores are those of Score."""
     texts = ["title: Brazil", "title: Alien; genres: Horror", "title: Scream"]
     answer = await tei(
@@ -180,7 +180,7 @@ async def test_items_are_ranked_for_a_user(tei: Tei, server: Server, raw: bool, 
     assert collected.ranks == answer.ranks
 
 
-async def test_texts_of_a_stream_may_have_queries_of_their_own(tei: Tei) -> None:
+async def test_texts_of_a_stream_may_have_queries_of_their_own(tei: TeiCalls) -> None:
     """Each text is scored for its own query."""
     pairs = [("age: 25", "title: Alien"), ("age: 60", "title: Alien"), ("age: 25", "title: Brazil")]
     (collected,) = await tei.stream(
@@ -193,7 +193,7 @@ async def test_texts_of_a_stream_may_have_queries_of_their_own(tei: Tei) -> None
         assert not rank.HasField("text")
 
 
-async def test_a_ranking_of_nothing_and_of_too_much_is_refused(tei: Tei, config: ServerConfig) -> None:
+async def test_a_ranking_of_nothing_and_of_too_much_is_refused(tei: TeiCalls, config: ServerConfig) -> None:
     """Also where texts come one by one: no more are read than a request may have."""
     assert (await tei.refused("Rerank/Rerank", pb.RerankRequest(query="a")))[1].startswith("texts: is empty")
     most = config.engine.max_inputs
@@ -211,7 +211,7 @@ async def test_a_ranking_of_nothing_and_of_too_much_is_refused(tei: Tei, config:
     assert (await tei.refused("Rerank/Rerank", long))[1].startswith("texts[1]: has more than 32 tokens")
 
 
-async def test_tokens_have_places_in_bytes(tei: Tei) -> None:
+async def test_tokens_have_places_in_bytes(tei: TeiCalls) -> None:
     """Special tokens have none."""
     answer = await tei("Tokenize/Tokenize", pb.EncodeRequest(inputs="Ünd the", add_special_tokens=True))
     first, *_, the, last = answer.tokens
@@ -235,13 +235,13 @@ async def test_tokens_have_places_in_bytes(tei: Tei) -> None:
 async def test_info_says_what_the_server_is(server: Server, config: ServerConfig, agent: str, kind: int) -> None:
     """The type of the model is the one that the client's name asks for."""
     async with grpc.aio.insecure_channel(server.address, options=[("grpc.primary_user_agent", agent)]) as channel:
-        info = await Tei(channel)("Info/Info", pb.InfoRequest())
+        info = await TeiCalls(channel)("Info/Info", pb.InfoRequest())
     assert (info.model_id, info.model_dtype, info.model_type) == ("tiny-00000000", "float32", kind)
     assert (info.max_input_length, info.max_client_batch_size) == (32, config.engine.max_inputs)
     assert (info.max_concurrent_requests, info.model_sha) == (config.max_calls, "f" * 64)
 
 
-async def test_a_model_is_named_by_metadata(tei: Tei) -> None:
+async def test_a_model_is_named_by_metadata(tei: TeiCalls) -> None:
     """The messages have no room for it."""
     named = await tei.refused("Embed/Embed", pb.EmbedRequest(inputs="a"), metadata=[("emberline-model", "other")])
     assert named[0] is Code.NOT_FOUND
@@ -282,7 +282,7 @@ async def tokens(tmp_path: Path, config: ServerConfig) -> AsyncIterator[str]:
 async def test_a_bearer_token_opens_the_services(tokens: str) -> None:
     """As in TEI: without one that the server knows, no call is made."""
     async with grpc.aio.insecure_channel(tokens) as channel:
-        tei = Tei(channel)
+        tei = TeiCalls(channel)
         assert (await tei.refused("Info/Info", pb.InfoRequest()))[0] is Code.UNAUTHENTICATED
         assert (await tei.refused("Embed/Embed", pb.EmbedRequest(inputs="a")))[0] is Code.UNAUTHENTICATED
         known = [("authorization", "Bearer 0123456789abcdef")]
