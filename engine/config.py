@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from .bundle import BundleLayout
 from .catalogue.kinds import VectorKind
-from .catalogue.opening import CatalogueLocation, is_database
 from .devices import AUTO, DEVICES, parse_devices
 from .errors import ConfigError
 from .machine import CpuBudget, cpu_budget
 from .settings import Setting, SettingRefused, check, explained
+
+if TYPE_CHECKING:
+    from .catalogue.opening import CatalogueLocation
 
 #: A bundle's precisions, and those that only engines built ahead of time have.
 ServedPrecision = Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]
@@ -206,6 +208,11 @@ class EngineConfig:
     @property
     def catalogue_location(self) -> CatalogueLocation:
         """Where the live catalogue is."""
+        from .catalogue.opening import (  # what opens it loads NumPy, which --help need not
+            CatalogueLocation,
+            is_database,
+        )
+
         shared = self.catalogue is not None and is_database(self.catalogue)
         return CatalogueLocation(str(self.catalogue) if shared else self.live_catalogue, self.catalogue_name)
 

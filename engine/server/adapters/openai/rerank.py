@@ -35,7 +35,7 @@ class RerankRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     truncate: bool = False
 
 
-class Document(Struct, frozen=True):
+class RankedDocument(Struct, frozen=True):
     """A text of the request."""
 
     text: str
@@ -46,7 +46,7 @@ class Ranked(Struct, frozen=True, omit_defaults=True):
 
     index: int
     relevance_score: float
-    document: Document | None = None
+    document: RankedDocument | None = None
 
 
 class Ranking(Struct, frozen=True):
@@ -62,7 +62,9 @@ async def rerank(engine: Engine, message: RerankRequest, options: RequestOptions
     request = ScoreRequest(User(message.query), candidates, ("probability",), message.truncate)
     scores = (await engine.score(request, options)).outputs["probability"]
     results = [
-        Ranked(index, float(scores[index]), Document(message.documents[index]) if message.return_documents else None)
+        Ranked(
+            index, float(scores[index]), RankedDocument(message.documents[index]) if message.return_documents else None
+        )
         for index in np.argsort(-scores, kind="stable")[: message.top_n].tolist()
     ]
     return Reply(msgspec.json.encode(Ranking(engine.provenance.model_id, results)))

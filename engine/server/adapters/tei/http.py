@@ -84,7 +84,7 @@ class DecodeBody(_Body, frozen=True):
     skip_special_tokens: bool = True
 
 
-class Refusal(Struct, frozen=True):
+class ErrorResponse(Struct, frozen=True):
     """The answer to a call that fails."""
 
     error: str
@@ -105,7 +105,7 @@ _UNSUPPORTED: Final = {
     "similarity": "the models do not compare texts; call /embed for their vectors, or /rerank",
 }
 _SCHEMAS: Final[Mapping[str, Any]] = msgspec.json.schema_components(
-    [*_BODIES.values(), Refusal], ref_template="#/components/schemas/Tei{name}"
+    [*_BODIES.values(), ErrorResponse], ref_template="#/components/schemas/Tei{name}"
 )[1]
 
 
@@ -205,7 +205,9 @@ def refuse(error: Exception) -> Reply:
     status = common.status_of(error, status_of(error))
     code, kind = _kind(error)
     return Reply(
-        msgspec.json.encode(Refusal(status.message, kind)), code or http_status(error), headers=retry_headers(error)
+        msgspec.json.encode(ErrorResponse(status.message, kind)),
+        code or http_status(error),
+        headers=retry_headers(error),
     )
 
 
@@ -245,7 +247,7 @@ def _operation(name: str, body: type[Struct] | None, request: dict[str, Any] | N
         tag="TEI",
         request=request if body is None else reference(f"Tei{body.__name__}"),
         response={},
-        error=reference("TeiRefusal"),
+        error=reference("TeiErrorResponse"),
         schemas={f"Tei{name}": schema for name, schema in _SCHEMAS.items()},
     )
 
