@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emberline.export.baselines.baseline import histories
-from emberline.export.baselines.nearest import Neighbours
+from emberline.export.baselines.nearest import KNearest
 from emberline.export.baselines.spaces import EncoderSpace, TfIdf, dense
 from emberline.export.evaluation.scenarios import item_cold_mixed
 
@@ -25,7 +25,7 @@ def test_the_nearest_items_of_training_count(space, count, material, tastes, fou
         best = np.argsort(-values, kind="stable")[:count]
         kept[row, warm[best]] = values[best]
     expected = histories(scenario, len(placed)) @ kept[scenario.candidates].T
-    scores = Neighbours(space, count).fit(material).score(scenario, material.content)
+    scores = KNearest(space, count).fit(material).score(scenario, material.content)
     if isinstance(space, EncoderSpace) or count == 1000:  # words leave ties, of which any may be kept
         assert np.allclose(scores, expected, atol=1e-4)
     assert np.allclose(scores.sum(), expected.sum(), rtol=0.2)
@@ -41,5 +41,5 @@ def test_other_numbers_of_neighbours_search_no_more(material, tastes, found, mon
     material.shared.clear()
     scenario = item_cold_mixed(tastes, found)
     for count in (5, 20):
-        Neighbours(TfIdf(), count).fit(material).score(scenario, material.content)
+        KNearest(TfIdf(), count).fit(material).score(scenario, material.content)
     assert len(made) == 1
