@@ -28,6 +28,10 @@ class RandomTowers:
         """Vectors without biases and attributes."""
         return embeddings @ self._item, np.zeros(len(embeddings), np.float32), np.zeros((len(embeddings), 0))
 
+    def pool(self, liked):
+        """The mean of what is liked."""
+        return liked.mean(axis=0)
+
     def user(self, history, profile, length):
         """Vectors without attributes."""
         del length
