@@ -26,7 +26,7 @@ serve                                                 | 2 | Missing argument 'BU
 serve bundle bundle                                   | 2 | unexpected extra argument\(s\) \(bundle\)
 serve nowhere --listen SERVER                         | 1 | nowhere is not a bundle: .* make one with `emberline export`
 serve empty --listen SERVER                           | 1 | empty is not a bundle: it has no manifest.json
-serve bundle/manifest.json                            | 1 | bundle/manifest.json is a file and not a packed bundle; name the folder
+serve bundle/manifest.json                            | 1 | manifest.json is a file and not a packed bundle; name the
 serve spoilt --listen 127.0.0.1:0                     | 1 | match.onnx was altered: .* copy the bundle again or export
 serve bundle --listen SERVER                          | 2 | cannot listen on .*: the port is in use
 serve bundle --listen 50051                           | 2 | --listen is '50051'; it must be HOST:PORT
@@ -47,7 +47,7 @@ serve bundle --config wrong.toml                      | 2 | wrong.toml: max_bats
 verify                                                | 2 | Missing argument 'BUNDLE'; see `emberline verify --help`
 verify nowhere                                        | 1 | nowhere is not a bundle: .* make one with `emberline export`
 verify empty                                          | 1 | empty is not a bundle
-verify bundle/manifest.json                           | 1 | bundle/manifest.json is a file and not a packed bundle; name the folder
+verify bundle/manifest.json                           | 1 | manifest.json is a file and not a packed bundle; name the
 verify spoilt                                         | 1 | spoilt is damaged: match.onnx; copy it again or export it
 verify bundle                                         | 1 | the accuracy gate rejects int8; serve another precision
 verify bundle bundle                                  | 2 | unexpected extra argument
