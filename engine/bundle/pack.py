@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import mmap
 import struct
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emberline.engine.errors import BundleCorrupt, BundleError
+
+if TYPE_CHECKING:
+    import zipfile
 
 #: Bytes that the start of each entry is a multiple of: the largest page size in use.
 _ALIGNMENT: Final = 16_384
@@ -79,6 +81,8 @@ class Pack:
             BundleError: it cannot be read, or is no zip.
             BundleCorrupt: it is cut off, or has an entry that a pack cannot have.
         """
+        import zipfile  # a server of a folder needs it not
+
         self._path = path
         try:
             with path.open("rb") as file:
@@ -122,6 +126,8 @@ class Pack:
         return tuple(self._entries)
 
     def _entry(self, info: zipfile.ZipInfo) -> PackedFile:
+        import zipfile  # a server of a folder needs it not
+
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise BundleCorrupt(
                 f"{info.filename} in {self._path} is compressed or encrypted; make the file with `emberline pack`"
@@ -160,6 +166,8 @@ def write_pack(file: BinaryIO, contents: Mapping[str, bytes | memoryview]) -> No
         file: the file, open for writing and seeking.
         contents: the bytes of the entries by name, in their order.
     """
+    import zipfile  # a server of a folder needs it not
+
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in contents.items():
             info = zipfile.ZipInfo(name, _DATE)
