@@ -102,7 +102,7 @@ def test_exporting_again_gives_the_same_model(exported: Path, small_run: Run, tm
 def test_the_report_tells_how_each_precision_was_made(exported: Path) -> None:
     """Layers, smoothing, calibration, kernels and size are in the report, beside what was measured."""
     report = Bundle.open(exported).report
-    assert set(report) == {"precisions", "reference", "thresholds", "machine", "model"}
+    assert set(report) == {"precisions", "reference", "texts", "thresholds", "machine", "model"}
     int8 = report["precisions"]["int8"]
     assert int8["bytes"] == BundleLayout(exported).encoder("int8").stat().st_size
     assert set(int8["details"]["activations_16bit"]) == {
