@@ -185,7 +185,7 @@ class EmberlineServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecommendMany(self, request, context):
-        """Ranks the catalogue for several users. Their texts share batches, and all see the same catalogue or a later one.
+        """Ranks the catalogue for several users. Their texts count as one request's, and all see the same catalogue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
