@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from numbers import Real
 from typing import TypeVar
 
 from emberline.engine.errors import InvalidInput
@@ -19,7 +18,6 @@ from emberline.engine.records import (
     ScoreRequest,
     SimilarRequest,
     User,
-    Value,
 )
 from emberline.engine.wire import values
 
@@ -71,7 +69,7 @@ def recommend(request: RecommendRequest) -> RecommendRequest:
 def similar(request: SimilarRequest) -> SimilarRequest:
     """Check a request for similar items."""
     return SimilarRequest(
-        _reference(request.item, "item"),
+        values.reference(request.item, "item"),
         values.integer(request.k, "k"),
         _filters(request.filters),
         tuple(values.texts(request.exclude_ids, "exclude_ids")),
@@ -107,7 +105,7 @@ def _item(item: Item, field: str) -> Item:
     _kind(item, Item, field)
     return Item(
         values.text(item.id, f"{field}.id"),
-        _attributes(item.attributes, f"{field}.attributes"),
+        values.attributes(item.attributes, f"{field}.attributes"),
         values.text(item.text, f"{field}.text"),
     )
 
@@ -116,27 +114,14 @@ def _user(user: User, field: str) -> User:
     _kind(user, User, field)
     return User(
         values.text(user.profile, f"{field}.profile"),
-        _attributes(user.attributes, f"{field}.attributes"),
+        values.attributes(user.attributes, f"{field}.attributes"),
         _references(user.history, f"{field}.history"),
     )
 
 
 def _references(references: Iterable[ItemReference], field: str) -> tuple[ItemReference, ...]:
     listed = values.listed(references, field)
-    return tuple(_reference(reference, f"{field}[{index}]") for index, reference in enumerate(listed))
-
-
-def _reference(reference: ItemReference, field: str) -> ItemReference:
-    if not isinstance(reference, ItemReference):
-        kind = type(reference).__name__
-        raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
-    if sum(value is not None for value in (reference.id, reference.text, reference.vector)) != 1:
-        raise InvalidInput(field, "must have exactly one of id, text and vector")
-    if reference.id is not None:
-        return ItemReference(id=values.text(reference.id, f"{field}.id"))
-    if reference.text is not None:
-        return ItemReference(text=values.text(reference.text, f"{field}.text"))
-    return ItemReference(vector=values.vector(reference.vector, f"{field}.vector"))
+    return tuple(values.reference(reference, f"{field}[{index}]") for index, reference in enumerate(listed))
 
 
 def _filters(filters: Iterable[Filter]) -> tuple[Filter, ...]:
@@ -153,24 +138,6 @@ def _filter(condition: Filter, field: str) -> Filter:
         maximum=None if condition.maximum is None else values.number(condition.maximum, f"{field}.maximum"),
         exclude=values.flag(condition.exclude, f"{field}.exclude"),
     )
-
-
-def _attributes(attributes: Mapping[str, Value], field: str) -> dict[str, Value]:
-    if not isinstance(attributes, Mapping):
-        raise InvalidInput(field, f"is {type(attributes).__name__}; it must be values by name")
-    return {
-        values.text(name, f"{field} (a name)"): _value(value, f"{field}.{name}") for name, value in attributes.items()
-    }
-
-
-def _value(value: Value, field: str) -> Value:
-    if isinstance(value, str):
-        return values.text(value, field)
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
-        return values.texts(value, field)
-    raise InvalidInput(field, f"is {value!r}; an attribute is a text, a number or a list of texts")
 
 
 def _kind(record: object, kind: type, field: str) -> None:

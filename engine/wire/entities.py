@@ -14,7 +14,8 @@ from emberline.proto import emberline_pb2 as pb
 
 from . import tensors
 from .structs import from_struct, to_struct
-from .values import text, vector
+from .values import reference as checked_reference
+from .values import text
 
 _NO_VECTOR: Final = np.zeros(0, np.float32)
 
@@ -124,16 +125,10 @@ def reference_to_message(reference: ItemReference, field: str) -> pb.ItemReferen
     Raises:
         InvalidInput: it is not a reference, or a value has the wrong type.
     """
-    if not isinstance(reference, ItemReference):
-        kind = type(reference).__name__
-        raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
-    if sum(value is not None for value in (reference.id, reference.text, reference.vector)) != 1:
-        raise InvalidInput(field, "must have exactly one of id, text and vector")
-    if reference.id is not None:
-        return pb.ItemReference(id=text(reference.id, f"{field}.id"))
-    if reference.text is not None:
-        return pb.ItemReference(text=text(reference.text, f"{field}.text"))
-    return pb.ItemReference(vector=tensors.to_message(vector(reference.vector, f"{field}.vector")))
+    checked = checked_reference(reference, field)
+    if checked.vector is not None:
+        return pb.ItemReference(vector=tensors.to_message(checked.vector))
+    return pb.ItemReference(id=checked.id, text=checked.text)
 
 
 def reference_from_message(message: pb.ItemReference, field: str) -> ItemReference:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 
 from google.protobuf.struct_pb2 import ListValue, Struct
 from google.protobuf.struct_pb2 import Value as Message
 
-from emberline.engine.errors import InvalidInput
 from emberline.engine.records import Value
 
-from .values import text, texts
+from .values import attributes as checked
 
 
 def to_struct(attributes: Mapping[str, Value], field: str = "attributes") -> Struct:
@@ -24,13 +22,7 @@ def to_struct(attributes: Mapping[str, Value], field: str = "attributes") -> Str
     Raises:
         InvalidInput: a value has another type.
     """
-    if not isinstance(attributes, Mapping):
-        raise InvalidInput(field, f"is {type(attributes).__name__}; it must be values by name")
-    return Struct(
-        fields={
-            text(name, f"{field} (a name)"): _message(value, f"{field}.{name}") for name, value in attributes.items()
-        }
-    )
+    return Struct(fields={name: _message(value) for name, value in checked(attributes, field).items()})
 
 
 def from_struct(struct: Struct) -> dict[str, object]:
@@ -38,14 +30,12 @@ def from_struct(struct: Struct) -> dict[str, object]:
     return {name: _value(value) for name, value in struct.fields.items()}
 
 
-def _message(value: object, field: str) -> Message:
+def _message(value: Value) -> Message:
     if isinstance(value, str):
-        return Message(string_value=text(value, field))
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return Message(number_value=float(value))
-    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
-        return Message(list_value=ListValue(values=[Message(string_value=entry) for entry in texts(value, field)]))
-    raise InvalidInput(field, f"is {value!r}; an attribute is a text, a number or a list of texts")
+        return Message(string_value=value)
+    if isinstance(value, int | float):
+        return Message(number_value=value)
+    return Message(list_value=ListValue(values=[Message(string_value=entry) for entry in value]))
 
 
 def _value(message: Message) -> object:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Final, TypeVar
 
 import numpy as np
 
 from emberline.engine.errors import InvalidInput
-from emberline.engine.records import Floats
+from emberline.engine.records import Floats, ItemReference, Value
 
 T = TypeVar("T")
 
@@ -100,6 +100,45 @@ def vector(value: object, field: str) -> Floats:
         return np.asarray(value, np.float32)
     except (TypeError, ValueError) as error:
         raise InvalidInput(field, f"is not an array of numbers ({error})") from None
+
+
+def attributes(given: object, field: str) -> dict[str, Value]:
+    """Check attributes: texts, numbers (NumPy's included) or lists of texts, by name.
+
+    Raises:
+        InvalidInput: a value has another type.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidInput(field, f"is {type(given).__name__}; it must be values by name")
+    return {text(name, f"{field} (a name)"): _attribute(value, f"{field}.{name}") for name, value in given.items()}
+
+
+def reference(given: object, field: str) -> ItemReference:
+    """Check a reference to an item.
+
+    Raises:
+        InvalidInput: the value is not a reference, has none or several of id, text and vector, or one of a wrong type.
+    """
+    if not isinstance(given, ItemReference):
+        kind = type(given).__name__
+        raise InvalidInput(field, f"is {kind}; name an item with by_id(…), by_text(…) or by_vector(…)")
+    if sum(value is not None for value in (given.id, given.text, given.vector)) != 1:
+        raise InvalidInput(field, "must have exactly one of id, text and vector")
+    if given.id is not None:
+        return ItemReference(id=text(given.id, f"{field}.id"))
+    if given.text is not None:
+        return ItemReference(text=text(given.text, f"{field}.text"))
+    return ItemReference(vector=vector(given.vector, f"{field}.vector"))
+
+
+def _attribute(value: object, field: str) -> Value:
+    if isinstance(value, str):
+        return text(value, field)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
+        return texts(value, field)
+    raise InvalidInput(field, f"is {value!r}; an attribute is a text, a number or a list of texts")
 
 
 def _shown(value: object) -> str:
