@@ -203,7 +203,7 @@ def foresee(
     """Where texts put items that the regression was not fitted to: those aside, or else all known ones by folds.
 
     Returns:
-        The items, and (items, D + 1) of each.
+        The items, and (items, W) of each.
     """
     known = np.flatnonzero(examples.known)
     targets = rows.astype(np.float32)

@@ -78,13 +78,13 @@ class TextFeatures:
 
 @dataclass(frozen=True, slots=True)
 class ItemPlacement:
-    """A linear map of what texts say to D + 1 numbers.
+    """A linear map of what texts say to W numbers: those of a vector that texts place, and the bias.
 
     Attributes:
-        deep: (H, D + 1).
-        indicators: (A + N, D + 1), of what is emphasised.
-        words: (features, D + 1).
-        offset: (D + 1,).
+        deep: (H, W).
+        indicators: (A + N, W), of what is emphasised.
+        words: (features, W).
+        offset: (W,).
     """
 
     deep: Floats
@@ -93,7 +93,7 @@ class ItemPlacement:
     offset: Floats
 
     def of(self, features: TextFeatures) -> Floats:
-        """(n, D + 1) where n items are put."""
+        """(n, W) where n items are put."""
         found = (
             features.deep @ self.deep
             + features.indicators @ self.indicators
@@ -146,7 +146,7 @@ def solve(features: TextFeatures, target: Floats, blends: Sequence[Blend]) -> li
 
     Args:
         features: what the texts of n items say.
-        target: (n, D + 1) where they shall be put; of more than `SOLVED` items, so many are drawn.
+        target: (n, W) where they shall be put; of more than `SOLVED` items, so many are drawn.
         blends: those of one weight of the words stand together, so that products are taken once.
     """
     if len(target) > SOLVED:
@@ -160,7 +160,7 @@ def solve(features: TextFeatures, target: Floats, blends: Sequence[Blend]) -> li
         shifted = kernel.copy()
         shifted.flat[:: len(kernel) + 1] += np.float32(blend.penalty)
         factor = cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
-        dual = cho_solve(factor, target - mean, check_finite=False)  # (n, D + 1); columns add up to 0
+        dual = cho_solve(factor, target - mean, check_finite=False)  # (n, W); columns add up to 0
         deep = (DEEP**2 * (features.deep.T @ dual)).astype(np.float32)
         indicators = (features.indicators.T @ dual).astype(np.float32)
         words = (blend.words * (features.words.T @ dual)).astype(np.float32)

@@ -139,8 +139,8 @@ class Settler:
             model, table = extend(model, table, Factors.of(self.examples, self.config), weight)
             level(model, table, self.examples, profiles)
             summary["weight of factors"] = weight
-        last = self._known(model, table, measured.teacher, bank).aim(features)
-        rows = last.shared(last.rows, best.share).astype(np.float32)
+            aim = self._known(model, table, measured.teacher, bank).aim(features)
+        rows = aim.shared(aim.rows, best.share).astype(np.float32)
         known = np.flatnonzero(self.examples.known)
         found = solve_mean(features.at(known), rows[known], best.blends)
         if best.mixed:
@@ -150,7 +150,7 @@ class Settler:
         return model, table, summary
 
     def wide(self, model: Emberline) -> Tensor | None:
-        """(n, D + 1) what the model's wide part says of the items; None: it has none."""
+        """(n, T + F + 1) what the model's wide part says of the items; None: it has none."""
         if model.encoder.words is None:
             return None
         return model.config.word_scale * wide_numbers(model.encoder.words, self.tokenizer, item_texts(self.examples))

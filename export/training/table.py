@@ -51,7 +51,7 @@ def remember(tower: ItemTower, bank: Bank, table: ItemTable, popularity: Floats,
         bank: of the trained encoder.
         table: what shall be remembered.
         popularity: (n,) if there are more than M items, the most popular are remembered.
-        wide: (n, D + 1) what the wide part says of the items; None: there is none.
+        wide: (n, T + F + 1) what the wide part says of the items; None: there is none.
     """
     chosen: Indexes = np.sort(np.argsort(-popularity, kind="stable")[: len(tower.keys)])
     tower.keys.copy_(tower.whole(bank.items, wide)[chosen])

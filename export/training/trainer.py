@@ -75,6 +75,7 @@ class Trainer:
     optimizer: AdamW
     at: Checkpoint
     settler: Settler | None
+    wide: Tensor | None = None  # (n, T + F + 1) what the wide part says of the items in the end
     before: dict[str, Any] = field(default_factory=dict)
     placing: dict[str, object] = field(default_factory=dict)
 
@@ -172,8 +173,7 @@ class Trainer:
         self.model.eval()
         trained = TrainedModel(self.model, self.objective.tokenizer)
         # The bank has the items of training as the encoder reads them; only the others are left to encode.
-        wide = None if self.settler is None else self.settler.wide(self.model)
-        whole = self.model.item_tower.whole(self.bank.items, wide).detach().numpy()
+        whole = self.model.item_tower.whole(self.bank.items, self.wide).detach().numpy()
         vectors = DatasetVectors.of(trained, dataset, (self.objective.examples.items, whole))
         calibrated = False
         if self.config.user_task and len(split.validation):
@@ -318,14 +318,13 @@ class Trainer:
             if self.config.texts_alone:
                 place(model, self.bank, examples, self.objective.tokenizer)
             else:
-                wide = None
                 turn(model, table, known_users(model, table, examples, self.objective.profiles.vectors(self.bank)))
                 if self.settler is not None:
                     self.progress("placing", 0, 1, {})
                     model, table, settled = self.settler.settle(model, table, self.bank)
-                    self.model, self.table, wide = model, table, self.settler.wide(model)
+                    self.model, self.table, self.wide = model, table, self.settler.wide(model)
                     self.placing |= settled
-                remember(model.item_tower, self.bank, table, examples.popularity, wide)
+                remember(model.item_tower, self.bank, table, examples.popularity, self.wide)
             return
         stage = stages[self.at.stage]
         if resumed is None and self.config.lora_rank and stage.encoder:
