@@ -55,7 +55,9 @@ def client(address: str) -> Iterator[Client]:
 def test_tei_client(address: str, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Vectors have the bits of our client's; a ranking and the attributes come as well."""
     tei_client = pytest.importorskip("tei_client", reason="tei-client is not installed; it is in the extra dev")
-    monkeypatch.setattr(tei_client.GrpcClient, "__del__", lambda _: None)  # it wants the loop that is closed below
+    monkeypatch.setattr(
+        tei_client.GrpcClient, "__del__", lambda _: None, raising=False
+    )  # it wants the loop, closed below
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     found = _run(_recipe("tei-client over gRPC", address))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
@@ -31,16 +32,13 @@ async def ask(
 
     def send() -> Answer:
         assert port is not None
-        peer = connection or HTTPConnection("127.0.0.1", port, timeout=30)
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} if data is not None else {}
-        peer.request(verb or ("GET" if data is None else "POST"), path, data, sent | _names(headers))
-        answer = peer.getresponse()
-        found = Answer(
-            answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
-        )
-        peer.close()
-        return found
+        with closing(connection or HTTPConnection("127.0.0.1", port, timeout=30)) as peer:
+            peer.request(verb or ("GET" if data is None else "POST"), path, data, sent | _names(headers))
+            answer = peer.getresponse()
+            named = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, named, answer.read().decode())
 
     return await asyncio.to_thread(send)
 
