@@ -31,7 +31,7 @@ def _blocks(heading: str, language: str) -> str:
 def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """A server's addresses."""
     config = EngineConfig(bundle=tiny_bundle, catalogue=tmp_path_factory.mktemp("live") / "live.sqlite", threads=1)
-    with served_with_http(config) as addresses:
+    with served_with_http(config, protocols="emberline,openai,tei,kserve") as addresses:
         yield addresses
 
 
@@ -48,6 +48,7 @@ def _run(recipe: str, port: int) -> dict[str, Any]:
         ("OpenAI's client", "openai", "openai"),
         ("LangChain", "langchain-openai", "langchain_openai"),
         ("LlamaIndex", "llama-index-embeddings-openai-like", "llama_index.embeddings.openai_like"),
+        ("tritonclient over HTTP", "tritonclient[http]", "tritonclient.http"),
     ],
 )
 def test_a_recipe_gives_the_native_vectors(server: tuple[str, int], heading: str, package: str, module: str) -> None:

@@ -94,7 +94,7 @@ def _get(
     media: str = JSON,
 ) -> HttpCall:
     found: dict[str, Any] = {}
-    operation = Operation(summary, "Server", None, response, error_schema(found), found, media=media)
+    operation = Operation(summary, "Server", None, response, error_schema(found), found, media=(media,))
     scope: Scope | None = None if open_to_all else "read"
     return HttpCall("GET", path, name, lambda _, __: None, answer, refuse, operation, free=True, scope=scope)
 

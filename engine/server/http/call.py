@@ -11,6 +11,7 @@ from emberline.engine.records import RequestOptions
 from emberline.engine.server.tokens import Scope
 
 JSON = "application/json"
+BYTES = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Operation:
         error: JSON schema of the answer to a call that is refused.
         schemas: the named schemas that these refer to.
         parameters: names of the parameters in the path, with their explanations.
-        media: type of the answer's content.
+        media: types that the answer's content may have.
     """
 
     summary: str
@@ -52,7 +53,7 @@ class Operation:
     error: Mapping[str, Any]
     schemas: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
-    media: str = JSON
+    media: tuple[str, ...] = (JSON,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,16 @@ class HttpCall:
     Attributes:
         verb: HTTP's method.
         path: path, with parameters in braces.
-        name: name in metrics and traces, unique among all protocols.
-        read: reads the request out of the body and the parameters of the path.
+        name: name in metrics and traces, unique among all protocols; the paths of a call share it.
+        read: reads the request out of the body and the parameters, of the path and of `headers`.
         answer: answers the request.
         refuse: makes the answer to a call that fails.
         operation: what the OpenAPI document says.
         model: returns the name of the model that a request names; empty: the header may name one.
         priority: returns the priority that a request has.
+        timeout: returns the seconds that a request allows; None: the header alone may say some.
+        headers: names of headers, in lower case, that are parameters as well.
+        untyped: whether a body may have any type, or none; pages in browsers still have to send JSON.
         free: whether the call needs no slot, because it only reports the server's state.
         shared: whether another model than the default may answer it, or get a copy, if it names none.
         scope: what a token must allow; None: the call is open to all.
@@ -83,6 +87,9 @@ class HttpCall:
     operation: Operation
     model: Callable[[Any], str] = lambda _: ""
     priority: Callable[[Any], int] = lambda _: 0
+    timeout: Callable[[Any], float | None] = lambda _: None
+    headers: tuple[str, ...] = ()
+    untyped: bool = False
     free: bool = False
     shared: bool = False
     scope: Scope | None = "read"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
@@ -78,14 +78,16 @@ class Endpoint:
         client = dispatcher.client(token, _peer(scope)) if dispatcher.names_clients else ""
         if not call.free:
             dispatcher.slots.check()
-        parameters: Mapping[str, str] = scope.get("path_params", {})
-        body = b"" if call.verb == "GET" else await read_body(receive, headers, settings.max_bytes)
+        parameters: Mapping[str, str] = scope.get("path_params", {}) | _named(headers, call.headers)
+        body = (
+            b"" if call.verb == "GET" else await read_body(receive, headers, settings.max_bytes, untyped=call.untyped)
+        )
         with nullcontext() if call.free else dispatcher.slot(client):
             request = await dispatcher.read(len(body), lambda: call.read(body, parameters))
             observed.model = call.model(request) or observed.model
             priority = call.priority(request) or int(_number(headers, _PRIORITY) or 0)
-            seconds = _number(headers, _TIMEOUT)
-            options = dispatcher.options(None if seconds is None else arrived + seconds, priority, client)
+            allowed = [s for s in (_number(headers, _TIMEOUT), call.timeout(request)) if s is not None]
+            options = dispatcher.options(arrived + min(allowed) if allowed else None, priority, client)
             with _cancelled_when_left(receive):
                 return await dispatcher.answer(
                     observed, lambda engine, options: call.answer(engine, request, options), options, shared=call.shared
@@ -141,6 +143,10 @@ def _metadata(headers: Mapping[bytes, bytes]) -> Iterator[tuple[str, str]]:
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
     return headers.get(name, b"").decode("latin-1")
+
+
+def _named(headers: Mapping[bytes, bytes], names: Iterable[str]) -> dict[str, str]:
+    return {name: _text(headers, name.encode()) for name in names if name.encode() in headers}
 
 
 def _number(headers: Mapping[bytes, bytes], name: bytes) -> float | None:

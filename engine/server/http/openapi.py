@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .call import HttpCall
+from .call import BYTES, HttpCall
 
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -27,8 +28,13 @@ def document(calls: Iterable[HttpCall], version: str, *, tokens: bool) -> dict[s
     """
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {}
+    named = Counter[str]()  # a call may have several paths
     for call in calls:
-        paths.setdefault(call.path, {})[call.verb.lower()] = _operation(call, tokens=tokens)
+        named[call.name] += 1
+        operation = _operation(call, tokens=tokens)
+        if named[call.name] > 1:
+            operation["operationId"] += f".{named[call.name]}"
+        paths.setdefault(call.path, {})[call.verb.lower()] = operation
         schemas |= call.operation.schemas
     components: dict[str, Any] = {"schemas": dict(sorted(schemas.items()))}
     if tokens:
@@ -71,12 +77,13 @@ def page(described: Mapping[str, Any]) -> str:
 def _operation(call: HttpCall, *, tokens: bool) -> dict[str, Any]:
     described = call.operation
     refused = {"description": "refused", "content": {"application/json": {"schema": described.error}}}
+    content = {media: {} if media == BYTES else {"schema": described.response} for media in described.media}
     operation: dict[str, Any] = {
         "summary": described.summary,
         "operationId": call.name,
         "tags": [described.tag],
         "responses": {
-            "200": {"description": "answered", "content": {described.media: {"schema": described.response}}},
+            "200": {"description": "answered", "content": content},
             **dict.fromkeys(_REFUSALS, refused),
         },
     }

@@ -17,6 +17,7 @@ _STATUS: Final = {
     _Code.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
     _Code.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
     _Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    _Code.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
     _Code.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
     _Code.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
     _Code.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -38,11 +39,16 @@ class BodyRefused(InvalidInput):
         self.status = status
 
 
-def http_status(error: Exception) -> HTTPStatus:
-    """Return the status code of an error."""
+def http_status(error: Exception, code: grpc.StatusCode | None = None) -> HTTPStatus:
+    """Return the status code of an error.
+
+    Args:
+        error: the error.
+        code: the code that it has in gRPC; None: the one that it has by itself.
+    """
     if isinstance(error, BodyRefused):
         return error.status
-    return _STATUS.get(code_of(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _STATUS.get(code or code_of(error), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def retry_headers(error: Exception) -> tuple[tuple[str, str], ...]:

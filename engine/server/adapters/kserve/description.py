@@ -16,6 +16,7 @@ from .tensors import NUMBERS, TEXTS
 
 _PLATFORM: Final = "emberline"
 _EXTENSIONS: Final = (
+    "binary_tensor_data",
     "model_configuration",
     "model_repository",
     "parameters",
@@ -25,7 +26,7 @@ _EXTENSIONS: Final = (
 #: How texts come to their vectors.
 _OUTCOMES: Final = ("encoded", "cached", "shared")
 #: The methods that infer, by their names in the metrics.
-_METHODS: Final = ("kserve.ModelInfer", "kserve.ModelStreamInfer")
+_METHODS: Final = ("kserve.ModelInfer", "kserve.ModelStreamInfer", "kserve.http.ModelInfer")
 
 
 def server_metadata() -> pb.ServerMetadataResponse:

@@ -1,4 +1,4 @@
-"""The service `inference.GRPCInferenceService`."""
+"""The service `inference.GRPCInferenceService`, and the same calls over HTTP."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from emberline.engine.errors import (
 )
 from emberline.engine.records import RequestOptions
 from emberline.engine.server.dispatcher import Dispatcher
+from emberline.engine.server.http.call import HttpCall
 from emberline.engine.server.protocol import ServedProtocol
 from emberline.engine.server.rpc import (
     AnsweredCall,
@@ -38,6 +39,7 @@ from emberline.engine.server.tokens import Scope
 from emberline.proto import kserve_pb2 as pb
 
 from . import description, parameters
+from .http import http_calls
 from .infer import InferRequest, infer, request_from_message
 from .names import DEFAULT, reads_name
 from .repository import Repository
@@ -68,6 +70,7 @@ class KServe(ServedProtocol):
         contract = RpcContract(
             SERVICE, self._calls(), self._lists(), {"ModelStreamInfer": self._stream()}, "kserve.", status_of
         )
+        self._http = http_calls(contract.calls, status_of)
         self.services = (SERVICE,)
         self.scopes = scopes_of(contract)
         self._rpc = RpcService(contract, dispatcher, limits)
@@ -75,6 +78,10 @@ class KServe(ServedProtocol):
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """Return the handler of all calls."""
         return (self._rpc.handler(),)
+
+    def http_calls(self) -> Sequence[HttpCall]:
+        """Return the calls over HTTP; the stream is gRPC's alone."""
+        return self._http
 
     def _calls(self) -> dict[str, AnsweredCall]:
         repository = Repository(self._models)

@@ -17,6 +17,6 @@ def test_requests_that_the_document_suggests_are_answered(config: ServerConfig) 
     if importlib.util.find_spec("schemathesis") is None:
         pytest.skip("schemathesis is not installed; pip install 'emberline[clients]'")
     engine: EngineConfig = config.engine
-    with served_with_http(engine, protocols="emberline,openai,tei") as (_, port):
+    with served_with_http(engine, protocols="emberline,openai,tei,kserve") as (_, port):
         done = fuzz(port, 2, "--seed", "1")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
