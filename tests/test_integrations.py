@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from http_client import ask
 from servers import served_with_http
 
-from emberline.engine import Client
+from emberline.engine import Client, Item, User, by_id, by_text
 from emberline.engine.config import EngineConfig
 
 PAGE = (Path(__file__).parents[1] / "docs" / "integrations.md").read_text(encoding="utf-8")
@@ -48,11 +51,19 @@ def _run(recipe: str, port: int) -> dict[str, Any]:
         ("OpenAI's client", "openai", "openai"),
         ("LangChain", "langchain-openai", "langchain_openai"),
         ("LlamaIndex", "llama-index-embeddings-openai-like", "llama_index.embeddings.openai_like"),
+        (
+            "Haystack over HTTP",
+            "huggingface-api-haystack",
+            "haystack_integrations.components.embedders.huggingface_api",
+        ),
         ("tritonclient over HTTP", "tritonclient[http]", "tritonclient.http"),
     ],
 )
-def test_a_recipe_gives_the_native_vectors(server: tuple[str, int], heading: str, package: str, module: str) -> None:
-    """The vectors of its texts, and of its query if it has one, have the bits that `Client` gets."""
+def test_a_recipe_gives_the_native_vectors(
+    server: tuple[str, int], heading: str, package: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vectors of its texts, of its query and its ranking if it has them, are those that `Client` gets."""
+    monkeypatch.setenv("HAYSTACK_TELEMETRY_ENABLED", "False")
     try:
         importlib.import_module(module)
     except ImportError:
@@ -65,6 +76,49 @@ def test_a_recipe_gives_the_native_vectors(server: tuple[str, int], heading: str
         if "query" in found:
             (vector,) = client.encode(["a comedy of the nineties"]).outputs["sentence_embedding"]
             assert np.array_equal(np.array(found["query"], np.float32), vector)
+        if "ranking" in found:
+            texts = list(map(by_text, found["texts"]))
+            scored = client.score(User("age: 25; occupation: student"), texts, outputs=("probability",))
+            ranked = sorted(zip(scored.outputs["probability"].tolist(), found["texts"], strict=True), reverse=True)
+            assert [(document.score, document.content) for document in found["ranking"]] == ranked
+
+
+def test_gorse_is_recommended_items(server: tuple[str, int]) -> None:
+    """Its script gets what `Client` does for the user that it finds, and fails where something does not answer."""
+    quickjs = pytest.importorskip("quickjs", reason="quickjs-ng is not installed; it is in the extra dev")
+    address, port = server
+    items = [Item(f"film-{number}", text=f"title: {name}") for number, name in enumerate(("Alien", "Clueless", "Heat"))]
+    feedback = [{"ItemId": f"film-{day}", "Timestamp": f"2026-01-0{day + 1}T00:00:00Z"} for day in (1, 0)]
+    gorse = {"user/a%20b": {"UserId": "a b", "Labels": {"age": 25}}, "user/a%20b/feedback/like": feedback}
+
+    def fetch(url: str, request: str) -> str:
+        asked = json.loads(request)
+        if url.startswith("http://127.0.0.1:8087/api/"):
+            found = gorse.get(url.removeprefix("http://127.0.0.1:8087/api/"))
+            return json.dumps({"ok": found is not None, "status": 200 if found else 404, "body": json.dumps(found)})
+        path = url.removeprefix("http://127.0.0.1:8080")
+        answer = asyncio.run(ask(port, path, asked["body"].encode(), verb=asked["method"], **asked["headers"]))
+        return json.dumps({"ok": answer.status == 200, "status": answer.status, "body": answer.text})
+
+    (external,) = tomllib.loads(_blocks("Gorse", "toml"))["recommend"]["external"]
+
+    def pull(user: str) -> list[str]:
+        context = quickjs.Context()
+        context.set("user_id", user)
+        context.add_callable("ask", fetch)
+        context.eval("env = {}; fetch = (url, request) => JSON.parse(ask(url, JSON.stringify(request || {})))")
+        return list(json.loads(context.eval(external["script"]).json()))
+
+    with Client(address) as client:
+        client.upsert_items(items)
+        user = User(attributes={"age": 25}, history=(by_id("film-0"), by_id("film-1")))
+        assert pull("a b") == [item.id for item in client.recommend(user, k=100).items]
+        client.delete_items(["film-0"])
+        with pytest.raises(quickjs.JSException, match=r"404.*film-0"):
+            pull("a b")
+        with pytest.raises(quickjs.JSException, match="404"):
+            pull("nobody")
+        client.delete_items(["film-1", "film-2"])
 
 
 def test_curl_is_answered(server: tuple[str, int]) -> None:

@@ -121,6 +121,7 @@ def http_calls(dispatcher: Dispatcher) -> Sequence[HttpCall]:
     answers = {"embed": _embed, "rerank": _rerank, "predict": _predict, "tokenize": _tokenize, "decode": _decode}
     return (
         *(_call(name, _BODIES[name], answer) for name, answer in answers.items()),
+        _call("embed", EmbedBody, _embed, "/"),  # TEI's own default, which huggingface_hub calls
         *(_call(name, None, _refusing(reason)) for name, reason in _UNSUPPORTED.items()),
         HttpCall(
             "GET",
@@ -228,10 +229,10 @@ def _kind(error: Exception) -> tuple[HTTPStatus | None, str]:
     return None, "Backend" if http_status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR else "Validation"
 
 
-def _call(name: str, body: type[Struct] | None, answer: Any) -> HttpCall:
+def _call(name: str, body: type[Struct] | None, answer: Any, path: str | None = None) -> HttpCall:
     return HttpCall(
         "POST",
-        f"/{name}",
+        path or f"/{name}",
         f"tei.http.{name}",
         (lambda _, __: None) if body is None else (lambda raw, _: decode(body, raw)),
         answer,

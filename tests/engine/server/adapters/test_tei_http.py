@@ -31,7 +31,8 @@ async def test_vectors_are_those_of_the_native_client(server: Server) -> None:
         native = (await client.encode(TEXTS, normalize=True)).outputs["sentence_embedding"]
         alone = (await client.encode(TEXTS[:1], normalize=True)).outputs["sentence_embedding"]
         short = (await client.encode(TEXTS, dimensions=8)).outputs["sentence_embedding"]
-    assert np.array_equal(np.array((await ask(port, "/embed", {"inputs": TEXTS})).json, np.float32), native)
+    for path in ("/embed", "/"):
+        assert np.array_equal(np.array((await ask(port, path, {"inputs": TEXTS})).json, np.float32), native)
     one = (await ask(port, "/embed", {"inputs": TEXTS[0], "truncate": None})).json
     assert np.array_equal(np.array(one, np.float32), alone)
     cut = (await ask(port, "/embed", {"inputs": TEXTS, "dimensions": 8, "normalize": False})).json
