@@ -82,6 +82,10 @@ def latency(
             "cheapest precision only, no search for the highest rate.",
         ),
     ] = False,
+    contracts: Annotated[
+        bool,
+        switch("--contracts", "Ask the cheapest precision by OpenAI's, TEI's and KServe's protocols and by JSON, too."),
+    ] = _LATENCY.contracts,
     as_json: AsJson = False,
 ) -> None:
     """Compare the latency and throughput of Emberline with PyTorch: single requests, many texts, and load."""
@@ -94,6 +98,7 @@ def latency(
         bound_ms=bound,
         seed=seed,
         device=device,
+        contracts=contracts,
     )
     need("emberline bench", "bench", *BENCH)
     from .latency.latency import bench_latency

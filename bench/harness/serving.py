@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from emberline.engine.server.process import serve
 
 #: Seconds for a server to drain.
 _DRAIN: Final = 40.0
+_HTTP_PORT: Final = re.compile(r"\bHTTP on port (\d+)")
 
 
 class ServerProcess(AbstractContextManager["ServerProcess"]):
@@ -31,11 +33,18 @@ class ServerProcess(AbstractContextManager["ServerProcess"]):
 
     Attributes:
         address: where it listens.
+        http_port: where it listens for HTTP; None: nowhere.
         pid: of its process.
     """
 
     def __init__(
-        self, bundle: str, precision: str, threads: int, device: str = "cpu", catalogue: str | None = None
+        self,
+        bundle: str,
+        precision: str,
+        threads: int,
+        device: str = "cpu",
+        catalogue: str | None = None,
+        protocols: str = "",
     ) -> None:
         """Start it and wait until it listens.
 
@@ -45,12 +54,14 @@ class ServerProcess(AbstractContextManager["ServerProcess"]):
             threads: that compute.
             device: that the encoder runs on.
             catalogue: its live catalogue's file; None: one of its own, which is removed at the end.
+            protocols: names of what it speaks over gRPC and HTTP, separated by commas; empty: our own, over gRPC.
 
         Raises:
             BenchError: it did not start.
         """
         self._folder = tempfile.TemporaryDirectory()
         settings = {"bundle": bundle, "precision": precision, "threads": threads, "device": device}
+        settings["protocols"] = protocols
         settings["catalogue"] = catalogue or str(Path(self._folder.name) / "catalogue.sqlite")
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -66,6 +77,8 @@ class ServerProcess(AbstractContextManager["ServerProcess"]):
             self.close()
             raise BenchError("the server did not start; its last words stand above")
         self.address = line.split()[-1]
+        port = _HTTP_PORT.search(line)
+        self.http_port = int(port[1]) if port else None
 
     def close(self) -> None:
         """Let it drain and end."""
@@ -111,7 +124,9 @@ def main() -> int:
         # Not before the server handles the signal.
         threading.Thread(target=wait, daemon=True).start()
 
-    return serve(ServerConfig(engine=engine, listen="127.0.0.1:0"), announce)
+    protocols, local = settings["protocols"], "127.0.0.1:0"
+    http = {"http": local, "protocols": protocols} if protocols else {}
+    return serve(ServerConfig(engine=engine, listen=local, **http), announce)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,15 @@ PYTORCH: Final = "PyTorch fp32"
 OWN: Final = "emberline"
 #: Below this mean cosine to PyTorch's vectors the fp32 graph cannot have come from that run.
 SAME_MODEL: Final = 0.999
+#: The contracts of a server beside our own over gRPC, as a variant's name has them.
+CONTRACTS: Final[Mapping[str, str]] = {
+    "emberline-http": "JSON",
+    "openai-http": "OpenAI",
+    "tei-http": "TEI HTTP",
+    "tei-grpc": "TEI gRPC",
+    "kserve-http": "KServe HTTP",
+    "kserve-grpc": "KServe gRPC",
+}
 _BACKENDS: Final = "emberline.bench.harness.backends"
 
 
@@ -28,7 +37,7 @@ class Variant:
     options: Mapping[str, Any]  # the function's arguments.
     engine: str  # ``pytorch``, ``emberline`` or a peer's name.
     precision: str  # the encoder's precision.
-    path: str  # ``process`` if the caller shares the model's process, ``grpc`` if a socket lies between them.
+    path: str  # ``process`` if the caller shares the model's process; ``grpc``, ``http``: what goes through the socket.
     threads: int  # number of threads that compute.
     python: str = sys.executable  # the interpreter; another one for a peer with an environment of its own.
     environment: Mapping[str, str] = field(default_factory=dict)  # variables for the process, beside the bench's own.
@@ -50,6 +59,11 @@ def in_process(precision: str) -> str:
 def through_grpc(precision: str) -> str:
     """The name of the variant that is asked over a socket."""
     return f"Emberline {precision}, gRPC"
+
+
+def through_contract(precision: str, contract: str) -> str:
+    """The name of the variant that is asked by another contract."""
+    return f"Emberline {precision}, {CONTRACTS[contract]}"
 
 
 def pytorch(run: Path, threads: int, device: str = "cpu") -> Variant:
@@ -92,3 +106,11 @@ def thread_variables(threads: int) -> dict[str, str]:
         "RAYON_NUM_THREADS": str(threads),  # of the tokenizers
         "TOKENIZERS_PARALLELISM": "true",
     }
+
+
+def adapted(bundle: Bundle, precision: str, contract: str, threads: int, device: str = "cpu") -> Variant:
+    """Emberline's server on a bundle, asked by another contract; one of `CONTRACTS`."""
+    given = {"bundle": str(bundle.layout.root.absolute()), "precision": precision, "threads": threads}
+    options = {**given, "contract": contract, "device": device}
+    name, path = through_contract(precision, contract), contract.rpartition("-")[2]
+    return Variant(name, f"{_BACKENDS}.adapted:open_backend", options, OWN, precision, path, threads)

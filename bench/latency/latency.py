@@ -72,7 +72,13 @@ def bench_latency(
     gates: dict[str, str] = {precision: bundle.admit(precision, allow_failed_gate=True) for precision in chosen}
     sets = [text_set(name, bundle, count=settings.count, seed=settings.seed) for name in settings.texts]
     variants, left_out = lineup(
-        bundle, run, chosen, threads or cores(), complete=settings.complete, device=settings.device
+        bundle,
+        run,
+        chosen,
+        threads or cores(),
+        complete=settings.complete,
+        contracts=settings.contracts,
+        device=settings.device,
     )
     measured = Measurements()
     with ExitStack() as stack:
@@ -177,7 +183,7 @@ def _closed(
 
 def _under_load(variant: Variant) -> bool:
     """Whether a variant takes part in an incomplete Server scenario: the reference and what is served."""
-    return variant.name == PYTORCH or variant.path == "grpc"
+    return variant.name == PYTORCH or variant.path != "process"
 
 
 def _server(

@@ -7,7 +7,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from emberline.bench.harness.variants import PYTORCH, LeftOut, Variant, own, pytorch
+from emberline.bench.harness.variants import (
+    CONTRACTS,
+    PYTORCH,
+    LeftOut,
+    Variant,
+    adapted,
+    own,
+    pytorch,
+    through_contract,
+)
 from emberline.engine.bundle import Bundle, Precision
 from emberline.engine.errors import ConfigError
 
@@ -47,6 +56,7 @@ def lineup(
     threads: int,
     *,
     complete: bool,
+    contracts: bool = False,
     device: str = "cpu",
 ) -> tuple[list[Variant], list[LeftOut]]:
     """The variants to compare, the reference first, and those that have to be left out.
@@ -57,6 +67,7 @@ def lineup(
         precisions: of Emberline's encoders, dearest first.
         threads: that each variant computes with.
         complete: whether each precision also goes through gRPC, or only the last one.
+        contracts: whether the last precision is asked by the contracts of other servers as well.
         device: that Emberline runs on; unless that is the CPU, PyTorch runs on CUDA.
     """
     variants, left_out = [], []
@@ -70,4 +81,11 @@ def lineup(
     served = precisions if complete else precisions[-1:]
     variants += [own(bundle, precision, "process", threads, device=device) for precision in precisions]
     variants += [own(bundle, precision, "grpc", threads, device=device) for precision in served]
+    missing = next((name for name in ("httptools", "starlette", "uvicorn") if find_spec(name) is None), None)
+    for contract in CONTRACTS if contracts else ():
+        if missing is None:
+            variants.append(adapted(bundle, precisions[-1], contract, threads, device))
+        else:
+            reason = f"{missing} is not installed: pip install 'emberline[http]'"
+            left_out.append(LeftOut(through_contract(precisions[-1], contract), reason))
     return variants, left_out

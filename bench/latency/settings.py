@@ -52,6 +52,8 @@ class LatencySettings:
     #: Whether every precision goes through gRPC and under load, or only the cheapest one through gRPC, and that
     #: and the reference under load.
     complete: bool = True
+    #: Whether the cheapest precision is asked by the contracts of other servers, too: OpenAI's, TEI's and KServe's.
+    contracts: bool = False
 
     def __post_init__(self) -> None:
         for scenario in self.scenarios:

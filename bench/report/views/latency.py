@@ -173,12 +173,12 @@ def _throughputs(result: Result, measured: Measurements, texts: str) -> Picture:
 def _loads(result: Result, measured: Measurements, texts: str) -> Picture:
     places = [section("Server", texts, share) for share in SHARES]
     names = measured.variants(places[0])
-    grpc = {one["name"] for one in result["variants"] if one["path"] == "grpc"}
+    served = {one["name"] for one in result["variants"] if one["path"] != "process"}
 
     def draw(axes: Axes) -> None:
         for name in names:
             tint = variant_colour(result, name)
-            dashes = (0, (4, 2)) if name in grpc else "-"
+            dashes = (0, (4, 2)) if name in served else "-"
             rates, p50, p99 = (
                 [_finite(measured.median(place, name, metric)) for place in places]
                 for metric in (OFFERED, "p50", "p99")
