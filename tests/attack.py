@@ -14,12 +14,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
 import fuzzing
+import fuzzing_http
 import grpc
 from attacked import AttackedServer, AttackOutcome
 from attacks_across_servers import kills, rolling_restart
@@ -29,7 +30,7 @@ from emberline.engine.errors import CatalogueError
 from emberline.proto import emberline_pb2 as pb
 
 SERVICE = "/emberline.v1.Emberline/"
-PROTOCOLS = "--protocols", "emberline,tei,kserve"
+PROTOCOLS = "--protocols", "emberline,openai,tei,kserve", "--http", "127.0.0.1:0"
 
 
 @contextmanager
@@ -222,11 +223,20 @@ def bad_requests(server: AttackedServer) -> AttackOutcome:
 
 
 def damaged_messages(server: AttackedServer) -> AttackOutcome:
-    """Damaged messages of TEI's and KServe's protocols"""
+    """10,000 damaged messages of each protocol over gRPC"""
+    return _damage(server, (fuzzing.fuzz(server.address, contract, 10_000, seed=7) for contract in fuzzing.CONTRACTS))
+
+
+def damaged_requests(server: AttackedServer) -> AttackOutcome:
+    """10,000 damaged requests of each protocol over HTTP"""
+    port = int(re.search(r"HTTP on port (\d+)", server.announcement)[1])  # type: ignore[index]
+    return _damage(server, (fuzzing_http.fuzz(port, contract, 10_000, seed=7) for contract in fuzzing_http.CONTRACTS))
+
+
+def _damage(server: AttackedServer, results: Iterable[fuzzing.Fuzzed]) -> AttackOutcome:
     codes: Counter[str] = Counter()
     faults, slowest = 0, 0.0
-    for contract in fuzzing.CONTRACTS:
-        result = fuzzing.fuzz(server.address, contract, calls=10_000, seed=7)
+    for result in results:
         codes += result.codes
         faults += len(result.faults)
         slowest = max(slowest, result.slowest)
@@ -271,6 +281,7 @@ def main(bundle: Path) -> int:
         removed_catalogue,
         bad_requests,
         damaged_messages,
+        damaged_requests,
         idle_metrics,
     ):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Damaged messages for contracts of other projects, and what a server answers to them."""
+"""Damaged messages for all contracts over gRPC, and what a server answers to them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
-from emberline.proto import kserve_pb2, tei_pb2
+from emberline.proto import emberline_pb2, kserve_pb2, tei_pb2
 
-CONTRACTS: Final = {"tei": tei_pb2.DESCRIPTOR, "kserve": kserve_pb2.DESCRIPTOR}
+CONTRACTS: Final = {
+    "emberline": emberline_pb2.DESCRIPTOR,
+    "tei": tei_pb2.DESCRIPTOR,
+    "kserve": kserve_pb2.DESCRIPTOR,
+}
 #: Calls that change the server, which would make one call depend on others.
-_LEFT_OUT: Final = ("RepositoryModelLoad",)
+_LEFT_OUT: Final = ("RepositoryModelLoad", "LoadModel", "UnloadModel", "RouteModel")
 #: No answer may have these; they say that the server is at fault.
 FAULTS: Final = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS)
 #: Seconds after which a call counts as stalled.
-_STALL: Final = 30.0
+STALL: Final = 30.0
 _THREADS: Final = 16
-_TEXTS: Final = (
+TEXTS: Final = (
     "",
     " ",
     "title: Alien",
@@ -81,17 +85,17 @@ def _call(channel: grpc.Channel, method: MethodDescriptor, random: Random, resul
     code = grpc.StatusCode.OK
     try:
         if proto.client_streaming and proto.server_streaming:
-            deque(channel.stream_stream(path)(iter(parts), timeout=_STALL), 0)
+            deque(channel.stream_stream(path)(iter(parts), timeout=STALL), 0)
         elif proto.client_streaming:
-            channel.stream_unary(path)(iter(parts), timeout=_STALL)
+            channel.stream_unary(path)(iter(parts), timeout=STALL)
         else:
-            channel.unary_unary(path)(parts[0], timeout=_STALL)
+            channel.unary_unary(path)(parts[0], timeout=STALL)
     except grpc.RpcError as error:
         code = error.code()
         if code in FAULTS:
             result.faults.append(f"{path}: {code.name} {error.details()} to {parts!r:.300}")
     took = time.monotonic() - started
-    if took >= _STALL:
+    if took >= STALL:
         result.faults.append(f"{path}: stalled at {parts!r:.300}")
     result.slowest = max(result.slowest, took)
     result.codes[code.name] += 1
@@ -107,7 +111,7 @@ def message(method: MethodDescriptor, random: Random) -> bytes:
         pass
     else:
         _fill(made, random, 0)
-    return _damaged(made.SerializeToString(), random) if random.random() < 0.5 else made.SerializeToString()
+    return damaged(made.SerializeToString(), random) if random.random() < 0.5 else made.SerializeToString()
 
 
 def _methods(file: FileDescriptor) -> Iterator[MethodDescriptor]:
@@ -125,13 +129,13 @@ def _proto(method: MethodDescriptor) -> Any:
 
 def _sensible(made: Any, random: Random) -> bool:
     """Fill in what a client sends, with a value here and there that it does not."""
-    texts = [random.choice(_TEXTS) for _ in range(random.choice((1, 1, 2, 5, 1200)))]
+    texts = [random.choice(TEXTS) for _ in range(random.choice((1, 1, 2, 5, 1200)))]
     match made.DESCRIPTOR.name:
         case "ModelInferRequest":
             made.model_name = "emberline"
             raw = b"".join(struct.pack("<I", len(text.encode())) + text.encode() for text in texts)
             made.inputs.add(name="text", datatype="BYTES", shape=[random.choice((len(texts), *_NUMBERS))])
-            made.raw_input_contents.append(_damaged(raw, random) if random.random() < 0.3 else raw)
+            made.raw_input_contents.append(damaged(raw, random) if random.random() < 0.3 else raw)
             if random.random() < 0.5:
                 made.inputs.add(name="user", datatype="BYTES", shape=[1]).contents.bytes_contents.append(b"age: 25")
             for name in random.sample(("sentence_embedding", "score", "item_attributes", "user_embedding", ""), 2):
@@ -140,7 +144,7 @@ def _sensible(made: Any, random: Random) -> bool:
                 if random.random() < 0.2:
                     made.parameters[name].int64_param = random.choice(_NUMBERS)
         case "RerankRequest":
-            made.query, made.truncate = random.choice(_TEXTS), random.random() < 0.8
+            made.query, made.truncate = random.choice(TEXTS), random.random() < 0.8
             made.texts.extend(texts)
         case "DecodeRequest":
             made.ids.extend(random.choices(_NUMBERS, k=random.choice((1, 5, 70_000))))
@@ -164,7 +168,7 @@ def _fill(made: Message, random: Random, depth: int) -> None:
         entries = getattr(made, described.name)
         for _ in range(count if depth < 2 else 1):
             if described.message_type is not None and described.message_type.GetOptions().map_entry:
-                _fill_entry(entries[random.choice(_TEXTS[:9])], random)
+                _fill_entry(entries[random.choice(TEXTS[:9])], random)
             elif described.message_type is not None:
                 _fill(entries.add() if described.is_repeated else entries, random, depth + 1)
             elif described.is_repeated:
@@ -175,6 +179,9 @@ def _fill(made: Message, random: Random, depth: int) -> None:
 
 def _fill_entry(value: Any, random: Random) -> None:
     described = random.choice(value.DESCRIPTOR.fields)
+    if described.message_type is not None:
+        getattr(value, described.name).SetInParent()
+        return
     setattr(value, described.name, _value(described, random))
 
 
@@ -182,7 +189,7 @@ def _value(described: FieldDescriptor, random: Random) -> Any:
     kinds = FieldDescriptor
     match described.cpp_type:
         case kinds.CPPTYPE_STRING:
-            text = random.choice(_TEXTS)
+            text = random.choice(TEXTS)
             return text.encode() if described.type == kinds.TYPE_BYTES else text
         case kinds.CPPTYPE_BOOL:
             return random.random() < 0.5
@@ -199,7 +206,7 @@ def _value(described: FieldDescriptor, random: Random) -> Any:
     return random.choice(_NUMBERS)
 
 
-def _damaged(raw: bytes, random: Random) -> bytes:
+def damaged(raw: bytes, random: Random) -> bytes:
     """Flip bits, cut, repeat or insert."""
     data = bytearray(raw)
     for _ in range(random.randrange(1, 4)):
