@@ -6,8 +6,9 @@ from typing import Final, Literal, get_args
 
 from .errors import ConfigError
 
-#: ``cuda`` and ``tensorrt`` are ONNX Runtime's providers; ``tensorrt-engine`` is an engine built ahead of time.
-Device = Literal["cpu", "cuda", "tensorrt", "tensorrt-engine"]
+#: ``cuda`` and ``tensorrt`` are ONNX Runtime's providers; ``tensorrt-engine`` is an engine built ahead of time. After
+#: ``openvino``, a colon names what OpenVINO shall use in place of the CPU.
+Device = Literal["cpu", "openvino", "openvino:GPU", "openvino:NPU", "cuda", "tensorrt", "tensorrt-engine"]
 DEVICES: Final[tuple[Device, ...]] = get_args(Device)
 #: Selects the device automatically.
 AUTO: Final = "auto"

@@ -16,6 +16,7 @@ from emberline.engine.records import Integers
 from . import providers
 from .engine_cache import EngineCache, default_cache
 from .gpu import find_gpu
+from .openvino import OpenVinoSession
 from .ort import import_runtime
 from .session import OrtSession, Session
 from .tensorrt.manifest import GATES, EngineFile, EnginePrecision
@@ -112,6 +113,26 @@ def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
     return Placement(session, precision, gate, latency_sessions=latency_sessions, cores=cores)
 
 
+def _on_openvino(device: Device) -> Opener:
+    def open_on(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
+        asked = config.served_precision
+        if asked == "int8-fp16":
+            raise DeviceUnavailable("int8-fp16 exists only as a TensorRT engine; on 'openvino' choose int8")
+        precision: Precision = "int8-trt" if asked == "int8" else asked  # int8 has ONNX Runtime's own operators
+        gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
+        file, graph = bundle.file(bundle.layout.encoder(precision)), bundle.manifest.encoders[precision]
+
+        def compiled(streams: int) -> OpenVinoSession:
+            return OpenVinoSession(file, graph, precision, device, streams=streams, cores=config.cores)
+
+        session = compiled(config.workers)
+        alone = config.mode == "auto" and config.cores > 1
+        latency_sessions = (compiled(1), session) if alone else () if config.mode == "throughput" else (session,)
+        return Placement(session, precision, gate, latency_sessions=latency_sessions, cores=config.cores)
+
+    return open_on
+
+
 def _on_cuda(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
     precision = config.served_precision
     if precision not in ("fp32", "fp16"):
@@ -174,6 +195,9 @@ def _on_engine(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
 
 OPENERS: Final[Mapping[Device, Opener]] = {
     "cpu": _on_cpu,
+    "openvino": _on_openvino("openvino"),
+    "openvino:GPU": _on_openvino("openvino:GPU"),
+    "openvino:NPU": _on_openvino("openvino:NPU"),
     "cuda": _on_cuda,
     "tensorrt": _on_tensorrt,
     "tensorrt-engine": _on_engine,
