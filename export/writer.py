@@ -77,12 +77,15 @@ def write_bundle(
         )
     if request is not None and "int8" not in precisions:
         raise ConfigError("an objective is for int8, which is not among the precisions; add it, or drop the objective")
+    if not run.trained.model.config.encoder["num_hidden_layers"]:  # it has no products, so none to take in 8 bits
+        precisions = [one for one in precisions if not one.startswith("int8")]
     written = [precision for precision in PRECISIONS if precision == "fp32" or precision in precisions]
     dataset, split = run.data()
     holdout = HoldoutSet.of(dataset, split)
     holdout.require_texts()
     search_texts = SearchTexts.of(holdout) if request is not None else None
-    recipes, thresholds = dict(recipes or shipped(run.settings.training.encoder)), thresholds or Thresholds()
+    training = run.settings.training
+    recipes, thresholds = dict(recipes or shipped(training.encoder, training.layers)), thresholds or Thresholds()
     trained, config = run.trained, run.trained.model.config
     with whole_folder(out, replace=replace) as folder:
         layout = BundleLayout(folder)

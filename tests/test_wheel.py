@@ -142,7 +142,7 @@ def test_every_module_is_importable_from_the_wheel(python: Path) -> None:
         assert find_spec(package.partition(".")[0]) is None
 
 
-@pytest.mark.parametrize("command", ["train", "export", "bench", "quickstart", "serve"])
+@pytest.mark.parametrize("command", ["train", "distill", "export", "bench", "quickstart", "serve"])
 def test_commands_run_from_the_wheel(python: Path, command: str) -> None:
     """The installed program finds the commands of all packages."""
     done = _run(python.with_name("emberline"), command, "--help")

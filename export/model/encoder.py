@@ -32,6 +32,8 @@ class TextEncoding(ModelOutput):  # type: ignore[misc]  # transformers has no ty
 class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no types that mypy can follow
     """BERT, pooling over the tokens that are not padding, unit length.
 
+    Without layers it is static: nothing is read but each word piece's own vector, and their mean is the text's.
+
     Attributes:
         pooling: how it pools; the configuration's ``pooling``, or else the mean.
         distances: what attention adds for the distance of two tokens; None: nothing, as in BERT itself.
@@ -71,6 +73,9 @@ class TextEncoder(PreTrainedModel):  # type: ignore[misc]  # transformers has no
         return TextEncoding(sentence_embedding=sentence)
 
     def _states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        if not self.config.num_hidden_layers:
+            rows: Tensor = self.bert.embeddings.word_embeddings(input_ids)
+            return rows
         if self.distances is None:
             states: Tensor = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
             return states

@@ -43,6 +43,8 @@ def write_encoder(encoder: TextEncoder, fields: Mapping[str, Any], folder: Path)
     tensors = dict(encoder.bert.state_dict())
     config = {name: value for name, value in fields.items() if name not in _OWN}
     config |= {"model_type": "bert", "architectures": ["BertModel"], "torch_dtype": "float32"}
+    if not encoder.config.num_hidden_layers:
+        config |= {"model_type": "emberline-static", "architectures": []}  # or transformers would add positions
     if encoder.distances is not None:
         tensors = {_renamed(name, MPNET_NAMES): tensor for name, tensor in tensors.items()}
         positions = tensors[_POSITIONS] + tensors.pop(_TYPES)[:1]

@@ -35,6 +35,21 @@ class TrainConfig:
             at_least=0,
         ),
     ] = 0
+    layers: Annotated[
+        int,
+        Setting(
+            "Number of the encoder's layers that are taken, evenly spread from the first to the last; 0 takes all.",
+            at_least=0,
+        ),
+    ] = 0
+    static: Annotated[
+        bool,
+        Setting(
+            "Whether the encoder has no layers, as `emberline distill --static` makes it: a text is the sum of its "
+            "word pieces' vectors.",
+            option=False,
+        ),
+    ] = False
     dimensions: Annotated[
         int,
         Setting("Width of the users' and items' vectors; 0 takes 64, or 128 for 4,096 items and more.", at_least=0),

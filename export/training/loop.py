@@ -13,13 +13,14 @@ import torch
 from emberline.engine.errors import ConfigError
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
-from emberline.export.pretrained import load, pruned
+from emberline.export.pretrained import Pretrained, load, pruned
 from emberline.export.progress import Progress, silent
 
 from .alone import possible, sized
 from .config import TrainConfig
 from .examples import Examples
 from .run import RunFolder, RunSettings
+from .student import shortened
 from .trained import TrainedModel
 from .trainer import Trainer
 
@@ -34,6 +35,7 @@ def train(
     data_folder: Path | None = None,
     resume: bool = False,
     again: bool = False,
+    source: Pretrained | None = None,
 ) -> TrainedModel:
     """Train a model and leave a run folder.
 
@@ -46,6 +48,7 @@ def train(
         data_folder: where the data was read from, if not from where its description says.
         resume: go on from the folder's checkpoint; the result is that of an unbroken run.
         again: delete the run that is in the folder first; a folder that holds none is left as it is.
+        source: the encoder where training starts; None: that of the settings.
 
     Raises:
         ConfigError: the folder holds a run already, or is to be resumed with other settings, or has none to resume.
@@ -58,16 +61,21 @@ def train(
     _check(folder, settings, resume=resume, again=again)
     # Before the folder is written, so that a start that fails leaves no run behind, nor deletes one.
     torch.manual_seed(config.seed)
-    source = load(config.encoder, config.max_length)
-    pruning = None
-    if config.vocabulary:
+    pruning, own = None, source is None
+    if source is None:
+        if config.static:
+            raise ConfigError("an encoder without layers has to be distilled: `emberline distill RUN STUDENT --static`")
+        source = load(config.encoder, config.max_length)
+        if config.layers:
+            source = Pretrained(shortened(source.encoder, config.layers), source.tokenizer)
+    if own and config.vocabulary:
         source, pruning = pruned(source, [*dataset.item_texts(), *dataset.user_texts()], config.vocabulary)
     if not resume:
         _check(folder, settings, resume=False, again=again)  # another training may have begun there meanwhile
         _begin(folder, dataset, settings)
         if pruning is not None:
             folder.vocabulary.write_text(json.dumps(pruning.as_dict(), indent=2) + "\n", encoding="utf-8")
-    with _threads(config.threads):
+    with threads(config.threads):
         trainer = Trainer.start(examples, sized(config, examples), folder, progress, source)
         trainer.run()
         return trainer.finish(dataset, split)
@@ -95,7 +103,8 @@ def _begin(folder: RunFolder, dataset: Dataset, settings: RunSettings) -> None:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
+    """Let torch have so many threads for a while."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

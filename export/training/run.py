@@ -10,6 +10,8 @@ model/             the trained model with its tokenizer
 events/            TensorBoard's event files
 curves.png         the training curves
 metrics.json       what the model is worth on what was held out
+distillation.pt    of a student: its encoder, or where its distillation stands
+student.json       of a student: what it is worth beside its teacher
 ```
 """
 
@@ -95,6 +97,16 @@ class RunFolder:
     def metrics(self) -> Path:
         """What the model is worth on what was held out."""
         return self.root / "metrics.json"
+
+    @property
+    def distillation(self) -> Path:
+        """A student's encoder, or where its distillation stands."""
+        return self.root / "distillation.pt"
+
+    @property
+    def report(self) -> Path:
+        """What a student is worth beside its teacher."""
+        return self.root / "student.json"
 
 
 @dataclass(frozen=True, slots=True)

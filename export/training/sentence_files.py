@@ -25,6 +25,8 @@ def write_sentence_files(tokenizer: Tokenizer, config: ModelConfig, folder: Path
         folder: where the files are written; it exists.
     """
     tokenizer.save(str(folder / TOKENIZER))
+    if not config.encoder["num_hidden_layers"]:
+        return  # a static encoder is none of the kinds that sentence-transformers reads from such files
     _write(folder / "tokenizer_config.json", _tokenizer_config(tokenizer, config))
     first = config.encoder.get("pooling", "mean") == "cls"
     pooling = {"word_embedding_dimension": config.hidden, "pooling_mode_cls_token": first}

@@ -102,7 +102,7 @@ class Trainer:
         table = ItemTable(len(examples.items), config.dimensions)
         profiles = Profiles.among(examples)
         average = Average()
-        noise = QuantisationNoise(shipped(config.encoder)["int8"])
+        noise = QuantisationNoise(shipped(config.encoder, config.layers)["int8"])
         resumed = Checkpoint.read(folder.checkpoint) if folder.checkpoint.exists() else None
         teacher = None
         if resumed is None:
@@ -216,7 +216,9 @@ class Trainer:
         def untouched(texts: list[str]) -> Floats:
             return encode(source.encoder, source.tokenizer, texts).numpy()
 
-        known = self.objective.examples.items, self.untouched.numpy()
+        # The baselines are those of the whole encoder, also beside a model that has only some of its layers.
+        whole = not (self.config.layers or self.config.static)
+        known = (self.objective.examples.items, self.untouched.numpy()) if whole else None
         return judge(trained, vectors, encode_rest(untouched, dataset.item_texts(), known), dataset, split)
 
     def save(self) -> None:
