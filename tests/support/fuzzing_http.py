@@ -162,7 +162,7 @@ def _send(port: int, requests: Sequence[_Sent], result: Fuzzed) -> None:
             answer = connection.getresponse()
             answer.read()
         except (OSError, HTTPException) as error:
-            result.faults.append(f"{sent!r:.400}: {error!r}")
+            result.faults.append(f"{error!r} after {time.monotonic() - started:.1f} s to {sent!r:.400}")
             connection.close()
             continue
         if answer.status >= 500 and answer.status not in _ALLOWED:

@@ -40,7 +40,7 @@ def wanted(server: tuple[str, int]) -> Floats:
 @pytest.fixture
 def triton() -> Any:
     """The package."""
-    pytest.importorskip("geventhttpclient", reason="tritonclient[http] is not installed; it is in the extra clients")
+    pytest.importorskip("geventhttpclient", reason="tritonclient[http] is not installed; it is in the extra dev")
     import tritonclient.http
 
     return tritonclient.http
