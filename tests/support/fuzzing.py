@@ -88,6 +88,8 @@ def _call(channel: grpc.Channel, method: MethodDescriptor, random: Random, resul
             deque(channel.stream_stream(path)(iter(parts), timeout=STALL), 0)
         elif proto.client_streaming:
             channel.stream_unary(path)(iter(parts), timeout=STALL)
+        elif proto.server_streaming:
+            deque(channel.unary_stream(path)(parts[0], timeout=STALL), 0)
         else:
             channel.unary_unary(path)(parts[0], timeout=STALL)
     except grpc.RpcError as error:
