@@ -91,6 +91,7 @@ class Recommender(Protocol):
         diversity: float = 0.0,
         reasons: bool = False,
         outputs: Sequence[str] = (),
+        new_item_weight: float = 1.0,
         priority: int = 0,
         timeout: float | None = None,
     ) -> RecommendResult:
@@ -213,6 +214,7 @@ class AsyncRecommender(Protocol):
         diversity: float = 0.0,
         reasons: bool = False,
         outputs: Sequence[str] = (),
+        new_item_weight: float = 1.0,
         priority: int = 0,
         timeout: float | None = None,
     ) -> RecommendResult:

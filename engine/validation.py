@@ -20,6 +20,9 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _ID_BYTES: Final = 512
 #: Largest number of a vector. The encoder's have length 1; sums of many stay below, and products stay finite.
 _LARGEST: Final = 1e4
+#: Largest weight of new items, and one over the smallest. Far beyond the spread of one user's scores, it puts all new
+#: items first, or last.
+_LARGEST_WEIGHT: Final = 1e6
 _PRIORITIES: Final = range(-8, 8)
 #: The priority of what goes after everything else.
 MIN_PRIORITY: Final = _PRIORITIES.start
@@ -109,6 +112,22 @@ def check_attributes(attributes: Mapping[str, object], field: str, most: int | N
                 _check_characters(entry, f"{path}[{index}]")
         else:
             raise InvalidInput(path, f"is {_kind(value)}; an attribute is a text, a number or a list of texts")
+
+
+def check_new_item_weight(weight: float, *, served: bool) -> None:
+    """Check the weight of new items; `served`: whether the bundle says how new an item is."""
+    if not 1.0 / _LARGEST_WEIGHT <= weight <= _LARGEST_WEIGHT:
+        raise InvalidInput(
+            "new_item_weight",
+            f"is {weight:g}; it lies between {1.0 / _LARGEST_WEIGHT:g} and {_LARGEST_WEIGHT:g}: above 1 for more new "
+            "items, below 1 for fewer, 1 as training found best",
+        )
+    if weight != 1.0 and not served:
+        raise InvalidInput(
+            "new_item_weight",
+            f"is {weight:g}, and the bundle does not say which items are new; export it again with this Emberline, or "
+            "leave the weight at 1",
+        )
 
 
 def check_vector(vector: Floats, hidden: int, field: str) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 from transformers import BertConfig, PretrainedConfig
 
-from emberline.engine.bundle import BundleLayout, GraphSpec, TensorSpec
+from emberline.engine.bundle import NEWNESS, BundleLayout, GraphSpec, TensorSpec
 
 from .model import Emberline, ModelConfig, TextEncoder, word_rows
 
@@ -48,7 +48,12 @@ def head_graphs(config: ModelConfig, layout: BundleLayout) -> dict[str, GraphSpe
         return TensorSpec(name, "float32", ("batch", *shape))
 
     hidden, width = config.embedding, config.dimensions
-    item = (spec("item_embedding", width), spec("item_bias"), spec("item_attributes", len(config.item_labels)))
+    item = (
+        spec("item_embedding", width),
+        spec("item_bias"),
+        spec("item_attributes", len(config.item_labels)),
+        spec(NEWNESS),
+    )
     user = (spec("user_embedding", width), spec("user_attributes", len(config.user_labels)))
     return {
         "item_tower": GraphSpec(layout.item_tower.name, (spec("sentence_embedding", hidden),), item),
@@ -148,7 +153,9 @@ class _Head(nn.Module):
 class _ItemHead(_Head):
     def forward(self, sentence_embedding: Tensor) -> dict[str, Tensor]:
         vector, bias, logits = self.model.item_tower(sentence_embedding)
-        return {"item_embedding": vector, "item_bias": bias, "item_attributes": torch.sigmoid(logits)}
+        newness = self.model.item_tower.newness(sentence_embedding)
+        attributes = torch.sigmoid(logits)
+        return {"item_embedding": vector, "item_bias": bias, "item_attributes": attributes, NEWNESS: newness}
 
 
 class _UserHead(_Head):

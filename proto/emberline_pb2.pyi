@@ -184,7 +184,7 @@ class Filter(_message.Message):
     def __init__(self, field: _Optional[str] = ..., any_of: _Optional[_Iterable[str]] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., exclude: _Optional[bool] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("user", "k", "filters", "include_history", "exclude_ids", "diversity", "reasons", "outputs", "priority")
+    __slots__ = ("user", "k", "filters", "include_history", "exclude_ids", "diversity", "reasons", "outputs", "priority", "new_item_weight")
     USER_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
@@ -194,6 +194,7 @@ class RecommendRequest(_message.Message):
     REASONS_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    NEW_ITEM_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     user: User
     k: int
     filters: _containers.RepeatedCompositeFieldContainer[Filter]
@@ -203,7 +204,8 @@ class RecommendRequest(_message.Message):
     reasons: bool
     outputs: _containers.RepeatedScalarFieldContainer[str]
     priority: int
-    def __init__(self, user: _Optional[_Union[User, _Mapping]] = ..., k: _Optional[int] = ..., filters: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ..., include_history: _Optional[bool] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., diversity: _Optional[float] = ..., reasons: _Optional[bool] = ..., outputs: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ...) -> None: ...
+    new_item_weight: float
+    def __init__(self, user: _Optional[_Union[User, _Mapping]] = ..., k: _Optional[int] = ..., filters: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ..., include_history: _Optional[bool] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., diversity: _Optional[float] = ..., reasons: _Optional[bool] = ..., outputs: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ..., new_item_weight: _Optional[float] = ...) -> None: ...
 
 class Reason(_message.Message):
     __slots__ = ("because_of", "nearness", "shared_attributes", "predicted_likes")

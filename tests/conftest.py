@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper, save
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from emberline.engine.bundle import SCHEMA, BundleLayout, FileRecord, GraphSpec, Manifest, TensorSpec, sha256
+from emberline.engine.bundle import NEWNESS, SCHEMA, BundleLayout, FileRecord, GraphSpec, Manifest, TensorSpec, sha256
 from emberline.engine.catalogue.embedded import EmbeddedCatalogue
 from emberline.engine.errors import DeviceUnavailable, MissingExtra
 from emberline.engine.records import Item, StoredItem
@@ -126,12 +126,15 @@ def _item_tower(path: Path) -> GraphSpec:
         node("MatMul", ["sentence_embedding", weights("biases", HIDDEN)], ["item_bias"]),
         node("MatMul", ["sentence_embedding", weights("labels", HIDDEN, len(ITEM_LABELS))], ["logits"]),
         node("Sigmoid", ["logits"], ["item_attributes"]),
+        node("MatMul", ["sentence_embedding", weights("newness", HIDDEN)], ["familiarity"]),
+        node("Sigmoid", ["familiarity"], [NEWNESS]),
     ]
     inputs = (TensorSpec("sentence_embedding", "float32", ("batch", HIDDEN)),)
     outputs = (
         TensorSpec("item_embedding", "float32", ("batch", DIMENSIONS)),
         TensorSpec("item_bias", "float32", ("batch",)),
         TensorSpec("item_attributes", "float32", ("batch", len(ITEM_LABELS))),
+        TensorSpec(NEWNESS, "float32", ("batch",)),
     )
     return _save(path, inputs, outputs, nodes, weights)
 
@@ -194,7 +197,7 @@ def _seed(layout: BundleLayout, tokenizer: Tokenizer, fingerprint: str) -> None:
     for film in FILMS:
         ids = np.array([tokenizer.encode(render(film.attributes, ITEM_FIELDS)).ids], np.int64)
         (embedding,) = encoder.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        vector, bias, _ = tower.run(None, {"sentence_embedding": embedding})
+        vector, bias, *_ = tower.run(None, {"sentence_embedding": embedding})
         stored.append(StoredItem(film, embedding[0], vector[0], float(bias[0]), updated=1_700_000_000.0))
     catalogue = EmbeddedCatalogue.create(layout.catalogue, fingerprint, HIDDEN, DIMENSIONS)
     catalogue.upsert(stored)

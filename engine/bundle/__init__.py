@@ -12,9 +12,10 @@ from emberline.engine.files import BundleFile
 from .bundle import Bundle
 from .files import BundleFiles, check_file, sha256
 from .layout import PRECISIONS, BundleLayout, Precision
-from .manifest import SCHEMA, FileRecord, GraphSpec, Manifest, TensorSpec
+from .manifest import NEWNESS, SCHEMA, FileRecord, GraphSpec, Manifest, TensorSpec
 
 __all__ = [
+    "NEWNESS",
     "PRECISIONS",
     "SCHEMA",
     "Bundle",

@@ -41,7 +41,10 @@ class BundleLayout:
 
     @property
     def item_tower(self) -> Path:
-        """`sentence_embedding` (B, H) to `item_embedding` (B, D), `item_bias` (B,), `item_attributes` (B, A)."""
+        """`sentence_embedding` (B, H) to `item_embedding` (B, D), `item_bias` (B,), `item_attributes` (B, A).
+
+        Since bundles have it, to `item_newness` (B,), too; see `Manifest.newness`.
+        """
         return self.root / "item_tower.onnx"
 
     @property

@@ -20,6 +20,8 @@ from .layout import PRECISIONS, BundleLayout
 
 #: Version of the layout and the manifest; incremented with every change.
 SCHEMA: Final = 2
+#: The item tower's output that says how new an item is, (B,) from 0, met in training, to 1.
+NEWNESS: Final = "item_newness"
 
 _Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 _Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -120,6 +122,11 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     probability: bool = True
     item_numbers: tuple[str, ...] = ()
     user_numbers: tuple[str, ...] = ()
+
+    @property
+    def newness(self) -> bool:
+        """Whether the item tower says how new an item is; one of an older Emberline may not."""
+        return any(output.name == NEWNESS for output in self.graphs["item_tower"].outputs)
 
     @property
     def repeated(self) -> slice:

@@ -19,6 +19,7 @@ from emberline.engine.records import Floats
 from .columns import Columns
 from .kinds import VectorKind
 from .neighbours import NeighbourIndex
+from .newness import NewnessColumn
 from .snapshot import Contents, Snapshot
 from .stored_vectors import StoredVectors
 
@@ -78,7 +79,7 @@ class Rows:
         self._updated = np.empty(capacity, np.float64)
         self._order = np.empty(capacity, np.int64)
         documents: list[str] = []
-        self._contents = Contents([], [], documents, [], {}, Columns(documents), NeighbourIndex())
+        self._contents = Contents([], [], documents, [], {}, Columns(documents), NeighbourIndex(), NewnessColumn())
 
     def empty(self) -> Snapshot:
         """Return the initial snapshot, which has no rows."""

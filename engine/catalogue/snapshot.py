@@ -20,6 +20,7 @@ from emberline.engine.records import Floats, Item, StoredItem, Value
 
 from .columns import Columns, Mask
 from .neighbours import NeighbourIndex
+from .newness import NewnessColumn
 from .stored_vectors import StoredVectors
 
 
@@ -36,6 +37,7 @@ class Contents:
         latest: newest row of each id, dead or live.
         columns: attribute values, for filters.
         neighbours: index of the vectors, for large catalogues.
+        newness: how new items are, for requests that weigh new ones.
     """
 
     ids: list[str]
@@ -45,6 +47,7 @@ class Contents:
     latest: dict[str, int]
     columns: Columns
     neighbours: NeighbourIndex
+    newness: NewnessColumn
 
 
 @dataclass(frozen=True, slots=True)

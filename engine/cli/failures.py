@@ -28,6 +28,7 @@ _FULL: Final = ("No space left on device", "database or disk is full")
 _OPTIONS: Final = (
     (re.compile(r"k"), "-k"),
     (re.compile(r"diversity"), "--diversity"),
+    (re.compile(r"new_item_weight"), "--new-item-weight"),
     (re.compile(r"outputs\b.*"), "--output"),
     (re.compile(r"filters\b.*"), "--where"),
     (re.compile(r"exclude_ids\b.*"), "--exclude"),

@@ -59,6 +59,13 @@ def recommend(
             help="From 0, ranking by score alone, to 1: the weight of dissimilarity to the items ranked before."
         ),
     ] = 0.0,
+    new_item_weight: Annotated[
+        float,
+        typer.Option(
+            metavar="W",
+            help="Above 1 for more items that training did not know, below 1 for fewer; 1 is what training found best.",
+        ),
+    ] = 1.0,
     reasons: Annotated[bool, typer.Option("--reasons", help="Explain why each item is recommended.")] = False,
     output: Annotated[
         list[str] | None,
@@ -87,6 +94,7 @@ def recommend(
             diversity=diversity,
             reasons=reasons,
             outputs=output or (),
+            new_item_weight=new_item_weight,
         )
         print_warnings(result.provenance.warnings)
         if filters and not result.considered:

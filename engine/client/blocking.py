@@ -166,6 +166,7 @@ class Client(BlockingModels):
         diversity: float = 0.0,
         reasons: bool = False,
         outputs: Sequence[str] = (),
+        new_item_weight: float = 1.0,
         priority: int = 0,
         timeout: float | None = None,
     ) -> RecommendResult:
@@ -180,6 +181,8 @@ class Client(BlockingModels):
             diversity: from 0, ranking by score alone, to 1; the weight of dissimilarity to the items ranked before.
             reasons: whether to explain each item.
             outputs: ``probability`` and ``rating``, in addition to the score.
+            new_item_weight: above 1 for more items that training did not know, below 1 for fewer, from 1e-6 to 1e6; 1
+                is what training found best. The odds of a new item against a known one are multiplied by it.
             priority: see `encode`.
             timeout: seconds for the call, in place of the client's.
         """
@@ -192,6 +195,7 @@ class Client(BlockingModels):
             diversity=diversity,
             reasons=reasons,
             outputs=listed(outputs, "outputs"),
+            new_item_weight=new_item_weight,
         )
         return self._call(calls.recommend(request, priority), timeout)
 

@@ -44,7 +44,15 @@ from emberline.engine.records import (
 from emberline.engine.scoring.request import RequestResolver, RequestSchema, ResolvedUser
 from emberline.engine.scoring.scorer import Scorer
 from emberline.engine.scoring.shaping import check_dimensions, shape
-from emberline.engine.validation import check_count, check_k, check_names, check_text, check_trained, within
+from emberline.engine.validation import (
+    check_count,
+    check_k,
+    check_names,
+    check_new_item_weight,
+    check_text,
+    check_trained,
+    within,
+)
 
 from .admission import Admission
 
@@ -187,6 +195,7 @@ class ModelCalls:
             resolver, user = self._resolved(request, snapshot)
             encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
             small = len(snapshot) <= SMALL_CATALOGUE and request.k + len(user.history) <= SMALL_LIST
+            small = small and request.new_item_weight == 1.0  # another may have to be computed for all rows
             with timings.measure("score"):
                 items, considered = await self._threads.run(
                     small, self._scorer.recommend, user, request, snapshot, vectors
@@ -294,6 +303,7 @@ class ModelCalls:
         check_count(len(request.exclude_ids), self.config.max_excluded, "exclude_ids", least=0)
         check_names(request.outputs, SCORE_OUTPUTS, "outputs")
         check_trained(request.outputs, self._manifest.tasks, probability=self._manifest.probability)
+        check_new_item_weight(request.new_item_weight, served=self._manifest.newness)
         resolver = RequestResolver(snapshot, self._schema)
         return resolver, resolver.user(request.user, "user")
 

@@ -63,6 +63,7 @@ def recommend(request: RecommendRequest) -> RecommendRequest:
         diversity=values.number(request.diversity, "diversity"),
         reasons=values.flag(request.reasons, "reasons"),
         outputs=tuple(values.texts(request.outputs, "outputs")),
+        new_item_weight=values.number(request.new_item_weight, "new_item_weight"),
     )
 
 

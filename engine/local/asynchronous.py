@@ -164,6 +164,7 @@ class AsyncEmberline:
         diversity: float = 0.0,
         reasons: bool = False,
         outputs: Sequence[str] = (),
+        new_item_weight: float = 1.0,
         priority: int = 0,
         timeout: float | None = None,
     ) -> RecommendResult:
@@ -177,6 +178,7 @@ class AsyncEmberline:
             diversity=diversity,
             reasons=reasons,
             outputs=listed(outputs, "outputs"),
+            new_item_weight=new_item_weight,
         )
         return await self._call(calls.recommend(request), priority, timeout)
 

@@ -177,6 +177,7 @@ class Emberline:
         diversity: float = 0.0,
         reasons: bool = False,
         outputs: Sequence[str] = (),
+        new_item_weight: float = 1.0,
         priority: int = 0,
         timeout: float | None = None,
     ) -> RecommendResult:
@@ -190,6 +191,7 @@ class Emberline:
             diversity=diversity,
             reasons=reasons,
             outputs=listed(outputs, "outputs"),
+            new_item_weight=new_item_weight,
         )
         return self._call(calls.recommend(request), priority, timeout)
 

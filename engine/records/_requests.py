@@ -58,7 +58,11 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecommendRequest:
-    """The arguments of `Engine.recommend`."""
+    """The arguments of `Engine.recommend`.
+
+    Attributes:
+        new_item_weight: w; new items' scores are raised by ln(w). 1: as training found best.
+    """
 
     user: User
     k: int = 10
@@ -68,6 +72,7 @@ class RecommendRequest:
     diversity: float = 0.0
     reasons: bool = False
     outputs: tuple[str, ...] = ()
+    new_item_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

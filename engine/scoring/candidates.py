@@ -24,23 +24,27 @@ _BEHIND: Final = 50_000
 
 
 def best_candidates(
-    snapshot: Snapshot, query: Floats, allowed: Mask, count: int
+    snapshot: Snapshot, query: Floats, allowed: Mask, count: int, offsets: Floats | None = None
 ) -> tuple[NDArray[np.int64], Floats, int]:
     """Return rows among which are those with the highest scores.
 
     The scores are exact. Which rows are found is exact, too, unless the catalogue has an index and most rows are
-    allowed; a filter that allows few is answered exactly.
+    allowed; a filter that allows few is answered exactly, and so are offsets, of which the index knows nothing.
 
     Args:
         snapshot: the catalogue.
         query: (D,) the user's vector, divided by the temperature.
         allowed: (R,) the rows that may be returned.
         count: number of rows that are needed.
+        offsets: (R,) what is added to the scores; None: nothing.
 
     Returns:
         The candidates (C,), their scores (C,), and the number of allowed rows.
     """
     passed = int(np.count_nonzero(allowed))
+    if offsets is not None:
+        every = np.flatnonzero(allowed)
+        return every, (snapshot.vectors @ query + snapshot.biases + offsets)[every], passed
     rows = None
     if snapshot.contents.neighbours.covered and passed > _EXACT:
         rows = _approximate(snapshot, query, allowed, passed, min(count, passed))

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from emberline.engine.bundle import Bundle
+from emberline.engine.bundle import NEWNESS, Bundle
 from emberline.engine.records import ITEM_OUTPUTS, USER_OUTPUTS, Floats
 from emberline.engine.runtime.ort import open_session
 
@@ -64,6 +64,15 @@ class Heads:
     def item(self, embeddings: Floats) -> ItemHeads:
         """Run the item tower on B vectors of the encoder, (B, H)."""
         return ItemHeads(*self._item.run(ITEM_OUTPUTS, {"sentence_embedding": embeddings}))
+
+    def newness(self, embeddings: Floats) -> Floats:
+        """Return how new items are, (B,) from 0, met in training, to 1, of B vectors of the encoder, (B, H).
+
+        The bundle has this output; see `Manifest.newness`.
+        """
+        newness: Floats
+        (newness,) = self._item.run((NEWNESS,), {"sentence_embedding": embeddings})
+        return newness
 
     def user(self, history: Floats, profile: Floats, length: Floats) -> UserHeads:
         """Run the user tower.

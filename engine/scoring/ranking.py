@@ -49,8 +49,12 @@ def rank(
     history: Sequence[int] = (),
     fields: Collection[str] = (),
     repeated: slice = _NONE,
+    newness: Floats | None = None,
 ) -> RankedRows:
     """Rank the catalogue for a user by ``s(u, i) = z_u·z_i / τ + b_i``.
+
+    Where new items are weighed, ``ln(w)·newness`` is added. The odds by which a list's softmax, ``exp(s)``, prefers a
+    new item to a known one are then multiplied by the weight w.
 
     Equal scores are ranked in the order in which the items were first inserted, so a ranking is the same every time.
 
@@ -62,6 +66,7 @@ def rank(
         history: rows of the user's history; left out unless the request includes them.
         fields: attributes of the model, which a filter may name whether an item has them or not.
         repeated: numbers of a vector that do not count in cosines; see `Manifest.repeated`.
+        newness: (R,) how new each row's item is, from 0 to 1; None: new items are not weighed.
 
     Raises:
         InvalidInput: k, diversity or a filter is not meaningful, a filter names a field that neither an item nor the
@@ -72,7 +77,8 @@ def rank(
     allowed = passing(snapshot, request.filters, request.exclude_ids, fields, left_out)
     needed = request.k if request.diversity == 0.0 else max(_POOL_PER_ITEM * request.k, _MIN_POOL)
     query = user_vector / np.float32(temperature)
-    candidates, scores, considered = best_candidates(snapshot, query, allowed, needed)
+    offsets = None if newness is None else np.float32(math.log(request.new_item_weight)) * newness
+    candidates, scores, considered = best_candidates(snapshot, query, allowed, needed, offsets)
     chosen = _best(scores, snapshot.order[candidates], min(needed, len(candidates)))
     rows, scores = candidates[chosen], scores[chosen]
     if request.diversity > 0.0:

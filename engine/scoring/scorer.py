@@ -93,7 +93,10 @@ class Scorer:
         user_vector = heads.embedding[0]  # (D,)
         history = user.history.rows[user.history.rows >= 0].tolist()
         temperature, fields = self._manifest.temperature, self._manifest.item_fields
-        ranking = rank(snapshot, user_vector, temperature, request, history, fields, self._manifest.repeated)
+        newness = None
+        if request.new_item_weight != 1.0:
+            newness = snapshot.contents.newness.values(snapshot.embeddings, self._heads.newness)
+        ranking = rank(snapshot, user_vector, temperature, request, history, fields, self._manifest.repeated, newness)
         rows = ranking.rows
         match = None
         if len(rows) and not {"probability", "rating"}.isdisjoint(request.outputs):

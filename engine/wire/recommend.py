@@ -21,6 +21,7 @@ def request_to_message(request: RecommendRequest, priority: int) -> pb.Recommend
     k = values.integer(request.k, "k")
     if k < 1:
         raise InvalidInput("k", f"is {k}; ask for 1 item or more, up to the server's max_k")
+    weight = values.number(request.new_item_weight, "new_item_weight")
     return pb.RecommendRequest(
         user=entities.user_to_message(request.user, "user"),
         k=k,
@@ -31,6 +32,7 @@ def request_to_message(request: RecommendRequest, priority: int) -> pb.Recommend
         reasons=values.flag(request.reasons, "reasons"),
         outputs=values.texts(request.outputs, "outputs"),
         priority=values.integer(priority, "priority"),
+        new_item_weight=None if weight == 1.0 else weight,
     )
 
 
@@ -49,6 +51,7 @@ def request_from_message(message: pb.RecommendRequest) -> RecommendRequest:
         diversity=message.diversity,
         reasons=message.reasons,
         outputs=tuple(message.outputs),
+        new_item_weight=message.new_item_weight if message.HasField("new_item_weight") else 1.0,
     )
 
 

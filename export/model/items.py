@@ -74,9 +74,24 @@ class ItemTower(nn.Module):
         Args:
             sentence_embedding: (B, H + W), of unit length. With the wide part it tells apart what the encoder blurs.
         """
+        return self._nearness(sentence_embedding)[:, :-1] @ self.values
+
+    def newness(self, sentence_embedding: Tensor) -> Tensor:
+        """How new an item is, (B,) from 0, one that is remembered, to 1: the share of "none of them" in `recall`.
+
+        Args:
+            sentence_embedding: (B, H + W), of unit length.
+        """
+        if not len(self.keys):
+            return torch.ones_like(sentence_embedding[:, 0])
+        if self.wide:
+            sentence_embedding = self.whole(*self.parts(sentence_embedding))
+        return self._nearness(sentence_embedding)[:, -1]
+
+    def _nearness(self, sentence_embedding: Tensor) -> Tensor:
+        """The shares in which a text is each of the M remembered items, and none of them, (B, M + 1)."""
         near = self.sharpness * (sentence_embedding @ self.keys.T - self.nearness)  # (B, M)
-        weights = torch.softmax(torch.cat([near, torch.zeros_like(near[:, :1])], dim=-1), dim=-1)  # (B, M + 1)
-        return weights[:, :-1] @ self.values
+        return torch.softmax(torch.cat([near, torch.zeros_like(near[:, :1])], dim=-1), dim=-1)
 
     def describe(self, sentence_embedding: Tensor) -> Tensor:
         """The logits of `item_attributes` and, after them, of the limits, (B, A + N), of (B, H)."""

@@ -63,7 +63,10 @@ def test_heads_give_probabilities(small_graphs: BundleLayout, small_run: Run) ->
     rng = np.random.default_rng(0)
     hidden = rng.standard_normal((3, 32)).astype(np.float32)
     item = ort.InferenceSession(small_graphs.item_tower, providers=["CPUExecutionProvider"])
-    vector, bias, attributes = item.run(None, {"sentence_embedding": hidden})
+    vector, bias, attributes, newness = item.run(None, {"sentence_embedding": hidden})
+    with torch.no_grad():
+        expected = small_run.trained.model.item_tower.newness(torch.from_numpy(hidden)).numpy()
+    np.testing.assert_allclose(newness, expected, atol=1e-5)
     for found, wanted in zip((vector, bias, attributes), small_run.trained.item(hidden), strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-5)
     match = ort.InferenceSession(small_graphs.match, providers=["CPUExecutionProvider"])
@@ -90,4 +93,4 @@ def test_data_without_labels_is_exported(small_run: Run, tmp_path: Path) -> None
     export_graphs(Emberline(config).eval(), BundleLayout(tmp_path))
     item = ort.InferenceSession(BundleLayout(tmp_path).item_tower, providers=["CPUExecutionProvider"])
     outputs = item.run(None, {"sentence_embedding": np.zeros((2, 32), np.float32)})
-    assert [output.shape for output in outputs] == [(2, 8), (2,), (2, 0)]
+    assert [output.shape for output in outputs] == [(2, 8), (2,), (2, 0), (2,)]

@@ -89,6 +89,7 @@ recommend --where genre=Horror                        | 2 | --where: no item has
 recommend --where 'genres Horror'                     | 2 | 'genres Horror' is not a condition; write FIELD=A|B
 recommend --where 'year>=x'                           | 2 | compares with 'x', which is not a number
 recommend --diversity 2                               | 2 | --diversity: is 2.0; it lies between 0
+recommend --new-item-weight 0                         | 2 | --new-item-weight: is 0; it lies between 1e-06 and
 recommend --output nonsense                           | 2 | --output: 'nonsense' is not known
 recommend --profile a --about age=2                   | 2 | give one of the two
 recommend --like nope                                 | 1 | --like: no item 'nope'

@@ -162,6 +162,9 @@ def test_recommendations_heed_all_that_is_asked_for(ask: Ask) -> None:
     assert item.reason.shared_attributes == ("genres=Horror", "genres=Sci-Fi")
     plain = ask("recommend", user, 10, include_history=True)
     assert len(plain.items) == 6
+    weighed = ask("recommend", user, 10, include_history=True, new_item_weight=1e6)
+    raised = {item.id: item.score for item in weighed.items}
+    assert all(raised[item.id] > item.score for item in plain.items)
     assert plain.items[0].reason is None
 
 

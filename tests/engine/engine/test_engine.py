@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 from tokenizers import Tokenizer
 
-from emberline.engine.bundle import BundleLayout
+from emberline.engine.bundle import NEWNESS, BundleLayout, Manifest
 from emberline.engine.config import MODES, EngineConfig, Mode
 from emberline.engine.engine import Engine
 from emberline.engine.errors import (
@@ -164,6 +164,43 @@ async def test_recommendations_are_the_best_scores(engine: Engine) -> None:
     assert [item.rating for item in result.items] == pytest.approx(scored.outputs["rating"][best].tolist(), abs=1e-4)
     assert all(item.probability is None and item.reason is None for item in result.items)
     assert result.considered == 5
+
+
+async def test_new_items_are_weighed_by_what_the_item_tower_says(config: EngineConfig, tiny_bundle: Path) -> None:
+    """Stored and upserted items are raised by ln(w) times their newness, also after a restart; 1 changes no bit."""
+    user = User(profile="age: 25", history=(ItemReference(id="alien"),))
+    tower = ort.InferenceSession(BundleLayout(tiny_bundle).item_tower, providers=["CPUExecutionProvider"])
+    for start in range(2):
+        engine = await Engine.start(config)
+        if not start:
+            await engine.recommend(RecommendRequest(user, new_item_weight=2.0), OPTIONS)
+            await engine.upsert((Item("moon", {"title": "Moon"}), Item("alien", {"title": "Aliens"})), OPTIONS)
+        plain = await engine.recommend(RecommendRequest(user, k=100), OPTIONS)
+        (same, weighed) = await engine.recommend_many(
+            [RecommendRequest(user, k=100, new_item_weight=weight) for weight in (1.0, 50.0)], OPTIONS
+        )
+        assert same.items == plain.items
+        ids = [item.id for item in plain.items]
+        embeddings = np.stack([stored.embedding for stored in (await engine.get(ids, OPTIONS)).items])
+        (newness,) = tower.run([NEWNESS], {"sentence_embedding": embeddings})
+        raised = {item.id: item.score for item in weighed.items}
+        expected = [item.score + np.log(50.0) * new for item, new in zip(plain.items, newness, strict=True)]
+        assert [raised[item_id] for item_id in ids] == pytest.approx(expected, abs=1e-4)
+        assert "moon" in raised
+        assert [item.score for item in weighed.items] == sorted(raised.values(), reverse=True)
+        await engine.drain()
+
+
+async def test_a_bundle_that_cannot_tell_new_items_refuses_to_weigh_them(
+    config: EngineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of an older Emberline serves all other requests, and says what to do for this one."""
+    monkeypatch.setattr(Manifest, "newness", False)
+    engine = await Engine.start(config)
+    with pytest.raises(InvalidInput, match=r"^new_item_weight: is 2, and the bundle does not say .*export it again"):
+        await engine.recommend(RecommendRequest(User(), new_item_weight=2.0), OPTIONS)
+    assert (await engine.recommend(RecommendRequest(User()), OPTIONS)).items
+    await engine.drain()
 
 
 async def test_an_unknown_user_gets_recommendations(engine: Engine) -> None:

@@ -85,6 +85,25 @@ def test_the_score_is_the_dot_product_over_the_temperature_plus_the_bias() -> No
 
 
 @pytest.mark.parametrize(
+    ("weight", "order", "scores"),
+    [
+        (1e6, "1302", [3.0 + math.log(1e6), 1.0 + math.log(1e6), 4.0, 2.0]),
+        (2.0, "0123", [4.0, 3.0 + math.log(2.0), 2.0, 1.0 + math.log(2.0)]),
+        (1e-6, "0213", [4.0, 2.0, 3.0 - math.log(1e6), 1.0 - math.log(1e6)]),
+    ],
+)
+def test_the_weight_of_new_items_is_added_in_logarithms(
+    films: Snapshot, weight: float, order: str, scores: list[float]
+) -> None:
+    """A large one puts the new items first, a small one last; among themselves, new and known ones keep their order."""
+    newness = np.array([0.0, 1.0, 0.0, 1.0], np.float32)
+    ranking = rank(films, USER, 1.0, ask(new_item_weight=weight), newness=newness)
+    assert ids(ranking) == list(order)
+    np.testing.assert_allclose(ranking.scores, scores, rtol=1e-6)
+    assert ids(rank(films, USER, 1.0, ask(1, new_item_weight=weight), newness=newness)) == [order[0]]
+
+
+@pytest.mark.parametrize(
     ("condition", "passing"),
     [
         (Filter("genres", ("Sci-Fi",)), "02"),

@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -92,6 +93,9 @@ async def test_an_invalid_score_request_is_rejected(engine: Engine, invalid: Sco
         (RecommendRequest(User(), k=0), r"k: is 0"),
         (RecommendRequest(User(), k=10**9), r"k: is 1000000000; ask for 1 to 1000"),
         (RecommendRequest(User(), diversity=1.5), r"diversity: is 1\.5"),
+        (RecommendRequest(User(), new_item_weight=-1.0), r"new_item_weight: is -1; it lies between 1e-06 and 1e\+06"),
+        (RecommendRequest(User(), new_item_weight=math.nan), r"new_item_weight: is nan"),
+        (RecommendRequest(User(), new_item_weight=math.inf), r"new_item_weight: is inf"),
         (RecommendRequest(User(), outputs=("item_bias",)), r"outputs\[0\]: 'item_bias' is not known"),
     ],
 )

@@ -78,8 +78,10 @@ def test_a_recommend_request_is_read_whole() -> None:
         diversity=0.5,
         reasons=True,
         outputs=["rating"],
+        new_item_weight=0.5,
     )
+    assert recommend.request_from_message(pb.RecommendRequest()).new_item_weight == 1.0
     assert recommend.request_from_message(message) == RecommendRequest(
         User("p"), 3, (Filter("year", minimum=0.0), Filter("genres", ("a",), exclude=True)), True, ("x",), 0.5, True,
-        ("rating",),
+        ("rating",), 0.5,
     )  # fmt: skip

@@ -34,6 +34,7 @@ WRONG: list[tuple[Callable[[Client], Any], str]] = [
     (lambda client: client.recommend(User(), k=2.5), r"k: is float 2.5"),
     (lambda client: client.recommend(User(), exclude_ids=[1]), r"exclude_ids\[0\]: is int 1"),
     (lambda client: client.recommend(User(), diversity="much"), r"diversity: is str much"),
+    (lambda client: client.recommend(User(), new_item_weight="2"), r"new_item_weight: is str 2"),
     (lambda client: client.recommend(User(), reasons=1), r"reasons: is int 1"),
     (lambda client: client.recommend(User(), filters=Filter("year")), r"filters: is Filter; it must be a list"),
     (lambda client: client.recommend(User(), filters=["year"]), r"filters\[0\]: is str; it must be a Filter"),

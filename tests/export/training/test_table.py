@@ -31,7 +31,10 @@ def test_a_remembered_item_is_placed_as_in_training() -> None:
 
 @pytest.mark.parametrize(("cosine", "share"), [(-1.0, 0.0), (0.98, 0.0), (0.999, 1.0)])
 def test_only_the_same_text_is_remembered(cosine: float, share: float) -> None:
-    """Memory adds nothing to a new item, however like another; all of it to a text that is only encoded otherwise."""
+    """Memory adds nothing to a new item, however like another; all of it to a text that is only encoded otherwise.
+
+    How new an item is, is the other share.
+    """
     torch.manual_seed(0)
     tower, bank, table = _tower(5), _bank(5), ItemTable(5, 3)
     torch.nn.init.normal_(table.vectors)
@@ -40,6 +43,7 @@ def test_only_the_same_text_is_remembered(cosine: float, share: float) -> None:
     aside = torch.nn.functional.normalize(bank.items[1:2] - bank.items[1:2] @ known.T * known)
     near = cosine * known + (1 - cosine**2) ** 0.5 * aside
     torch.testing.assert_close(tower.recall(near), share * tower.values[:1], atol=0.05, rtol=0)
+    torch.testing.assert_close(tower.newness(near), torch.tensor([1.0 - share]), atol=0.05, rtol=0)
 
 
 def test_the_most_popular_are_remembered() -> None:

@@ -34,7 +34,7 @@ def _expected(bundle: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         "attention_mask": np.array([one.attention_mask for one in encodings], np.int64),
     }
     (embedding,) = ort.InferenceSession(bundle / "encoder.fp32.onnx").run(None, feed)
-    item, bias, _ = ort.InferenceSession(bundle / "item_tower.onnx").run(None, {"sentence_embedding": embedding})
+    item, bias, *_ = ort.InferenceSession(bundle / "item_tower.onnx").run(None, {"sentence_embedding": embedding})
     return embedding, item, bias
 
 
