@@ -60,6 +60,7 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(config: ServerConfig, announce: Callable[[str], None]) -> int:
+    memory.bound_free_memory()
     loop = asyncio.get_running_loop()
     stopping, reloading = asyncio.Event(), asyncio.Event()
 
