@@ -28,14 +28,16 @@ class CallSlots:
         last: time of the last call, accepted or not, in seconds of `time.monotonic`.
     """
 
-    def __init__(self, limit: int, share: float = 1.0) -> None:
+    def __init__(self, limit: int, share: float = 1.0, what: str = "calls are in flight") -> None:
         """Start without calls.
 
         Args:
             limit: maximum number of calls in flight, streams included.
             share: maximum share of them that one client may have.
+            what: what a refusal says of the calls.
         """
-        self._shares = ClientShares(max(1.0, share * limit), "calls are in flight", lambda _: _RETRY_SECONDS)
+        self._shares = ClientShares(max(1.0, share * limit), what, lambda _: _RETRY_SECONDS)
+        self._what = what
         self.limit = limit
         self._stream_limit = max(1, int(limit * _STREAM_SHARE))
         self._in_flight = 0
@@ -82,7 +84,7 @@ class CallSlots:
         if self._closed:
             raise ShuttingDown
         if self._in_flight >= self.limit:
-            raise Overloaded(self._in_flight, self.limit, _RETRY_SECONDS, "calls are in flight")
+            raise Overloaded(self._in_flight, self.limit, _RETRY_SECONDS, self._what)
 
     @property
     def idle(self) -> bool:

@@ -9,12 +9,23 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2
 
+from emberline.engine.errors import Overloaded
+
+from .calls import CallSlots
+from .status import status_of
+
 
 class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package has no types
     """The standard service. It ends its watches, which would otherwise delay a draining server to the last second."""
 
-    def __init__(self) -> None:
+    def __init__(self, watches: int) -> None:
+        """Report nothing as serving yet.
+
+        Args:
+            watches: maximum number of watches at a time; more are refused, so that they shut out no call.
+        """
         super().__init__()
+        self._watches = CallSlots(watches, what="watches are open")
         self._begun = False
         self._ended = asyncio.Event()
 
@@ -37,11 +48,16 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> None:
         """Report each change of the status to a client; see the standard's contract."""
-        watch = asyncio.ensure_future(super().Watch(request, context))
-        ended = asyncio.ensure_future(self._ended.wait())
         try:
-            await asyncio.wait({watch, ended}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            watch.cancel()
-            ended.cancel()
+            with self._watches.call():
+                watch = asyncio.ensure_future(super().Watch(request, context))
+                ended = asyncio.ensure_future(self._ended.wait())
+                try:
+                    await asyncio.wait({watch, ended}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    watch.cancel()
+                    ended.cancel()
+        except Overloaded as error:
+            status = status_of(error)
+            await context.abort(status.code, status.message, status.metadata)
         await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from emberline import __version__
 from emberline.engine.bundle import BundleFiles
@@ -32,7 +32,8 @@ from .http.endpoint import HttpSettings
 from .metrics_server import MetricsServer
 from .models import Models
 from .protocol import ServedProtocol
-from .reflection import described
+from .receiving import ReceivingServer, RequestReceiver
+from .reflection import Reflection
 from .rpc import StreamLimits
 from .service import Service
 from .tokens import Scope, Tokens
@@ -108,7 +109,7 @@ class Server:
             clients=_clients(config, access.tokens),
             client_share=config.engine.client_share,
         )
-        self._health = Health()
+        self._health = Health(config.max_calls)
         self._metrics_server: MetricsServer | None = None
         self._http_server: HttpServer | None = None
 
@@ -218,14 +219,15 @@ class Server:
             self._metrics_server = await MetricsServer.start(self._models, self._config.host, self._config.metrics_port)
             self.metrics_port = self._metrics_server.port
         protocols = self._protocols()
+        receiving = ReceivingServer(self._transport, RequestReceiver(self._config.max_calls))
         for protocol in protocols:
             scopes.update(protocol.scopes)
-            self._transport.add_generic_rpc_handlers(protocol.handlers())
+            receiving.add_generic_rpc_handlers(protocol.handlers())
         services = [service for protocol in protocols for service in protocol.services]
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._transport)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, receiving)
         if not self._config.no_reflection:
-            known = (*services, *_STANDARD)
-            reflection.enable_server_reflection(known, self._transport, described(known))
+            servicer = Reflection((*services, *_STANDARD))
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, receiving)
         if listener is not None:
             calls = [call for protocol in protocols for call in protocol.http_calls()]
             settings = HttpSettings(

@@ -13,10 +13,10 @@ Answer = TypeVar("Answer")
 
 
 class StreamIdle(EmberlineError):
-    """A stream had no request for too long; the server closed it."""
+    """A call had no request for too long; the server ended it."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"the stream had no request for {seconds:g} s; open a new one when there is more to send")
+        super().__init__(f"no request came for {seconds:g} s; open a new call when there is more to send")
 
 
 class Stream(Generic[Request, Answer]):

@@ -13,6 +13,8 @@ from .tls import TlsFiles, credentials
 
 #: Calls that the transport accepts, as a multiple of the slots.
 _CALLS: Final = 4
+#: Calls of one connection that are open at a time, at least; a client holds further ones back.
+_CONNECTION_CALLS: Final = 128
 #: Milliseconds that a connection has to begin as gRPC does, in place of gRPC's two minutes: one that sends nothing
 #: holds an open file.
 _HANDSHAKE: Final = 10_000
@@ -30,6 +32,7 @@ def open_transport(config: ServerConfig, interceptor: grpc.aio.ServerInterceptor
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", config.max_message_bytes),
             ("grpc.max_send_message_length", config.max_message_bytes),
+            ("grpc.max_concurrent_streams", max(_CONNECTION_CALLS, config.max_calls)),
             # Clients ping every ten seconds to notice a dead connection; gRPC's default is to hang up on them.
             ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
             ("grpc.keepalive_permit_without_calls", 1),
@@ -37,7 +40,8 @@ def open_transport(config: ServerConfig, interceptor: grpc.aio.ServerInterceptor
             ("grpc.keepalive_timeout_ms", _PONG),
             ("grpc.server_handshake_timeout_ms", _HANDSHAKE),
         ),
-        # Far above the slots of the dispatcher, which rejects with a reason and leaves Health and Info out.
+        # Not reached: there are at most as many calls with a slot, watches of health, and calls that wait for their
+        # request. The rest is for calls without a slot, such as Info.
         maximum_concurrent_rpcs=_CALLS * config.max_calls,
         interceptors=() if interceptor is None else (interceptor,),
     )

@@ -360,7 +360,7 @@ async def test_an_idle_stream_ends(config: ServerConfig) -> None:
             await asyncio.sleep(0.15)
             await stream.write(pb.EncodeStreamRequest(id=str(number), request=HELLO))
             assert (await stream.read()).id == str(number)
-        with pytest.raises(grpc.aio.AioRpcError, match=r"the stream had no request for 0\.3 s") as ended:
+        with pytest.raises(grpc.aio.AioRpcError, match=r"no request came for 0\.3 s") as ended:
             await stream.read()
         assert ended.value.code() is grpc.StatusCode.ABORTED
     await server.drain()
