@@ -24,6 +24,7 @@ from emberline.engine.wire.limits import MessageLimits
 
 from .calls import CallSlots
 from .clients import Clients
+from .logs import is_departure
 from .models import Models
 from .status import Status, code_of, status_of
 from .traces import TracedCall, Tracer
@@ -120,7 +121,10 @@ class Dispatcher:
                 call.status = _CANCELLED
                 raise
             except Exception as error:  # any error ends this call and not the server
-                call.error, call.status = error, status_of(error)
+                if is_departure(error):
+                    call.status = _CANCELLED
+                else:
+                    call.error, call.status = error, status_of(error)
                 if isinstance(error, ClientOverloaded):
                     self.models.metrics(call.model).refused(error.kind)
             finally:

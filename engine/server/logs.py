@@ -18,10 +18,10 @@ def is_of_interest(record: logging.LogRecord) -> bool:
     """Return whether a record is more than that a client left: gRPC could not send an answer."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, BaseExceptionGroup):
-        return error.split(_is_departure)[1] is not None
-    return error is None or not _is_departure(error)
+        return error.split(is_departure)[1] is not None
+    return error is None or not is_departure(error)
 
 
-def _is_departure(error: BaseException) -> bool:
+def is_departure(error: BaseException) -> bool:
     """Return whether gRPC could not send, by the name of its error, because it does not export the class."""
     return type(error).__name__ == "ExecuteBatchError"

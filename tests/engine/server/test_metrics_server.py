@@ -8,10 +8,13 @@ import logging
 import sys
 import threading
 
+import grpc
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from emberline.engine.server import metrics_server
+from emberline.engine.server.dispatcher import ObservedCall
+from emberline.engine.server.lifecycle import Server
 from emberline.engine.server.logs import is_of_interest
 from emberline.engine.server.metrics_server import MetricsServer
 
@@ -91,3 +94,15 @@ def test_clients_that_left_are_no_errors_in_the_log() -> None:
     assert is_of_interest(record(BaseExceptionGroup("stream", [ExecuteBatchError(), ValueError()])))
     assert is_of_interest(record(ValueError()))
     assert is_of_interest(record(None))
+
+
+async def test_a_call_whose_client_left_is_counted_as_cancelled(server: Server) -> None:
+    """It is no error of the server's, and nobody is left to be told."""
+
+    class ExecuteBatchError(Exception):
+        """Named like gRPC's, which is not exported."""
+
+    call = ObservedCall("emberline.v1.Emberline", "BackupCatalogue")
+    with server._dispatcher.observe(call, ()):
+        raise ExecuteBatchError
+    assert (call.error, call.status.code) == (None, grpc.StatusCode.CANCELLED)
