@@ -29,6 +29,7 @@ from .tokenize import ids_from_message
 
 _Text = Annotated[str, Meta(min_length=1)]
 _Texts = _Text | Annotated[list[_Text], Meta(min_length=1)]
+_Several = Annotated[list[_Text], Meta(min_length=1, max_length=2)]
 _Direction = Literal["Left", "left", "Right", "right"]
 _DIRECTIONS: Final = {"left": pb.TRUNCATION_DIRECTION_LEFT, "right": pb.TRUNCATION_DIRECTION_RIGHT}
 _INT32: Final = 2**31 - 1
@@ -61,9 +62,9 @@ class RerankBody(_Body, frozen=True):
 
 
 class PredictBody(_Body, frozen=True):
-    """The body of ``POST /predict``."""
+    """The body of ``POST /predict``; a list of one text is a text, and one of two is a pair, which is refused."""
 
-    inputs: _Texts
+    inputs: _Text | Annotated[list[_Text | _Several], Meta(min_length=1)]
     truncate: bool | None = None
     truncation_direction: _Direction = "Right"
     raw_scores: bool = False
@@ -112,11 +113,12 @@ _SCHEMAS: Final[Mapping[str, Any]] = msgspec.json.schema_components(
 def http_calls(dispatcher: Dispatcher) -> Sequence[HttpCall]:
     """Return TEI's calls over HTTP."""
 
-    async def describe(engine: Engine, _: None, __: RequestOptions) -> Reply:
-        message = info.to_message(engine.info(), engine.config, dispatcher.slots.limit, pb.MODEL_TYPE_EMBEDDING)
+    async def describe(engine: Engine, user_agent: str, _: RequestOptions) -> Reply:
+        kind = info.model_type(user_agent)
+        message = info.to_message(engine.info(), engine.config, dispatcher.slots.limit, kind)
         names = [field.name for field in message.DESCRIPTOR.fields if field.name != "model_type"]
         shown = {name: getattr(message, name) for name in names}
-        return _json(shown | {"model_type": {"embedding": {"pooling": "mean"}}, "auto_truncate": False})
+        return _json(shown | {"model_type": info.shown_type(kind, engine.info().item_labels), "auto_truncate": False})
 
     answers = {"embed": _embed, "rerank": _rerank, "predict": _predict, "tokenize": _tokenize, "decode": _decode}
     return (
@@ -127,10 +129,11 @@ def http_calls(dispatcher: Dispatcher) -> Sequence[HttpCall]:
             "GET",
             "/info",
             "tei.http.info",
-            lambda _, __: None,
+            lambda _, parameters: parameters.get("user-agent", ""),
             describe,
             refuse,
             _operation("info", None, None),
+            headers=("user-agent",),
             free=True,
         ),
     )
@@ -163,7 +166,10 @@ async def _rerank(engine: Engine, body: RerankBody, options: RequestOptions) -> 
 
 
 async def _predict(engine: Engine, body: PredictBody, options: RequestOptions) -> Reply:
-    texts = _listed(body.inputs)
+    entries = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+    if any(isinstance(entry, list) and len(entry) > 1 for entry in entries):
+        raise Unsupported(predict.NO_PAIRS)
+    texts = [entry if isinstance(entry, str) else entry[0] for entry in entries]
     request, raw = predict.request_from_message(
         pb.PredictRequest(inputs=texts[0], raw_scores=body.raw_scores, **_cut(body))
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from emberline.engine.config import EngineConfig
 from emberline.engine.records import Info
@@ -22,6 +23,15 @@ def model_type(user_agent: str) -> pb.ModelType:
     word ``reranker`` or ``classifier`` is told that type, and all others ``embedding``.
     """
     return next((kind for word, kind in _TYPES.items() if word in user_agent.lower()), pb.MODEL_TYPE_EMBEDDING)
+
+
+def shown_type(kind: pb.ModelType, labels: Sequence[str]) -> dict[str, Any]:
+    """Return a type of model as JSON has it; a classifier has labels, and a reranker the one that its score is for."""
+    if kind == pb.MODEL_TYPE_EMBEDDING:
+        return {"embedding": {"pooling": "mean"}}
+    name, labels = ("classifier", labels) if kind == pb.MODEL_TYPE_CLASSIFIER else ("reranker", ("like",))
+    numbers = {label: number for number, label in enumerate(labels)}
+    return {name: {"id2label": {str(number): label for label, number in numbers.items()}, "label2id": numbers}}
 
 
 def to_message(info: Info, config: EngineConfig, calls: int, kind: pb.ModelType) -> pb.InfoResponse:

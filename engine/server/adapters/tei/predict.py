@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -56,8 +57,9 @@ async def _predict(engine: Engine, request: tuple[EncodeRequest, bool], options:
     return result_to_message(encode, await engine.encode(encode, options), labels, raw=raw)
 
 
+NO_PAIRS: Final = "the models predict the attributes of one text; call Rerank for how well a text goes with another one"
 PREDICT = AnsweredCall(pb.PredictRequest, request_from_message, _predict, shared=True)
 PREDICT_PAIR = unsupported(
     pb.PredictPairRequest,
-    "the models predict the attributes of one text; call Rerank for how well a text goes with another one",
+    NO_PAIRS,
 )

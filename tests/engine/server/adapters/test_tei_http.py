@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from http_client import ask
-from servers import running
+from servers import running, served_with_http
 
-from emberline.engine import AsyncClient, ItemReference, User
+from emberline.engine import AsyncClient, Client, ItemReference, User
 from emberline.engine.server.config import ServerConfig
 from emberline.engine.server.lifecycle import Server
 
@@ -98,3 +99,29 @@ async def test_errors_are_those_of_tei(
     answer = await ask(server.http_port, path, body)
     assert (answer.status, answer.json["error_type"]) == (status, kind)
     assert message in answer.json["error"]
+
+
+def test_tei_client_works_unchanged(config: ServerConfig) -> None:
+    """Its client for HTTP embeds, ranks and predicts as our own does; its program's name says what it is told."""
+    tei_client = pytest.importorskip("tei_client", reason="tei-client is not installed; it is in the extra dev")
+    with served_with_http(config.engine, protocols="emberline,tei") as (address, port), Client(address) as native:
+        clients = [
+            tei_client.HttpClient(f"http://127.0.0.1:{port}", headers={"User-Agent": kind})
+            for kind in ("embedder", "reranker", "classifier")
+        ]
+        embedder, reranker, classifier = clients
+        assert embedder.health()
+        vectors = np.array(embedder.embed(TEXTS), np.float32)
+        assert np.array_equal(vectors, native.encode(TEXTS, normalize=True).outputs["sentence_embedding"])
+        assert embedder.info().server_model_id == "tiny-00000000"
+        (tokens,) = embedder.tokenize("the horror", add_special_tokens=False)
+        assert embedder.decode(tokens.get_ids()) == ["the horror"]
+        ranks = reranker.rerank("age: 25", TEXTS, return_text=True).ranks
+        scored = native.score(User("age: 25"), [ItemReference(text=text) for text in TEXTS], ["probability"])
+        wanted = sorted(zip(scored.outputs["probability"].tolist(), TEXTS, strict=True), reverse=True)
+        assert [(rank.score, rank.text) for rank in ranks] == wanted
+        assert [len(result.scores) for result in classifier.classify(TEXTS)] == [3] * len(TEXTS)
+        assert classifier.client.post("/predict", json={"inputs": [["a", "b"]]}).status_code == 424
+        for client in clients:
+            client.client.close()
+            asyncio.run(client.async_client.aclose())
