@@ -58,7 +58,7 @@ def bench_coldstart(plan: Plan, settings: ColdStartSettings) -> Result:
                 measurement.baselines(bad_data)
                 measurement.task_baselines()
                 for subject in _of(measurement, subjects):
-                    measurement.subject(subject, bad_data)
+                    measurement.weights(subject, measurement.subject(subject, bad_data))
                     for one in served:
                         if one.subject is subject:
                             measurement.served(one)
@@ -112,7 +112,8 @@ def _by_time(plan: Plan, settings: ColdStartSettings, variant: DatasetVariant, f
     measurement = SplitMeasurement(plan, settings, variant, final, rounds, findings, say)
     measurement.baselines(None)
     if plan.train:
-        measurement.rankings(measurement.train(MODEL, plan.training))
+        subject = measurement.train(MODEL, plan.training)
+        measurement.weights(subject, measurement.rankings(subject))
     else:
         findings.leave_out(f"{MODEL}, by time", "no model was trained on what came before the moment; --train does")
 

@@ -18,7 +18,7 @@ from emberline.export.data.moment import NO_SEED
 from emberline.export.data.split import Split
 from emberline.export.evaluation.groups import groupable
 from emberline.export.training.config import TrainConfig
-from emberline.export.training.measure import DatasetVectors, predictions
+from emberline.export.training.measure import DatasetVectors, predictions, scores
 
 from . import attributes, behaviour, corruption
 from .corruption import BadData
@@ -32,6 +32,7 @@ from .subjects import Subject, enter_subject, trained
 from .tasks import Round
 from .tuning import TunedBaseline, choose
 from .variants import DatasetVariant
+from .weighing import section, weighed
 
 _ITEM_COLD: Final = "item cold"
 
@@ -124,8 +125,8 @@ class SplitMeasurement:
             labels = self.variant.kept.value(
                 ("attributes", self.split.seed), lambda: list(attributes.baselines(self.variant, self.split))
             )
-            for section, method, measures, settings in labels:
-                self.findings.add(section, method, self.split.seed, measures, settings)
+            for task, method, measures, settings in labels:
+                self.findings.add(task, method, self.split.seed, measures, settings)
 
     def rankings(self, subject: Subject) -> DatasetVectors:
         """Put a model to all scenarios.
@@ -140,8 +141,17 @@ class SplitMeasurement:
         self.findings.enter(enter_subject(subject, vectors, time.perf_counter() - began, self.final))
         return vectors
 
-    def subject(self, subject: Subject, bad_data: BadData | None) -> None:
-        """Put a model to all scenarios, to both tasks and to bad data."""
+    def weights(self, subject: Subject, vectors: DatasetVectors) -> None:
+        """Measure what a model's new items are worth under other weights; see `rankings` for its vectors."""
+        newness = subject.model.newness(vectors.items)
+        for scenario in self.final.scenarios:
+            if scenario.new is not None:
+                given = scores(subject.model, vectors, scenario)
+                for weight, worth in weighed(scenario, given, newness[scenario.candidates]):
+                    self.findings.measured.add(section(scenario.name), f"{subject.name}, {weight}", worth)
+
+    def subject(self, subject: Subject, bad_data: BadData | None) -> DatasetVectors:
+        """Put a model to all scenarios, to both tasks and to bad data; see `rankings`."""
         vectors = self.rankings(subject)
         dataset, model, seed = self.variant.dataset, subject.model, self.split.seed
         if self._has_likes():
@@ -149,11 +159,12 @@ class SplitMeasurement:
             measures = behaviour.measure(probability, dataset.interactions.positive[self.split.test])
             self.findings.add(behaviour.SECTION, subject.name, seed, measures)
         if self._has_labels():
-            for section, method, found, _ in attributes.of_model(subject.name, model, dataset, self.split):
-                self.findings.add(section, method, seed, found)
+            for task, method, found, _ in attributes.of_model(subject.name, model, dataset, self.split):
+                self.findings.add(task, method, seed, found)
         if bad_data is not None:
             for how, worth in bad_data.subject(subject, vectors):
                 self.findings.measured.add(corruption.section(how), subject.name, worth)
+        return vectors
 
     def served(self, served: ServedModel) -> None:
         """Put a bundle to all scenarios, behind a server or in this process."""

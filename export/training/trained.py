@@ -59,6 +59,13 @@ class TrainedModel:
         vector, bias, attributes = (torch.cat(column) for column in zip(*parts, strict=True))
         return _array(vector), _array(bias), _array(attributes.sigmoid())
 
+    @torch.inference_mode()
+    def newness(self, embeddings: Floats) -> Floats:
+        """How new N items are, (N,) from 0, remembered, to 1, by their sentence embeddings (N, H)."""
+        given = _tensor(embeddings)
+        starts = range(0, max(1, len(given)), ITEMS)
+        return _array(torch.cat([self.model.item_tower.newness(given[start : start + ITEMS]) for start in starts]))
+
     def pool(self, liked: Floats) -> Floats:
         """See `emberline.engine.scoring.history.pool`."""
         return pool(liked, self.model.config.factors, self.model.config.fold_ridge)

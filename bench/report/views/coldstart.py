@@ -15,7 +15,7 @@ from emberline.bench.report.plots import colour, legend_below, picture, row_pict
 from emberline.bench.report.tables import bounds, numbers, table, words
 from emberline.bench.report.wording import conditions, left_out, prose, three
 
-from .coldstart_tasks import NO_PROFILE, ablations, attributes, bad_data, behaviour, facts, groups, over_seeds
+from .coldstart_tasks import NO_PROFILE, ablations, attributes, bad_data, behaviour, facts, groups, over_seeds, weights
 from .standing import standing
 
 #: Ranking measures with their titles; of the first five, more is better.
@@ -42,7 +42,7 @@ def view(result: Result) -> Document:
     sections = [standing(result["standing"])] if result["standing"] else []
     sections += [bounds(result, write=three)] if result["bounds"] else []
     sections += [_overview(result, measured), *(_scenario(result, measured, one) for one in result["scenarios"])]
-    for tasks in (groups, attributes, behaviour, facts, bad_data, ablations):
+    for tasks in (weights, groups, attributes, behaviour, facts, bad_data, ablations):
         sections += tasks(result, measured)
     sections.append(_cost(result, measured))
     if result["left_out"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from emberline.bench.coldstart.ablations import section as ablation
@@ -10,6 +11,7 @@ from emberline.bench.coldstart.attributes import section as labels
 from emberline.bench.coldstart.behaviour import SECTION as LIKES
 from emberline.bench.coldstart.corruption import BAD_DATA
 from emberline.bench.coldstart.corruption import section as corrupted
+from emberline.bench.coldstart.weighing import KNOWN, NEW, WEIGHING
 from emberline.bench.harness.measurements import Measurements
 from emberline.bench.harness.result import Result
 from emberline.bench.report.document import Cell, Section, Table
@@ -110,6 +112,36 @@ def facts(result: Result, measured: Measurements) -> Iterator[Section]:
             numbers("ratio", lambda row: row[3] / row[2], write=three),
         )
         yield Section("Facts from a graph", (shown,))
+
+
+def weights(_: Result, measured: Measurements) -> Iterator[Section]:
+    """What a request's weight of new items costs and brings."""
+    titles = {
+        "new_places@10": "new items' share of the 10 places",
+        "new_likes": "of the likes",
+        "ndcg@10": "NDCG@10",
+        KNOWN: "of known items' likes",
+        NEW: "of new items' likes",
+    }
+    tables = [
+        table(
+            measured.variants(section),
+            words(section.removeprefix(WEIGHING).capitalize(), str),
+            *(
+                numbers(title, partial(_mean, measured, section, metric), write=three)
+                for metric, title in titles.items()
+                if metric in measured.metrics(section)
+            ),
+        )
+        for section in measured.sections()
+        if section.startswith(WEIGHING)
+    ]
+    if tables:
+        yield Section("Weight of new items", (prose("coldstart.weights"), *tables))
+
+
+def _mean(measured: Measurements, section: str, metric: str, method: str) -> float | None:
+    return measured.mean(section, method, metric)
 
 
 def bad_data(_: Result, measured: Measurements) -> Iterator[Section]:
