@@ -239,6 +239,8 @@ def _damage(server: AttackedServer, results: Iterable[fuzzing.Fuzzed]) -> Attack
     for result in results:
         codes += result.codes
         faults += len(result.faults)
+        for fault in result.faults:
+            print(fault, file=sys.stderr)
         slowest = max(slowest, result.slowest)
     with Client(server.address) as client:
         client.encode(["still there"])
