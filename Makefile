@@ -8,7 +8,11 @@ BIN    := $(VENV)/bin
 # Numerical libraries wait passively: busy-waiting threads of two libraries on the same cores make both look slow.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: quickstart test check unit lint types imports format stubs mutants attack fuzz-http soak edge gpu-check triton-check haystack-check clean help
+# Parts of the suite with a process each, the longest first; `unit-rest` is all that stands elsewhere.
+APART := engine engine/server export
+UNITS := $(APART:%=unit-%) unit-rest
+
+.PHONY: quickstart test check unit $(UNITS) lint types imports format stubs mutants attack fuzz-http soak edge gpu-check triton-check haystack-check clean help
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -18,7 +22,9 @@ quickstart: $(VENV)/.ready  ## train, export, gate, serve and recommend on Movie
 
 test: check  ## all that CI runs
 
-check: lint types imports unit
+# Two at a time, as one process of tests keeps little more than one core busy. Each shows its output when it has ended.
+check: lint build/ns build/typings
+	$(MAKE) --jobs=2 --keep-going --output-sync=target $(UNITS) types imports
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -31,8 +37,14 @@ types: $(VENV)/.dev build/ns build/typings
 imports: $(VENV)/.dev build/ns
 	PYTHONPATH=build/ns $(BIN)/lint-imports
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev  ## the tests in one process
 	$(BIN)/pytest
+
+$(APART:%=unit-%): unit-%: $(VENV)/.dev
+	$(BIN)/pytest tests/$* $(patsubst %,--ignore=tests/%,$(filter $*/%,$(APART)))
+
+unit-rest: $(VENV)/.dev
+	$(BIN)/pytest tests $(APART:%=--ignore=tests/%)
 
 format: $(VENV)/.dev  ## lay out and mend the code
 	$(BIN)/ruff format .

@@ -1,6 +1,8 @@
 """The guides for contributors name what exists."""
 
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -51,6 +53,27 @@ def test_every_check_that_the_guide_names_can_be_made() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     named = set(re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
     assert {"lint", "types", "imports", "unit", "test"} <= named <= targets
+
+
+def test_every_test_is_in_one_part_of_the_suite() -> None:
+    """`make test` runs the tests in parts; no file is left out, and none runs twice."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (folders,) = re.findall(r"^APART := (.*)$", makefile, re.M)
+    parts = [f"unit-{folder}" for folder in folders.split()] + ["unit-rest"]
+    assert "$(UNITS)" in makefile.partition("\ncheck:")[2].partition("\n\n")[0]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    made = subprocess.check_output(["make", "--dry-run", *parts], cwd=ROOT, env=alone, text=True)
+    commands = re.findall(r"^\S+/pytest (\S+)(.*)$", made, re.M)
+    assert len(commands) == len(parts) > 1
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        above = {str(folder.relative_to(ROOT)) for folder in path.parents if folder != ROOT and ROOT in folder.parents}
+        runs = [folder for folder, rest in commands if folder in above and not above & set(_ignored(rest))]
+        assert len(runs) == 1, f"{path} is run {len(runs)} times"
+
+
+def _ignored(arguments: str) -> list[str]:
+    """The folders that pytest is told to leave out."""
+    return re.findall(r"--ignore=(\S+)", arguments)
 
 
 def test_the_commit_hook_runs_the_lint() -> None:
