@@ -41,7 +41,8 @@ from emberline.engine.records import (
     Token,
     TokenIds,
 )
-from emberline.engine.scoring.request import RequestResolver, RequestSchema, ResolvedUser
+from emberline.engine.scoring.request import RequestResolver, RequestSchema
+from emberline.engine.scoring.resolved import ResolvedUser
 from emberline.engine.scoring.scorer import Scorer
 from emberline.engine.scoring.shaping import check_dimensions, shape
 from emberline.engine.validation import (

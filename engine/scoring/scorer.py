@@ -32,7 +32,7 @@ from .explain import explain
 from .heads import Heads, UserHeads
 from .history import pool
 from .ranking import nearest, passing, rank
-from .request import ResolvedInputs, ResolvedItems, ResolvedUser
+from .resolved import ResolvedInputs, ResolvedItems, ResolvedUser
 
 
 class Scorer:
