@@ -19,7 +19,10 @@ def test_auto_ends_at_the_cpu() -> None:
 @pytest.mark.parametrize("text", ["gpu", "", "cuda,", "auto,cpu", "CUDA"])
 def test_an_unknown_device_is_refused(text: str) -> None:
     """The error on an unknown device lists the known ones."""
-    with pytest.raises(ConfigError, match=r"device is .*; choose from cpu, cuda, tensorrt, tensorrt-engine"):
+    with pytest.raises(
+        ConfigError,
+        match=r"device is .*; choose from cpu, openvino, openvino:GPU, openvino:NPU, cuda, tensorrt, tensorrt-engine",
+    ):
         parse_devices(text)
 
 

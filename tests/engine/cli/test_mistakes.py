@@ -37,7 +37,7 @@ serve bundle --max-batch x                            | 2 | --max-batch is 'x'; 
 serve bundle --max-batch 0                            | 2 | --max-batch is 0; it must be at least 1
 serve bundle --max-batsch 3                           | 2 | No such option: --max-batsch .*--max-batch
 serve bundle --metrics-port 99999                     | 2 | --metrics-port is 99999; it must be .* at most 65535
-serve bundle --device gpu                             | 2 | --device is 'gpu'; choose from cpu, cuda
+serve bundle --device gpu                             | 2 | --device is 'gpu'; choose from cpu, openvino
 serve bundle --setting max_batch                      | 2 | --setting max_batch: write NAME=VALUE
 serve bundle --setting max_batsch=3                   | 2 | there is no such setting; did you mean max_batch
 serve bundle --max-batch 3 --setting max_batch=4      | 2 | the same setting; give it once
