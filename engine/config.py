@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
-from .bundle import BundleLayout
+from .bundle import Arithmetic, BundleLayout
 from .catalogue.kinds import VectorKind
 from .devices import AUTO, DEVICES, parse_devices
 from .errors import ConfigError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .catalogue.opening import CatalogueLocation
 
 #: A bundle's precisions, and those that only engines built ahead of time have.
-ServedPrecision = Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]
+ServedPrecision = Literal[Arithmetic, "int8-fp16"]
 SERVED_PRECISIONS: Final[tuple[ServedPrecision, ...]] = get_args(ServedPrecision)
 
 Mode = Literal["auto", "throughput", "latency"]
@@ -48,7 +48,8 @@ class EngineConfig:
         ServedPrecision | None,
         Setting(
             "Precision of the encoder. fp32 is the reference. int8 is the fastest on a CPU; the bundle's report says "
-            "what it costs. On a GPU fp16 is fast and safe; int8 needs TensorRT, which takes the bundle's int8-trt.",
+            "what it costs. On a GPU fp16 is fast and safe; int8 needs TensorRT, which takes the bundle's int8-trt. "
+            "bf16 needs device openvino and a CPU that multiplies bfloat16.",
             shown_default="fp32, or the bundle's only precision",
         ),
     ] = None

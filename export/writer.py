@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from emberline.engine.bundle import PRECISIONS, BundleLayout, Precision
+from emberline.engine.bundle import ARITHMETICS, PRECISIONS, Arithmetic, BundleLayout, Precision, graph_of
 from emberline.engine.errors import ConfigError, ExportError
+from emberline.engine.runtime.openvino import OpenVinoSession, require_bfloat16
 from emberline.engine.text.tokenizer import TextTokenizer
 
 from .exported import ExportedModel
@@ -35,7 +36,7 @@ def write_bundle(
     run: Run,
     out: Path,
     *,
-    precisions: Collection[Precision] = PRECISIONS,
+    precisions: Collection[Arithmetic] = PRECISIONS,
     recipes: Mapping[Precision, Recipe] | None = None,
     request: SearchRequest | None = None,
     thresholds: Thresholds | None = None,
@@ -51,7 +52,7 @@ def write_bundle(
         run: a finished run.
         out: the folder of the bundle.
         precisions: the precisions of the encoder. fp32 is always written, because the others and the catalogue come
-            from it.
+            from it; bf16 is no graph of its own, but is judged, if this machine computes it.
         recipes: the recipes of ``int8`` and ``int8-trt``; None: the defaults of the encoder (`shipped`).
         request: a search for the recipe of ``int8`` instead of the one above; its trials are kept next to the bundle.
         thresholds: what each precision must reach; None: the defaults. A precision that does not is written with a
@@ -68,8 +69,12 @@ def write_bundle(
             is not what its name says, or the run held nothing out to measure on.
         ConfigError: a recipe names layers that the encoder does not have, or a search is requested without int8.
         DataError: the data of the run no longer exists, or has too few items for a search.
+        DeviceUnavailable: bf16 is among the precisions, and this CPU does not compute it.
+        MissingExtra: bf16 is among the precisions, and OpenVINO is not installed.
     """
     require_free(out, replace=replace)  # before minutes of work
+    if "bf16" in precisions:
+        require_bfloat16()
     if (why := weak(run.metrics)) and not allow_weak_model:
         raise ExportError(
             f"the model is worth less than a simple baseline: {why}. Train it longer or on more data, or export it all "
@@ -111,10 +116,16 @@ def write_bundle(
         encoders = {precision: encoder_graph(config, layout.encoder(precision).name) for precision in written}
         heads = head_graphs(config, layout)
 
-        def load(precision: Precision) -> ExportedModel:
-            return ExportedModel(layout, precision, encoders[precision], heads, config)
+        def load(precision: Arithmetic) -> ExportedModel:
+            source = graph_of(precision)
+            session = None
+            if precision == "bf16":
+                file = layout.encoder(source)
+                session = OpenVinoSession(file, encoders[source], "bf16", "openvino", streams=1, cores=1)
+            return ExportedModel(layout, source, encoders[source], heads, config, session)
 
-        outcome = judge(trained, load, details, layout, holdout, thresholds, progress)
+        judged = {one: details[graph_of(one)] for one in ARITHMETICS if one == "fp32" or one in precisions}
+        outcome = judge(trained, load, judged, layout, holdout, thresholds, progress)
         layout.report.write_text(
             json.dumps({**outcome.report, **search_report, **_known(run)}, indent=2, allow_nan=False) + "\n",
             encoding="utf-8",

@@ -11,13 +11,15 @@ from emberline.engine.files import BundleFile
 
 from .bundle import Bundle
 from .files import BundleFiles, check_file, sha256
-from .layout import PRECISIONS, BundleLayout, Precision
+from .layout import ARITHMETICS, PRECISIONS, Arithmetic, BundleLayout, Precision, graph_of
 from .manifest import NEWNESS, SCHEMA, FileRecord, GraphSpec, Manifest, TensorSpec
 
 __all__ = [
+    "ARITHMETICS",
     "NEWNESS",
     "PRECISIONS",
     "SCHEMA",
+    "Arithmetic",
     "Bundle",
     "BundleFile",
     "BundleFiles",
@@ -28,5 +30,6 @@ __all__ = [
     "Precision",
     "TensorSpec",
     "check_file",
+    "graph_of",
     "sha256",
 ]

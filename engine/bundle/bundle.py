@@ -13,7 +13,7 @@ from emberline.engine.errors import BundleCorrupt, BundleError, GateRefused
 from emberline.engine.files import BundleFile
 
 from .files import BundleFiles, check_file
-from .layout import BundleLayout, Precision
+from .layout import Arithmetic, BundleLayout, graph_of
 from .manifest import Manifest
 from .signature import check_signature
 
@@ -80,7 +80,7 @@ class Bundle:
         """Return a file of the layout, for reading."""
         return self.files.file(path)
 
-    def admit(self, precision: Precision, *, allow_failed_gate: bool = False) -> str:
+    def admit(self, precision: Arithmetic, *, allow_failed_gate: bool = False) -> str:
         """Check that a precision may be served.
 
         Returns:
@@ -90,7 +90,7 @@ class Bundle:
             BundleError: the bundle does not have the precision.
             GateRefused: the precision failed its gate and `allow_failed_gate` is not set.
         """
-        if precision not in self.manifest.encoders:
+        if graph_of(precision) not in self.manifest.encoders:
             available = ", ".join(self.manifest.encoders)
             raise BundleError(f"{self.layout.root} has no encoder in {precision}; it has {available}")
         verdict = self.report.get("precisions", {}).get(precision, {})

@@ -9,6 +9,16 @@ from typing import Final, Literal, get_args
 Precision = Literal["fp32", "fp16", "int8", "int8-trt"]
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 
+#: What an encoder is computed in: the precision of its graph, or bfloat16, in which OpenVINO multiplies the graph of
+#: fp32.
+Arithmetic = Literal[Precision, "bf16"]
+ARITHMETICS: Final[tuple[Arithmetic, ...]] = get_args(Arithmetic)
+
+
+def graph_of(arithmetic: Arithmetic) -> Precision:
+    """Return the precision of the graph that is computed in an arithmetic."""
+    return "fp32" if arithmetic == "bf16" else arithmetic
+
 
 @dataclass(frozen=True, slots=True)
 class BundleLayout:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from emberline.engine.bundle import BundleFiles, Manifest, check_file
+from emberline.engine.bundle import ARITHMETICS, BundleFiles, Manifest, check_file
 from emberline.engine.bundle.signature import check_signature
 from emberline.engine.errors import BundleCorrupt
 
@@ -112,7 +112,8 @@ def _verdicts(source: BundleFiles, manifest: Manifest) -> dict[str, dict[str, An
     except (BundleCorrupt, OSError, ValueError, KeyError, TypeError):
         verdicts = {}
     missing = {"passed": False, "failures": [f"{source.layout.report.name} has no verdict on it"]}
-    return {precision: verdicts.get(precision, missing) for precision in manifest.encoders}
+    computed = [arithmetic for arithmetic in ARITHMETICS if arithmetic in verdicts or arithmetic in manifest.encoders]
+    return {arithmetic: verdicts.get(arithmetic, missing) for arithmetic in computed}
 
 
 def gate_sentence(verdict: Mapping[str, Any]) -> str:

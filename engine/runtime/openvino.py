@@ -7,20 +7,24 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
-from emberline.engine.bundle import BundleFile, GraphSpec, Precision
+from emberline.engine.bundle import Arithmetic, BundleFile, GraphSpec
 from emberline.engine.devices import Device
 from emberline.engine.errors import BundleCorrupt, DeviceUnavailable, MissingExtra
+from emberline.engine.machine import processor
 from emberline.engine.records import Floats, Integers
 
 #: What it is told to compute in, where the graph itself does not say so: by itself it takes bfloat16 where it can.
-_HINTS: Final[Mapping[Precision, str]] = {"fp32": "f32", "fp16": "f16", "int8-trt": "f32"}
+_HINTS: Final[Mapping[Arithmetic, str]] = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8-trt": "f32"}
 #: How its matrix products are named in the compiled graph, and the number formats that they may have there.
 _PRODUCT: Final = "FullyConnected"
-_FORMATS: Final[Mapping[Precision, frozenset[str]]] = {
+_FORMATS: Final[Mapping[Arithmetic, frozenset[str]]] = {
     "fp32": frozenset({"f32"}),
     "fp16": frozenset({"f16"}),
+    "bf16": frozenset({"bf16"}),
     "int8-trt": frozenset({"i8", "u8"}),
 }
+#: Features of a CPU that multiplies bfloat16: Intel's and AMD's, and ARM's.
+_BFLOAT16: Final = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 
 
 def import_openvino() -> ModuleType:
@@ -37,11 +41,27 @@ def import_openvino() -> ModuleType:
     return module
 
 
+def require_bfloat16() -> None:
+    """Check that this machine computes bf16.
+
+    Raises:
+        MissingExtra: OpenVINO is not installed.
+        DeviceUnavailable: the CPU does not multiply bfloat16, as far as the system says.
+    """
+    import_openvino()
+    name, features = processor()
+    if _BFLOAT16.isdisjoint(features):
+        raise DeviceUnavailable(
+            f"bf16 is not computed by this CPU ({name} has neither AMX nor AVX512_BF16), and OpenVINO would emulate it "
+            "slowly; choose int8 or fp32"
+        )
+
+
 class OpenVinoSession:
     """Runs a graph in OpenVINO. May be called from several threads at a time."""
 
     def __init__(
-        self, file: BundleFile, graph: GraphSpec, precision: Precision, device: Device, *, streams: int, cores: int
+        self, file: BundleFile, graph: GraphSpec, precision: Arithmetic, device: Device, *, streams: int, cores: int
     ) -> None:
         """Compile a graph, and check that it runs as asked.
 
@@ -62,6 +82,8 @@ class OpenVinoSession:
         self._target = device.partition(":")[2] or "CPU"
         core = openvino.Core()
         self._require_target(core, device)
+        if precision == "bf16" and self._target == "CPU":
+            require_bfloat16()
         try:
             model = core.read_model(file.read_bytes())
         except Exception as error:  # the library's errors have no common base
@@ -109,7 +131,7 @@ class OpenVinoSession:
             )
 
 
-def _check_formats(compiled: Any, precision: Precision, name: str) -> None:
+def _check_formats(compiled: Any, precision: Arithmetic, name: str) -> None:
     """Check what the matrix products are computed in, which a hint does not decide.
 
     Raises:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
-from emberline.engine.bundle import PRECISIONS, Bundle, Precision
+from emberline.engine.bundle import PRECISIONS, Arithmetic, Bundle, Precision, graph_of
 from emberline.engine.config import EngineConfig, ServedPrecision
 from emberline.engine.devices import AUTO, Device, parse_devices
 from emberline.engine.errors import ConfigError, DeviceUnavailable, EmberlineError, MissingExtra
@@ -100,7 +100,7 @@ def place(
 
 
 def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
-    precision = config.served_precision
+    precision = _without_bfloat16(config.served_precision, "cpu")
     if precision == "int8-fp16":
         raise DeviceUnavailable("int8-fp16 exists only as a TensorRT engine; on 'cpu' choose int8")
     gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
@@ -113,14 +113,23 @@ def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
     return Placement(session, precision, gate, latency_sessions=latency_sessions, cores=cores)
 
 
+def _without_bfloat16(
+    precision: ServedPrecision, device: Device
+) -> Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]:
+    if precision == "bf16":
+        raise DeviceUnavailable(f"bf16 is computed on device 'openvino' alone; choose that, or fp16 on {device!r}")
+    return precision
+
+
 def _on_openvino(device: Device) -> Opener:
     def open_on(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
         asked = config.served_precision
         if asked == "int8-fp16":
             raise DeviceUnavailable("int8-fp16 exists only as a TensorRT engine; on 'openvino' choose int8")
-        precision: Precision = "int8-trt" if asked == "int8" else asked  # int8 has ONNX Runtime's own operators
+        precision: Arithmetic = "int8-trt" if asked == "int8" else asked  # int8 has ONNX Runtime's own operators
         gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
-        file, graph = bundle.file(bundle.layout.encoder(precision)), bundle.manifest.encoders[precision]
+        source = graph_of(precision)
+        file, graph = bundle.file(bundle.layout.encoder(source)), bundle.manifest.encoders[source]
 
         def compiled(streams: int) -> OpenVinoSession:
             return OpenVinoSession(file, graph, precision, device, streams=streams, cores=config.cores)
@@ -144,7 +153,7 @@ def _on_cuda(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
 
 
 def _on_tensorrt(bundle: Bundle, config: EngineConfig, lengths: Lengths) -> Placement:
-    asked = config.served_precision
+    asked = _without_bfloat16(config.served_precision, "tensorrt")
     if asked == "int8-fp16":
         raise DeviceUnavailable(
             "int8-fp16 exists only as an engine built ahead of time; choose device 'tensorrt-engine'"
@@ -183,7 +192,7 @@ def _engine_cache(bundle: Bundle, config: EngineConfig, precision: Precision, le
 
 
 def _on_engine(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
-    asked = config.served_precision
+    asked = _without_bfloat16(config.served_precision, "tensorrt-engine")
     precision: EnginePrecision = "int8" if asked == "int8-trt" else asked
     verdicts = [bundle.admit(source, allow_failed_gate=config.allow_failed_gate) for source in GATES[precision]]
     gpu = find_gpu()

@@ -18,7 +18,7 @@ from emberline.export.search.objective import MEASURES, MINUTES, SearchObjective
 
 from .further import go_further
 from .modules import require_export_extra
-from .precisions import precisions_from
+from .precisions import arithmetics_from
 
 
 def export(
@@ -37,8 +37,9 @@ def export(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help=f"Precision besides fp32: {', '.join(PRECISIONS[1:])}. Repeatable. With --triton: the encoder's.",
-            show_default="all; with --triton, fp16",
+            help=f"Precision besides fp32: {', '.join(PRECISIONS[1:])}; or bf16, which is no graph, but is judged, for "
+            "device openvino. Repeatable. With --triton: the encoder's.",
+            show_default="all but bf16; with --triton, fp16",
         ),
     ] = None,
     activations_16bit: Annotated[
@@ -139,7 +140,7 @@ def export(
     if bundle is None:
         raise ConfigError("the folder to write is missing: emberline export RUN BUNDLE")
     run = source
-    precisions = precisions_from(precision or PRECISIONS)
+    precisions = arithmetics_from(precision or PRECISIONS)
     request = _search_request(objective, search_minutes, activations_16bit)
     require_export_extra("emberline export")
     from emberline.engine.bundle import Bundle

@@ -10,7 +10,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from emberline.engine.bundle import BundleLayout, Precision
+from emberline.engine.bundle import Arithmetic, BundleLayout, graph_of
 from emberline.engine.machine import processor
 from emberline.export.precision.encoders import EncoderDetails
 from emberline.export.predictor import Predictor
@@ -39,8 +39,8 @@ class Judgement:
 
 def judge(
     reference: Predictor,
-    load: Callable[[Precision], Predictor],
-    encoders: Mapping[Precision, EncoderDetails],
+    load: Callable[[Arithmetic], Predictor],
+    encoders: Mapping[Arithmetic, EncoderDetails],
     layout: BundleLayout,
     holdout: HoldoutSet,
     thresholds: Thresholds,
@@ -51,7 +51,7 @@ def judge(
     Args:
         reference: the model in PyTorch.
         load: loads the exported model in a precision.
-        encoders: how the encoder of each precision was made, including fp32.
+        encoders: how the encoder of each precision was made, including fp32; of bf16, how its graph was.
         layout: where the encoders are.
         holdout: what every precision is measured on.
         thresholds: what each precision must reach.
@@ -74,7 +74,7 @@ def judge(
             vectors = predictions.vectors
         report["precisions"][precision] = {
             **_judged(predictions, expected, holdout, thresholds.of[precision]),
-            "bytes": layout.encoder(precision).stat().st_size,
+            "bytes": layout.encoder(graph_of(precision)).stat().st_size,
             "details": asdict(details),
         }
     progress("gate", steps, steps, {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from emberline.engine.bundle import Precision
+from emberline.engine.bundle import Arithmetic
 from emberline.engine.errors import ConfigError
 
 from .predictions import HEADS
@@ -54,10 +54,11 @@ def _drift(limit: float) -> Mapping[str, float]:
 class Thresholds:
     """What each precision must reach."""
 
-    of: Mapping[Precision, Threshold] = field(
+    of: Mapping[Arithmetic, Threshold] = field(
         default_factory=lambda: {
             "fp32": Threshold(0.999, 0.999, 0.999, 0.999, _drift(0.0001)),
             "fp16": Threshold(0.998, 0.998, 0.995, 0.998, _drift(0.0005)),
+            "bf16": Threshold(0.99, 0.99, 0.99, 0.995, _drift(0.001)),
             "int8": Threshold(0.965, 0.978, 0.985, 0.985, _drift(0.003)),
             "int8-trt": Threshold(0.965, 0.976, 0.985, 0.985, _drift(0.003)),
         }

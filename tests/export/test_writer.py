@@ -9,7 +9,8 @@ import pytest
 
 from emberline.engine.bundle import PRECISIONS, Bundle, BundleLayout
 from emberline.engine.catalogue.embedded import EmbeddedCatalogue
-from emberline.engine.errors import ConfigError, ExportError, GateRefused
+from emberline.engine.errors import ConfigError, DeviceUnavailable, ExportError, GateRefused, MissingExtra
+from emberline.engine.runtime.openvino import require_bfloat16
 from emberline.engine.scoring.heads import Heads
 from emberline.export.gate.predictions import HEADS
 from emberline.export.gate.thresholds import Threshold, Thresholds
@@ -22,7 +23,7 @@ from emberline.export.writer import write_bundle
 #: A model of random weights rounds worse than a trained one, and six users rank at random.
 INT8 = Threshold(0.90, 0.90, 0.8, 0.90, dict.fromkeys(HEADS, 0.02))
 LENIENT = Thresholds(
-    {name: INT8 if name.startswith("int8") else replace(one, ndcg=0.8) for name, one in Thresholds().of.items()}
+    {name: INT8 if name[:4] in ("int8", "bf16") else replace(one, ndcg=0.8) for name, one in Thresholds().of.items()}
 )
 
 
@@ -128,6 +129,22 @@ def test_fp32_is_always_written_and_nothing_unasked(small_run: Run, tmp_path: Pa
     root = write_bundle(small_run, tmp_path / "bundle", precisions=["fp16"])
     assert tuple(Bundle.open(root).manifest.encoders) == ("fp32", "fp16")
     assert not BundleLayout(root).encoder("int8").exists()
+
+
+def test_bf16_is_judged_where_it_can_be_computed(small_run: Run, tmp_path: Path) -> None:
+    """It has a verdict, and no graph of its own; elsewhere the export ends before it has begun."""
+    try:
+        require_bfloat16()
+    except (DeviceUnavailable, MissingExtra) as error:
+        with pytest.raises(type(error), match=re.escape(str(error))):
+            write_bundle(small_run, tmp_path / "bundle", precisions=["bf16"])
+        assert not any(tmp_path.iterdir())
+        return
+    bundle = Bundle.open(write_bundle(small_run, tmp_path / "bundle", precisions=["bf16"], thresholds=LENIENT))
+    assert tuple(bundle.manifest.encoders) == ("fp32",)
+    assert list(bundle.report["precisions"]) == ["fp32", "bf16"]
+    assert bundle.admit("bf16") == "passed"
+    assert bundle.report["precisions"]["bf16"]["measured"]["cosine"]["mean"] < 1 - 1e-7
 
 
 def test_a_bundle_is_not_overwritten_unasked(exported: Path, small_run: Run) -> None:

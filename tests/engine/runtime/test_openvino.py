@@ -13,7 +13,8 @@ import pytest
 from emberline.engine.bundle import Bundle
 from emberline.engine.config import EngineConfig
 from emberline.engine.engine import Engine
-from emberline.engine.errors import BundleCorrupt, BundleError, DeviceUnavailable, MissingExtra
+from emberline.engine.errors import BundleCorrupt, BundleError, DeviceUnavailable, GateRefused, MissingExtra
+from emberline.engine.machine import processor
 from emberline.engine.prometheus import PrometheusMetrics
 from emberline.engine.records import RequestOptions
 from emberline.engine.runtime import openvino
@@ -129,3 +130,37 @@ async def test_an_engine_runs_on_it(bundle: Bundle, tmp_path: Path) -> None:
         await engine.delete(("alien",), RequestOptions())
     finally:
         await engine.drain()
+
+
+@pytest.mark.parametrize("device", ["cpu", "tensorrt", "tensorrt-engine"])
+def test_bf16_is_computed_by_openvino_alone(bundle: Bundle, device: str) -> None:
+    """Elsewhere it is refused by name, never replaced."""
+    config = EngineConfig(bundle=bundle.layout.root, device=device, precision="bf16")
+    with pytest.raises(DeviceUnavailable, match="bf16 is computed on device 'openvino' alone"):
+        place(bundle, config, lambda: np.zeros(0, np.int64))
+
+
+def test_bf16_needs_a_verdict(bundle: Bundle) -> None:
+    """The graph's own verdict, of fp32, says nothing of it."""
+    with pytest.raises(GateRefused, match=r"bf16 did not pass the accuracy gate: report\.json has no verdict on it"):
+        bundle.admit("bf16")
+    assert bundle.admit("bf16", allow_failed_gate=True) == "failed"
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_cpu_without_bfloat16_is_refused(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO would compute it all the same, slowly."""
+    monkeypatch.setattr(openvino, "processor", lambda: ("A CPU", frozenset({"avx2"})))
+    with pytest.raises(DeviceUnavailable, match="bf16 is not computed by this CPU"):
+        placed(bundle, precision="bf16", allow_failed_gate=True)
+
+
+@pytest.mark.usefixtures("installed")
+def test_bf16_is_what_runs(bundle: Bundle) -> None:
+    """Its vectors are those of fp32 to some thousandths, and not to a millionth."""
+    if openvino._BFLOAT16.isdisjoint(processor()[1]):
+        pytest.skip("this CPU does not multiply bfloat16")
+    opened = placed(bundle, precision="bf16", allow_failed_gate=True)
+    assert opened.precision == "bf16"
+    exact, rounded = session(bundle).run(IDS, MASK), opened.session.run(IDS, MASK)
+    assert 1e-5 < np.abs(exact - rounded).max() < 0.05
