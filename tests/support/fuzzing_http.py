@@ -31,7 +31,13 @@ _TENSOR: Final = {"name": "text", "datatype": "BYTES", "shape": [2], "data": ["t
 _RIGHT: Final[Mapping[str, Any]] = {
     "/encode": {"inputs": [{"text": "title: Alien"}], "outputs": ["sentence_embedding"], "dimensions": 8},
     "/score": {"user": _USER, "candidates": [{"text": "the horror"}], "outputs": ["score"]},
-    "/recommend": {"user": _USER, "k": 3, "filters": [{"field": "genres", "anyOf": ["Horror"]}], "diversity": 0.5},
+    "/recommend": {
+        "user": _USER,
+        "k": 3,
+        "filters": [{"field": "genres", "anyOf": ["Horror"]}],
+        "diversity": 0.5,
+        "newItemWeight": 2.0,
+    },
     "/recommend-many": {"users": [_USER], "k": 3},
     "/similar-items": {"item": {"text": "title: Alien"}, "k": 2},
     "/upsert-items": {"items": [{"id": "a", "text": "title: Alien", "attributes": {"year": 1979}}]},

@@ -151,3 +151,15 @@ def test_it_is_built_in_the_background(tmp_path: Path) -> None:
             assert time.monotonic() < ends
             time.sleep(0.01)
         assert catalogue.snapshot().contents.neighbours.nbytes > 0
+
+
+def test_new_items_that_are_weighed_are_never_missed(catalogue: EmbeddedCatalogue) -> None:
+    """The index knows nothing of newness: few new items, far from the user, come first all the same."""
+    snapshot, (query,) = catalogue.snapshot(), _queries(1)
+    scores = snapshot.vectors @ query + snapshot.biases
+    worst = np.argsort(scores)[:5]
+    newness = np.zeros(len(scores), np.float32)
+    newness[worst] = 1.0
+    ranked = rank(snapshot, query, 1.0, RecommendRequest(User(), 10, new_item_weight=1e6), newness=20.0 * newness)
+    assert ranked.rows[:5].tolist() == worst[::-1].tolist()
+    assert [snapshot.id(row) for row in ranked.rows[5:].tolist()] == _exact(snapshot, query, 5)
