@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ ATOMIC_SUFFIXES: Final = (".inter", ".item", ".user")
 Row = tuple[int, list[str]]
 
 #: Delimiters in the order of preference.
-_DELIMITERS: Final = ",;\t|"
+_DELIMITERS: Final = (",", ";", "\t", "|", "^", "::", ":")
 #: Number of lines from which the delimiter is guessed.
 _SAMPLE: Final = 50
 #: Maximum size of a cell. The csv module's default, 128 KiB, is too small for articles; this fits into every C long.
@@ -56,7 +56,7 @@ def read_rows(path: Path, columns: Sequence[str], dialect: Dialect, note: Note) 
     if suffix in (*ATOMIC_SUFFIXES, ".tsv"):
         if dialect.delimiter not in (None, "\t"):
             raise DataError(f"{path}: cells of {suffix} files are separated by tabs; leave `delimiter` out")
-        rows = _split(lines)
+        rows = _split(enumerate(lines, start=1), "\t")
     else:
         rows = _parse(path, lines, columns, dialect.delimiter, note)
     line, header = next(rows, (0, None))
@@ -80,17 +80,21 @@ def misfit(path: Path, row: Row, names: Sequence[str]) -> str:
     return f"{path.name}:{line}: {len(cells)} cells where the header has {len(names)}"
 
 
-def _split(lines: Iterator[str]) -> Iterator[Row]:
-    for number, line in enumerate(lines, start=1):
+def _split(lines: Iterable[tuple[int, str]], delimiter: str) -> Iterator[Row]:
+    """Split numbered lines in which quotes have no meaning."""
+    for number, line in lines:
         text = line.rstrip("\r\n")
         if text:
-            yield number, text.split("\t")
+            yield number, text.split(delimiter)
 
 
 def _parse(
     path: Path, lines: Iterator[str], columns: Sequence[str], delimiter: str | None, note: Note
 ) -> Iterator[Row]:
-    """Parse rows by RFC 4180: a cell in double quotes may contain delimiters, line breaks and "" for "."""
+    """Parse rows by RFC 4180: a cell in double quotes may contain delimiters, line breaks and "" for ".
+
+    Quotes have no meaning if the delimiter is ``::``, as in the .dat files of MovieLens.
+    """
     csv.field_size_limit(_CELL)
     sample = list(islice(lines, _SAMPLE))
     skipped = 0
@@ -100,7 +104,10 @@ def _parse(
         delimiter = _likely_delimiter(sample, columns)
         if delimiter != ",":
             note(f"{path.name}: cells are separated by {delimiter!r}; that is a guess: set `delimiter` if it is wrong")
-    yield from _rows(path, chain(sample, lines), delimiter, skipped, note)
+    if len(delimiter) > 1:
+        yield from _split(enumerate(chain(sample, lines), start=skipped + 1), delimiter)
+    else:
+        yield from _rows(path, chain(sample, lines), delimiter, skipped, note)
 
 
 def _rows(path: Path, lines: Iterator[str], delimiter: str, number: int, note: Note) -> Iterator[Row]:
@@ -154,8 +161,14 @@ def _lenient(taken: list[str], lines: Iterator[str], delimiter: str) -> list[str
 def _likely_delimiter(sample: Sequence[str], columns: Sequence[str]) -> str:
     """Guess the delimiter: the one with the most required columns, and then the most rows as long as the header."""
 
+    numbered = list(enumerate(sample, start=1))
+
     def fit(delimiter: str) -> tuple[int, int]:
-        rows = [row for row in csv.reader(sample, delimiter=delimiter) if row]
+        single = len(delimiter) == 1
+        read = (
+            csv.reader(sample, delimiter=delimiter) if single else (cells for _, cells in _split(numbered, delimiter))
+        )
+        rows = [row for row in read if row]
         header = [cell.strip() for cell in rows[0]] if rows else []
         alike = sum(len(row) == len(header) for row in rows) if len(header) > 1 else 0
         return sum(column in header for column in columns), alike

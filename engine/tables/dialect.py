@@ -14,7 +14,7 @@ class Dialect:
     """The properties of a text file; None: detect it.
 
     Attributes:
-        delimiter: character between the cells of a .csv file.
+        delimiter: character between the cells of a .csv file, or ``::``.
         encoding: Python's name of the encoding, e.g. ``cp1252``.
         decimal: decimal mark, ``.`` or ``,``.
     """
@@ -36,8 +36,8 @@ class Dialect:
         """
         default = default or cls()
         delimiter = table.optional_text("delimiter")
-        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-            table.fail("delimiter", f'is {delimiter!r}; it must be one character, e.g. ";" or "\\t"')
+        if delimiter is not None and delimiter != "::" and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            table.fail("delimiter", f'is {delimiter!r}; it must be one character, e.g. ";" or "\\t", or "::"')
         encoding = table.optional_text("encoding")
         if encoding is not None and not _is_text_encoding(encoding):
             table.fail("encoding", f'is {encoding!r}, which Python does not know; write e.g. "cp1252" or "utf-8"')

@@ -28,6 +28,9 @@ _SCRIPTS: Final = ("cp932", "big5", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1
 _RUNS: Final = re.compile(rb"[\x80-\xff]+")
 _KANA: Final = frozenset((0xA4, 0xA5))
 _HANGUL: Final = range(0xB0, 0xC9)
+#: A Hebrew word in cp1255. Five letters have forms that stand only at a word's end; their bytes are common letters in
+#: the middle of words in Russian and Greek.
+_HEBREW: Final = re.compile(rb"[\xe0-\xe9\xeb\xec\xee\xf0-\xf2\xf4\xf6-\xfa]*[\xe0-\xfa]")
 #: Encodings of Latin scripts: Western Europe, Turkey, old Macs, Central Europe, and DOS.
 _LATINS: Final = ("cp1252", "cp1254", "mac_roman", "cp1250", "cp850")
 #: Signs that occur next to letters only if a text is decoded with the wrong encoding.
@@ -99,6 +102,8 @@ def _guess(sample: bytes) -> str:
     if high <= _LATIN * (high + letters) or high < 4:
         return _guess_latin(sample)
     runs: list[bytes] = _RUNS.findall(sample)
+    if all(_HEBREW.fullmatch(run) for run in runs):
+        return "cp1255"
     if all(len(run) % 2 == 0 for run in runs):
         firsts = [byte for run in runs for byte in run[::2]]
         if sum(byte in _KANA for byte in firsts) > len(firsts) / 5:

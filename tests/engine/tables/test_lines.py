@@ -46,6 +46,7 @@ def _read(path: Path, encoding: str | None = None) -> tuple[list[str], list[str]
         (RUSSIAN, "koi8_r", "koi8_r"),
         (RUSSIAN, "utf-16", "utf-16"),
         ("id,title\n1,藍牙耳機\n2,智慧手錶與保溫杯\n3,行動電源與充電器\n", "big5", "big5"),
+        ("id,title\n1,תה ירוק\n2,מנורת קריאה אדומה\n3,כיסא עץ\n", "cp1255", "cp1255"),
         ("id,title\n1,شاي أخضر\n2,قهوة عربية\n3,إبريق شاي\n", "cp1256", "cp1256"),
         ("id,title\n1,ชาเขียว\n2,กาแฟดำ\n3,กาน้ำชา\n", "cp874", "cp874"),
         (CHINESE, "gb18030", "gb18030"),
