@@ -54,7 +54,7 @@ bench latency bundle --precision fp16              | 1 | has no encoder in fp16;
 bench latency bundle --threads -1                  | 2 | '--threads': Input should be greater than or equal to 0
 bench latency bundle --repetitions 0               | 2 | '--repetitions': Input should be greater than or equal to 1
 bench latency bundle --bound 0                     | 2 | bound_ms is 0.0; it must be at least 0.01
-bench latency bundle --device gpu                  | 2 | 'gpu' is not one of 'cpu', 'cuda'
+bench latency bundle --device gpu                  | 2 | 'gpu' is not one of 'cpu', 'openvino'
 
 bench recall                                       | 2 | Missing argument 'BUNDLE'; see `emberline bench recall --help`
 bench recall bundle                                | 2 | Missing option '--run'; see `emberline bench recall --help`
