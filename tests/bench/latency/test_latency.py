@@ -147,7 +147,7 @@ def test_a_device_that_is_not_here_stops_the_bench(tiny_bundle):
 
 def test_a_list_of_devices_is_refused():
     """The bench measures one device at a time."""
-    with pytest.raises(ConfigError, match="measure one of cpu, cuda"):
+    with pytest.raises(ConfigError, match="measure one of cpu, openvino, openvino:GPU"):
         replace(SETTINGS, device="cuda,cpu")
 
 
