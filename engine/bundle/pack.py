@@ -84,6 +84,8 @@ class Pack:
         import zipfile  # a server of a folder needs it not
 
         self._path = path
+        if path.is_dir():
+            raise BundleError(f"{path} is a folder and not a packed bundle; name what `emberline pack` wrote")
         try:
             with path.open("rb") as file:
                 self._whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

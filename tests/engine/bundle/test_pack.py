@@ -141,6 +141,12 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -
         Bundle.open(path)
 
 
+def test_a_folder_is_refused_as_one(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Whoever unpacks a bundle that is no pack reads what is wrong, not an errno."""
+    with pytest.raises(BundleError, match="is a folder and not a packed bundle; name what `emberline pack` wrote"):
+        unpack(tiny_bundle, tmp_path / "folder")
+
+
 def test_a_zip_of_others_is_refused(tmp_path: Path, packed: Path) -> None:
     """Without a manifest, or compressed."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
