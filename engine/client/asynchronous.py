@@ -188,11 +188,11 @@ class AsyncClient(AsyncModels):
     async def backup_catalogue(self, path: Path, *, timeout: float | None = None) -> None:
         """See `Client.backup_catalogue`."""
         seconds = math.inf if timeout is None else self._connection.seconds(timeout)
-        parts = self._connection.stub.BackupCatalogue(
-            pb.BackupCatalogueRequest(), timeout=deadline(seconds), metadata=self._connection.metadata
-        )
         try:
             with written_whole(path) as file:
+                parts = self._connection.stub.BackupCatalogue(
+                    pb.BackupCatalogueRequest(), timeout=deadline(seconds), metadata=self._connection.metadata
+                )
                 async for part in parts:
                     await asyncio.to_thread(file.write, part.data)
         except grpc.RpcError as error:

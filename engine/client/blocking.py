@@ -265,11 +265,11 @@ class Client(BlockingModels):
             timeout: seconds for the call; None: no limit.
         """
         seconds = math.inf if timeout is None else self._connection.seconds(timeout)
-        parts = self._connection.stub.BackupCatalogue(
-            pb.BackupCatalogueRequest(), timeout=deadline(seconds), metadata=self._connection.metadata
-        )
         try:
             with written_whole(path) as file:
+                parts = self._connection.stub.BackupCatalogue(
+                    pb.BackupCatalogueRequest(), timeout=deadline(seconds), metadata=self._connection.metadata
+                )
                 for part in parts:
                     file.write(part.data)
         except grpc.RpcError as error:
