@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from emberline.engine.bundle import Bundle
-from emberline.engine.devices import DEVICES
+from emberline.engine.devices import GPU_DEVICES
 from emberline.engine.runtime.gpu import Gpu
 from emberline.engine.runtime.tensorrt.manifest import ENGINE_PRECISIONS, SOURCES
 
@@ -70,7 +70,7 @@ def plan(bundle: Bundle, run: Path, out: Path, gpu: Gpu, tests: Path | None, *, 
     ]
     if tests is not None:
         steps.append(Step("tests", (sys.executable, "-m", "pytest", "-m", "gpu", "-rs", str(tests))))
-    for device in DEVICES[1:]:
+    for device in GPU_DEVICES:
         folder = str(out / device)
         common = (root, "--run", str(run), "--device", device, "--out", folder)
         latency = (program, "bench", "latency", *common, *(("--quick",) if quick else ()))

@@ -10,6 +10,8 @@ from .errors import ConfigError
 #: ``openvino``, a colon names what OpenVINO shall use in place of the CPU.
 Device = Literal["cpu", "openvino", "openvino:GPU", "openvino:NPU", "cuda", "tensorrt", "tensorrt-engine"]
 DEVICES: Final[tuple[Device, ...]] = get_args(Device)
+#: Those that need an NVIDIA GPU.
+GPU_DEVICES: Final[tuple[Device, ...]] = ("cuda", "tensorrt", "tensorrt-engine")
 #: Selects the device automatically.
 AUTO: Final = "auto"
 #: The devices that ``auto`` tries on a machine with a GPU, the fastest first.

@@ -18,11 +18,15 @@ from emberline.bench.harness.variants import (
     through_contract,
 )
 from emberline.engine.bundle import Bundle, Precision
+from emberline.engine.devices import GPU_DEVICES
 from emberline.engine.errors import ConfigError
 
 #: Precisions that a device runs well, dearest first.
 PRECISIONS: Final[Mapping[str, tuple[Precision, ...]]] = {
     "cpu": ("fp32", "fp16", "int8"),
+    "openvino": ("fp32", "int8-trt"),
+    "openvino:GPU": ("fp32", "fp16", "int8-trt"),
+    "openvino:NPU": ("fp16", "int8-trt"),
     "cuda": ("fp32", "fp16"),
     "tensorrt": ("fp32", "fp16", "int8-trt"),
     "tensorrt-engine": ("fp32", "fp16", "int8-trt"),
@@ -34,7 +38,7 @@ def choose(bundle: Bundle, precisions: Sequence[str], device: str) -> tuple[Prec
 
     Args:
         bundle: whose encoders.
-        precisions: that were asked for; ``int8`` is ``int8-trt`` on TensorRT. Empty: all.
+        precisions: that were asked for; ``int8`` is ``int8-trt`` on TensorRT and OpenVINO. Empty: all.
         device: that runs them.
 
     Raises:
@@ -68,7 +72,7 @@ def lineup(
         threads: that each variant computes with.
         complete: whether each precision also goes through gRPC, or only the last one.
         contracts: whether the last precision is asked by the contracts of other servers as well.
-        device: that Emberline runs on; unless that is the CPU, PyTorch runs on CUDA.
+        device: that Emberline runs on; on an NVIDIA GPU, PyTorch runs on CUDA.
     """
     variants, left_out = [], []
     missing = next((name for name in ("torch", "transformers") if find_spec(name) is None), None)
@@ -77,7 +81,7 @@ def lineup(
     elif missing is not None:
         left_out.append(LeftOut(PYTORCH, f"{missing} is not installed: pip install 'emberline[export]'"))
     else:
-        variants.append(pytorch(run, threads, "cpu" if device == "cpu" else "cuda"))
+        variants.append(pytorch(run, threads, "cuda" if device in GPU_DEVICES else "cpu"))
     served = precisions if complete else precisions[-1:]
     variants += [own(bundle, precision, "process", threads, device=device) for precision in precisions]
     variants += [own(bundle, precision, "grpc", threads, device=device) for precision in served]

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
+
 from emberline.engine.bundle import Arithmetic, BundleFile, GraphSpec
 from emberline.engine.devices import Device
 from emberline.engine.errors import BundleCorrupt, DeviceUnavailable, MissingExtra
@@ -106,6 +108,8 @@ class OpenVinoSession:
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
+        # OpenVINO's binding waits for itself for ever where two threads are the first to hand an array over.
+        self.run(np.ones((1, 2), np.int64), np.ones((1, 2), np.int64))
 
     @property
     def device(self) -> str:

@@ -13,10 +13,11 @@ from emberline.bench.harness.scenarios import multi_stream, offline, single_stre
 from emberline.bench.harness.texts import TextSet
 from emberline.bench.harness.variants import PYTORCH, in_process, through_grpc
 from emberline.bench.latency.latency import _compare, bench_latency, section
-from emberline.bench.latency.lineup import choose, lineup
+from emberline.bench.latency.lineup import PRECISIONS, choose, lineup
 from emberline.bench.latency.settings import SCENARIOS, LatencySettings
 from emberline.bench.report.views.latency import view
 from emberline.engine.bundle import Bundle
+from emberline.engine.devices import DEVICES
 from emberline.engine.errors import BenchError, BundleError, ConfigError, DeviceUnavailable, MissingExtra
 from emberline.engine.runtime.gpu import find_gpu
 
@@ -132,6 +133,7 @@ def test_each_device_measures_what_it_runs(tiny_bundle):
     assert choose(bundle, (), "cpu") == ("fp32", "int8")
     assert choose(bundle, (), "cuda") == ("fp32",)
     assert choose(bundle, ("int8", "fp32"), "tensorrt") == ("fp32", "int8-trt")
+    assert set(PRECISIONS) == set(DEVICES)
     with pytest.raises(ConfigError, match="cuda does not run int8; choose from fp32, fp16"):
         choose(bundle, ("int8",), "cuda")
 
