@@ -10,7 +10,7 @@ from grpc_health.v1 import health
 
 from emberline.engine.errors import EmberlineError, PermissionDenied, Unauthenticated
 
-from .status import Status, status_of
+from .status import Status, abort, status_of
 from .tokens import Scope, Tokens, bearer
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _rejecting(handler: _Handler, status: Status) -> _Handler:
     """Return a handler of the same shape that ends each call with a status."""
 
     async def reject(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        await context.abort(status.code, status.message, status.metadata)
+        await abort(context, status)
 
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,

@@ -15,7 +15,7 @@ from emberline.engine.errors import Overloaded, ShuttingDown
 #: Maximum share of the slots that streams may hold, so that idle streams leave slots to short calls.
 _STREAM_SHARE: Final = 0.5
 #: Retry hint in seconds.
-_RETRY_SECONDS: Final = 0.1
+RETRY_SECONDS: Final = 0.1
 
 
 class CallSlots:
@@ -36,7 +36,7 @@ class CallSlots:
             share: maximum share of them that one client may have.
             what: what a refusal says of the calls.
         """
-        self._shares = ClientShares(max(1.0, share * limit), what, lambda _: _RETRY_SECONDS)
+        self._shares = ClientShares(max(1.0, share * limit), what, lambda _: RETRY_SECONDS)
         self._what = what
         self.limit = limit
         self._stream_limit = max(1, int(limit * _STREAM_SHARE))
@@ -61,7 +61,7 @@ class CallSlots:
         """
         self.check()
         if stream and self._streams >= self._stream_limit:
-            raise Overloaded(self._streams, self._stream_limit, _RETRY_SECONDS, "streams are open")
+            raise Overloaded(self._streams, self._stream_limit, RETRY_SECONDS, "streams are open")
         self._in_flight += 1
         self._streams += stream
         self._idle.clear()
@@ -84,7 +84,7 @@ class CallSlots:
         if self._closed:
             raise ShuttingDown
         if self._in_flight >= self.limit:
-            raise Overloaded(self._in_flight, self.limit, _RETRY_SECONDS, self._what)
+            raise Overloaded(self._in_flight, self.limit, RETRY_SECONDS, self._what)
 
     @property
     def idle(self) -> bool:

@@ -58,7 +58,7 @@ def collecting_handler(service: RpcService, method: str, collected: CollectedCal
                 return await dispatcher.answer(
                     observed, lambda engine, options: call.answer(engine, request, options), options, shared=call.shared
                 )
-        return cast("Message", await service.abort(context, observed))
+        return await service.abort(context, observed)
 
     return grpc.stream_unary_rpc_method_handler(answer, response_serializer=serialize)
 

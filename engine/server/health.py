@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2
 from emberline.engine.errors import Overloaded
 
 from .calls import CallSlots
-from .status import status_of
+from .status import abort, status_of
 
 
 class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package has no types
@@ -58,6 +58,5 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # the package ha
                     watch.cancel()
                     ended.cancel()
         except Overloaded as error:
-            status = status_of(error)
-            await context.abort(status.code, status.message, status.metadata)
+            await abort(context, status_of(error))
         await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from emberline.engine.errors import InvalidInput, Overloaded
 
-from .status import status_of
+from .calls import RETRY_SECONDS
+from .status import abort, status_of
 from .stream import StreamIdle
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 #: Seconds that a call has to send its request: the largest one, over a slow connection.
 _SECONDS: Final = 120.0
-#: Retry hint in seconds.
-_RETRY_SECONDS: Final = 0.1
 
 
 class RequestReceiver:
@@ -60,7 +59,9 @@ class RequestReceiver:
             try:
                 request = raw if deserialize is None else deserialize(raw)
             except DecodeError:
-                await _refuse(context, InvalidInput("request", "cannot be parsed; send a message of this method"))
+                await abort(
+                    context, status_of(InvalidInput("request", "cannot be parsed; send a message of this method"))
+                )
             return await answer(request, context)
 
         return receive
@@ -79,14 +80,14 @@ class RequestReceiver:
                     evicted = waiting not in self._waiting
                     self._waiting.pop(waiting, None)
         except TimeoutError:
-            await _refuse(
-                context,
-                Overloaded(self._limit, self._limit, _RETRY_SECONDS, "calls have sent no request")
+            error = (
+                Overloaded(self._limit, self._limit, RETRY_SECONDS, "calls have sent no request")
                 if evicted
-                else StreamIdle(self._seconds),
+                else StreamIdle(self._seconds)
             )
+            await abort(context, status_of(error))
         if raw is grpc.aio.EOF:
-            await _refuse(context, InvalidInput("request", "is missing; the call ended without one"))
+            await abort(context, status_of(InvalidInput("request", "is missing; the call ended without one")))
         return bytes(raw)
 
     def _end(self, waiting: asyncio.Timeout) -> None:
@@ -126,9 +127,3 @@ class _Receiving(grpc.GenericRpcHandler):
                 return None
             self._made[method] = self._receiver.handler(handler)
         return self._made[method]
-
-
-async def _refuse(context: Context, error: Exception) -> NoReturn:
-    status = status_of(error)
-    await context.abort(status.code, status.message, status.metadata)
-    raise AssertionError("abort raises")

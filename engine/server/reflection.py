@@ -17,7 +17,7 @@ from emberline.engine.errors import Overloaded
 from emberline.proto.pools import FOREIGN
 
 from .calls import CallSlots
-from .status import status_of
+from .status import abort, status_of
 from .stream import StreamIdle
 
 #: Maximum number of calls at a time, and seconds that one may be without a request: people and their tools ask.
@@ -43,8 +43,7 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # th
                 async for response in super().ServerReflectionInfo(_timely(request_iterator), context):
                     yield response
         except (Overloaded, StreamIdle) as error:
-            status = status_of(error)
-            await context.abort(status.code, status.message, status.metadata)
+            await abort(context, status_of(error))
 
 
 async def _timely(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:

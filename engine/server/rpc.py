@@ -22,7 +22,7 @@ from emberline.engine.records import RequestOptions
 from emberline.engine.wire.parsing import parse
 
 from .dispatcher import Dispatcher, ObservedCall
-from .status import Status
+from .status import Status, abort
 from .stream import Stream, StreamIdle
 from .tokens import Scope, bearer
 
@@ -161,11 +161,10 @@ class RpcService:
         """
         return await self.dispatcher.read(len(raw), lambda: parse(call.message, raw, self._contract.lists))
 
-    async def abort(self, context: Context, observed: ObservedCall) -> Any:
+    async def abort(self, context: Context, observed: ObservedCall) -> NoReturn:
         """End a call that was refused with the contract's status."""
         assert observed.error is not None
-        status = self._contract.status(observed.error, observed.status)
-        return await context.abort(status.code, status.message, status.metadata)
+        await abort(context, self._contract.status(observed.error, observed.status))
 
     def _unary(self, method: str, call: AnsweredCall) -> Callable[..., Awaitable[Message]]:
         dispatcher = self.dispatcher
@@ -176,7 +175,7 @@ class RpcService:
                 client = self.client(context)
                 with nullcontext() if call.free else dispatcher.slot(client):
                     return await self._answer(call, raw, context, client, observed)
-            return cast("Message", await self.abort(context, observed))
+            return await self.abort(context, observed)
 
         return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import grpc
 
@@ -77,6 +77,12 @@ def status_of(error: Exception) -> Status:
         # gRPC's own retries wait for this time: https://github.com/grpc/proposal/blob/master/A6-client-retries.md
         metadata.append(("grpc-retry-pushback-ms", str(math.ceil(error.retry_after * 1000))))
     return Status(code, describe(error), tuple(metadata))
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], status: Status) -> NoReturn:
+    """End a call with a status."""
+    await context.abort(status.code, status.message, status.metadata)
+    raise AssertionError("abort raises")
 
 
 def code_of(error: Exception) -> grpc.StatusCode:
