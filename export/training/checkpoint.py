@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -38,13 +39,8 @@ class Checkpoint:
 
     def write(self, path: Path) -> None:
         """Write the checkpoint; a kill at any moment leaves the one before or this one."""
-        temporary = path.with_suffix(".tmp")
         position = {"stage": self.stage, "step": self.step, "seconds": self.seconds, "cut": self.cut}
-        with temporary.open("wb") as file:
-            torch.save({"format": FORMAT, **position, "tensors": self.tensors, "curves": json.dumps(self.curves)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_tensors(path, {"format": FORMAT, **position, "tensors": self.tensors, "curves": json.dumps(self.curves)})
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
@@ -60,3 +56,13 @@ class Checkpoint:
             return cls(**{**raw, "curves": json.loads(raw["curves"])})
         except Exception as error:  # torch raises many kinds
             raise DataError(f"{path} cannot be resumed from ({error}); train again into another folder") from error
+
+
+def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
+    """Write tensors, and what belongs to them; a kill at any moment leaves the file before or this one."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        torch.save(dict(content), file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

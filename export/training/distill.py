@@ -88,17 +88,15 @@ def distill(
     examples = Examples.of(dataset, split)
     if not any(item_texts(examples)):
         raise DataError(f"{run.folder.root} was trained on items without a text, so there is nothing to distill from")
-    if again and (folder.config.is_file() or folder.distillation.is_file()):
+    if again and folder.begun:
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
     with threads(training.threads):
         torch.manual_seed(training.seed)
-        words, model.encoder.words = model.encoder.words, None
         if shape.static:
             student = static(model.encoder, run.trained.tokenizer, item_texts(examples))
         else:
             student = shortened(model.encoder, shape.layers)
-        model.encoder.words = words
         distillation = Distillation(model, student, run.trained.tokenizer, examples, training, config)
         distillation.run(folder.distillation, progress)
     source = Pretrained(student, run.trained.tokenizer)
@@ -139,13 +137,9 @@ def _check(run: Run, folder: RunFolder, shape: StudentShape, *, resume: bool, ag
         )
     if folder.root.resolve() == run.folder.root.resolve():
         raise ConfigError(f"{folder.root} is the teacher's own folder; name another for the student")
-    begun = folder.config.is_file() or folder.distillation.is_file()
-    if begun and not (resume or again):
-        raise ConfigError(
-            f"{folder.root} holds a run already; go on with it with --resume, replace it with --again, or distill into "
-            "another folder"
-        )
-    if resume and not begun:
+    if folder.begun and not (resume or again):
+        raise folder.taken("distill")
+    if resume and not folder.begun:
         raise DataError(f"{folder.root} holds no student to go on with; leave out --resume")
 
 

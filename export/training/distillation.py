@@ -6,7 +6,6 @@ Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015, 
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,13 @@ from emberline.export.model import Emberline, TextEncoder
 from emberline.export.progress import Progress
 
 from .bank import Profiles
+from .checkpoint import write_tensors
 from .config import TrainConfig
 from .distillconfig import DistillConfig
 from .encoding import encode, tokens
 from .examples import Examples
 from .renderings import renderings
+from .student import without_words
 
 #: Share of the time that the steps have: the rest places items and measures.
 _STEPS: Final = 0.75
@@ -81,9 +82,8 @@ class Distillation:
         optimizer = AdamW(self._learning(), lr=self.config.rate, weight_decay=0.0)
         peak = self.config.static_rate if again else self.config.rate
         self._resume(checkpoint, optimizer, memory)
-        wide, self.teacher.encoder.words = self.teacher.encoder.words, None  # students get their own
         profiles, saved = Profiles.among(self.examples).texts, time.monotonic()
-        try:
+        with without_words(self.teacher.encoder):  # students get their own
             while not self.done:
                 begin = time.monotonic()
                 for group in optimizer.param_groups:
@@ -107,8 +107,6 @@ class Distillation:
                 if self.done or now - saved >= self.config.checkpoint_seconds:
                     self._save(checkpoint, optimizer, memory)
                     saved = now
-        finally:
-            self.teacher.encoder.words = wide
         self.student.requires_grad_(False)
 
     @property
@@ -135,12 +133,7 @@ class Distillation:
     def _save(self, path: Path, optimizer: AdamW, memory: _Memory) -> None:
         state = {"student": self.student.bert.state_dict(), "optimizer": optimizer.state_dict()}
         at = {"step": self.step, "seconds": self.seconds, "done": self.done, "loss": self.loss}
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            torch.save({**state, **at, "memory": memory.state(), "shape": self._shape()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_tensors(path, {**state, **at, "memory": memory.state(), "shape": self._shape()})
 
     def _shape(self) -> list[Any]:
         return [int(self.student.config.num_hidden_layers), self.config.steps, self.config.texts, self.training.seed]

@@ -13,7 +13,7 @@ import torch
 from emberline.engine.errors import ConfigError
 from emberline.export.data.records import Dataset
 from emberline.export.data.split import Split
-from emberline.export.pretrained import Pretrained, load, pruned
+from emberline.export.pretrained import Pretrained, Pruning, load, pruned
 from emberline.export.progress import Progress, silent
 
 from .alone import possible, sized
@@ -61,15 +61,9 @@ def train(
     _check(folder, settings, resume=resume, again=again)
     # Before the folder is written, so that a start that fails leaves no run behind, nor deletes one.
     torch.manual_seed(config.seed)
-    pruning, own = None, source is None
+    pruning = None
     if source is None:
-        if config.static:
-            raise ConfigError("an encoder without layers has to be distilled: `emberline distill RUN STUDENT --static`")
-        source = load(config.encoder, config.max_length)
-        if config.layers:
-            source = Pretrained(shortened(source.encoder, config.layers), source.tokenizer)
-    if own and config.vocabulary:
-        source, pruning = pruned(source, [*dataset.item_texts(), *dataset.user_texts()], config.vocabulary)
+        source, pruning = _pretrained(dataset, config)
     if not resume:
         _check(folder, settings, resume=False, again=again)  # another training may have begun there meanwhile
         _begin(folder, dataset, settings)
@@ -81,12 +75,21 @@ def train(
         return trainer.finish(dataset, split)
 
 
+def _pretrained(dataset: Dataset, config: TrainConfig) -> tuple[Pretrained, Pruning | None]:
+    """The encoder of the settings, and what became of its vocabulary if that was pruned."""
+    if config.static:
+        raise ConfigError("an encoder without layers has to be distilled: `emberline distill RUN STUDENT --static`")
+    source = load(config.encoder, config.max_length)
+    if config.layers:
+        source = Pretrained(shortened(source.encoder, config.layers), source.tokenizer)
+    if not config.vocabulary:
+        return source, None
+    return pruned(source, [*dataset.item_texts(), *dataset.user_texts()], config.vocabulary)
+
+
 def _check(folder: RunFolder, settings: RunSettings, *, resume: bool, again: bool) -> None:
     if folder.config.exists() and not (resume or again):
-        raise ConfigError(
-            f"{folder.root} holds a run already; go on with it with --resume, replace it with --again, or train into "
-            "another folder"
-        )
+        raise folder.taken("train")
     if resume:
         RunSettings.read(folder.config).require_same(settings)
 

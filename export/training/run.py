@@ -108,6 +108,18 @@ class RunFolder:
         """What a student is worth beside its teacher."""
         return self.root / "student.json"
 
+    @property
+    def begun(self) -> bool:
+        """Whether a training or a distillation has begun here, which could be gone on with."""
+        return self.config.is_file() or self.distillation.is_file()
+
+    def taken(self, doing: str) -> ConfigError:
+        """Return what is said to who would begin another one here; `doing` is the command."""
+        return ConfigError(
+            f"{self.root} holds a run already; go on with it with --resume, replace it with --again, or {doing} into "
+            "another folder"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,16 @@ from emberline.export.pretrained import encoder_fields
 #: Baseline for Sentence Embeddings", ICLR 2017.
 FREQUENT: Final = 1e-3
 _BATCH: Final = 1024
+
+
+@contextmanager
+def without_words(encoder: TextEncoder) -> Iterator[None]:
+    """Leave an encoder's wide part out for a while."""
+    words, encoder.words = encoder.words, None
+    try:
+        yield
+    finally:
+        encoder.words = words
 
 
 def shortened(encoder: TextEncoder, layers: int) -> TextEncoder:
@@ -61,7 +72,8 @@ def static(encoder: TextEncoder, tokenizer: Tokenizer, texts: Sequence[str]) -> 
     for ids in _batches(range(len(rows))):
         around = [[*frame[:half], one, *frame[half:]] for one in ids]
         read = torch.tensor(around)
-        whole = encoder(read, torch.ones_like(read)).sentence_embedding
+        with without_words(encoder):
+            whole = encoder(read, torch.ones_like(read)).sentence_embedding
         shares = torch.tensor([counts[one] for one in ids]) / max(1, sum(counts.values()))
         rows[ids.start : ids.stop] = whole * (FREQUENT / (FREQUENT + shares))[:, None]
     rows[frame] = 0.0
