@@ -14,6 +14,7 @@ from emberline.engine.cli.settings import GivenSettings, takes_settings
 from emberline.export.training.distillconfig import DistillConfig
 
 from .modules import require_export_extra
+from .resuming import resumable
 
 
 @takes_settings(DistillConfig)
@@ -40,13 +41,8 @@ def distill(
     from .progress import shown
 
     shape = StudentShape(layers, static)
-    try:
-        with shown() as progress:
-            report = distill_run(load_run(run), student, shape, config, progress, resume=resume, again=again)
-    except KeyboardInterrupt:
-        if student.is_dir():
-            typer.echo(f"{student} is not finished; go on with --resume, or begin again with --again", err=True)
-        raise
+    with resumable(student), shown() as progress:
+        report = distill_run(load_run(run), student, shape, config, progress, resume=resume, again=again)
     if as_json:
         print_json({"run": str(student), **report})
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,7 @@ from emberline.engine.errors import ExportError
 from emberline.export.training.config import TrainConfig
 
 from .modules import require_export_extra
-
-if TYPE_CHECKING:
-    pass
+from .resuming import resumable
 
 
 @takes_settings(TrainConfig)
@@ -70,23 +68,18 @@ def train(
         typer.echo(f"WARNING: `emberline export` will refuse this model: {error}", err=True)
     if not len(dataset.interactions):
         typer.echo(f"{described.name}: {TEXTS_ALONE}", err=True)
-    try:
-        with shown() as progress:
-            train_model(
-                dataset,
-                parts,
-                config,
-                run,
-                progress,
-                # A description outside a package names a place relative to itself, and its copy lies in the run.
-                data_folder=data or (None if described.package else described.folder()),
-                resume=resume,
-                again=again,
-            )
-    except KeyboardInterrupt:
-        if RunFolder(run).config.is_file():
-            typer.echo(f"{run} is not finished; go on with --resume, or begin again with --again", err=True)
-        raise
+    with resumable(run), shown() as progress:
+        train_model(
+            dataset,
+            parts,
+            config,
+            run,
+            progress,
+            # A description outside a package names a place relative to itself, and its copy lies in the run.
+            data_folder=data or (None if described.package else described.folder()),
+            resume=resume,
+            again=again,
+        )
     RunFolder(run).data.write_text(json.dumps(read_report.as_dict(), indent=2) + "\n", encoding="utf-8")
     metrics = json.loads(RunFolder(run).metrics.read_text(encoding="utf-8"))
     if as_json:
