@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
@@ -15,6 +14,8 @@ from emberline.engine.errors import InvalidInput
 from emberline.engine.server.http.body import decode
 from emberline.engine.server.http.call import BYTES, Reply
 from emberline.proto import kserve_pb2 as pb
+
+from .tensors import raw_from_texts
 
 #: The header that says how many bytes of a body are JSON; without it all are.
 LENGTH: Final = "inference-header-content-length"
@@ -141,14 +142,11 @@ def to_reply(sent: SentInfer, response: pb.ModelInferResponse) -> Reply:
 
 
 def _packed(data: Sequence[str | list[str]], place: str) -> bytes:
-    """Return texts as raw bytes, each with its length before it."""
-    parts: list[bytes] = []
+    """Return texts, alone or in rows of one, as raw bytes."""
     for index, entry in enumerate(data):
         if isinstance(entry, list) and len(entry) != 1:
             raise InvalidInput(f"{place}.data[{index}]", f"has {len(entry)} texts; a row has one")
-        text = (entry if isinstance(entry, str) else entry[0]).encode()
-        parts += (struct.pack("<I", len(text)), text)
-    return b"".join(parts)
+    return raw_from_texts(entry if isinstance(entry, str) else entry[0] for entry in data)
 
 
 def _set(parameters: Any, given: Mapping[str, bool | int | float | str], own: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from emberline.engine.errors import InvalidInput
@@ -45,6 +45,12 @@ def array_to_message(name: str, array: Floats) -> tuple[pb.ModelInferResponse.In
     """Convert an array to a tensor, and to its raw bytes."""
     tensor = pb.ModelInferResponse.InferOutputTensor(name=name, datatype=NUMBERS, shape=array.shape)
     return tensor, array.astype("<f4", copy=False).tobytes()
+
+
+def raw_from_texts(texts: Iterable[str]) -> bytes:
+    """Return texts as the raw bytes of a tensor, each with its length before it."""
+    elements = [text.encode() for text in texts]
+    return b"".join(part for element in elements for part in (_LENGTH.pack(len(element)), element))
 
 
 def _split(raw: bytes, count: int, name: str) -> Sequence[bytes]:
