@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from emberline.engine.bundle import PRECISIONS, Arithmetic, Bundle, Precision, graph_of
+from emberline.engine.bundle import PRECISIONS, Arithmetic, Bundle, BundleFile, GraphSpec, Precision, graph_of
 from emberline.engine.config import EngineConfig, ServedPrecision
 from emberline.engine.devices import AUTO, Device, parse_devices
 from emberline.engine.errors import ConfigError, DeviceUnavailable, EmberlineError, MissingExtra
@@ -100,11 +100,8 @@ def place(
 
 
 def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
-    precision = _without_bfloat16(config.served_precision, "cpu")
-    if precision == "int8-fp16":
-        raise DeviceUnavailable("int8-fp16 exists only as a TensorRT engine; on 'cpu' choose int8")
-    gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
-    file, graph = bundle.file(bundle.layout.encoder(precision)), bundle.manifest.encoders[precision]
+    precision = _of_a_graph(_without_bfloat16(config.served_precision, "cpu"), "cpu")
+    gate, file, graph = _admitted(bundle, config, precision)
     cores = min(config.cores, _MAX_BATCH_CORES)
     session = OrtSession(file, graph, "cpu", cores=cores if config.mode == "latency" else 1)
     latency_sessions: tuple[Session, ...] = () if config.mode == "throughput" else (session,)
@@ -113,9 +110,20 @@ def _on_cpu(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
     return Placement(session, precision, gate, latency_sessions=latency_sessions, cores=cores)
 
 
-def _without_bfloat16(
-    precision: ServedPrecision, device: Device
-) -> Literal["fp32", "fp16", "int8", "int8-trt", "int8-fp16"]:
+def _admitted(bundle: Bundle, config: EngineConfig, precision: Arithmetic) -> tuple[str, BundleFile, GraphSpec]:
+    """Return the gate's verdict on a precision, and the graph that is computed in it."""
+    gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
+    source = graph_of(precision)
+    return gate, bundle.file(bundle.layout.encoder(source)), bundle.manifest.encoders[source]
+
+
+def _of_a_graph(precision: ServedPrecision, device: Device) -> Arithmetic:
+    if precision == "int8-fp16":
+        raise DeviceUnavailable(f"int8-fp16 exists only as a TensorRT engine; on {device!r} choose int8")
+    return precision
+
+
+def _without_bfloat16(precision: ServedPrecision, device: Device) -> Precision | Literal["int8-fp16"]:
     if precision == "bf16":
         raise DeviceUnavailable(f"bf16 is computed on device 'openvino' alone; choose that, or fp16 on {device!r}")
     return precision
@@ -123,13 +131,9 @@ def _without_bfloat16(
 
 def _on_openvino(device: Device) -> Opener:
     def open_on(bundle: Bundle, config: EngineConfig, _: Lengths) -> Placement:
-        asked = config.served_precision
-        if asked == "int8-fp16":
-            raise DeviceUnavailable("int8-fp16 exists only as a TensorRT engine; on 'openvino' choose int8")
+        asked = _of_a_graph(config.served_precision, "openvino")
         precision: Arithmetic = "int8-trt" if asked == "int8" else asked  # int8 has ONNX Runtime's own operators
-        gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
-        source = graph_of(precision)
-        file, graph = bundle.file(bundle.layout.encoder(source)), bundle.manifest.encoders[source]
+        gate, file, graph = _admitted(bundle, config, precision)
 
         def compiled(streams: int) -> OpenVinoSession:
             return OpenVinoSession(file, graph, precision, device, streams=streams, cores=config.cores)
@@ -165,8 +169,7 @@ def _on_tensorrt(bundle: Bundle, config: EngineConfig, lengths: Lengths) -> Plac
 def _in_onnx_runtime(
     bundle: Bundle, config: EngineConfig, device: Device, precision: Precision, lengths: Lengths | None = None
 ) -> Placement:
-    gate = bundle.admit(precision, allow_failed_gate=config.allow_failed_gate)
-    file, graph = bundle.file(bundle.layout.encoder(precision)), bundle.manifest.encoders[precision]
+    gate, file, graph = _admitted(bundle, config, precision)
     cache = _engine_cache(bundle, config, precision, lengths) if lengths else None
     return Placement(OrtSession(file, graph, device, cache), precision, gate)
 
