@@ -42,17 +42,16 @@ def best_candidates(
         The candidates (C,), their scores (C,), and the number of allowed rows.
     """
     passed = int(np.count_nonzero(allowed))
-    if offsets is not None:
-        every = np.flatnonzero(allowed)
-        return every, (snapshot.vectors @ query + snapshot.biases + offsets)[every], passed
+    biases = snapshot.biases if offsets is None else snapshot.biases + offsets
+    indexed = offsets is None and bool(snapshot.contents.neighbours.covered)
     rows = None
-    if snapshot.contents.neighbours.covered and passed > _EXACT:
+    if indexed and passed > _EXACT:
         rows = _approximate(snapshot, query, allowed, passed, min(count, passed))
     if rows is None:
         rows = np.flatnonzero(allowed)
-        if not snapshot.contents.neighbours.covered or passed > _EXACT:
-            return rows, (snapshot.vectors @ query + snapshot.biases)[rows], passed
-    return rows, snapshot.vectors[rows] @ query + snapshot.biases[rows], passed
+        if not indexed or passed > _EXACT:
+            return rows, (snapshot.vectors @ query + biases)[rows], passed
+    return rows, snapshot.vectors[rows] @ query + biases[rows], passed
 
 
 def _approximate(snapshot: Snapshot, query: Floats, allowed: Mask, passed: int, count: int) -> NDArray[np.int64] | None:
