@@ -195,8 +195,11 @@ class ModelCalls:
             snapshot = self._catalogue.snapshot()
             resolver, user = self._resolved(request, snapshot)
             encodings, vectors = await self._encoder.encode(resolver.texts, options, timings)
-            small = len(snapshot) <= SMALL_CATALOGUE and request.k + len(user.history) <= SMALL_LIST
-            small = small and request.new_item_weight == 1.0  # another may have to be computed for all rows
+            small = (
+                len(snapshot) <= SMALL_CATALOGUE
+                and request.k + len(user.history) <= SMALL_LIST
+                and request.new_item_weight == 1.0  # with another, newness may have to be computed for all rows
+            )
             with timings.measure("score"):
                 items, considered = await self._threads.run(
                     small, self._scorer.recommend, user, request, snapshot, vectors

@@ -161,14 +161,11 @@ def _lenient(taken: list[str], lines: Iterator[str], delimiter: str) -> list[str
 def _likely_delimiter(sample: Sequence[str], columns: Sequence[str]) -> str:
     """Guess the delimiter: the one with the most required columns, and then the most rows as long as the header."""
 
-    numbered = list(enumerate(sample, start=1))
-
     def fit(delimiter: str) -> tuple[int, int]:
-        single = len(delimiter) == 1
-        read = (
-            csv.reader(sample, delimiter=delimiter) if single else (cells for _, cells in _split(numbered, delimiter))
-        )
-        rows = [row for row in read if row]
+        if len(delimiter) > 1:
+            rows = [cells for _, cells in _split(enumerate(sample, start=1), delimiter)]
+        else:
+            rows = [row for row in csv.reader(sample, delimiter=delimiter) if row]
         header = [cell.strip() for cell in rows[0]] if rows else []
         alike = sum(len(row) == len(header) for row in rows) if len(header) > 1 else 0
         return sum(column in header for column in columns), alike
