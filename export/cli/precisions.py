@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from emberline.engine.bundle import PRECISIONS, Arithmetic, Precision
+from emberline.engine.bundle import ARITHMETICS, PRECISIONS, Arithmetic, Precision
 from emberline.engine.errors import ConfigError
+
+T = TypeVar("T", bound=str)
 
 
 def arithmetics_from(named: Sequence[str]) -> list[Arithmetic]:
-    """The named precisions and bf16, which is a precision of no graph.
+    """The named precisions, and bf16, which is that of no graph, in their usual order.
 
     Raises:
         ConfigError: a precision is unknown.
     """
-    graphs: list[Arithmetic] = [*precisions_from([name for name in named if name != "bf16"])]
-    return [*graphs, "bf16"] if "bf16" in named else graphs
+    return _named(ARITHMETICS, named)
 
 
 def precisions_from(named: Sequence[str]) -> list[Precision]:
-    """The named precisions in their usual order.
+    """The named precisions of graphs in their usual order.
 
     Raises:
         ConfigError: a precision is unknown.
     """
-    unknown = set(named) - set(PRECISIONS)
-    if unknown:
-        raise ConfigError(f"--precision {min(unknown)}: choose from {', '.join(PRECISIONS)}")
-    return [precision for precision in PRECISIONS if precision in named]
+    return _named(PRECISIONS, named)
+
+
+def _named(known: Sequence[T], named: Sequence[str]) -> list[T]:
+    if unknown := set(named) - set(known):
+        raise ConfigError(f"--precision {min(unknown)}: choose from {', '.join(known)}")
+    return [one for one in known if one in named]
